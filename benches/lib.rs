@@ -1,0 +1,1 @@
+//! Our own curves, one file a subject; the rivals are in `compare/`.
