@@ -1,0 +1,5 @@
+//! The system calls of this crate: one function a call, no policy.
+//!
+//! Only this folder names an OS crate, apart from the types that stand in public signatures.
+
+pub(crate) mod clock;
