@@ -3,3 +3,11 @@
 //! Only this folder names an OS crate, apart from the types that stand in public signatures.
 
 pub(crate) mod clock;
+#[cfg(not(ipc_loom))]
+pub(crate) mod epoch;
+#[cfg(not(ipc_loom))]
+pub(crate) mod memory;
+#[cfg(not(ipc_loom))]
+pub(crate) mod names;
+#[cfg(not(ipc_loom))]
+pub(crate) mod process;

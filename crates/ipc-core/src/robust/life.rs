@@ -1,0 +1,126 @@
+//! Life words: a thread that holds one lives.
+//!
+//! # States
+//!
+//! | word | meaning |
+//! |------|---------|
+//! | `0` | nobody's |
+//! | thread id | held by that thread, which lives |
+//! | thread id \| `WAITERS` | the same, and somebody sleeps until it dies |
+//! | `OWNER_DIED` (\| `WAITERS`) | its holder died and was not replaced |
+//!
+//! A thread takes a life word when it joins something that must know of its death, and holds it
+//! until it leaves or dies. Nobody waits for a life word to become free, so there is no baton to
+//! hand on: leaving stores zero.
+//!
+//! # Edges
+//!
+//! | edge | release side | acquire side | carries |
+//! |------|--------------|--------------|---------|
+//! | E1 | `leave`, and the kernel at a death | `join`, `replace`, `alive` | all that the holder did before it left or died |
+
+use super::{OWNER, OWNER_DIED, RobustWord, Thread, TooManyHeld};
+use crate::primitive::AtomicU32;
+use crate::primitive::Ordering::{Acquire, Relaxed, Release};
+
+/// A word that shows whether the thread that holds it lives.
+#[cfg_attr(not(ipc_loom), repr(transparent))]
+#[derive(Debug, Default)]
+pub struct Life(RobustWord);
+
+/// What a life word says.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alive {
+    /// Nobody holds the word.
+    Nobody,
+    /// The thread with this id holds it, and lives.
+    Yes(u32),
+    /// Its holder died.
+    Died,
+}
+
+impl Life {
+    /// Makes a word that is nobody's.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the word for the calling thread if it is nobody's.
+    ///
+    /// The mapping of the word must stay until the thread [leaves](Self::leave) or ends.
+    ///
+    /// # Errors
+    ///
+    /// [`TooManyHeld`] if the thread's list is full.
+    pub fn join(&self, me: Thread) -> Result<bool, TooManyHeld> {
+        self.take(me, 0)
+    }
+
+    /// Takes the word for the calling thread if its holder died.
+    ///
+    /// The caller then cleans up after the dead, before it does anything else under this word.
+    ///
+    /// # Errors
+    ///
+    /// [`TooManyHeld`] if the thread's list is full.
+    pub fn replace(&self, me: Thread) -> Result<bool, TooManyHeld> {
+        // E1 acquire.
+        let found = self.0.word.load(Acquire);
+        if found & (OWNER_DIED | OWNER) == OWNER_DIED { self.take(me, found) } else { Ok(false) }
+    }
+
+    fn take(&self, me: Thread, from: u32) -> Result<bool, TooManyHeld> {
+        me.reserve()?;
+        // On the list first, so that no instant of holding is uncovered: the kernel passes over a
+        // linked word that holds another's id.
+        me.link(&self.0);
+        // E1 acquire.
+        let taken = self.0.word.compare_exchange(from, me.tid(), Acquire, Relaxed).is_ok();
+        if !taken {
+            me.unlink(&self.0);
+        }
+        Ok(taken)
+    }
+
+    /// Gives the word back; nothing happens if the calling thread does not hold it.
+    pub fn leave(&self, me: Thread) {
+        if self.is_held_by(me) {
+            // E1 release. Off the list after the store: the kernel passes over a word that is not
+            // the dying thread's.
+            self.0.word.swap(0, Release);
+            me.unlink(&self.0);
+        }
+    }
+
+    /// Whether the calling thread holds the word.
+    ///
+    /// In a forked child it does not, whatever its parent held.
+    #[must_use]
+    pub fn is_held_by(&self, me: Thread) -> bool {
+        self.0.word.load(Relaxed) & OWNER == me.tid() && me.holds(&self.0)
+    }
+
+    /// Whether the holder lives.
+    #[inline]
+    pub fn alive(&self) -> Alive {
+        // E1 acquire.
+        Self::meaning(self.0.word.load(Acquire))
+    }
+
+    /// What the word says when it holds `value`.
+    pub fn meaning(value: u32) -> Alive {
+        match value & OWNER {
+            0 if value & OWNER_DIED != 0 => Alive::Died,
+            0 => Alive::Nobody,
+            tid => Alive::Yes(tid),
+        }
+    }
+
+    /// The word itself, to sleep on together with others.
+    #[must_use]
+    pub fn word(&self) -> &AtomicU32 {
+        &self.0.word
+    }
+}

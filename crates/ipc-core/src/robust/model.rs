@@ -1,0 +1,97 @@
+//! The model's robust lists: what the kernel would find when a modelled thread dies.
+
+#![expect(unsafe_code, reason = "the model keeps words by address, as the kernel does")]
+
+use core::ptr;
+
+use loom::cell::Cell;
+
+use super::{RobustWord, TooManyHeld};
+use crate::primitive::{AtomicU32, model};
+
+const MOST: usize = 8;
+
+struct State {
+    pending: Cell<*const AtomicU32>,
+    held: [Cell<*const AtomicU32>; MOST],
+}
+
+loom::thread_local! {
+    static STATE: State = State {
+        pending: Cell::new(ptr::null()),
+        held: core::array::from_fn(|_| Cell::new(ptr::null())),
+    };
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Context {
+    tid: u32,
+}
+
+pub(super) fn current() -> Context {
+    Context { tid: model::tid() }
+}
+
+impl Context {
+    pub(super) fn tid(self) -> u32 {
+        self.tid
+    }
+
+    pub(super) fn generation(self) -> u64 {
+        1
+    }
+
+    pub(super) fn pend(self, word: &AtomicU32) {
+        STATE.with(|state| state.pending.set(word));
+    }
+
+    pub(super) fn pend_clear(self) {
+        STATE.with(|state| state.pending.set(ptr::null()));
+    }
+
+    pub(super) fn reserve(self) -> Result<(), TooManyHeld> {
+        STATE.with(|state| {
+            state.held.iter().any(|held| held.get().is_null()).then_some(()).ok_or(TooManyHeld)
+        })
+    }
+
+    pub(super) fn link(self, word: &RobustWord) {
+        STATE.with(|state| {
+            if let Some(place) = state.held.iter().find(|held| held.get().is_null()) {
+                place.set(&raw const word.word);
+            }
+        });
+    }
+
+    pub(super) fn unlink(self, word: &RobustWord) {
+        STATE.with(|state| {
+            let wanted: *const AtomicU32 = &raw const word.word;
+            if let Some(place) = state.held.iter().find(|held| held.get() == wanted) {
+                place.set(ptr::null());
+            }
+        });
+    }
+
+    pub(super) fn holds(self, word: &RobustWord) -> bool {
+        let wanted: *const AtomicU32 = &raw const word.word;
+        STATE.with(|state| state.held.iter().any(|held| held.get() == wanted))
+    }
+}
+
+/// Does the kernel's part in the death of the calling modelled thread.
+pub(crate) fn model_exit() {
+    let dead = model::tid();
+    STATE.with(|state| {
+        let pending = state.pending.replace(ptr::null());
+        for held in state.held.iter().rev().map(|held| held.replace(ptr::null())) {
+            if !held.is_null() && held != pending {
+                // SAFETY: a model's words live until its last thread has ended.
+                model::bury(unsafe { &*held }, dead, false);
+            }
+        }
+        if !pending.is_null() {
+            // SAFETY: a model's words live until its last thread has ended.
+            model::bury(unsafe { &*pending }, dead, true);
+        }
+    });
+}

@@ -1,0 +1,82 @@
+//! The futex calls, on words that processes share.
+
+#![expect(clippy::disallowed_types, reason = "the kernel's calls take the hardware's words")]
+
+use core::num::NonZeroU32;
+use core::sync::atomic::AtomicU32;
+
+use rustix::io::Errno;
+use rustix::thread::futex::{self, Flags, WaitFlags, WaitPtr, WaitvFlags};
+use rustix::time::ClockId;
+
+use crate::Deadline;
+use crate::primitive::{MAX_WAITS, Woken};
+
+/// Sleeps on `word` while it holds `expected`.
+///
+/// # References
+///
+/// - Linux `futex(2)`, `FUTEX_WAIT_BITSET`: an absolute timeout on the monotonic clock.
+pub(crate) fn wait(word: &AtomicU32, expected: u32, deadline: Deadline) -> Woken {
+    let timeout = deadline.timespec();
+    let any = NonZeroU32::MAX;
+    match futex::wait_bitset(word, Flags::empty(), expected, timeout.as_ref(), any) {
+        Err(Errno::AGAIN) => Woken::Changed,
+        Err(Errno::TIMEDOUT) => Woken::TimedOut,
+        // A signal: the caller looks again and, if need be, sleeps again.
+        _ => Woken::By(0),
+    }
+}
+
+/// Wakes up to `count` sleepers of `word`.
+///
+/// # References
+///
+/// - Linux `futex(2)`, `FUTEX_WAKE`.
+pub(crate) fn wake(word: &AtomicU32, count: u32) -> u32 {
+    // The kernel counts in a signed number.
+    let count = count.min(i32::MAX.cast_unsigned());
+    // It fails for an address that is not mapped or not aligned, and a reference is both.
+    futex::wake(word, Flags::empty(), count)
+        .map_or(0, |woken| u32::try_from(woken).unwrap_or(u32::MAX))
+}
+
+/// Words to sleep on together.
+#[derive(Debug)]
+pub(crate) struct WaitList {
+    entries: [futex::Wait; MAX_WAITS],
+    len: usize,
+}
+
+impl WaitList {
+    pub(crate) const fn new() -> Self {
+        Self { entries: [futex::Wait::new(); MAX_WAITS], len: 0 }
+    }
+
+    /// Adds a word; more than [`MAX_WAITS`] are left out.
+    pub(crate) fn push(&mut self, word: *mut u32, expected: u32) {
+        if let Some(entry) = self.entries.get_mut(self.len) {
+            entry.val = u64::from(expected);
+            entry.uaddr = WaitPtr::new(word.cast());
+            // Without `PRIVATE`: other processes wake us.
+            entry.flags = WaitFlags::SIZE_U32;
+            self.len += 1;
+        }
+    }
+}
+
+/// Sleeps on all words of `list` while each holds what is expected of it.
+///
+/// # References
+///
+/// - Linux `futex_waitv(2)`, since 5.16.
+pub(crate) fn wait_any(list: &WaitList, deadline: Deadline) -> Woken {
+    let timeout = deadline.timespec();
+    let entries = list.entries.get(..list.len).unwrap_or_default();
+    match futex::waitv(entries, WaitvFlags::empty(), timeout.as_ref(), ClockId::Monotonic) {
+        Ok(index) => Woken::By(index),
+        Err(Errno::AGAIN) => Woken::Changed,
+        Err(Errno::TIMEDOUT) => Woken::TimedOut,
+        Err(_) => Woken::By(0),
+    }
+}
