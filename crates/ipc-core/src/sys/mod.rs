@@ -4,10 +4,6 @@
 
 pub(crate) mod clock;
 #[cfg(not(ipc_loom))]
-pub(crate) mod epoch;
+pub(crate) mod futex;
 #[cfg(not(ipc_loom))]
-pub(crate) mod memory;
-#[cfg(not(ipc_loom))]
-pub(crate) mod names;
-#[cfg(not(ipc_loom))]
-pub(crate) mod process;
+pub(crate) mod robust;
