@@ -10,7 +10,7 @@ use std::time::Duration;
 use ipc_core::Deadline;
 use ipc_core::primitive::{Wait, Woken, futex_wait_any, pause, yield_now};
 
-use super::event::{Event, Mood};
+use super::event::Event;
 use super::slot::Owner;
 use super::{Blocked, Claim, Memory, Obstacle, Ring};
 
@@ -117,7 +117,8 @@ impl<M: Memory> Ring<'_, M> {
     ) -> Result<Claim, Refused> {
         let mut slice = longest.min(Duration::from_millis(50));
         loop {
-            let mood = event.announce();
+            event.announce();
+            let alarm = self.0.bells().alarm.value();
             let obstacle = match attempt() {
                 Ok(claim) => return Ok(claim),
                 Err(blocked) => self.obstacle(event, blocked)?,
@@ -125,7 +126,7 @@ impl<M: Memory> Ring<'_, M> {
             if deadline.is_past() {
                 return Err(Refused::TimedOut);
             }
-            match self.sleep(event, mood, &obstacle, deadline.min(Deadline::after(slice))) {
+            match self.sleep(event, alarm, &obstacle, deadline.min(Deadline::after(slice))) {
                 Woken::By(ALARM) => self.0.bells().call_all(),
                 Woken::TimedOut => slice = longest.min(slice * 2),
                 Woken::By(_) | Woken::Changed => {}
@@ -133,10 +134,10 @@ impl<M: Memory> Ring<'_, M> {
         }
     }
 
-    fn sleep(self, event: &Event, mood: Mood, obstacle: &Obstacle, deadline: Deadline) -> Woken {
+    fn sleep(self, event: &Event, alarm: u32, obstacle: &Obstacle, deadline: Deadline) -> Woken {
         let slot = self.0.slot(obstacle.index);
-        let event = Wait::on(event.word(), mood.bits());
-        let alarm = Wait::on(&self.0.bells().alarm, 0);
+        let event = Wait::on(event.word(), Event::ANNOUNCED);
+        let alarm = Wait::on(self.0.bells().alarm.word(), alarm);
         let state = Wait::on_low_half(slot.word(), obstacle.state.bits());
         let claimer = obstacle.claimer.and_then(|(seat, seen)| Some((self.0.life(seat)?, seen)));
         match claimer {

@@ -9,16 +9,22 @@
 //! |------|---------|
 //! | `0` | nobody sleeps, or a wake-up of all who do is on its way |
 //! | `WAITING` | somebody may sleep: whoever brings news wakes one |
-//! | \| `CLOSED` | the ring is closed; nobody sleeps again |
 //!
 //! `WAITING` is taken away only by a verified step: a wake-up that found nobody, the exchange to
 //! zero, then a wake-up of all who came in between.
 //!
-//! The alarm is always zero. Every operation makes it the thread's pending word from before its
-//! first step until after its last, and so does a sleeper. If a thread dies in between, the kernel
-//! finds a word with no owner and wakes one of those who sleep on it: that one calls the others,
-//! on both sides ([`Bells::call_all`]), and everybody looks again. The one who calls has the alarm
-//! pending too, so that a death before the call is over is answered like the first.
+//! # States of the alarm
+//!
+//! | word | meaning |
+//! |------|---------|
+//! | `0` | the ring is open |
+//! | `CLOSED` | the ring is closed, for ever |
+//!
+//! Its owner bits are always zero. Every operation makes it the thread's pending word from before
+//! its first step until after its last, and so does a sleeper. If a thread dies in between, the
+//! kernel finds a word with no owner and wakes one of those who sleep on it: that one calls the
+//! others, on both sides ([`Bells::call_all`]), and everybody looks again. The one who calls has
+//! the alarm pending too, so that a death before the call is over is answered like the first.
 //!
 //! # Edges
 //!
@@ -32,54 +38,27 @@ use ipc_core::primitive::{AtomicU32, fence_after_exchange, futex_wake};
 
 /// Somebody may be asleep on the event.
 const WAITING: u32 = 1 << 31;
-/// The ring is closed.
-const CLOSED: u32 = 1;
+/// The ring is closed. Not one of the owner bits: those must be zero for the kernel.
+const CLOSED: u32 = 1 << 31;
 
 /// One side's event.
 #[cfg_attr(not(ipc_loom), repr(transparent))]
 #[derive(Debug, Default)]
 pub(crate) struct Event(AtomicU32);
 
-/// What an event said when it was looked at.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Mood(u32);
-
-impl Mood {
-    /// Somebody may be asleep.
-    #[inline]
-    pub(crate) fn is_waiting(self) -> bool {
-        self.0 & WAITING != 0
-    }
-
-    /// The ring is closed.
-    #[inline]
-    pub(crate) fn is_closed(self) -> bool {
-        self.0 & CLOSED != 0
-    }
-
-    /// The word's value, to sleep on.
-    pub(crate) fn bits(self) -> u32 {
-        self.0
-    }
-}
-
 impl Event {
-    /// Looks at the event.
+    /// What the word holds when a sleeper has announced itself.
+    pub(crate) const ANNOUNCED: u32 = WAITING;
+
+    /// Whether somebody may be asleep.
     #[inline]
-    pub(crate) fn look(&self) -> Mood {
-        Mood(self.0.load(Relaxed))
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.0.load(Relaxed) & WAITING != 0
     }
 
     /// Announces a sleeper; a full fence stands behind it.
-    pub(crate) fn announce(&self) -> Mood {
-        let mood = Mood(self.0.fetch_or(WAITING, Relaxed) | WAITING);
-        fence_after_exchange();
-        mood
-    }
-
-    /// Marks the event as closed; a full fence stands behind it.
-    pub(crate) fn close(&self) {
-        self.0.fetch_or(CLOSED, Relaxed);
+    pub(crate) fn announce(&self) {
+        self.0.fetch_or(WAITING, Relaxed);
         fence_after_exchange();
     }
 
@@ -107,6 +86,31 @@ impl Event {
     }
 }
 
+/// The word through which deaths are told, and which says whether the ring is closed.
+#[cfg_attr(not(ipc_loom), repr(transparent))]
+#[derive(Debug, Default)]
+pub(crate) struct Alarm(AtomicU32);
+
+impl Alarm {
+    /// Whether the ring is closed.
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.value() & CLOSED != 0
+    }
+
+    /// What the word holds, to sleep on.
+    #[inline]
+    pub(crate) fn value(&self) -> u32 {
+        self.0.load(Relaxed)
+    }
+
+    /// The word itself, to sleep on and to make pending.
+    #[inline]
+    pub(crate) fn word(&self) -> &AtomicU32 {
+        &self.0
+    }
+}
+
 /// The events of both sides and the alarm.
 #[cfg_attr(not(ipc_loom), repr(C))]
 #[derive(Debug, Default)]
@@ -115,25 +119,22 @@ pub(crate) struct Bells {
     pub(crate) items: Event,
     /// Putters sleep here until there is space.
     pub(crate) space: Event,
-    /// Both sleep here until somebody dies. Always zero.
-    pub(crate) alarm: AtomicU32,
+    /// Both sleep here until somebody dies or the ring is closed.
+    pub(crate) alarm: Alarm,
 }
 
 impl Bells {
     /// Wakes everybody, to look again.
     #[cold]
     pub(crate) fn call_all(&self) {
-        if self.space.look().is_closed() {
-            // Whoever closed the ring may have died half-way.
-            self.items.close();
-        }
         self.items.wake_all();
         self.space.wake_all();
     }
 
-    /// Closes the ring for putters, then tells everybody.
+    /// Closes the ring, then tells everybody.
     pub(crate) fn close(&self) {
-        self.space.close();
+        self.alarm.0.fetch_or(CLOSED, Relaxed);
+        fence_after_exchange();
         self.call_all();
     }
 }

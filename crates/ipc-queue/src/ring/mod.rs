@@ -22,7 +22,7 @@
 //! |-----------|------------|
 //! | put | the exchange of the first slot to full |
 //! | get | the exchange that claims the first slot for reading |
-//! | close | the mark on the space event |
+//! | close | the mark on the alarm |
 
 pub(crate) mod event;
 pub(crate) mod position;
@@ -67,8 +67,16 @@ pub(crate) trait Memory {
 }
 
 /// The moves of a ring.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Ring<'m, M>(pub(crate) &'m M);
+
+impl<M> Clone for Ring<'_, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M> Copy for Ring<'_, M> {}
 
 /// A claimed message: where it is, and what its first slot's word holds.
 #[derive(Clone, Copy, Debug)]
@@ -107,8 +115,12 @@ pub(crate) struct Obstacle {
 
 /// How a look at a claimed slot's owner ended.
 enum Claimer {
+    /// It died in this very claim.
     Dead,
+    /// It lives.
     Lives(Obstacle),
+    /// It is dead, but was done with this claim before.
+    Done,
 }
 
 impl<M: Memory> Ring<'_, M> {
@@ -159,7 +171,8 @@ impl<M: Memory> Ring<'_, M> {
                 continue;
             }
             match seen.since(at.lap) {
-                // Nothing was put here yet.
+                // Nothing was put here yet; a reader of the lap before may still be at it.
+                -2 | -1 => return Err(self.empty_at(at, seen)),
                 0 if seen.owner() == Owner::NOBODY => return Err(self.empty_at(at, seen)),
                 // A writer is at it: its message comes first, if it lives.
                 0 => self.pass_writer(at, seen)?,
@@ -176,7 +189,7 @@ impl<M: Memory> Ring<'_, M> {
     pub(crate) fn commit(self, claim: Claim) {
         self.0.slot(claim.at.index).commit(claim.state);
         let items = &self.0.bells().items;
-        if items.look().is_waiting() {
+        if items.is_waiting() {
             items.wake_one();
         }
     }
@@ -190,7 +203,7 @@ impl<M: Memory> Ring<'_, M> {
         }
         self.0.slot(claim.at.index).release(claim.state);
         let space = &self.0.bells().space;
-        if space.look().is_waiting() {
+        if space.is_waiting() {
             space.wake_one();
         }
     }
@@ -204,7 +217,7 @@ impl<M: Memory> Ring<'_, M> {
 
     /// Whether the ring is closed.
     pub(crate) fn is_closed(self) -> bool {
-        self.0.bells().space.look().is_closed()
+        self.0.bells().alarm.is_closed()
     }
 
     /// How many slots are taken: exact when nobody is in the middle of an operation.
@@ -252,14 +265,13 @@ impl<M: Memory> Ring<'_, M> {
         let next = claim.at.advance(claim.span(), self.0.n_slots());
         self.0.tail().help(claim.at, next);
         fence_after_exchange();
-        let space = &self.0.bells().space;
-        let mood = space.look();
-        if mood.is_closed() {
+        let bells = self.0.bells();
+        if bells.alarm.is_closed() {
             self.abandon(claim);
             return Err(Blocked::Closed);
         }
-        if mood.is_waiting() && self.is_good_for_putter(next) {
-            space.wake_one();
+        if bells.space.is_waiting() && self.is_good_for_putter(next) {
+            bells.space.wake_one();
         }
         Ok(claim)
     }
@@ -272,7 +284,7 @@ impl<M: Memory> Ring<'_, M> {
         fence_after_exchange();
         let items = &self.0.bells().items;
         let next = claim.at.advance(claim.span(), self.0.n_slots());
-        if items.look().is_waiting() && self.is_good_for_getter(next) {
+        if items.is_waiting() && self.is_good_for_getter(next) {
             items.wake_one();
         }
         Ok(claim)
@@ -330,6 +342,7 @@ impl<M: Memory> Ring<'_, M> {
         match self.claimer(at.index, seen) {
             Claimer::Lives(obstacle) => Err(Blocked::ByState(obstacle)),
             Claimer::Dead => self.retire(before, seen),
+            Claimer::Done => Ok(()),
         }
     }
 
@@ -338,6 +351,7 @@ impl<M: Memory> Ring<'_, M> {
         match self.claimer(at.index, seen) {
             Claimer::Lives(obstacle) => Err(Blocked::ByState(obstacle)),
             Claimer::Dead => self.retire(at, seen),
+            Claimer::Done => Ok(()),
         }
     }
 
@@ -354,22 +368,29 @@ impl<M: Memory> Ring<'_, M> {
     /// A putter looks for the mark after it has claimed, behind a full fence; so must we look at
     /// the slot again after we have seen the mark.
     fn is_closed_for_getters(self, at: Position) -> bool {
-        if !self.0.bells().space.look().is_closed() {
+        if !self.0.bells().alarm.is_closed() {
             return false;
         }
         fence(SeqCst);
         let seen = self.0.slot(at.index).look();
-        seen.since(at.lap) == 0 && seen.owner() == Owner::NOBODY
+        seen.since(at.lap) < 0 || seen.since(at.lap) == 0 && seen.owner() == Owner::NOBODY
     }
 
+    /// What became of the owner that `state` names.
     fn claimer(self, index: u32, state: State) -> Claimer {
-        let Some(seat) = state.owner().seat() else { return Claimer::Dead };
-        // A seat that does not exist was written by nobody of ours.
-        let Some(life) = self.0.life(seat) else { return Claimer::Dead };
-        let word = life.value();
-        match Life::meaning(word) {
-            Alive::Yes(_) => Claimer::Lives(Obstacle { index, state, claimer: Some((seat, word)) }),
-            Alive::Died | Alive::Nobody => Claimer::Dead,
+        let life = state.owner().seat().and_then(|seat| Some((seat, self.0.life(seat)?)));
+        if let Some((seat, life)) = life {
+            let word = life.value();
+            if let Alive::Yes(_) = Life::meaning(word) {
+                return Claimer::Lives(Obstacle { index, state, claimer: Some((seat, word)) });
+            }
+        }
+        // Dead, or a seat that does not exist. Only a look at the slot that comes after the look
+        // at the life word shows what the dead left: it may have been done with the claim before.
+        if cfg!(ipc_planted = "no_second_look") || self.0.slot(index).look() == state {
+            Claimer::Dead
+        } else {
+            Claimer::Done
         }
     }
 
