@@ -33,6 +33,7 @@ mod loom;
 mod proofs;
 mod run;
 mod storm;
+mod tally;
 mod test;
 mod tidy;
 mod workspace;
