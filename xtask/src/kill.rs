@@ -3,12 +3,11 @@
 //! The programs step a child through one operation by ptrace and kill it after instruction n, for
 //! every n. They are built in release mode: what is swept is what users run.
 
-use testkit::Report;
-
 use crate::{
     failure::Result,
     flags,
     proofs::{self, Asked},
+    report::Report,
     workspace::Workspace,
 };
 

@@ -7,11 +7,11 @@
 use std::{path::PathBuf, process::Command};
 
 use cargo_metadata::{Message, PackageId, TargetKind};
-use testkit::Report;
 
 use crate::{
     cargo,
     failure::{Failure, Result},
+    report::Report,
     run,
     workspace::Workspace,
 };

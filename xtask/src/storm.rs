@@ -1,11 +1,10 @@
 //! `cargo xtask storm`: many processes, random kills, and an audit of every message.
 
-use testkit::Report;
-
 use crate::{
     failure::Result,
     flags,
     proofs::{self, Asked},
+    report::Report,
     workspace::Workspace,
 };
 

@@ -1,8 +1,9 @@
 //! What test programs say at their end, added up.
 
-use testkit::{Report, report::Sweep};
-
-use crate::failure::{Failure, Result};
+use crate::{
+    failure::{Failure, Result},
+    report::{Report, Sweep},
+};
 
 /// What the last lines of test programs add up to, whichever harness they have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
