@@ -21,6 +21,8 @@ pub mod robust;
 mod segment;
 mod shared;
 mod sys;
+#[cfg(not(ipc_loom))]
+pub mod wire;
 
 pub use deadline::Deadline;
 #[cfg(not(ipc_loom))]
