@@ -22,7 +22,7 @@ pub(super) enum Sleeper {
 pub(super) fn round<S>(
     sweep: &Sweep<'_, S>,
     arm: &dyn Fn(u64),
-    n: u64,
+    n: usize,
     sleeper: Sleeper,
 ) -> Result<Round, String> {
     let _watchdog = sweep.watch(format_args!("access {n}"));
@@ -30,7 +30,7 @@ pub(super) fn round<S>(
     let mut running = sweep.begin_partners(&state, Start::BeforeVictim)?;
     let gate = Gate::new();
     let mut victim = child::fork(|| {
-        (sweep.victim)(&state, &Marks::armed(&gate, arm, n));
+        (sweep.victim)(&state, &Marks::armed(&gate, arm, n as u64));
         0
     });
     match victim.settle(sweep.limit, |_| gate.has_arrived())? {

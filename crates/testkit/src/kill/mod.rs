@@ -12,6 +12,7 @@
 mod access;
 mod partner;
 mod point;
+mod route;
 mod stepper;
 mod sweep;
 

@@ -11,21 +11,21 @@ pub enum KillPoint {
     /// After so many instructions of the operation, at this place in the code.
     Instruction {
         /// How many instructions of the operation were executed.
-        n: u64,
+        n: usize,
         /// The next instruction: the file, and the address as `addr2line` takes it.
         place: String,
     },
     /// Asleep in the kernel, in the last of so many instructions.
     Asleep {
         /// How many instructions of the operation were begun.
-        n: u64,
+        n: usize,
         /// The system call instruction, as above.
         place: String,
     },
     /// Before this access through the door, counted from zero.
     Access {
         /// How many accesses were made.
-        n: u64,
+        n: usize,
     },
     /// It did not die: the operation came to its end, and the process to its own.
     Survived,

@@ -1,5 +1,8 @@
 //! A victim under ptrace: it runs to the marker, then instruction by instruction.
 //!
+//! A route of instructions is walked step by step once; later victims run at full speed to a
+//! breakpoint near the instruction they are to die at, and make the last few steps one by one.
+//!
 //! Tracer and victim share one CPU, so that the wait for a plain instruction is a context switch
 //! and nothing more. Before a system call instruction the stepper looks twice: the victim may fall
 //! asleep in it, and then no stop comes.
@@ -96,15 +99,50 @@ impl<'a> Stepper<'a> {
         self.check(stop)
     }
 
+    /// Lets the victim run until it comes to `place` for the `n_times`-th time; `wake` is called
+    /// whenever it sleeps on the way. Says whether it came there rather than to the end.
+    pub(super) fn run_to(
+        &mut self,
+        place: u64,
+        n_times: usize,
+        mut wake: impl FnMut() -> Result<(), String>,
+    ) -> Result<bool, String> {
+        for time in 0..n_times {
+            if time > 0 {
+                // Off the place, before the breakpoint is set again.
+                match self.step()? {
+                    Step::Done => {}
+                    Step::AtEnd => return Ok(false),
+                    Step::Asleep => {
+                        wake()?;
+                        self.wait_awake()?;
+                    }
+                }
+            }
+            // It may stand there already: then the breakpoint stops it at once.
+            let before = self.tracee.set_breakpoint(place).map_err(tracing)?;
+            self.tracee.go_on().map_err(tracing)?;
+            match self.wait_stop_or_sleep()? {
+                Some(stop) => self.check(stop)?,
+                None => {
+                    wake()?;
+                    self.wait_awake()?;
+                }
+            }
+            if self.tracee.breakpoint().map_err(tracing)? != place {
+                return Ok(false);
+            }
+            self.tracee.clear_breakpoint(place, before).map_err(tracing)?;
+        }
+        Ok(true)
+    }
+
     /// Lets the victim run to its end.
     pub(super) fn finish(mut self) -> Result<(), String> {
+        self.tracee.go_on().map_err(tracing)?;
+        let stop = wait_stop(&mut self.child, self.limit)?;
+        self.check(stop)?;
         self.tracee.pass_marker().map_err(tracing)?;
-        if cfg!(target_arch = "x86_64") {
-            // The marker is still ahead.
-            self.tracee.go_on().map_err(tracing)?;
-            let stop = wait_stop(&mut self.child, self.limit)?;
-            self.check(stop)?;
-        }
         self.tracee.go_on().map_err(tracing)?;
         match wait_stop(&mut self.child, self.limit)? {
             Stop::Ended(End::Exited(0)) => Ok(()),
@@ -121,8 +159,13 @@ impl<'a> Stepper<'a> {
         self.child.wait();
     }
 
+    /// Where the victim stands.
+    pub(super) fn place(&self) -> Result<u64, String> {
+        self.tracee.place().map_err(tracing)
+    }
+
     /// Where the victim stands, for people.
-    pub(super) fn place(&self) -> String {
+    pub(super) fn name_place(&self) -> String {
         match self.tracee.place() {
             Ok(place) => proc::name_place(self.child.pid(), place),
             // It is asleep, not stopped.
@@ -174,7 +217,7 @@ impl<'a> Stepper<'a> {
             Stop::Stopped(libc::SIGTRAP) => Ok(()),
             Stop::Stopped(signal) => Err(format!(
                 "the victim was stopped by signal {signal} in its operation, at {}",
-                self.place()
+                self.name_place()
             )),
             Stop::Ended(end) => Err(format!("the victim {end} in its operation")),
         }

@@ -8,6 +8,7 @@ use crate::{
         access::{self, Sleeper},
         partner::{Partner, Running, Start},
         point::{KillPoint, Marks},
+        route::{Route, Way},
         stepper::{Code, OneCpu, Step, Stepper},
     },
     report,
@@ -61,7 +62,7 @@ pub struct Sweep<'a, S> {
     after_death: Part<'a, S>,
     check: Check<'a, S>,
     pub(super) limit: Duration,
-    max_points: u64,
+    max_points: usize,
     max_failures: usize,
 }
 
@@ -162,7 +163,7 @@ impl<'a, S> Sweep<'a, S> {
 
     /// At how many points an operation that does not end is given up; fifty thousand unless told.
     #[must_use]
-    pub fn max_points(mut self, max_points: u64) -> Self {
+    pub fn max_points(mut self, max_points: usize) -> Self {
         self.max_points = max_points;
         self
     }
@@ -188,23 +189,17 @@ impl<'a, S> Sweep<'a, S> {
     pub fn at_every_instruction(&self) -> Result<Swept, String> {
         let _one_cpu = OneCpu::here().map_err(|error| format!("staying on one CPU: {error}"))?;
         let mut code = Code::default();
+        let mut route = Route::default();
         let mut sweeping = Sweeping::default();
-        let mut n = 0;
-        while sweeping.failures.len() < self.max_failures {
-            if n > self.max_points {
-                return Err(format!("{}: the operation has no end", self.name));
-            }
-            let round = self.step_and_kill(&mut code, n, true)?;
-            let (at_end, was_asleep) = (round.at_end, round.was_asleep);
-            sweeping.take(&self.name, round);
-            if at_end || (was_asleep && self.while_asleep.is_none()) {
+        sweeping.take(&self.name, self.walk(&mut code, &mut route)?);
+        for (n, &way) in route.ways().iter().enumerate() {
+            if sweeping.failures.len() >= self.max_failures {
                 break;
             }
-            if was_asleep {
-                let round = self.step_and_kill(&mut code, n, false)?;
-                sweeping.take(&self.name, round);
+            sweeping.take(&self.name, self.kill_before(&mut code, n, way)?);
+            if route.sleeps.contains(&n) && self.while_asleep.is_some() {
+                sweeping.take(&self.name, self.kill_asleep(&mut code, n, way)?);
             }
-            n += 1;
         }
         Ok(sweeping.done(|sweep| Report { kill: sweep, ..Report::default() }))
     }
@@ -225,8 +220,10 @@ impl<'a, S> Sweep<'a, S> {
     pub fn at_every_access(&self, arm: impl Fn(u64)) -> Result<Swept, String> {
         let mut sweeping = Sweeping::default();
         let mut slept = false;
-        let mut n = 0;
-        while sweeping.failures.len() < self.max_failures {
+        for n in 0.. {
+            if sweeping.failures.len() >= self.max_failures {
+                break;
+            }
             if n > self.max_points {
                 return Err(format!("{}: the operation has no end", self.name));
             }
@@ -245,51 +242,118 @@ impl<'a, S> Sweep<'a, S> {
             if at_end || (was_asleep && sleeper == Sleeper::Kill) {
                 break;
             }
-            n += 1;
         }
         Ok(sweeping.done(|sweep| Report { crash: sweep, ..Report::default() }))
     }
 
-    /// One round: `n` instructions, then death; in the last one asleep, if it sleeps and
-    /// `kill_asleep`, else after it.
-    fn step_and_kill(&self, code: &mut Code, n: u64, kill_asleep: bool) -> Result<Round, String> {
-        let _watchdog = self.watch(format_args!("instruction {n}"));
+    /// The first round: walks through the whole operation, or to where it sleeps for good.
+    fn walk(&self, code: &mut Code, route: &mut Route) -> Result<Round, String> {
+        let _watchdog = self.watch(format_args!("walking through the operation"));
         let state = (self.setup)();
-        let mut running = self.begin_partners(&state, Start::BeforeVictim)?;
-        let mut victim = Stepper::start(code, self.limit, || {
-            (self.victim)(&state, &Marks::traced());
-        })?;
-        running.extend(self.begin_partners(&state, Start::AtBegin)?);
-        let mut asleep = false;
-        for made in 0..n {
+        let (mut victim, running) = self.begin(code, &state)?;
+        loop {
+            let n = route.ways().len();
+            if n > self.max_points {
+                return Err(format!("{}: the operation has no end", self.name));
+            }
+            route.push(victim.place()?);
             match victim.step()? {
                 Step::Done => {}
                 Step::AtEnd => {
                     victim.finish()?;
                     return Ok(self.conclude(&state, running, KillPoint::Survived));
                 }
-                Step::Asleep if kill_asleep && made + 1 == n => asleep = true,
-                Step::Asleep => match &self.while_asleep {
-                    Some(wake) => {
-                        wake(&state);
-                        victim.wait_awake()?;
-                        // The last of its instructions is only now made.
+                Step::Asleep => {
+                    route.sleeps.push(n);
+                    match &self.while_asleep {
+                        Some(wake) => wake(&state),
+                        None => return self.kill(&state, victim, running, n, true),
                     }
-                    None => return Err(format!("{}: it slept only the second time", self.name)),
-                },
+                    victim.wait_awake()?;
+                }
             }
         }
-        let place = victim.place();
+    }
+
+    /// A round that ends before instruction `n`.
+    fn kill_before(&self, code: &mut Code, n: usize, way: Way) -> Result<Round, String> {
+        let _watchdog = self.watch(format_args!("instruction {n}"));
+        let state = (self.setup)();
+        let (mut victim, running) = self.begin(code, &state)?;
+        self.lead(&state, &mut victim, way)?;
+        self.kill(&state, victim, running, n, false)
+    }
+
+    /// A round that ends asleep in instruction `n`.
+    fn kill_asleep(&self, code: &mut Code, n: usize, way: Way) -> Result<Round, String> {
+        let _watchdog = self.watch(format_args!("asleep in instruction {n}"));
+        let state = (self.setup)();
+        let (mut victim, running) = self.begin(code, &state)?;
+        let asleep = self.lead(&state, &mut victim, way)? && victim.step()? == Step::Asleep;
+        self.kill(&state, victim, running, n + usize::from(!asleep), asleep)
+    }
+
+    /// Starts the partners and the victim, which then stands before its operation.
+    fn begin<'c>(
+        &self,
+        code: &'c mut Code,
+        state: &S,
+    ) -> Result<(Stepper<'c>, Vec<Running<'_>>), String> {
+        let mut running = self.begin_partners(state, Start::BeforeVictim)?;
+        let victim = Stepper::start(code, self.limit, || {
+            (self.victim)(state, &Marks::traced());
+        })?;
+        running.extend(self.begin_partners(state, Start::AtBegin)?);
+        Ok((victim, running))
+    }
+
+    /// Leads the victim to an instruction, and says whether it came there. A victim that took
+    /// another way this time stands somewhere else, at the latest behind its operation: a point
+    /// of death as good as any.
+    fn lead(&self, state: &S, victim: &mut Stepper<'_>, way: Way) -> Result<bool, String> {
+        let wake = || match &self.while_asleep {
+            Some(wake) => {
+                wake(state);
+                Ok(())
+            }
+            None => Err(format!("{}: it slept only the second time", self.name)),
+        };
+        if !victim.run_to(way.place, way.n_times, wake)? {
+            return Ok(false);
+        }
+        for _ in 0..way.n_steps {
+            match victim.step()? {
+                Step::Done => {}
+                Step::AtEnd => return Ok(false),
+                Step::Asleep => {
+                    wake()?;
+                    victim.wait_awake()?;
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Kills the victim where it stands, or sleeps.
+    fn kill<'p>(
+        &'p self,
+        state: &S,
+        victim: Stepper<'_>,
+        mut running: Vec<Running<'p>>,
+        n: usize,
+        asleep: bool,
+    ) -> Result<Round, String> {
+        let place = victim.name_place();
+        let after = (self.barge)(state);
+        running.extend(self.begin_partners(state, Start::AtKill)?);
+        victim.kill();
+        after();
         let point = if asleep {
             KillPoint::Asleep { n, place }
         } else {
             KillPoint::Instruction { n, place }
         };
-        let after = (self.barge)(&state);
-        running.extend(self.begin_partners(&state, Start::AtKill)?);
-        victim.kill();
-        after();
-        Ok(self.conclude(&state, running, point))
+        Ok(self.conclude(state, running, point))
     }
 
     pub(super) fn watch(&self, point: fmt::Arguments<'_>) -> Watchdog {

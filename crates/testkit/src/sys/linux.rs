@@ -147,30 +147,70 @@ impl Tracee {
         Ok(ptrace::getregs(self.0)?.pc)
     }
 
-    /// Moves it past a marker at which it stopped.
+    /// Moves it to `place`.
     #[cfg(target_arch = "x86_64")]
-    #[expect(clippy::unused_self, reason = "the same on every machine")]
-    #[expect(clippy::unnecessary_wraps, reason = "the same on every machine")]
-    pub(crate) fn pass_marker(self) -> io::Result<()> {
-        Ok(())
+    fn go_to(self, place: u64) -> io::Result<()> {
+        let offset = std::mem::offset_of!(libc::user_regs_struct, rip);
+        let offset = std::ptr::without_provenance_mut(offset);
+        Ok(ptrace::write_user(self.0, offset, place.cast_signed())?)
     }
 
-    /// Moves it past a marker at which it stopped.
+    /// Moves it to `place`.
     #[cfg(target_arch = "aarch64")]
-    pub(crate) fn pass_marker(self) -> io::Result<()> {
+    fn go_to(self, place: u64) -> io::Result<()> {
         let mut registers = ptrace::getregs(self.0)?;
-        registers.pc += 4;
+        registers.pc = place;
         Ok(ptrace::setregs(self.0, registers)?)
+    }
+
+    /// Where the marker or breakpoint is that has just stopped it.
+    pub(crate) fn breakpoint(self) -> io::Result<u64> {
+        // Only on x86_64 does the machine move on before it stops.
+        Ok(self.place()? - if cfg!(target_arch = "x86_64") { MARKER_LEN } else { 0 })
+    }
+
+    /// Moves it past the marker that has just stopped it.
+    pub(crate) fn pass_marker(self) -> io::Result<()> {
+        self.go_to(self.breakpoint()? + MARKER_LEN)
+    }
+
+    /// Puts a breakpoint at `place`; returns what stood there.
+    pub(crate) fn set_breakpoint(self, place: u64) -> io::Result<i64> {
+        let address = address(place)?;
+        let before = ptrace::read(self.0, address)?;
+        let mut bytes = before.to_ne_bytes();
+        for (to, from) in bytes.iter_mut().zip(MARKER) {
+            *to = *from;
+        }
+        ptrace::write(self.0, address, i64::from_ne_bytes(bytes))?;
+        Ok(before)
+    }
+
+    /// Takes back the breakpoint that has just stopped it, so that it stands before what stood
+    /// there before.
+    pub(crate) fn clear_breakpoint(self, place: u64, before: i64) -> io::Result<()> {
+        ptrace::write(self.0, address(place)?, before)?;
+        self.go_to(place)
     }
 
     /// What stands at `place` in its memory.
     pub(crate) fn instruction(self, place: u64) -> io::Result<Instruction> {
-        let place = usize::try_from(place).map_err(io::Error::other)?;
-        let address: *mut c_void = std::ptr::without_provenance_mut(place);
-        let word = ptrace::read(self.0, address)?.to_ne_bytes();
+        let word = ptrace::read(self.0, address(place)?)?.to_ne_bytes();
         Ok(decode(word))
     }
 }
+
+fn address(place: u64) -> io::Result<*mut c_void> {
+    Ok(std::ptr::without_provenance_mut(usize::try_from(place).map_err(io::Error::other)?))
+}
+
+/// The bytes of the marker instruction: `int3`.
+#[cfg(target_arch = "x86_64")]
+const MARKER: &[u8] = &[0xcc];
+/// The bytes of the marker instruction: `brk #0x7e57`.
+#[cfg(target_arch = "aarch64")]
+const MARKER: &[u8] = &0xd42f_cae0_u32.to_le_bytes();
+const MARKER_LEN: u64 = MARKER.len() as u64;
 
 #[cfg(target_arch = "x86_64")]
 fn decode(word: [u8; 8]) -> Instruction {
