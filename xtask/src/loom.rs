@@ -24,7 +24,10 @@ pub(crate) fn run(workspace: &Workspace, flags: &flags::Loom) -> Result<String> 
     for package in &crates {
         cargo.args(["--package", package.name.as_str()]);
     }
-    cargo.env(BOUND, &bound).env("TESTKIT_FULL", if flags.full { "1" } else { "0" });
+    cargo.env(BOUND, &bound);
+    if flags.full {
+        cargo.env("TESTKIT_FULL", "1");
+    }
     cargo.arg("--").args(&flags.filters);
     let mut tally = Tally::default();
     let ended = run::lines(&mut cargo, |line| tally.read(line));
