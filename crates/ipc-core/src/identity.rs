@@ -1,4 +1,4 @@
-//! ProcessId: a pid and its birth time, so a recycled pid is never taken for the old one.
+//! `ProcessId`: a pid and its birth time, so a recycled pid is never taken for the old one.
 
 use std::fmt;
 use std::io;

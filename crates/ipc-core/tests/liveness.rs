@@ -1,4 +1,6 @@
 //! Who a process is, and that its end is seen: at once, and never in another's place.
+#![cfg(not(ipc_loom))]
+#![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;

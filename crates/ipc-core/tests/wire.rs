@@ -1,6 +1,8 @@
 //! Values as bytes plus handles, and the socket that carries them.
 //!
 //! Tests that count descriptors are in `wire_leaks.rs`, which runs them one at a time.
+#![cfg(not(ipc_loom))]
+#![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -122,6 +122,7 @@ pub fn deserialize_fd<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Owne
 /// report it.
 ///
 /// The error type of a codec says little; this leaves the whole reason with the open scope.
+#[must_use]
 pub fn reject<E: de::Error>(reason: DecodeError) -> E {
     let error = E::custom(&reason as &dyn Display);
     scope::refuse(reason);
