@@ -187,9 +187,9 @@ impl Context {
     }
 
     #[inline]
-    pub(super) fn unlink(self, word: &RobustWord) {
+    pub(super) fn unlink(self, word: &RobustWord) -> bool {
         let state = self.0;
-        let Some(place) = state.position(word) else { return };
+        let Some(place) = state.position(word) else { return false };
         let older = if place == 0 { state.last_entry() } else { state.held_entry(place - 1) };
         let newest = state.n_held.get() - 1;
         if place == newest {
@@ -206,6 +206,7 @@ impl Context {
             unsafe { target.write(next) };
         }
         state.n_held.set(newest);
+        true
     }
 
     #[inline]
