@@ -4,6 +4,14 @@
 
 pub(crate) mod clock;
 #[cfg(not(ipc_loom))]
+pub(crate) mod epoch;
+#[cfg(not(ipc_loom))]
 pub(crate) mod futex;
+#[cfg(not(ipc_loom))]
+pub(crate) mod memory;
+#[cfg(not(ipc_loom))]
+pub(crate) mod names;
+#[cfg(not(ipc_loom))]
+pub(crate) mod process;
 #[cfg(not(ipc_loom))]
 pub(crate) mod robust;

@@ -1,0 +1,223 @@
+//! The first bytes of a segment: who made it, what lies in it, how long it is.
+//!
+//! ```text
+//!   0        8         12            16        24        32       40              48        128
+//!   | magic  | layout  | kind        | kind    | type    | body   | pid           | zero    | body …
+//!   |        | version | version     | name    | hash    | length | namespace     |         |
+//! ```
+//!
+//! The header is written before anybody else can see the segment and never changed after. It is
+//! copied out with one read, checked, and kept privately: a peer that scribbles over it later
+//! changes nothing for those who have the segment open.
+
+use std::fmt;
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::error::SegmentError;
+
+/// How many bytes lie before the body: a multiple of every alignment that a body may ask for.
+pub(crate) const HEADER_LEN: usize = size_of::<Header>();
+
+/// The first eight bytes of every segment.
+const MAGIC: u64 = u64::from_le_bytes(*b"ipc-segm");
+
+/// The version of the drawing above.
+const LAYOUT_VERSION: u32 = 1;
+
+const _: () = assert!(HEADER_LEN == 128, "the drawing says so");
+const _: () = assert!(HEADER_LEN.is_multiple_of(align_of::<Header>()), "an array of headers");
+
+/// What lies in a segment, and in which version: the first thing that an opener checks.
+///
+/// # Examples
+///
+/// ```
+/// use ipc_core::Kind;
+///
+/// const COUNTER: Kind = Kind::new(*b"counter\0", 1);
+/// assert_eq!(COUNTER.to_string(), "counter/1");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Kind {
+    /// Eight bytes that name it, for people to read in a dump too; zeros at the end are fill.
+    pub name: [u8; 8],
+    /// The version of its layout: changes when the layout does.
+    pub version: u32,
+}
+
+impl Kind {
+    /// Names what lies in a segment.
+    #[must_use]
+    pub const fn new(name: [u8; 8], version: u32) -> Self {
+        Self { name, version }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = self.name.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        write!(formatter, "{}/{}", self.name.get(..end).unwrap_or(&[]).escape_ascii(), self.version)
+    }
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Kind({self})")
+    }
+}
+
+/// What a checked header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Contents {
+    pub(crate) kind: Kind,
+    pub(crate) type_hash: u64,
+    /// The length of the body. With the header it is what the file has, and fits the address space.
+    pub(crate) len: usize,
+}
+
+impl Contents {
+    /// The length of header and body together, if memory can be that long.
+    pub(crate) fn size(&self) -> Option<usize> {
+        self.len.checked_add(HEADER_LEN).filter(|size| isize::try_from(*size).is_ok())
+    }
+
+    /// Whether this is what somebody expects.
+    pub(crate) fn check(&self, kind: Kind, type_hash: u64) -> Result<(), SegmentError> {
+        if self.kind.name != kind.name {
+            return Err(SegmentError::WrongKind { expected: kind, found: self.kind });
+        }
+        if self.kind.version != kind.version {
+            return Err(SegmentError::WrongKindVersion { expected: kind, found: self.kind });
+        }
+        if self.type_hash != type_hash {
+            return Err(SegmentError::WrongType { expected: type_hash, found: self.type_hash });
+        }
+        Ok(())
+    }
+}
+
+/// The bytes themselves.
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct Header {
+    magic: u64,
+    layout_version: u32,
+    kind_version: u32,
+    kind_name: [u8; 8],
+    type_hash: u64,
+    body_len: u64,
+    pid_namespace: u64,
+    zero: [u64; 10],
+}
+
+/// The header of a segment that this process is about to make.
+pub(crate) fn write(contents: &Contents, pid_namespace: u64) -> [u8; HEADER_LEN] {
+    bytemuck::cast(Header {
+        magic: MAGIC,
+        layout_version: LAYOUT_VERSION,
+        kind_version: contents.kind.version,
+        kind_name: contents.kind.name,
+        type_hash: contents.type_hash,
+        body_len: contents.len as u64,
+        pid_namespace,
+        zero: [0; 10],
+    })
+}
+
+/// Checks a header that somebody else has written, against the size of the file it was read from.
+///
+/// `bytes` is what could be read of the header: less than all of it if the file ends before.
+pub(crate) fn read(
+    bytes: &[u8],
+    file_size: u64,
+    pid_namespace: u64,
+) -> Result<Contents, SegmentError> {
+    let whole: [u8; HEADER_LEN] = bytes.try_into().map_err(|_| SegmentError::Truncated {
+        expected: HEADER_LEN as u64,
+        found: bytes.len() as u64,
+    })?;
+    let header: Header = bytemuck::cast(whole);
+    if header.magic != MAGIC {
+        return Err(SegmentError::WrongMagic);
+    }
+    if header.layout_version != LAYOUT_VERSION {
+        return Err(SegmentError::WrongLayoutVersion {
+            expected: LAYOUT_VERSION,
+            found: header.layout_version,
+        });
+    }
+    if header.pid_namespace != pid_namespace {
+        return Err(SegmentError::OtherPidNamespace);
+    }
+    let expected = header.body_len.saturating_add(HEADER_LEN as u64);
+    if file_size < expected {
+        return Err(SegmentError::Truncated { expected, found: file_size });
+    }
+    if file_size > expected {
+        return Err(SegmentError::TooLong { expected, found: file_size });
+    }
+    // The file has that size, so the length fits unless the address space is smaller than files.
+    let len = usize::try_from(header.body_len)
+        .map_err(|_| SegmentError::NoSpace { bytes: header.body_len })?;
+    let kind = Kind::new(header.kind_name, header.kind_version);
+    Ok(Contents { kind, type_hash: header.type_hash, len })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Contents, HEADER_LEN, Kind, read, write};
+    use crate::SegmentError;
+
+    const CONTENTS: Contents =
+        Contents { kind: Kind::new(*b"test\0\0\0\0", 7), type_hash: 0xfeed, len: 4096 };
+    const FILE_SIZE: u64 = 4096 + HEADER_LEN as u64;
+
+    fn scribbled(at: usize) -> Result<Contents, SegmentError> {
+        let mut bytes = write(&CONTENTS, 5);
+        bytes[at] ^= 0xff;
+        read(&bytes, FILE_SIZE, 5)
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        assert_eq!(read(&write(&CONTENTS, 5), FILE_SIZE, 5).unwrap(), CONTENTS);
+    }
+
+    #[test]
+    fn every_field_that_is_wrong_has_an_error_of_its_own() {
+        assert!(matches!(scribbled(0), Err(SegmentError::WrongMagic)));
+        assert!(matches!(
+            scribbled(8),
+            Err(SegmentError::WrongLayoutVersion { expected: 1, found: 0xfe })
+        ));
+        assert!(matches!(scribbled(33), Err(SegmentError::Truncated { .. })));
+        assert!(matches!(scribbled(40), Err(SegmentError::OtherPidNamespace)));
+        let bytes = write(&CONTENTS, 5);
+        assert!(matches!(read(&bytes, FILE_SIZE + 1, 5), Err(SegmentError::TooLong { .. })));
+        assert!(matches!(read(&bytes[..100], 100, 5), Err(SegmentError::Truncated { .. })));
+        assert!(matches!(read(&[], 0, 5), Err(SegmentError::Truncated { found: 0, .. })));
+    }
+
+    #[test]
+    fn a_length_that_overflows_is_truncated_and_not_wrapped() {
+        let huge = Contents { len: usize::MAX, ..CONTENTS };
+        assert_eq!(huge.size(), None);
+        let bytes = write(&huge, 5);
+        let small = HEADER_LEN as u64 - 1;
+        assert!(matches!(read(&bytes, small, 5), Err(SegmentError::Truncated { .. })));
+    }
+
+    #[test]
+    fn contents_are_checked_name_first_then_version_then_type() {
+        let other = Kind::new(*b"other\0\0\0", 7);
+        let newer = Kind::new(*b"test\0\0\0\0", 8);
+        assert!(matches!(CONTENTS.check(other, 0xfeed), Err(SegmentError::WrongKind { .. })));
+        assert!(matches!(CONTENTS.check(newer, 0), Err(SegmentError::WrongKindVersion { .. })));
+        assert!(matches!(
+            CONTENTS.check(CONTENTS.kind, 1),
+            Err(SegmentError::WrongType { expected: 1, found: 0xfeed })
+        ));
+        assert!(CONTENTS.check(CONTENTS.kind, 0xfeed).is_ok());
+    }
+}

@@ -1,0 +1,41 @@
+//! A segment at an address, as long as the value lives.
+//!
+//! # Safety
+//!
+//! The module turns the start of a mapping into the start of its body and nothing else; no
+//! reference to mapped bytes is made here.
+#![expect(unsafe_code, reason = "pointer arithmetic inside a mapping")]
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::ptr::NonNull;
+
+use memmap2::MmapRaw;
+
+use crate::header::HEADER_LEN;
+use crate::sys::memory;
+
+/// Header and body of a segment, mapped for reading and writing and shared with other processes.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    raw: MmapRaw,
+}
+
+impl Mapping {
+    /// Maps header and body: `size` bytes, of which the file has at least so many.
+    pub(crate) fn new(file: &OwnedFd, size: usize) -> io::Result<Self> {
+        if size < HEADER_LEN {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        Ok(Self { raw: memory::map(file, size)? })
+    }
+
+    /// Where the body begins.
+    pub(crate) fn body(&self) -> NonNull<u8> {
+        // SAFETY: `new` saw to it that the mapping is at least as long as a header, so the sum is
+        // inside it or one past its end.
+        let body = unsafe { self.raw.as_mut_ptr().add(HEADER_LEN) };
+        // SAFETY: it points into a mapping, or to its end: never to address zero.
+        unsafe { NonNull::new_unchecked(body) }
+    }
+}

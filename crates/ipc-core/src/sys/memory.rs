@@ -1,0 +1,171 @@
+//! Nameless memory behind a descriptor, and looking at descriptors that others made.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
+
+use memmap2::{MmapOptions, MmapRaw};
+use rustix::fs::{
+    FallocateFlags, FileType, MemfdFlags, Mode, OFlags, SealFlags, fallocate, fcntl_add_seals,
+    fcntl_get_seals, fcntl_getfl, fstat, memfd_create,
+};
+use rustix::io::{Errno, fcntl_dupfd_cloexec, pread, pwrite, retry_on_intr};
+
+/// Makes a nameless file in memory: close-on-exec, sealable, never executable where that is known.
+///
+/// # References
+///
+/// - Linux `memfd_create(2)`
+pub(crate) fn create(label: &str) -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    match memfd_create(label, flags | MemfdFlags::NOEXEC_SEAL) {
+        // Kernels before 6.3 do not know the flag.
+        Err(Errno::INVAL) => Ok(memfd_create(label, flags)?),
+        made => Ok(made?),
+    }
+}
+
+/// Gives the file its size, with memory behind every byte of it.
+///
+/// # References
+///
+/// - Linux `fallocate(2)`
+pub(crate) fn reserve(file: BorrowedFd<'_>, size: u64) -> io::Result<()> {
+    Ok(retry_on_intr(|| fallocate(file, FallocateFlags::empty(), 0, size))?)
+}
+
+/// Forbids for all time that the file shrinks, grows, or is sealed any further.
+///
+/// # References
+///
+/// - Linux `F_ADD_SEALS`, `fcntl(2)`
+pub(crate) fn seal(file: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(fcntl_add_seals(file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?)
+}
+
+/// What the kernel says about a descriptor.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts {
+    /// Whether it is a regular file, which memory is too.
+    pub(crate) is_file: bool,
+    /// The device and the inode: the same for every descriptor of the same memory.
+    pub(crate) identity: (u64, u64),
+    /// The size in bytes.
+    pub(crate) size: u64,
+    /// The user the file belongs to.
+    pub(crate) owner: u32,
+    /// Who may read and write it.
+    pub(crate) permissions: u32,
+}
+
+/// Asks what a descriptor is.
+///
+/// # References
+///
+/// - Linux `fstat(2)`
+pub(crate) fn facts(file: BorrowedFd<'_>) -> io::Result<Facts> {
+    let stat = fstat(file)?;
+    Ok(Facts {
+        is_file: FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile,
+        identity: (stat.st_dev, stat.st_ino),
+        size: u64::try_from(stat.st_size).unwrap_or(0),
+        owner: stat.st_uid,
+        permissions: Mode::from_raw_mode(stat.st_mode).bits(),
+    })
+}
+
+/// How far a file is protected against a change of its size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sealing {
+    /// Nobody can change the size any more.
+    Sealed,
+    /// Memory whose size can still be changed.
+    Open,
+    /// Not memory: a file on a disk, a device.
+    Unknown,
+}
+
+/// Asks for the seals.
+///
+/// # References
+///
+/// - Linux `F_GET_SEALS`, `fcntl(2)`
+pub(crate) fn sealing(file: BorrowedFd<'_>) -> io::Result<Sealing> {
+    match fcntl_get_seals(file) {
+        Ok(seals) if seals.contains(SealFlags::SHRINK | SealFlags::GROW) => Ok(Sealing::Sealed),
+        Ok(_) => Ok(Sealing::Open),
+        Err(Errno::INVAL | Errno::BADF) => Ok(Sealing::Unknown),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether the descriptor can be read and written.
+///
+/// # References
+///
+/// - Linux `F_GETFL`, `fcntl(2)`
+pub(crate) fn is_read_write(file: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(fcntl_getfl(file)?.contains(OFlags::RDWR))
+}
+
+/// Maps the first `len` bytes of the file, shared.
+///
+/// # References
+///
+/// - Linux `mmap(2)`
+pub(crate) fn map(file: &OwnedFd, len: usize) -> io::Result<MmapRaw> {
+    MmapOptions::new().len(len).map_raw(file)
+}
+
+/// Fills `buffer` from the start of the file; the number of bytes read is less at its end.
+///
+/// # References
+///
+/// - Linux `pread(2)`
+pub(crate) fn read_start(file: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(retry_on_intr(|| pread(file, &mut *buffer, 0))?)
+}
+
+/// Writes `bytes` at the start of the file; the number of bytes written may be less.
+///
+/// # References
+///
+/// - Linux `pwrite(2)`
+pub(crate) fn write_start(file: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    Ok(retry_on_intr(|| pwrite(file, bytes, 0))?)
+}
+
+/// A second descriptor of the same thing, close-on-exec.
+///
+/// # References
+///
+/// - Linux `F_DUPFD_CLOEXEC`, `fcntl(2)`
+pub(crate) fn duplicate(file: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // Never one of the three standard descriptors, even where one of them is closed.
+    Ok(fcntl_dupfd_cloexec(file.as_fd(), 3)?)
+}
+
+/// The number of the pid namespace that this process lives in.
+///
+/// # References
+///
+/// - Linux `pid_namespaces(7)`
+pub(crate) fn pid_namespace() -> io::Result<u64> {
+    Ok(fs::metadata("/proc/self/ns/pid")?.ino())
+}
+
+/// How many bytes the machine could still give out, as far as it tells.
+///
+/// # References
+///
+/// - Linux `proc_meminfo(5)`
+pub(crate) fn available() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let kib = |name: &str| -> Option<u64> {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().strip_suffix("kB")?.trim().parse().ok()
+    };
+    let sum = kib("MemAvailable:")?.saturating_add(kib("SwapFree:").unwrap_or(0));
+    Some(sum.saturating_mul(1024))
+}
