@@ -1,2 +1,86 @@
-//! stub
-fn main() {}
+//! Every command of the project, as `cargo xtask COMMAND`.
+//!
+//! | command | what it does |
+//! |---------|--------------|
+//! | `test`  | everything a change must pass |
+//! | `ci`    | what CI runs: `test`, and what may be depended on |
+//! | `tidy`  | the rules that no compiler checks: layers, edges, docs, the door |
+//! | `loom`  | the models: every interleaving of a few threads, and their deaths |
+//! | `crash` | the sweeps in the crash world: death before every access |
+//! | `kill`  | the sweeps by single steps: death after every instruction |
+//! | `storm` | random kills, and an audit of every message |
+//! | `bench` | measurements beside rivals |
+//! | `fuzz`  | bytes that a stranger could write |
+//!
+//! Each command ends with one summary line, and with a failure code if something failed.
+//! `flags.rs` is the whole command line; each command has a file.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "a program for people at a terminal: what it prints is what it is for"
+)]
+
+mod bench;
+mod cargo;
+mod ci;
+mod crash;
+mod failure;
+mod flags;
+mod fuzz;
+mod kill;
+mod loom;
+mod proofs;
+/// The summary lines of the proofs, where the test kit describes them.
+///
+/// The file is the kit's; it is taken as it is, and not by way of the crate, because what judges
+/// the workspace must build when a crate of the workspace does not.
+#[expect(dead_code, unreachable_pub, reason = "it is written for those who use the kit")]
+#[path = "../../crates/testkit/src/report.rs"]
+mod report;
+mod run;
+mod storm;
+mod tally;
+mod test;
+mod tidy;
+mod workspace;
+mod worlds;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{
+    failure::Result,
+    flags::{Command, Flags},
+    workspace::Workspace,
+};
+
+fn main() -> ExitCode {
+    match dispatch(&Flags::parse()) {
+        Ok(summary) => {
+            println!("{summary}");
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            // Where the summary of a success goes too: scripts read one place.
+            println!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the command that was asked for; returns its summary line.
+fn dispatch(flags: &Flags) -> Result<String> {
+    let workspace = Workspace::load()?;
+    match &flags.command {
+        Command::Test(flags) => test::run(&workspace, flags),
+        Command::Ci(flags) => ci::run(&workspace, flags),
+        Command::Tidy(flags) => tidy::run(&workspace, flags),
+        Command::Loom(flags) => loom::run(&workspace, flags),
+        Command::Crash(flags) => crash::run(&workspace, flags),
+        Command::Kill(flags) => kill::run(&workspace, flags),
+        Command::Storm(flags) => storm::run(&workspace, flags),
+        Command::Bench(flags) => bench::run(&workspace, flags),
+        Command::Fuzz(flags) => fuzz::run(&workspace, flags),
+    }
+}

@@ -15,3 +15,5 @@ pub(crate) mod names;
 pub(crate) mod process;
 #[cfg(not(ipc_loom))]
 pub(crate) mod robust;
+#[cfg(not(ipc_loom))]
+pub(crate) mod socket;

@@ -1,0 +1,157 @@
+//! The whole command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Every command of the project.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+pub(crate) struct Flags {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Everything a change must pass
+    Test(Test),
+    /// What CI runs: `test`, and then what may be depended on
+    Ci(Test),
+    /// The rules that no compiler checks: layers, edges, docs, the door
+    Tidy(Tidy),
+    /// The models: every interleaving of a few threads, and their deaths
+    Loom(Loom),
+    /// The sweeps in the crash world: death before every access to shared memory
+    Crash(Crash),
+    /// The sweeps by single steps: death after every instruction
+    Kill(Kill),
+    /// Random kills, and an audit of every message
+    Storm(Storm),
+    /// Measurements beside rivals, as a table and as target/bench/SUBJECT.json
+    Bench(Bench),
+    /// Bytes that a stranger could write, by cargo-fuzz
+    Fuzz(Fuzz),
+}
+
+/// Flags of `test` and `ci`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Test {
+    /// Goes on after a step that failed
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+    /// Names the steps and does nothing
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Runs only the steps whose name contains one of these
+    #[arg(value_name = "STEP")]
+    pub(crate) steps: Vec<String>,
+}
+
+/// Flags of `tidy`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Tidy {
+    /// Writes the list of modules with unsafe code anew, for a change that argues for it
+    #[arg(long)]
+    pub(crate) bless: bool,
+}
+
+/// Flags of `loom`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Loom {
+    /// Explores 3 preemptions an execution, not 2 (`LOOM_MAX_PREEMPTIONS` overrides both)
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Runs only the models whose name contains one of these
+    #[arg(value_name = "FILTER")]
+    pub(crate) filters: Vec<String>,
+}
+
+/// Flags of `crash`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Crash {
+    /// Runs only the sweeps whose name contains one of these
+    #[arg(value_name = "FILTER")]
+    pub(crate) filters: Vec<String>,
+}
+
+/// Flags of `kill`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Kill {
+    /// Kills at every instruction in every scene, where the quick form may skip some scenes
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Names the scenes and does nothing
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Runs only these subjects: lock, ring, ...
+    #[arg(value_name = "SUBJECT")]
+    pub(crate) subjects: Vec<String>,
+}
+
+/// Flags of `storm`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Storm {
+    /// How many kills each storm makes
+    #[arg(long, value_name = "N")]
+    pub(crate) kills: Option<u64>,
+    /// How long each storm lasts at least
+    #[arg(long, value_name = "N")]
+    pub(crate) seconds: Option<u64>,
+    /// The seed of a storm that is to be repeated
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<String>,
+    /// The long form
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Names the storms and does nothing
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Runs only these subjects: lock, ring, ...
+    #[arg(value_name = "SUBJECT")]
+    pub(crate) subjects: Vec<String>,
+}
+
+/// Flags of `bench`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Bench {
+    /// Fewer and shorter rounds: to see that all runs, not for figures to quote
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Names the subjects and does nothing
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Our own curves, by criterion, in place of the comparison
+    #[arg(long)]
+    pub(crate) criterion: bool,
+    /// What to measure; everything if nothing is named
+    #[arg(value_name = "SUBJECT")]
+    pub(crate) subjects: Vec<Subject>,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Subject {
+    /// Locks: free, and fought over
+    Sync,
+    /// Messages: shapes and sizes
+    Queue,
+    /// Tasks: empty, large, and with work in them
+    Pool,
+    /// From the start of a process to its answer
+    Start,
+}
+
+/// Flags of `fuzz`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Fuzz {
+    /// How long each target runs
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    pub(crate) seconds: u64,
+    /// Names the targets and does nothing
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Runs only these targets
+    #[arg(value_name = "TARGET")]
+    pub(crate) targets: Vec<String>,
+}
