@@ -6,7 +6,6 @@
 #![expect(unsafe_code, reason = "an unsafe trait and its first implementations")]
 
 use crate::primitive::{AtomicU32, AtomicU64};
-use crate::robust::{Life, RobustWord};
 
 /// A type whose values can be used in place in memory that other processes read and write.
 ///
@@ -54,10 +53,3 @@ unsafe impl<T: Shared, const N: usize> Shared for [T; N] {}
 
 // SAFETY: a slice is its elements one after the other, and each of them keeps the promise.
 unsafe impl<T: Shared> Shared for [T] {}
-
-// SAFETY: it is `repr(C)` and consists of words, and of room that is only ever written, by rules
-// that hold between processes: by the thread that holds the word (`robust`, I2).
-unsafe impl Shared for RobustWord {}
-
-// SAFETY: a transparent `RobustWord`.
-unsafe impl Shared for Life {}
