@@ -1,6 +1,6 @@
 //! `cargo xtask crash`: the sweeps in the world where a process dies before its n-th access.
 
-use crate::{failure::Result, flags, loom::Tally, run, workspace::Workspace, worlds::World};
+use crate::{failure::Result, flags, run, tally::Tally, workspace::Workspace, worlds::World};
 
 /// Runs the sweeps that were asked for; returns the summary line.
 pub(crate) fn run(workspace: &Workspace, flags: &flags::Crash) -> Result<String> {

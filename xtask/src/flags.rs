@@ -100,7 +100,7 @@ pub(crate) struct Storm {
     pub(crate) seconds: Option<u64>,
     /// The seed of a storm that is to be repeated
     #[arg(long, value_name = "N")]
-    pub(crate) seed: Option<u64>,
+    pub(crate) seed: Option<String>,
     /// The long form
     #[arg(long)]
     pub(crate) full: bool,

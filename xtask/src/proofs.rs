@@ -4,19 +4,20 @@
 //! subjects as arguments, prints as it goes, and ends with one summary line; the command adds the
 //! lines up. A program that fails does not keep the others from running.
 
-use std::{fmt, ops::AddAssign, path::PathBuf, process::Command};
+use std::{path::PathBuf, process::Command};
 
 use cargo_metadata::{Message, PackageId, TargetKind};
 
 use crate::{
     cargo,
     failure::{Failure, Result},
+    report::Report,
     run,
     workspace::Workspace,
 };
 
 /// What to run, and how.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Asked<'f> {
     /// Only these subjects; all if there are none.
     pub(crate) subjects: &'f [String],
@@ -24,83 +25,77 @@ pub(crate) struct Asked<'f> {
     pub(crate) list: bool,
     /// The long form.
     pub(crate) full: bool,
+    /// What else the programs read from their environment.
+    pub(crate) settings: Vec<(&'static str, String)>,
 }
 
-/// What the programs came to.
-#[derive(Debug)]
-pub(crate) struct Outcome<S> {
-    name: &'static str,
-    programs: usize,
-    listed: bool,
-    /// What they counted, added up; nothing if none of them counted.
-    pub(crate) sum: Option<S>,
-    failures: Vec<String>,
-}
-
-impl<S: fmt::Display> Outcome<S> {
-    /// The summary line, as a success or as a failure.
-    pub(crate) fn judge(&self, sum: &S, good: bool, any: bool) -> Result<String> {
-        let Self { name, programs, .. } = self;
-        if *programs == 0 {
-            return Ok(format!("{name}: nothing to run yet: no crate has a tests/{name}.rs"));
-        }
-        for failure in &self.failures {
-            println!("{failure}");
-        }
-        if self.listed && self.failures.is_empty() {
-            return Ok(format!("{name}: {programs} programs listed"));
-        }
-        match (self.failures.is_empty() && good, any) {
-            (true, true) => Ok(sum.to_string()),
-            (true, false) => Err(Failure::new(format!("{name}: nothing has this name"))),
-            (false, _) => Err(Failure::new(sum.to_string())),
-        }
-    }
-}
-
-/// Builds and runs the programs called `name`; `settle` may set up each command further.
-pub(crate) fn run<S: AddAssign + Default>(
+/// Builds and runs the programs called `name`; returns the summary line.
+///
+/// Of what they counted, `part` is what the command is about.
+pub(crate) fn run(
     workspace: &Workspace,
-    name: &'static str,
+    name: &str,
     asked: &Asked<'_>,
-    settle: impl Fn(&mut Command),
-    parse: impl Fn(&str) -> Option<S>,
-) -> Result<Outcome<S>> {
+    part: impl Fn(&Report) -> Report,
+) -> Result<String> {
     let programs = build(workspace, name)?;
-    let mut sum: Option<S> = None;
+    if programs.is_empty() {
+        return Ok(format!("{name}: nothing to run yet: no crate has a tests/{name}.rs"));
+    }
+    let mut sum = Report::default();
     let mut failures = vec![];
     for program in &programs {
         let mut command = program.command();
-        command.args(asked.subjects);
+        command.args(asked.subjects).envs(asked.settings.iter().cloned());
         if asked.list {
             command.arg("--list");
         }
         if asked.full {
             command.env("TESTKIT_FULL", "1");
         }
-        settle(&mut command);
-        let (counted, ended) = run_one(&mut command, &parse);
-        match counted {
-            Some(counted) => *sum.get_or_insert_default() += counted,
-            None if asked.list => {}
-            None => failures.push(format!("{}: no summary line", program.package)),
-        }
+        let (counted, ended) = run_one(&mut command);
+        sum += counted;
         failures.extend(ended.err().map(|failure| format!("{}: {failure}", program.package)));
     }
-    Ok(Outcome { name, programs: programs.len(), listed: asked.list, sum, failures })
+    if asked.list && failures.is_empty() {
+        return Ok(format!("{name}: {} programs", programs.len()));
+    }
+    judge(name, &sum, &part(&sum), &failures)
 }
 
-/// Runs a program, and reads its summary: the last of its lines that is one.
+/// Runs a program, and adds up the summary lines among its lines.
 ///
 /// The program's own end is told apart from its summary: both count.
-fn run_one<S>(program: &mut Command, parse: impl Fn(&str) -> Option<S>) -> (Option<S>, Result) {
-    let mut summary = None;
+fn run_one(program: &mut Command) -> (Report, Result) {
+    let mut sum = Report::default();
     let ended = run::lines(program, |line| {
-        if let Some(parsed) = parse(line) {
-            summary = Some(parsed);
+        if let Ok(counted) = line.parse::<Report>() {
+            sum += counted;
         }
     });
-    (summary, ended)
+    (sum, ended)
+}
+
+/// The summary line, as a success or as a failure.
+fn judge(name: &str, sum: &Report, part: &Report, failures: &[String]) -> Result<String> {
+    for failure in failures {
+        println!("{failure}");
+    }
+    if sum.is_empty() {
+        let why = if failures.is_empty() { "nothing has this name" } else { "nothing was counted" };
+        return Err(Failure::new(format!("{name}: {why}")));
+    }
+    // What the command is about stands in the last line, and the rest above it.
+    let line = if part.is_empty() {
+        sum.to_string()
+    } else {
+        let rest = Report { checks: sum.checks, ..Report::default() };
+        if !rest.is_empty() {
+            println!("{rest}");
+        }
+        part.to_string()
+    };
+    if sum.is_success() && failures.is_empty() { Ok(line) } else { Err(Failure::new(line)) }
 }
 
 /// A built test program.
@@ -159,57 +154,33 @@ fn program(workspace: &Workspace, id: &PackageId, executable: PathBuf) -> Option
     Some(Program { package: package.name.to_string(), folder, executable })
 }
 
-/// The numbers in a line that otherwise reads as `form`, where each `#` stands for a number.
-pub(crate) fn numbers<'l, const N: usize>(form: &str, line: &'l str) -> Option<[&'l str; N]> {
-    let mut rest = line.trim();
-    let mut found = [""; N];
-    let mut pieces = form.split('#');
-    rest = rest.strip_prefix(pieces.next()?)?;
-    for slot in &mut found {
-        let end = rest.find(|char: char| !(char.is_ascii_digit() || char == '.'))?;
-        let number;
-        (number, rest) = rest.split_at(end);
-        rest = rest.strip_prefix(pieces.next()?)?;
-        *slot = number;
-    }
-    (rest.is_empty() && pieces.next().is_none()).then_some(found)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn numbers_are_read_where_the_form_has_them() {
-        assert_eq!(numbers("a: # b, # c", "a: 12 b, 3.5 c"), Some(["12", "3.5"]));
-        for line in ["a: 12 b", "a: 12 b, 3 c d", "x: 12 b, 3 c", "a: 12 b, 3 d"] {
-            assert_eq!(numbers::<2>("a: # b, # c", line), None, "{line}");
-        }
-    }
+    const GOOD: &str = "kill: 3 instructions, 3 survivors went on, 0 failed";
+    const BAD: &str = "kill: 3 instructions, 2 survivors went on, 1 failed";
 
     #[test]
-    fn the_last_summary_counts_and_so_does_the_programs_end() {
-        let parse = |line: &str| line.strip_prefix("sum ").and_then(|n| n.parse::<u32>().ok());
+    fn the_summaries_of_a_program_count_and_so_does_its_end() {
         let mut shell = Command::new("sh");
-        let script = "echo sum 1; echo sum 2; echo x; exit 3";
-        let (sum, ended) = run_one(shell.args(["-c", script]), parse);
-        assert_eq!(sum, Some(2));
+        let script = format!("echo 'lock ... {GOOD}'; echo; echo '{GOOD}'; echo x; exit 3");
+        let (sum, ended) = run_one(shell.args(["-c", &script]));
+        assert_eq!(sum.to_string(), GOOD);
         assert!(ended.is_err());
     }
 
     #[test]
     fn a_summary_is_a_success_only_if_all_went_well_and_something_ran() {
-        let outcome = |failures: &[&str], programs| Outcome::<u32> {
-            name: "kill",
-            programs,
-            listed: false,
-            sum: None,
-            failures: failures.iter().map(|&words| words.to_owned()).collect(),
+        let judged = |line: &str, failures: &[String]| {
+            let sum: Report = line.lines().map(|line| line.parse::<Report>().unwrap()).sum();
+            judge("kill", &sum, &Report { kill: sum.kill, ..Report::default() }, failures)
         };
-        assert_eq!(outcome(&[], 1).judge(&7, true, true).unwrap(), "7");
-        assert!(outcome(&[], 0).judge(&0, true, false).unwrap().contains("nothing to run yet"));
-        assert!(outcome(&[], 1).judge(&7, false, true).is_err());
-        assert!(outcome(&[], 1).judge(&0, true, false).is_err());
-        assert!(outcome(&["a: exit status 1"], 1).judge(&7, true, true).is_err());
+        assert_eq!(judged(GOOD, &[]).unwrap(), GOOD);
+        assert_eq!(judged(&format!("checks: 1 passed, 0 failed\n{GOOD}"), &[]).unwrap(), GOOD);
+        assert_eq!(judged(BAD, &[]).unwrap_err().to_string(), BAD);
+        assert!(judged(&format!("checks: 1 passed, 1 failed\n{GOOD}"), &[]).is_err());
+        assert_eq!(judged(GOOD, &["a: died".to_owned()]).unwrap_err().to_string(), GOOD);
+        assert!(judged("", &[]).is_err());
     }
 }

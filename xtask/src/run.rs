@@ -55,7 +55,8 @@ pub(crate) fn said(program: &Command) -> String {
     let name = name.unwrap_or(program.get_program());
     let mut words = vec![];
     for (key, value) in program.get_envs() {
-        if let Some(value) = value {
+        // What cargo tells every program is not worth telling anybody.
+        if let Some(value) = value.filter(|_| key != "CARGO_MANIFEST_DIR") {
             words.push(format!("{}={}", key.display(), quoted(&value.to_string_lossy())));
         }
     }

@@ -1,4 +1,4 @@
-//! SegmentError: why a piece of shared memory cannot be had.
+//! `SegmentError`: why a piece of shared memory cannot be had.
 
 use std::io;
 

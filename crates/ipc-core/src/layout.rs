@@ -90,7 +90,7 @@ impl Layout {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(ipc_loom)))]
 mod tests {
     use super::Layout;
     use crate::primitive::{AtomicU32, AtomicU64};

@@ -1,38 +1,81 @@
-//! Memory that processes share, and what every crate above needs to use it.
+//! Memory that processes share, and what it takes to use it: the ground that the other crates of
+//! this workspace stand on.
+//!
+//! Use it to build a shared object of your own. If a lock, a queue or a shared value is all you
+//! need, the crates above have them ready.
+//!
+//! ```
+//! use ipc_core::primitive::{AtomicU64, Ordering};
+//! use ipc_core::{Deadline, Kind, Placed, Segment};
+//! use ipc_core::wire::{self, Limits, MessageSocket};
+//!
+//! const COUNTER: Kind = Kind::new(*b"counter\0", 1);
+//!
+//! // One process makes some memory, and sends it through a socket ...
+//! let memory = Segment::create(COUNTER, 0, 64)?;
+//! let counter: Placed<AtomicU64> = memory.place(0)?;
+//! let (here, there) = MessageSocket::pair()?;
+//! here.send(&wire::encode(&("requests", &memory))?, Deadline::NEVER)?;
+//!
+//! // ... and another, which has the other end, finds there what the first one writes.
+//! if let Some(message) = there.recv(&Limits::default(), Deadline::NEVER)? {
+//!     let (name, memory): (String, Segment) = wire::decode(message)?;
+//!     memory.check(COUNTER, 0)?;
+//!     counter.fetch_add(1, Ordering::Relaxed);
+//!     assert_eq!(memory.at::<AtomicU64>(0)?.load(Ordering::Relaxed), 1);
+//!     assert_eq!(name, "requests");
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is in it
+//!
+//! | for | there is |
+//! |-----|----------|
+//! | memory | [`Segment`] with a checked header ([`Kind`], [`type_hash()`]), [`Layout`] for what lies where, [`Placed`] for handles to it, [`Shared`] for what may lie there |
+//! | words in it | [`primitive`]: the one door to atomics, futexes and spinning, with its three worlds |
+//! | death of a thread that holds some | [`robust`]: words that the kernel marks when their holder dies |
+//! | processes | [`ProcessId`], which is never reused, and [`DeathWatch`], which sees its end |
+//! | values between processes | [`wire`]: bytes plus handles, and a socket that carries both |
+//! | waiting | [`Deadline`]: one clock for every timeout |
+//! | forks | [`PerProcess`]: a static that a forked child does not inherit |
+//!
+//! # What holds everywhere
+//!
+//! - What another process can write is input: it is copied out, checked and only then used.
+//!   Nothing that a peer sends or writes makes this crate panic, read outside of a mapping, or leak
+//!   a descriptor.
+//! - Nothing in a segment is a pointer or a descriptor.
+//! - Every descriptor is closed on exec, and goes to another process only inside a message.
 
 mod deadline;
-#[cfg(not(ipc_loom))]
 mod error;
-#[cfg(not(ipc_loom))]
 mod header;
-#[cfg(not(ipc_loom))]
+mod identity;
 mod layout;
-#[cfg(not(ipc_loom))]
+mod liveness;
 mod mapping;
-#[cfg(not(ipc_loom))]
 mod open_segments;
-#[cfg(not(ipc_loom))]
 mod per_process;
-#[cfg(not(ipc_loom))]
 mod placed;
 pub mod primitive;
 pub mod robust;
-#[cfg(not(ipc_loom))]
 mod segment;
 mod shared;
 mod sys;
+mod type_hash;
+pub mod wire;
 
-pub use deadline::Deadline;
-#[cfg(not(ipc_loom))]
-pub use error::SegmentError;
-#[cfg(not(ipc_loom))]
-pub use header::Kind;
-#[cfg(not(ipc_loom))]
-pub use layout::Layout;
-#[cfg(not(ipc_loom))]
-pub use per_process::PerProcess;
-#[cfg(not(ipc_loom))]
-pub use placed::Placed;
-#[cfg(not(ipc_loom))]
-pub use segment::{Segment, SegmentId};
-pub use shared::Shared;
+pub use crate::{
+    deadline::Deadline,
+    error::SegmentError,
+    header::Kind,
+    identity::ProcessId,
+    layout::Layout,
+    liveness::{DeathWatch, is_alive, wait_for_death},
+    per_process::PerProcess,
+    placed::Placed,
+    segment::{Segment, SegmentId},
+    shared::Shared,
+    type_hash::type_hash,
+};

@@ -1,4 +1,4 @@
-//! Segment: a piece of shared memory, nameless unless asked.
+//! `Segment`: a piece of shared memory, nameless unless asked.
 
 use std::fmt;
 use std::io;

@@ -5,6 +5,7 @@
 //! The module is the promise itself; every implementation here says why it holds.
 #![expect(unsafe_code, reason = "an unsafe trait and its first implementations")]
 
+#[cfg(not(ipc_loom))]
 use crate::primitive::{AtomicU32, AtomicU64};
 
 /// A type whose values can be used in place in memory that other processes read and write.
@@ -42,10 +43,12 @@ use crate::primitive::{AtomicU32, AtomicU64};
 /// ```
 pub unsafe trait Shared: Sync + 'static {}
 
-// SAFETY: outside the model it is a transparent hardware word; in the model nothing is placed.
+// SAFETY: a transparent hardware word. (The model's words are none, and cannot be placed.)
+#[cfg(not(ipc_loom))]
 unsafe impl Shared for AtomicU32 {}
 
-// SAFETY: outside the model it is a transparent hardware word; in the model nothing is placed.
+// SAFETY: as for the smaller one.
+#[cfg(not(ipc_loom))]
 unsafe impl Shared for AtomicU64 {}
 
 // SAFETY: an array is its elements one after the other, and each of them keeps the promise.

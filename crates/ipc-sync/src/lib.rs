@@ -1,1 +1,47 @@
-//! stub
+//! Waiting for each other: locks in shared memory that survive the death of their holders.
+//!
+//! A lock here is a handle to a few bytes in a [segment](ipc_core::Segment). It can be cloned, sent
+//! to another process inside any message, and inherited by a forked child; all handles to it are
+//! one lock. When a thread that holds a lock dies, with its process or alone, the kernel marks
+//! the lock, and the next who takes it is told. Nobody waits for the dead.
+//!
+//! | type | use it to |
+//! |------|-----------|
+//! | [`Mutex`] | share a value that one thread at a time may change |
+//! | [`Lock`] | do something, anywhere, one thread at a time |
+//! | [`raw::RawLock`] | build another primitive |
+//!
+//! # Examples
+//!
+//! ```
+//! use ipc_sync::{LockError, Mutex};
+//!
+//! let total = Mutex::new(0_u64)?;
+//! // … the handle goes to other processes …
+//! match total.lock() {
+//!     Ok(mut total) => *total += 1,
+//!     Err(LockError::OwnerDied(recovery)) => {
+//!         recovery.recover(|total| *total = 0);
+//!     }
+//!     Err(error) => return Err(error.without_lock().into()),
+//! }
+//! assert_eq!(*total.lock().unwrap(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod error;
+#[cfg(not(ipc_loom))]
+mod lock;
+#[cfg(not(ipc_loom))]
+mod mutex;
+#[cfg(not(ipc_loom))]
+mod place;
+pub mod raw;
+
+pub use error::{LockError, TryLockError};
+#[cfg(not(ipc_loom))]
+pub use lock::{Lock, LockGuard};
+#[cfg(not(ipc_loom))]
+pub use mutex::{Mutex, MutexGuard, Recovery};
+#[cfg(not(ipc_loom))]
+pub use place::LockStats;

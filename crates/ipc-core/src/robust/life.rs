@@ -72,24 +72,29 @@ impl Life {
 
     fn take(&self, me: Thread, from: u32) -> Result<bool, TooManyHeld> {
         me.reserve()?;
-        // On the list first, so that no instant of holding is uncovered: the kernel passes over a
-        // linked word that holds another's id.
-        me.link(&self.0);
+        // The pending word covers the time between the exchange and the link. The other way round
+        // would do harm: linking writes into the word's line, through which the list of another
+        // holder may pass.
+        me.pend(&self.0.word);
         // E1 acquire.
         let taken = self.0.word.compare_exchange(from, me.tid(), Acquire, Relaxed).is_ok();
-        if !taken {
-            me.unlink(&self.0);
+        if taken {
+            me.link(&self.0);
         }
+        me.pend_clear();
         Ok(taken)
     }
 
     /// Gives the word back; nothing happens if the calling thread does not hold it.
     pub fn leave(&self, me: Thread) {
         if self.is_held_by(me) {
-            // E1 release. Off the list after the store: the kernel passes over a word that is not
-            // the dying thread's.
-            self.0.word.swap(0, Release);
+            // Off the list first: from the store on, the next holder's list passes through the
+            // line. The pending word covers the time between.
+            me.pend(&self.0.word);
             me.unlink(&self.0);
+            // E1 release.
+            self.0.word.swap(0, Release);
+            me.pend_clear();
         }
     }
 

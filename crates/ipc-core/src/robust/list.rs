@@ -30,7 +30,8 @@ use core::ptr;
 use core::sync::atomic::AtomicU64;
 use std::sync::OnceLock;
 
-use super::{MAX_HELD, RobustWord, TooManyHeld};
+use super::{Life, MAX_HELD, RobustWord, TooManyHeld};
+use crate::Shared;
 use crate::primitive::Ordering::{Relaxed, SeqCst};
 use crate::primitive::{AtomicU32, compiler_fence};
 use crate::sys::robust::{self, Head};
@@ -43,6 +44,13 @@ pub(super) struct NodeArea([Cell<u64>; 4]);
 // SAFETY: only ever written, through raw pointers, and only by the thread that holds the word of
 // the same line (or, for the word below it on its own list, by that list's thread).
 unsafe impl Sync for NodeArea {}
+
+// SAFETY: it is `repr(C)` and consists of words, and of room for the kernel's list, which is only
+// ever written, by the thread that holds the word (I2). Any bytes are valid in both.
+unsafe impl Shared for RobustWord {}
+
+// SAFETY: a transparent `RobustWord`.
+unsafe impl Shared for Life {}
 
 /// Whether the kernel tells of deaths in this process, and why not.
 ///
@@ -187,9 +195,9 @@ impl Context {
     }
 
     #[inline]
-    pub(super) fn unlink(self, word: &RobustWord) {
+    pub(super) fn unlink(self, word: &RobustWord) -> bool {
         let state = self.0;
-        let Some(place) = state.position(word) else { return };
+        let Some(place) = state.position(word) else { return false };
         let older = if place == 0 { state.last_entry() } else { state.held_entry(place - 1) };
         let newest = state.n_held.get() - 1;
         if place == newest {
@@ -206,6 +214,7 @@ impl Context {
             unsafe { target.write(next) };
         }
         state.n_held.set(newest);
+        true
     }
 
     #[inline]

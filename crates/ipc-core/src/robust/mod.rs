@@ -162,11 +162,11 @@ impl Thread {
         self.context.link(word);
     }
 
-    /// Takes `word` off the thread's list; nothing happens if it is not on it.
+    /// Takes `word` off the thread's list and says whether it was on it: if not, nothing happens.
     #[inline]
-    pub fn unlink(self, word: &RobustWord) {
+    pub fn unlink(self, word: &RobustWord) -> bool {
         crate::primitive::step();
-        self.context.unlink(word);
+        self.context.unlink(word)
     }
 
     /// Whether `word` is on this thread's list: a forked child's is empty.

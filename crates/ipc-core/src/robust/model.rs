@@ -63,13 +63,15 @@ impl Context {
         });
     }
 
-    pub(super) fn unlink(self, word: &RobustWord) {
+    pub(super) fn unlink(self, word: &RobustWord) -> bool {
         STATE.with(|state| {
             let wanted: *const AtomicU32 = &raw const word.word;
-            if let Some(place) = state.held.iter().find(|held| held.get() == wanted) {
+            let place = state.held.iter().find(|held| held.get() == wanted);
+            if let Some(place) = place {
                 place.set(ptr::null());
             }
-        });
+            place.is_some()
+        })
     }
 
     pub(super) fn holds(self, word: &RobustWord) -> bool {

@@ -3,15 +3,12 @@
 //! Only this folder names an OS crate, apart from the types that stand in public signatures.
 
 pub(crate) mod clock;
-#[cfg(not(ipc_loom))]
 pub(crate) mod epoch;
 #[cfg(not(ipc_loom))]
 pub(crate) mod futex;
-#[cfg(not(ipc_loom))]
 pub(crate) mod memory;
-#[cfg(not(ipc_loom))]
 pub(crate) mod names;
-#[cfg(not(ipc_loom))]
 pub(crate) mod process;
-#[cfg(not(ipc_loom))]
+#[cfg_attr(ipc_loom, expect(dead_code, reason = "the model has threads of its own"))]
 pub(crate) mod robust;
+pub(crate) mod socket;

@@ -1,0 +1,104 @@
+//! Codec: the form that bytes have.
+
+use std::fmt;
+
+use postcard::ser_flavors::Flavor;
+use serde::{Serialize, de::DeserializeOwned};
+
+/// A form for values as bytes.
+///
+/// There is one so far, [`Postcard`]. The trait cannot be implemented outside this crate: a codec
+/// must not lose or double what a value writes, or handles would.
+pub trait Codec: sealed::Sealed {
+    /// Appends `value` to `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// If the value's own `Serialize` fails, or has something in it that the form cannot say.
+    /// `bytes` may have a part of the value at its end then.
+    fn append<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError>;
+
+    /// Takes a value from the start of `bytes` and returns it with what is left.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are no such value.
+    fn take<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), CodecError>;
+}
+
+/// Postcard: compact, without names, the same for all versions of a program that have the same
+/// types.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Postcard;
+
+impl Codec for Postcard {
+    fn append<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+        postcard::serialize_with_flavor(value, Append(bytes)).map_err(CodecError)
+    }
+
+    fn take<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), CodecError> {
+        postcard::take_from_bytes(bytes).map_err(CodecError)
+    }
+}
+
+/// Why a codec could not do its work: a fault of the value or of the bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CodecError(postcard::Error);
+
+impl fmt::Display for CodecError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self.0 {
+            postcard::Error::WontImplement | postcard::Error::NotYetImplemented => {
+                "the form does not say of itself what a value is"
+            }
+            postcard::Error::DeserializeUnexpectedEnd => "the bytes end in the middle of a value",
+            postcard::Error::DeserializeBadVarint => "a number is longer than its type",
+            postcard::Error::DeserializeBadBool => "a bool is neither 0 nor 1",
+            postcard::Error::DeserializeBadChar => "a char is none",
+            postcard::Error::DeserializeBadUtf8 => "a string is not UTF-8",
+            postcard::Error::DeserializeBadOption => "an option is neither 0 nor 1",
+            postcard::Error::DeserializeBadEnum => "a variant has too large a number",
+            postcard::Error::SerializeSeqLengthUnknown => "a sequence does not know its length",
+            postcard::Error::SerdeSerCustom => "the type's own serialize failed",
+            postcard::Error::SerdeDeCustom => "the type's own deserialize failed",
+            ref other => return other.fmt(formatter),
+        };
+        formatter.write_str(text)
+    }
+}
+
+impl fmt::Debug for CodecError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "CodecError({:?})", self.0)
+    }
+}
+
+impl std::error::Error for CodecError {}
+
+/// Writes to the end of a vector that stays the caller's, also after a failure.
+struct Append<'v>(&'v mut Vec<u8>);
+
+impl Flavor for Append<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
+}
+
+mod sealed {
+    #[expect(unnameable_types, reason = "that is how it seals")]
+    pub trait Sealed {}
+
+    impl Sealed for super::Postcard {}
+}

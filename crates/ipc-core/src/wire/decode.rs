@@ -1,0 +1,46 @@
+//! From the wire; trusts nothing.
+
+use serde::de::DeserializeOwned;
+
+use super::codec::{Codec, Postcard};
+use super::encode::Message;
+use super::error::DecodeError;
+use super::scope::Guard;
+
+/// Turns bytes and handles into a value.
+///
+/// # Errors
+///
+/// Each way in which a message can be no such value has a variant of [`DecodeError`]. All its
+/// descriptors are closed then.
+pub fn decode<T: DeserializeOwned>(message: Message) -> Result<T, DecodeError> {
+    let scope = Guard::hand(message.handles);
+    let result = take_whole(&message.bytes);
+    // What a handle was refused for says more than the codec's error that came of it.
+    let count = scope.left_over()?;
+    let value = result?;
+    if count > 0 {
+        return Err(DecodeError::LeftOverHandles { count });
+    }
+    Ok(value)
+}
+
+/// Turns bytes that [`encode_plain`](super::encode_plain) made into a value.
+///
+/// # Errors
+///
+/// As [`decode`]; a handle in the value is [`DecodeError::NoSuchHandle`].
+pub fn decode_plain<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+    let scope = Guard::hand(Vec::new());
+    let result = take_whole(bytes);
+    scope.left_over()?;
+    result
+}
+
+fn take_whole<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+    let (value, rest) = Postcard::take(bytes).map_err(DecodeError::Value)?;
+    if !rest.is_empty() {
+        return Err(DecodeError::LeftOverBytes { count: rest.len() });
+    }
+    Ok(value)
+}

@@ -1,0 +1,158 @@
+//! `MutexGuard`: the value, while the mutex is held; `Recovery`: the same, after a death.
+
+#![expect(unsafe_code, reason = "references to a value in shared memory")]
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::ops::{Deref, DerefMut};
+use std::thread;
+
+use bytemuck::{CheckedBitPattern, NoUninit};
+
+use super::Mutex;
+
+/// The value of a [`Mutex`] that the calling thread holds; dropping it gives the mutex back.
+///
+/// In a forked child that inherited it, dropping it does nothing. If it is forgotten, the mutex
+/// stays held until the thread ends, and then counts as left by a dead holder.
+#[must_use = "a guard that is dropped at once protects nothing"]
+pub struct MutexGuard<'mutex, T: NoUninit + CheckedBitPattern> {
+    mutex: &'mutex Mutex<T>,
+    /// Whether the guard, if a panic drops it, poisons the mutex.
+    poisons: bool,
+    /// The kernel knows the holding thread, so no other can give the mutex back.
+    not_send: PhantomData<*mut T>,
+}
+
+/// A held [`Mutex`] whose value may be half changed, because a holder died or panicked.
+///
+/// Say what is to become of the value. Dropping it gives back a poisoned mutex.
+#[must_use = "dropping it leaves the mutex poisoned"]
+pub struct Recovery<'mutex, T: NoUninit + CheckedBitPattern> {
+    guard: MutexGuard<'mutex, T>,
+}
+
+impl<'mutex, T: NoUninit + CheckedBitPattern> MutexGuard<'mutex, T> {
+    /// The caller has just taken the lock.
+    #[inline]
+    pub(super) fn new(mutex: &'mutex Mutex<T>) -> Self {
+        Self { mutex, poisons: !thread::panicking(), not_send: PhantomData }
+    }
+
+    #[inline]
+    pub(super) fn that_poisons(mut self) -> Self {
+        self.poisons = !thread::panicking();
+        self
+    }
+
+    #[inline]
+    pub(super) fn that_does_not_poison(mut self) -> Self {
+        self.poisons = false;
+        self
+    }
+
+    /// Whether the value is whole, as far as anybody has told.
+    #[must_use]
+    pub fn is_consistent(guard: &Self) -> bool {
+        !guard.mutex.place.is_poisoned()
+    }
+
+    /// Declares that the value is whole: nobody after this is told of a death or a panic before it.
+    pub fn mark_consistent(guard: &mut Self) {
+        guard.mutex.place.mark_consistent();
+    }
+}
+
+impl<'mutex, T: NoUninit + CheckedBitPattern> Recovery<'mutex, T> {
+    #[inline]
+    pub(super) fn new(guard: MutexGuard<'mutex, T>) -> Self {
+        Self { guard }
+    }
+
+    /// Lets `repair` make the value whole; the mutex is consistent then, and still held.
+    ///
+    /// If `repair` panics, the mutex is poisoned.
+    pub fn recover(mut self, repair: impl FnOnce(&mut T)) -> MutexGuard<'mutex, T> {
+        repair(&mut self.guard);
+        self.mark_consistent()
+    }
+
+    /// Declares that the value is whole as it is; the mutex is consistent then, and still held.
+    pub fn mark_consistent(mut self) -> MutexGuard<'mutex, T> {
+        MutexGuard::mark_consistent(&mut self.guard);
+        self.guard
+    }
+
+    /// The value as the last holder left it.
+    #[must_use]
+    pub fn get(&self) -> T {
+        *self.guard
+    }
+
+    /// Goes on without a decision; until somebody calls [`MutexGuard::mark_consistent`], everybody
+    /// who takes the mutex finds it poisoned.
+    pub fn into_guard(self) -> MutexGuard<'mutex, T> {
+        self.guard
+    }
+}
+
+impl<T: NoUninit + CheckedBitPattern> Deref for MutexGuard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: the pointer is good (V1); the bytes were checked when the lock was taken, and
+        // only its holder changes them: this thread, and through a `&mut T` to a valid `T`.
+        unsafe { &*self.mutex.value() }
+    }
+}
+
+impl<T: NoUninit + CheckedBitPattern> DerefMut for MutexGuard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as for `deref`; `self` is borrowed mutably, so this is the only reference.
+        unsafe { &mut *self.mutex.value() }
+    }
+}
+
+impl<T: NoUninit + CheckedBitPattern> Drop for MutexGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.poisons && thread::panicking() {
+            self.poison();
+        }
+        self.mutex.place.unlock();
+    }
+}
+
+impl<T: NoUninit + CheckedBitPattern> MutexGuard<'_, T> {
+    #[cold]
+    fn poison(&self) {
+        // A forked child does not hold what its parent holds.
+        if self.mutex.place.is_mine() {
+            self.mutex.place.poison();
+        }
+    }
+}
+
+impl<T: NoUninit + CheckedBitPattern + fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, formatter)
+    }
+}
+
+impl<T: NoUninit + CheckedBitPattern + fmt::Display> fmt::Display for MutexGuard<'_, T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&**self, formatter)
+    }
+}
+
+impl<T: NoUninit + CheckedBitPattern> fmt::Debug for Recovery<'_, T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Recovery").finish_non_exhaustive()
+    }
+}
+
+// SAFETY: through a shared guard other threads get a `&T` at most; giving the mutex back takes the
+// guard itself, which stays in its thread.
+unsafe impl<T: NoUninit + CheckedBitPattern + Sync> Sync for MutexGuard<'_, T> {}

@@ -1,0 +1,42 @@
+//! Bugs to order: a build with `--cfg ipc_planted="<name>"` has one, and the proofs must find it.
+//!
+//! | name | what goes wrong |
+//! |------|-----------------|
+//! | `store_zero` | a contended unlock stores zero, as the textbook has it |
+//! | `no_inherit` | whoever takes a free word drops the mark of the sleepers |
+//! | `no_keep` | whoever has slept takes the word without the mark |
+//! | `no_clear_wake` | the mark is cleared without waking those who slipped in |
+//! | `no_pend` | no word is ever pending |
+//! | `no_order` | the word is taken and given back without edge E1 |
+
+use ipc_core::primitive::{AtomicU32, Ordering};
+use ipc_core::robust::{Thread, WAITERS};
+
+/// What a contended unlock stores.
+pub(super) const RELEASED: u32 = if cfg!(ipc_planted = "store_zero") { 0 } else { WAITERS };
+
+/// What of a free word lives on in the word of whoever takes it.
+pub(super) const INHERITED: u32 = if cfg!(ipc_planted = "no_inherit") { 0 } else { WAITERS };
+
+/// What whoever has slept adds to the word.
+pub(super) const KEPT: u32 = if cfg!(ipc_planted = "no_keep") { 0 } else { WAITERS };
+
+/// How many are woken after the mark was cleared.
+pub(super) const WOKEN_AFTER_CLEAR: u32 =
+    if cfg!(ipc_planted = "no_clear_wake") { 0 } else { u32::MAX };
+
+/// The acquire end of edge E1.
+pub(super) const ACQUIRE: Ordering =
+    if cfg!(ipc_planted = "no_order") { Ordering::Relaxed } else { Ordering::Acquire };
+
+/// The release end of edge E1.
+pub(super) const RELEASE: Ordering =
+    if cfg!(ipc_planted = "no_order") { Ordering::Relaxed } else { Ordering::Release };
+
+/// Makes `word` the pending one.
+#[inline]
+pub(super) fn pend(me: Thread, word: &AtomicU32) {
+    if !cfg!(ipc_planted = "no_pend") {
+        me.pend(word);
+    }
+}
