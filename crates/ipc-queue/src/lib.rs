@@ -1,3 +1,55 @@
-//! Work between many processes.
+//! Work between many processes: a bounded queue in shared memory that survives the death of any of
+//! its users at any instruction.
+//!
+//! ```
+//! use ipc_queue::Queue;
+//!
+//! let queue = Queue::<String>::bounded(100)?;
+//! let getter = queue.clone(); // or in another process: a handle is a serde value
+//! let thread = std::thread::spawn(move || getter.get());
+//! queue.put("hello".into())?;
+//! assert_eq!(thread.join().unwrap()?, "hello");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is in it
+//!
+//! | for | there is |
+//! |-----|----------|
+//! | values | [`Queue`] |
+//! | bytes | [`ByteQueue`] |
+//! | other shapes | [`Builder`] |
+//! | a look from outside | [`Stats`] |
+//!
+//! # How it works
+//!
+//! A lock-free ring of slots (`ring`) in a mapped segment (`mapped`), at which threads sit down in
+//! seats whose life words show their deaths (`seat`). No operation takes a lock; one that need not
+//! wait makes no system call. `ring/README.md` argues why nobody is lost or left asleep.
 
+// In the model's world the ring's moves are compiled into the models themselves.
+#[cfg(not(ipc_loom))]
+mod builder;
+#[cfg(not(ipc_loom))]
+mod bytes;
+#[cfg(not(ipc_loom))]
+mod error;
+#[cfg(not(ipc_loom))]
+mod mapped;
+#[cfg(not(ipc_loom))]
+mod queue;
+#[cfg(not(ipc_loom))]
 mod ring;
+#[cfg(not(ipc_loom))]
+mod seat;
+#[cfg(not(ipc_loom))]
+mod stats;
+
+#[cfg(not(ipc_loom))]
+pub use crate::{
+    builder::Builder,
+    bytes::ByteQueue,
+    error::{GetError, PutError, QueueError, SeatError},
+    queue::Queue,
+    stats::Stats,
+};

@@ -364,8 +364,9 @@ fn a_closer_that_dies_has_closed_or_has_not() {
     explore_deaths(|dies_at| {
         let words = Words::new(1, 3);
         let victim = Arc::clone(&words);
-        let victim =
-            loom::thread::spawn(move || run(Some(dies_at), || victim.operation(|ring| ring.close())));
+        let victim = loom::thread::spawn(move || {
+            run(Some(dies_at), || victim.operation(|ring| ring.close()))
+        });
         let getter = Arc::clone(&words);
         let getter = loom::thread::spawn(move || {
             let me = getter.sit_down(0);

@@ -94,9 +94,9 @@ impl<M: Memory> Ring<'_, M> {
         let tuning = self.0.tuning();
         for look in 0..tuning.n_spins.saturating_add(tuning.n_yields) {
             if look < tuning.n_spins {
-                pause()
+                pause();
             } else {
-                yield_now()
+                yield_now();
             }
             if self.has_changed(&obstacle) {
                 match attempt() {

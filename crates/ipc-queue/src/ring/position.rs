@@ -69,7 +69,6 @@ impl Position {
     }
 
     fn from_bits(bits: u64) -> Self {
-        #[expect(clippy::cast_possible_truncation, reason = "masked to 24 bits")]
         let index = (bits & INDEX_MASK) as u32;
         Self { lap: bits >> INDEX_BITS & LAP_MASK, index }
     }

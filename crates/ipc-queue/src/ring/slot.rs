@@ -90,14 +90,11 @@ impl State {
     }
 
     pub(crate) fn owner(self) -> Owner {
-        #[expect(clippy::cast_possible_truncation, reason = "masked to twelve bits")]
         Owner((self.0 & OWNER_MASK) as u16)
     }
 
     pub(crate) fn span(self) -> u32 {
-        #[expect(clippy::cast_possible_truncation, reason = "twelve bits are left")]
-        let span = (self.0 >> SPAN_SHIFT) as u32;
-        span
+        (self.0 >> SPAN_SHIFT) as u32
     }
 
     fn cycle(self) -> u64 {

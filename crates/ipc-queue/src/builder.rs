@@ -1,0 +1,107 @@
+//! All that can be said of a queue before it is made.
+
+use ipc_core::type_hash;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::bytes::ByteQueue;
+use crate::error::QueueError;
+use crate::mapped::Shape;
+use crate::queue::Queue;
+use crate::ring::Tuning;
+
+/// Makes queues of another shape than the usual.
+///
+/// A queue is a ring of slots of equal size. A short message takes one; a longer one takes as many
+/// in a row as it needs, up to all of them (or 4,095). So the capacity is exact for messages that
+/// fit into a slot, and the longest message is about the size of the ring.
+///
+/// # Examples
+///
+/// ```
+/// use ipc_queue::Builder;
+///
+/// let queue = Builder::new(64).message_bytes(1000).bytes()?;
+/// assert_eq!(queue.capacity(), 64);
+/// assert!(queue.max_message() >= 64_000);
+/// queue.put(&[1; 64_000])?;
+/// # assert_eq!(queue.get()?.len(), 64_000);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+#[derive(Clone, Copy, Debug)]
+pub struct Builder {
+    capacity: usize,
+    message_bytes: usize,
+    n_seats: usize,
+    tuning: Tuning,
+}
+
+/// What a message may have, in bytes, to count as short if nothing else is said.
+const SHORT: usize = 112;
+
+/// How many threads can use a queue if nothing else is said.
+const SEATS: usize = 512;
+
+/// A slot begins with this much of its own, and its size is a multiple of [`LINE`].
+const HEADER: usize = 16;
+const LINE: usize = 64;
+
+impl Builder {
+    /// A queue with room for `capacity` short messages.
+    pub fn new(capacity: usize) -> Self {
+        Self { capacity, message_bytes: SHORT, n_seats: SEATS, tuning: Tuning::DEFAULT }
+    }
+
+    /// Counts messages of up to `bytes` bytes as short: slots are made that large. 112 if not said.
+    ///
+    /// The queue takes `capacity` times this much memory, which is there from the beginning.
+    pub fn message_bytes(mut self, bytes: usize) -> Self {
+        self.message_bytes = bytes;
+        self
+    }
+
+    /// Lets so many threads, of all processes together, use the queue at a time. 512 if not said.
+    pub fn seats(mut self, n_seats: usize) -> Self {
+        self.n_seats = n_seats;
+        self
+    }
+
+    /// Never looks twice before going to sleep, and never wakes up without being woken.
+    ///
+    /// For proofs: the protocol must not need either. The choice is this handle's and its clones'.
+    #[doc(hidden)]
+    pub fn without_backstop(mut self) -> Self {
+        self.tuning = Tuning::NONE;
+        self
+    }
+
+    /// Makes a queue of byte messages.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueError`] says which of the numbers cannot be, or that there is no memory.
+    pub fn bytes(self) -> Result<ByteQueue, QueueError> {
+        ByteQueue::create(self.shape()?, 0, self.tuning)
+    }
+
+    /// Makes a queue of values.
+    ///
+    /// # Errors
+    ///
+    /// As [`bytes`](Self::bytes).
+    pub fn values<T: Serialize + DeserializeOwned>(self) -> Result<Queue<T>, QueueError> {
+        Ok(Queue::of(ByteQueue::create(self.shape()?, type_hash::<T>(), self.tuning)?))
+    }
+
+    fn shape(self) -> Result<Shape, QueueError> {
+        let slot_bytes = self.message_bytes.saturating_add(HEADER).checked_next_multiple_of(LINE);
+        // What does not fit the field is refused by the check, as is what does but is too much.
+        Shape {
+            n_slots: u32::try_from(self.capacity).unwrap_or(u32::MAX),
+            slot_bytes: slot_bytes.and_then(|bytes| u32::try_from(bytes).ok()).unwrap_or(0),
+            n_seats: u16::try_from(self.n_seats).unwrap_or(u16::MAX),
+        }
+        .check()
+    }
+}

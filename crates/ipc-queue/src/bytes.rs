@@ -1,0 +1,342 @@
+//! `ByteQueue`: messages as they are.
+
+use std::fmt;
+use std::time::Duration;
+
+use ipc_core::{Deadline, Segment};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::builder::Builder;
+use crate::error::{GetError, PutError, QueueError};
+use crate::mapped::{Mapped, Shape};
+use crate::ring::{Memory, Patience, Refused, Ring, Tuning};
+use crate::seat::{Seated, TableHandle};
+use crate::stats::Stats;
+
+/// A bounded queue of byte messages between any threads of any processes.
+///
+/// Many may put and many may get at the same time. Each message goes to one getter; the messages
+/// of one putter arrive in the order in which it put them. Clones and copies in other processes
+/// are handles to the same queue. Use [`Queue`](crate::Queue) for values.
+///
+/// # Process death
+///
+/// A putter that dies before the commit point of a put has not put; one that dies after it has. A
+/// getter that dies after the commit point of a get has taken its message with it; before it, the
+/// message is still there. Nobody else loses a message, gets one twice, or waits for the dead.
+///
+/// # Examples
+///
+/// ```
+/// use ipc_queue::ByteQueue;
+///
+/// let queue = ByteQueue::bounded(16)?;
+/// queue.put(b"ping")?;
+/// assert_eq!(queue.get()?, b"ping");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct ByteQueue {
+    table: TableHandle,
+}
+
+/// Bytes are bytes: there is no type to agree on.
+const NO_TYPE: u64 = 0;
+
+impl ByteQueue {
+    /// Makes a queue with room for `capacity` short messages.
+    ///
+    /// See [`Builder`] for what is short, and for what else can be chosen.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueError::BadCapacity`] for zero or more than 16,777,216; [`QueueError::Segment`] if the
+    /// machine has not so much memory.
+    pub fn bounded(capacity: usize) -> Result<Self, QueueError> {
+        Builder::new(capacity).bytes()
+    }
+
+    pub(crate) fn create(shape: Shape, type_hash: u64, tuning: Tuning) -> Result<Self, QueueError> {
+        let mut ring = Mapped::create(shape, type_hash)?;
+        ring.set_tuning(tuning);
+        Ok(Self { table: TableHandle::new(ring) })
+    }
+
+    /// Opens a queue in a segment that came from elsewhere, after checking what lies there.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueError::Segment`] if the segment is not a queue of bytes, and the others if its words
+    /// make no sense.
+    pub fn from_segment(segment: Segment) -> Result<Self, QueueError> {
+        Self::open(segment, NO_TYPE)
+    }
+
+    pub(crate) fn open(segment: Segment, type_hash: u64) -> Result<Self, QueueError> {
+        Ok(Self { table: TableHandle::new(Mapped::open(segment, type_hash)?) })
+    }
+
+    /// The memory that the queue lies in.
+    #[must_use]
+    pub fn segment(&self) -> &Segment {
+        self.table.ring().segment()
+    }
+
+    /// Puts a message, waiting for room as long as it takes.
+    ///
+    /// When this returns, the message is there for any getter, whatever becomes of this process.
+    ///
+    /// # Errors
+    ///
+    /// [`PutError::Closed`], [`PutError::TooLarge`], [`PutError::NoSeat`], [`PutError::Corrupt`].
+    pub fn put<'b>(&self, bytes: &'b [u8]) -> Result<(), PutError<&'b [u8]>> {
+        self.put_patiently(bytes, Patience::Until(Deadline::NEVER))
+    }
+
+    /// Puts a message if there is room now.
+    ///
+    /// # Errors
+    ///
+    /// [`PutError::Full`] if there is not, and as [`put`](Self::put).
+    pub fn try_put<'b>(&self, bytes: &'b [u8]) -> Result<(), PutError<&'b [u8]>> {
+        self.put_patiently(bytes, Patience::Try)
+    }
+
+    /// Puts a message, waiting for room at most so long.
+    ///
+    /// # Errors
+    ///
+    /// [`PutError::TimedOut`] if there was none, and as [`put`](Self::put).
+    pub fn put_timeout<'b>(
+        &self,
+        bytes: &'b [u8],
+        timeout: Duration,
+    ) -> Result<(), PutError<&'b [u8]>> {
+        self.put_deadline(bytes, Deadline::after(timeout))
+    }
+
+    /// Puts a message, waiting for room until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// [`PutError::TimedOut`] if there was none, and as [`put`](Self::put).
+    pub fn put_deadline<'b>(
+        &self,
+        bytes: &'b [u8],
+        deadline: Deadline,
+    ) -> Result<(), PutError<&'b [u8]>> {
+        self.put_patiently(bytes, Patience::Until(deadline))
+    }
+
+    /// Gets the next message, waiting for one as long as it takes.
+    ///
+    /// # Errors
+    ///
+    /// [`GetError::Closed`], [`GetError::NoSeat`], [`GetError::Corrupt`].
+    pub fn get(&self) -> Result<Vec<u8>, GetError> {
+        self.get_owned(Patience::Until(Deadline::NEVER))
+    }
+
+    /// Gets the next message if there is one now.
+    ///
+    /// # Errors
+    ///
+    /// [`GetError::Empty`] if there is none, and as [`get`](Self::get).
+    pub fn try_get(&self) -> Result<Vec<u8>, GetError> {
+        self.get_owned(Patience::Try)
+    }
+
+    /// Gets the next message, waiting for one at most so long.
+    ///
+    /// # Errors
+    ///
+    /// [`GetError::TimedOut`] if there was none, and as [`get`](Self::get).
+    pub fn get_timeout(&self, timeout: Duration) -> Result<Vec<u8>, GetError> {
+        self.get_deadline(Deadline::after(timeout))
+    }
+
+    /// Gets the next message, waiting for one until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// [`GetError::TimedOut`] if there was none, and as [`get`](Self::get).
+    pub fn get_deadline(&self, deadline: Deadline) -> Result<Vec<u8>, GetError> {
+        self.get_owned(Patience::Until(deadline))
+    }
+
+    /// Gets the next message into `bytes`, whose former contents and not its memory are given up.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_deadline`](Self::get_deadline); then `bytes` is empty.
+    pub fn get_into(&self, bytes: &mut Vec<u8>, deadline: Deadline) -> Result<(), GetError> {
+        self.get_patiently(bytes, Patience::Until(deadline))
+    }
+
+    /// Gets the next message into `bytes` if there is one now.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_get`](Self::try_get); then `bytes` is empty.
+    pub fn try_get_into(&self, bytes: &mut Vec<u8>) -> Result<(), GetError> {
+        self.get_patiently(bytes, Patience::Try)
+    }
+
+    /// Closes the queue, for everybody and for good.
+    ///
+    /// What was put can still be got; whoever waits to put, or to get from the empty queue, is
+    /// told. It happens at one exchange: a process that dies in here has closed the queue or not.
+    pub fn close(&self) {
+        let me = ipc_core::robust::Thread::current();
+        me.pend(self.ring().bells().alarm.word());
+        Ring(self.ring()).close();
+        me.pend_clear();
+    }
+
+    /// Whether the queue is closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        Ring(self.ring()).is_closed()
+    }
+
+    /// How many slots are taken: as many as there are short messages.
+    ///
+    /// It is exact as soon as a put or get has returned, whichever process called it. What is in
+    /// the middle of a put counts as put, what is in the middle of a get as got.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        Ring(self.ring()).n_taken() as usize
+    }
+
+    /// Whether no slot is taken.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether all slots are taken.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.len() == self.capacity()
+    }
+
+    /// How many slots there are: room for as many short messages.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.ring().shape().n_slots as usize
+    }
+
+    /// The length of the longest message that the queue takes, in bytes.
+    #[must_use]
+    pub fn max_message(&self) -> usize {
+        self.ring().shape().max_message()
+    }
+
+    /// What can be said of the queue at this moment.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats::of(self.ring())
+    }
+
+    fn ring(&self) -> &Mapped {
+        self.table.ring()
+    }
+
+    #[inline]
+    pub(crate) fn put_patiently<'b>(
+        &self,
+        bytes: &'b [u8],
+        patience: Patience,
+    ) -> Result<(), PutError<&'b [u8]>> {
+        let ring = self.ring();
+        let limit = ring.shape().max_message();
+        if bytes.len() > limit {
+            return Err(PutError::TooLarge { value: bytes, len: bytes.len(), limit });
+        }
+        let Seated { me, owner } =
+            self.table.sit_down().map_err(|source| PutError::NoSeat { value: bytes, source })?;
+        me.pend(ring.bells().alarm.word());
+        let claimed = Ring(ring).put(owner, ring.shape().span(bytes.len()), patience);
+        if let Ok(claim) = &claimed {
+            ring.write(claim, bytes);
+            Ring(ring).commit(*claim);
+        }
+        me.pend_clear();
+        match claimed {
+            Ok(_) => Ok(()),
+            Err(Refused::NotNow) => Err(PutError::Full(bytes)),
+            Err(Refused::TimedOut) => Err(PutError::TimedOut(bytes)),
+            Err(Refused::Closed) => Err(PutError::Closed(bytes)),
+            Err(Refused::Corrupt) => Err(PutError::Corrupt(bytes)),
+        }
+    }
+
+    fn get_owned(&self, patience: Patience) -> Result<Vec<u8>, GetError> {
+        let mut bytes = Vec::new();
+        self.get_patiently(&mut bytes, patience)?;
+        Ok(bytes)
+    }
+
+    #[inline]
+    pub(crate) fn get_patiently(
+        &self,
+        bytes: &mut Vec<u8>,
+        patience: Patience,
+    ) -> Result<(), GetError> {
+        let ring = self.ring();
+        bytes.clear();
+        let Seated { me, owner } = self.table.sit_down()?;
+        // Most messages fit into a slot: make room for those before anything is claimed.
+        bytes.reserve(ring.shape().payload().min(MOST_ROOM_AHEAD));
+        me.pend(ring.bells().alarm.word());
+        let claimed = Ring(ring).get(owner, patience);
+        let mut len = None;
+        if let Ok(claim) = &claimed {
+            len = ring.len(claim);
+            if let Some(len) = len {
+                if len > bytes.capacity() {
+                    bytes.reserve_exact(len);
+                    // An allocator may use libc's robust mutexes, which clear what is pending.
+                    me.pend(ring.bells().alarm.word());
+                }
+                ring.read(claim, len, bytes);
+            }
+            Ring(ring).release(*claim);
+        }
+        me.pend_clear();
+        match claimed {
+            Ok(_) => len.map(|_| ()).ok_or(GetError::Corrupt),
+            Err(Refused::NotNow) => Err(GetError::Empty),
+            Err(Refused::TimedOut) => Err(GetError::TimedOut),
+            Err(Refused::Closed) => Err(GetError::Closed),
+            Err(Refused::Corrupt) => Err(GetError::Corrupt),
+        }
+    }
+}
+
+/// How much room is made before it is known how long a message is.
+const MOST_ROOM_AHEAD: usize = 4096;
+
+impl fmt::Debug for ByteQueue {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ByteQueue")
+            .field("len", &self.len())
+            .field("capacity", &self.capacity())
+            .field("closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Serialize for ByteQueue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.segment().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ByteQueue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let segment = Segment::deserialize(deserializer)?;
+        Self::from_segment(segment).map_err(serde::de::Error::custom)
+    }
+}
