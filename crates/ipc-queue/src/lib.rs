@@ -1,1 +1,3 @@
-//! stub
+//! Work between many processes.
+
+mod ring;

@@ -31,7 +31,7 @@ pub use core::sync::atomic::Ordering;
 
 pub use bytes::{copy_in, copy_out};
 pub use word::{AtomicU32, AtomicU64};
-pub use world::{compiler_fence, fence, pause, yield_now};
+pub use world::{compiler_fence, fence, fence_after_exchange, pause, yield_now};
 
 use crate::Deadline;
 

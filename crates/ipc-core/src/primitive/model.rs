@@ -32,7 +32,7 @@ pub use loom::thread::yield_now;
 pub fn compiler_fence(_: Ordering) {}
 
 /// Completes an exchange to a full fence: loom knows sequential consistency as fences only.
-pub(super) fn fence_after_exchange() {
+pub fn fence_after_exchange() {
     fence(Ordering::SeqCst);
 }
 

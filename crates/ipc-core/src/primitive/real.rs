@@ -30,9 +30,11 @@ pub fn compiler_fence(ordering: Ordering) {
     core::sync::atomic::compiler_fence(ordering);
 }
 
-/// Completes an exchange to a full fence, at no cost where the exchange is one already.
+/// Completes an exchange, which is the access just before it, to a full fence.
+///
+/// It costs nothing where the exchange is one already.
 #[inline]
-pub(super) fn fence_after_exchange() {
+pub fn fence_after_exchange() {
     // x86's locked exchange orders all that stands before and behind it; the compiler does not
     // move accesses over a sequentially consistent exchange followed by this fence of its own.
     #[cfg(target_arch = "x86_64")]

@@ -17,7 +17,7 @@
 //!
 //! | edge | release side | acquire side | carries |
 //! |------|--------------|--------------|---------|
-//! | E1 | `leave`, and the kernel at a death | `join`, `replace`, `alive` | all that the holder did before it left or died |
+//! | E1 | `leave`, and the kernel at a death | `join`, `replace`, `value` | all that the holder did before it left or died |
 
 use super::{OWNER, OWNER_DIED, RobustWord, Thread, TooManyHeld};
 use crate::primitive::AtomicU32;
@@ -66,8 +66,7 @@ impl Life {
     ///
     /// [`TooManyHeld`] if the thread's list is full.
     pub fn replace(&self, me: Thread) -> Result<bool, TooManyHeld> {
-        // E1 acquire.
-        let found = self.0.word.load(Acquire);
+        let found = self.value();
         if found & (OWNER_DIED | OWNER) == OWNER_DIED { self.take(me, found) } else { Ok(false) }
     }
 
@@ -110,8 +109,15 @@ impl Life {
     /// Whether the holder lives.
     #[inline]
     pub fn alive(&self) -> Alive {
+        Self::meaning(self.value())
+    }
+
+    /// The word's value, for [`meaning`](Self::meaning) and to sleep on.
+    #[inline]
+    #[must_use]
+    pub fn value(&self) -> u32 {
         // E1 acquire.
-        Self::meaning(self.0.word.load(Acquire))
+        self.0.word.load(Acquire)
     }
 
     /// What the word says when it holds `value`.

@@ -1,0 +1,176 @@
+//! Waiting for room or for work: look, spin a little, then sleep until something changes.
+//!
+//! A sleeper is queued on four words, in this order: its side's event, the alarm, the low half of
+//! the slot that it waits for, and, if that slot is claimed, the claimer's life word. It is woken
+//! through the first two only; the other two are there to be compared after it was queued on them,
+//! so that a commit, a release, a claim and a death before that are not missed.
+
+use std::time::Duration;
+
+use ipc_core::Deadline;
+use ipc_core::primitive::{Wait, Woken, futex_wait_any, pause, yield_now};
+
+use super::event::Event;
+use super::slot::Owner;
+use super::{Blocked, Claim, Memory, Obstacle, Ring};
+
+/// How long an operation may wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Patience {
+    /// Not at all.
+    Try,
+    /// Until this moment.
+    Until(Deadline),
+}
+
+/// Why an operation did not come to a claim.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// It would have had to wait.
+    NotNow,
+    /// It waited until its deadline.
+    TimedOut,
+    /// The ring is closed (and, for a get, empty).
+    Closed,
+    /// The words contradict one another: somebody scribbled over them.
+    Corrupt,
+}
+
+/// How long to look before going to sleep.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tuning {
+    /// Looks at the slot with a pause in between.
+    pub(crate) n_spins: u32,
+    /// Looks at the slot after giving the processor away.
+    pub(crate) n_yields: u32,
+    /// The longest sleep before a look at the words without being woken. It is a backstop for
+    /// kernels and sandboxes that do not tell of every death, and not part of the protocol.
+    pub(crate) longest_sleep: Duration,
+}
+
+/// The place of the alarm among the words that a sleeper is queued on.
+const ALARM: usize = 1;
+
+impl<M: Memory> Ring<'_, M> {
+    /// Claims `span` slots for writing, waiting for room as long as `patience` lasts.
+    ///
+    /// The caller has the alarm pending.
+    #[inline]
+    pub(crate) fn put(self, me: Owner, span: u32, patience: Patience) -> Result<Claim, Refused> {
+        match self.claim_put(me, span) {
+            Ok(claim) => Ok(claim),
+            Err(blocked) => {
+                let space = &self.0.bells().space;
+                self.wait(space, patience, blocked, || self.claim_put(me, span))
+            }
+        }
+    }
+
+    /// Claims the next message for reading, waiting for one as long as `patience` lasts.
+    ///
+    /// The caller has the alarm pending.
+    #[inline]
+    pub(crate) fn get(self, me: Owner, patience: Patience) -> Result<Claim, Refused> {
+        match self.claim_get(me) {
+            Ok(claim) => Ok(claim),
+            Err(blocked) => {
+                let items = &self.0.bells().items;
+                self.wait(items, patience, blocked, || self.claim_get(me))
+            }
+        }
+    }
+
+    #[cold]
+    fn wait(
+        self,
+        event: &Event,
+        patience: Patience,
+        blocked: Blocked,
+        attempt: impl Fn() -> Result<Claim, Blocked>,
+    ) -> Result<Claim, Refused> {
+        let mut obstacle = self.obstacle(event, blocked)?;
+        let Patience::Until(deadline) = patience else { return Err(Refused::NotNow) };
+        let tuning = self.0.tuning();
+        for look in 0..tuning.n_spins.saturating_add(tuning.n_yields) {
+            if look < tuning.n_spins {
+                pause()
+            } else {
+                yield_now()
+            }
+            if self.has_changed(&obstacle) {
+                match attempt() {
+                    Ok(claim) => return Ok(claim),
+                    Err(blocked) => obstacle = self.obstacle(event, blocked)?,
+                }
+            }
+        }
+        self.sleep_until(event, deadline, tuning.longest_sleep, attempt)
+    }
+
+    fn sleep_until(
+        self,
+        event: &Event,
+        deadline: Deadline,
+        longest: Duration,
+        attempt: impl Fn() -> Result<Claim, Blocked>,
+    ) -> Result<Claim, Refused> {
+        let mut slice = longest.min(Duration::from_millis(50));
+        loop {
+            event.announce();
+            let alarm = self.0.bells().alarm.value();
+            let obstacle = match attempt() {
+                Ok(claim) => return Ok(claim),
+                Err(blocked) => self.obstacle(event, blocked)?,
+            };
+            if deadline.is_past() {
+                return Err(Refused::TimedOut);
+            }
+            match self.sleep(event, alarm, &obstacle, deadline.min(Deadline::after(slice))) {
+                Woken::By(ALARM) => self.0.bells().call_all(),
+                Woken::TimedOut => slice = longest.min(slice * 2),
+                Woken::By(_) | Woken::Changed => {}
+            }
+        }
+    }
+
+    fn sleep(self, event: &Event, alarm: u32, obstacle: &Obstacle, deadline: Deadline) -> Woken {
+        let slot = self.0.slot(obstacle.index);
+        let event = Wait::on(event.word(), Event::ANNOUNCED);
+        let alarm = Wait::on(self.0.bells().alarm.word(), alarm);
+        let state = Wait::on_low_half(slot.word(), obstacle.state.bits());
+        let claimer = obstacle.claimer.and_then(|(seat, seen)| Some((self.0.life(seat)?, seen)));
+        match claimer {
+            Some((life, seen)) => {
+                futex_wait_any(&[event, alarm, state, Wait::on(life.word(), seen)], deadline)
+            }
+            None => futex_wait_any(&[event, alarm, state], deadline),
+        }
+    }
+
+    /// What is waited for, or why it is no use.
+    fn obstacle(self, event: &Event, blocked: Blocked) -> Result<Obstacle, Refused> {
+        match blocked {
+            Blocked::Corrupt => Err(Refused::Corrupt),
+            Blocked::Closed => Err(Refused::Closed),
+            // Putters do not wait for room in a closed ring; getters do wait for a writer.
+            Blocked::ByState(_) if self.is_space(event) && self.is_closed() => Err(Refused::Closed),
+            Blocked::ByState(obstacle) => Ok(obstacle),
+        }
+    }
+
+    fn is_space(self, event: &Event) -> bool {
+        core::ptr::eq(event, &raw const self.0.bells().space)
+    }
+
+    fn has_changed(self, obstacle: &Obstacle) -> bool {
+        self.0.slot(obstacle.index).look() != obstacle.state
+            || obstacle.state.owner() != Owner::NOBODY && self.claimer_changed(obstacle)
+    }
+
+    fn claimer_changed(self, obstacle: &Obstacle) -> bool {
+        obstacle
+            .claimer
+            .is_some_and(|(seat, seen)| self.0.life(seat).is_none_or(|life| life.value() != seen))
+    }
+}

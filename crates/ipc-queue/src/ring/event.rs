@@ -1,0 +1,140 @@
+//! The words through which sleepers are woken.
+//!
+//! Each side of the ring sleeps on an event of its own (getters until there are items, putters
+//! until there is space), and both on the *alarm*, through which the kernel tells of deaths.
+//!
+//! # States of an event
+//!
+//! | word | meaning |
+//! |------|---------|
+//! | `0` | nobody sleeps, or a wake-up of all who do is on its way |
+//! | `WAITING` | somebody may sleep: whoever brings news wakes one |
+//!
+//! `WAITING` is taken away only by a verified step: a wake-up that found nobody, the exchange to
+//! zero, then a wake-up of all who came in between.
+//!
+//! # States of the alarm
+//!
+//! | word | meaning |
+//! |------|---------|
+//! | `0` | the ring is open |
+//! | `CLOSED` | the ring is closed, for ever |
+//!
+//! Its owner bits are always zero. Every operation makes it the thread's pending word from before
+//! its first step until after its last, and so does a sleeper. If a thread dies in between, the
+//! kernel finds a word with no owner and wakes one of those who sleep on it: that one calls the
+//! others, on both sides ([`Bells::call_all`]), and everybody looks again. The one who calls has
+//! the alarm pending too, so that a death before the call is over is answered like the first.
+//!
+//! # Edges
+//!
+//! The words carry nothing but themselves: what a sleeper looks at has edges of its own. That a
+//! sleeper and whoever brings news cannot miss one another rests on two full fences: the sleeper's
+//! between setting `WAITING` and looking at the slot, the other's between changing the slot and
+//! looking at the event. See `README.md` beside this file.
+
+use ipc_core::primitive::Ordering::Relaxed;
+use ipc_core::primitive::{AtomicU32, fence_after_exchange, futex_wake};
+
+/// Somebody may be asleep on the event.
+const WAITING: u32 = 1 << 31;
+/// The ring is closed. Not one of the owner bits: those must be zero for the kernel.
+const CLOSED: u32 = 1 << 31;
+
+/// One side's event.
+#[cfg_attr(not(ipc_loom), repr(transparent))]
+#[derive(Debug, Default)]
+pub(crate) struct Event(AtomicU32);
+
+impl Event {
+    /// What the word holds when a sleeper has announced itself.
+    pub(crate) const ANNOUNCED: u32 = WAITING;
+
+    /// Whether somebody may be asleep.
+    #[inline]
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.0.load(Relaxed) & WAITING != 0
+    }
+
+    /// Announces a sleeper; a full fence stands behind it.
+    pub(crate) fn announce(&self) {
+        self.0.fetch_or(WAITING, Relaxed);
+        fence_after_exchange();
+    }
+
+    /// Wakes one sleeper. If there is none, takes the mark away and wakes all who came meanwhile.
+    #[cold]
+    pub(crate) fn wake_one(&self) {
+        #[cfg(ipc_planted = "clear_before_wake")]
+        self.0.compare_exchange(WAITING, 0, Relaxed, Relaxed).ok();
+        if futex_wake(&self.0, 1) == 0
+            && self.0.compare_exchange(WAITING, 0, Relaxed, Relaxed).is_ok()
+        {
+            self.wake_all();
+        }
+    }
+
+    /// Wakes all sleepers, and leaves the mark as it is.
+    #[cold]
+    pub(crate) fn wake_all(&self) {
+        futex_wake(&self.0, u32::MAX);
+    }
+
+    /// The word itself, to sleep on.
+    pub(crate) fn word(&self) -> &AtomicU32 {
+        &self.0
+    }
+}
+
+/// The word through which deaths are told, and which says whether the ring is closed.
+#[cfg_attr(not(ipc_loom), repr(transparent))]
+#[derive(Debug, Default)]
+pub(crate) struct Alarm(AtomicU32);
+
+impl Alarm {
+    /// Whether the ring is closed.
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.value() & CLOSED != 0
+    }
+
+    /// What the word holds, to sleep on.
+    #[inline]
+    pub(crate) fn value(&self) -> u32 {
+        self.0.load(Relaxed)
+    }
+
+    /// The word itself, to sleep on and to make pending.
+    #[inline]
+    pub(crate) fn word(&self) -> &AtomicU32 {
+        &self.0
+    }
+}
+
+/// The events of both sides and the alarm.
+#[cfg_attr(not(ipc_loom), repr(C))]
+#[derive(Debug, Default)]
+pub(crate) struct Bells {
+    /// Getters sleep here until there are items.
+    pub(crate) items: Event,
+    /// Putters sleep here until there is space.
+    pub(crate) space: Event,
+    /// Both sleep here until somebody dies or the ring is closed.
+    pub(crate) alarm: Alarm,
+}
+
+impl Bells {
+    /// Wakes everybody, to look again.
+    #[cold]
+    pub(crate) fn call_all(&self) {
+        self.items.wake_all();
+        self.space.wake_all();
+    }
+
+    /// Closes the ring, then tells everybody.
+    pub(crate) fn close(&self) {
+        self.alarm.0.fetch_or(CLOSED, Relaxed);
+        fence_after_exchange();
+        self.call_all();
+    }
+}

@@ -1,0 +1,412 @@
+//! The ring: a bounded queue of slots, many putters, many getters, lock-free, that survives the
+//! death of any of them at any instruction.
+//!
+//! The classical ring of slots with laps (Vyukov's), changed so that a death is never anonymous and
+//! never unseen:
+//!
+//! 1. **Claim first, move after.** A slot is claimed by an exchange that writes the owner into it;
+//!    only then the position moves, and anybody helps to move it. A put never waits for a put.
+//! 2. **Deaths by life words.** An owner is a seat at the ring's table, and the seat's life word
+//!    shows whether the thread in it lives. Whoever finds a claimed slot in its way looks there, and
+//!    retires the claim of a dead owner.
+//! 3. **Wakes by pending.** The alarm is the pending word of every operation from before its first
+//!    step until after its last. A sleeper compares the slot it waits for as it is queued.
+//!
+//! The states are tabled in [`slot`], the positions in [`position`], the sleeping in [`event`]; why
+//! no wake-up is lost is argued in `README.md` beside this file. Here are the moves. They borrow
+//! their words from a [`Memory`] and know nothing of mappings, nor of what a message is.
+//!
+//! # Commit points
+//!
+//! | operation | happens at |
+//! |-----------|------------|
+//! | put | the exchange of the first slot to full |
+//! | get | the exchange that claims the first slot for reading |
+//! | close | the mark on the alarm |
+
+pub(crate) mod event;
+pub(crate) mod position;
+pub(crate) mod slot;
+
+mod blocking;
+mod repair;
+
+pub(crate) use blocking::{Patience, Refused, Tuning};
+
+use core::cmp::Ordering as Order;
+
+use ipc_core::primitive::{AtomicU64, Ordering::SeqCst, fence, fence_after_exchange};
+use ipc_core::robust::{Alive, Life};
+
+use event::Bells;
+use position::{Position, PositionWord};
+use slot::{Owner, SlotWord, State};
+
+/// After so many steps without a claim, somebody is making fun of us: among honest processes each
+/// step that fails is another's success.
+const MOST_STEPS: u32 = 1 << 24;
+
+/// Where the words of a ring are.
+pub(crate) trait Memory {
+    /// How many slots there are: a private number, checked when the ring was opened.
+    fn n_slots(&self) -> u32;
+    /// Where the next message is written.
+    fn tail(&self) -> &PositionWord;
+    /// Where the next message is read.
+    fn head(&self) -> &PositionWord;
+    /// The words to sleep on.
+    fn bells(&self) -> &Bells;
+    /// The word of a slot; `index` is below [`n_slots`](Self::n_slots).
+    fn slot(&self, index: u32) -> &SlotWord;
+    /// The life word of a seat, if there is such a seat.
+    fn life(&self, seat: u16) -> Option<&Life>;
+    /// How many claims of dead owners were retired.
+    fn retired(&self) -> &AtomicU64;
+    /// How long to look before going to sleep.
+    fn tuning(&self) -> Tuning;
+}
+
+/// The moves of a ring.
+#[derive(Debug)]
+pub(crate) struct Ring<'m, M>(pub(crate) &'m M);
+
+impl<M> Clone for Ring<'_, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M> Copy for Ring<'_, M> {}
+
+/// A claimed message: where it is, and what its first slot's word holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claim {
+    pub(crate) at: Position,
+    state: State,
+}
+
+impl Claim {
+    /// How many slots the message takes.
+    pub(crate) fn span(&self) -> u32 {
+        self.state.span()
+    }
+}
+
+/// Why an operation did not claim a slot.
+#[must_use]
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Blocked {
+    /// A slot is not ready, and may become so.
+    ByState(Obstacle),
+    /// The ring is closed (and, for a get, empty).
+    Closed,
+    /// The words contradict one another: somebody scribbled over them.
+    Corrupt,
+}
+
+/// The slot that is waited for, as it was seen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Obstacle {
+    index: u32,
+    state: State,
+    /// The claimer's seat and life word as seen, if the slot is claimed.
+    claimer: Option<(u16, u32)>,
+}
+
+/// How a look at a claimed slot's owner ended.
+enum Claimer {
+    /// It died in this very claim.
+    Dead,
+    /// It lives.
+    Lives(Obstacle),
+    /// It is dead, but was done with this claim before.
+    Done,
+}
+
+impl<M: Memory> Ring<'_, M> {
+    /// Claims `span` slots at the tail for writing, without waiting.
+    ///
+    /// The caller has the alarm pending.
+    #[inline]
+    pub(crate) fn claim_put(self, me: Owner, span: u32) -> Result<Claim, Blocked> {
+        let mut last_odd = None;
+        for _ in 0..MOST_STEPS {
+            let at = self.tail_at()?;
+            let seen = self.0.slot(at.index).look();
+            if seen.since(at.lap) == 0 && seen.owner() == Owner::NOBODY {
+                if span > 1 && !self.further_slots_are_free(at, span)? {
+                    continue;
+                }
+                let claimed = State::claimed_for_writing(at.lap, me, span);
+                if self.0.slot(at.index).claim(seen, claimed) {
+                    return self.after_put_claim(Claim { at, state: claimed });
+                }
+                continue;
+            }
+            match seen.since(at.lap) {
+                // Another writer's claim of this lap: the tail lags.
+                0 => self.help(self.0.tail(), at, seen.span())?,
+                // The lap before is not over here: full, unless its owner is dead.
+                -2 | -1 => self.pass_lap_before(at, seen)?,
+                _ => self.check_stale(self.0.tail(), at, &mut last_odd)?,
+            }
+        }
+        Err(Blocked::Corrupt)
+    }
+
+    /// Claims the message at the head for reading, without waiting: the commit point of a get.
+    ///
+    /// The caller has the alarm pending.
+    #[inline]
+    pub(crate) fn claim_get(self, me: Owner) -> Result<Claim, Blocked> {
+        let mut last_odd = None;
+        for _ in 0..MOST_STEPS {
+            let at = self.head_at()?;
+            let seen = self.0.slot(at.index).look();
+            if seen.since(at.lap) == 1 && seen.owner() == Owner::NOBODY {
+                let claimed = seen.owned_by(me);
+                if self.0.slot(at.index).claim(seen, claimed) {
+                    return self.after_get_claim(Claim { at, state: claimed });
+                }
+                continue;
+            }
+            match seen.since(at.lap) {
+                // Nothing was put here yet; a reader of the lap before may still be at it.
+                -2 | -1 => return Err(self.empty_at(at, seen)),
+                0 if seen.owner() == Owner::NOBODY => return Err(self.empty_at(at, seen)),
+                // A writer is at it: its message comes first, if it lives.
+                0 => self.pass_writer(at, seen)?,
+                // Another reader's claim: the head lags.
+                1 => self.help(self.0.head(), at, seen.span())?,
+                _ => self.check_stale(self.0.head(), at, &mut last_odd)?,
+            }
+        }
+        Err(Blocked::Corrupt)
+    }
+
+    /// Publishes a message that was written: the commit point of a put. Then wakes a getter.
+    #[inline]
+    pub(crate) fn commit(self, claim: Claim) {
+        self.0.slot(claim.at.index).commit(claim.state);
+        let items = &self.0.bells().items;
+        if items.is_waiting() {
+            items.wake_one();
+        }
+    }
+
+    /// Gives back the slots of a message that was read. Then wakes a putter.
+    #[inline]
+    pub(crate) fn release(self, claim: Claim) {
+        for further in 1..claim.span() {
+            let at = claim.at.advance(further, self.0.n_slots());
+            self.0.slot(at.index).release_further(at.lap);
+        }
+        self.0.slot(claim.at.index).release(claim.state);
+        let space = &self.0.bells().space;
+        if space.is_waiting() {
+            space.wake_one();
+        }
+    }
+
+    /// Closes the ring.
+    ///
+    /// The caller has the alarm pending.
+    pub(crate) fn close(self) {
+        self.0.bells().close();
+    }
+
+    /// Whether the ring is closed.
+    pub(crate) fn is_closed(self) -> bool {
+        self.0.bells().alarm.is_closed()
+    }
+
+    /// How many slots are taken: exact when nobody is in the middle of an operation.
+    pub(crate) fn n_taken(self) -> u32 {
+        let n_slots = self.0.n_slots();
+        let mut taken = 0;
+        for _ in 0..8 {
+            let tail = self.0.tail().look();
+            taken = tail.slots_since(self.0.head().look(), n_slots);
+            if tail == self.0.tail().look() {
+                break;
+            }
+        }
+        // A tail that lags behind the head counts as the head.
+        u32::try_from(taken.max(0)).unwrap_or(n_slots).min(n_slots)
+    }
+
+    fn tail_at(self) -> Result<Position, Blocked> {
+        self.checked(self.0.tail().look())
+    }
+
+    fn head_at(self) -> Result<Position, Blocked> {
+        self.checked(self.0.head().look())
+    }
+
+    #[inline]
+    fn checked(self, at: Position) -> Result<Position, Blocked> {
+        if at.index < self.0.n_slots() { Ok(at) } else { Err(Blocked::Corrupt) }
+    }
+
+    /// Moves a position on past a message of `span` slots.
+    #[inline]
+    fn help(self, word: &PositionWord, at: Position, span: u32) -> Result<(), Blocked> {
+        if span == 0 || span > self.0.n_slots() {
+            return Err(Blocked::Corrupt);
+        }
+        word.help(at, at.advance(span, self.0.n_slots()));
+        Ok(())
+    }
+
+    /// The duties of a putter that has claimed: to move the tail, and to call the next putter if
+    /// there is room for it as well. If the ring was closed before the claim, it is undone.
+    #[inline]
+    fn after_put_claim(self, claim: Claim) -> Result<Claim, Blocked> {
+        let next = claim.at.advance(claim.span(), self.0.n_slots());
+        self.0.tail().help(claim.at, next);
+        fence_after_exchange();
+        let bells = self.0.bells();
+        if bells.alarm.is_closed() {
+            self.abandon(claim);
+            return Err(Blocked::Closed);
+        }
+        if bells.space.is_waiting() && self.is_good_for_putter(next) {
+            bells.space.wake_one();
+        }
+        Ok(claim)
+    }
+
+    /// The duties of a getter that has claimed: to move the head, and to call the next getter if
+    /// there is another message.
+    #[inline]
+    fn after_get_claim(self, claim: Claim) -> Result<Claim, Blocked> {
+        self.help(self.0.head(), claim.at, claim.span())?;
+        fence_after_exchange();
+        let items = &self.0.bells().items;
+        let next = claim.at.advance(claim.span(), self.0.n_slots());
+        if items.is_waiting() && self.is_good_for_getter(next) {
+            items.wake_one();
+        }
+        Ok(claim)
+    }
+
+    /// Whether a putter that comes to `next` finds it free, or can make it so.
+    #[cold]
+    fn is_good_for_putter(self, next: Position) -> bool {
+        let seen = self.0.slot(next.index).look();
+        match (seen.since(next.lap), seen.owner()) {
+            (0, Owner::NOBODY) => true,
+            (_, Owner::NOBODY) => false,
+            (-2 | -1, _) => matches!(self.claimer(next.index, seen), Claimer::Dead),
+            _ => false,
+        }
+    }
+
+    /// Whether a getter that comes to `next` finds a message, or a hole that it can pass.
+    #[cold]
+    fn is_good_for_getter(self, next: Position) -> bool {
+        let seen = self.0.slot(next.index).look();
+        match (seen.since(next.lap), seen.owner()) {
+            (1, Owner::NOBODY) => true,
+            (_, Owner::NOBODY) => false,
+            (0, _) => matches!(self.claimer(next.index, seen), Claimer::Dead),
+            _ => false,
+        }
+    }
+
+    /// Whether the slots behind `at` are free too; an error names the first that is not.
+    fn further_slots_are_free(self, at: Position, span: u32) -> Result<bool, Blocked> {
+        for further in 1..span {
+            let at = at.advance(further, self.0.n_slots());
+            let seen = self.0.slot(at.index).look();
+            match seen.since(at.lap) {
+                0 if seen.owner() == Owner::NOBODY => {}
+                -2 | -1 => {
+                    self.pass_lap_before(at, seen)?;
+                    return Ok(false);
+                }
+                // The tail has moved since.
+                _ => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// A putter has come to a slot whose lap before is not over: goes past it if its owner is dead.
+    fn pass_lap_before(self, at: Position, seen: State) -> Result<(), Blocked> {
+        let before = at.lap_before();
+        if seen.owner() == Owner::NOBODY {
+            let obstacle = Obstacle { index: at.index, state: seen, claimer: None };
+            return Err(Blocked::ByState(obstacle));
+        }
+        match self.claimer(at.index, seen) {
+            Claimer::Lives(obstacle) => Err(Blocked::ByState(obstacle)),
+            Claimer::Dead => self.retire(before, seen),
+            Claimer::Done => Ok(()),
+        }
+    }
+
+    /// A getter has come to a slot that is being written: goes past it if its writer is dead.
+    fn pass_writer(self, at: Position, seen: State) -> Result<(), Blocked> {
+        match self.claimer(at.index, seen) {
+            Claimer::Lives(obstacle) => Err(Blocked::ByState(obstacle)),
+            Claimer::Dead => self.retire(at, seen),
+            Claimer::Done => Ok(()),
+        }
+    }
+
+    fn empty_at(self, at: Position, seen: State) -> Blocked {
+        if self.is_closed_for_getters(at) {
+            Blocked::Closed
+        } else {
+            Blocked::ByState(Obstacle { index: at.index, state: seen, claimer: None })
+        }
+    }
+
+    /// Whether a getter that found nothing at `at` may conclude that nothing will come.
+    ///
+    /// A putter looks for the mark after it has claimed, behind a full fence; so must we look at
+    /// the slot again after we have seen the mark.
+    fn is_closed_for_getters(self, at: Position) -> bool {
+        if !self.0.bells().alarm.is_closed() {
+            return false;
+        }
+        fence(SeqCst);
+        let seen = self.0.slot(at.index).look();
+        seen.since(at.lap) < 0 || seen.since(at.lap) == 0 && seen.owner() == Owner::NOBODY
+    }
+
+    /// What became of the owner that `state` names.
+    fn claimer(self, index: u32, state: State) -> Claimer {
+        let life = state.owner().seat().and_then(|seat| Some((seat, self.0.life(seat)?)));
+        if let Some((seat, life)) = life {
+            let word = life.value();
+            if let Alive::Yes(_) = Life::meaning(word) {
+                return Claimer::Lives(Obstacle { index, state, claimer: Some((seat, word)) });
+            }
+        }
+        // Dead, or a seat that does not exist. Only a look at the slot that comes after the look
+        // at the life word shows what the dead left: it may have been done with the claim before.
+        if cfg!(ipc_planted = "no_second_look") || self.0.slot(index).look() == state {
+            Claimer::Dead
+        } else {
+            Claimer::Done
+        }
+    }
+
+    /// A slot does not fit the position: the position was stale, or the words make no sense.
+    #[cold]
+    fn check_stale(
+        self,
+        word: &PositionWord,
+        at: Position,
+        last_odd: &mut Option<Position>,
+    ) -> Result<(), Blocked> {
+        // What the slot shows came after the position moved (I3 of the slots), so that a second
+        // look must find it moved.
+        if word.look().order(at) == Order::Equal && last_odd.replace(at) == Some(at) {
+            return Err(Blocked::Corrupt);
+        }
+        Ok(())
+    }
+}
