@@ -44,7 +44,7 @@ pub(crate) fn lines(program: &mut Command, mut each: impl FnMut(&str)) -> Result
 pub(crate) fn capture(program: &mut Command, mut each: impl FnMut(&str)) -> Result {
     let mut child = start(program.stdout(Stdio::piped()))?;
     let stdout = child.stdout.take();
-    under_watch(program, child, move || {
+    under_watch(program, child, END.get().copied(), move || {
         stdout.map_or(Ok(()), |stdout| for_each_line(stdout, &mut each))
     })
 }
@@ -78,18 +78,19 @@ fn start(program: &mut Command) -> Result<Child> {
 }
 
 fn finish(program: &Command, child: Child) -> Result {
-    under_watch(program, child, || Ok(()))
+    under_watch(program, child, END.get().copied(), || Ok(()))
 }
 
-/// Does `work` and waits for the child, which is ended when the time is up.
+/// Does `work` and waits for the child, which is ended at `end`.
 fn under_watch(
     program: &Command,
     mut child: Child,
+    end: Option<Instant>,
     work: impl FnOnce() -> std::io::Result<()>,
 ) -> Result {
     let (done, watched) = mpsc::channel::<()>();
     let pid = child.id();
-    let watch = END.get().map(|&end| {
+    let watch = end.map(|end| {
         thread::spawn(move || {
             let left = end.saturating_duration_since(Instant::now());
             let late = watched.recv_timeout(left) == Err(mpsc::RecvTimeoutError::Timeout);
@@ -210,6 +211,17 @@ mod tests {
         let mut rest = vec![];
         child.stdout.take().unwrap().read_to_end(&mut rest).unwrap();
         assert!(!child.wait().unwrap().success());
+    }
+
+    #[test]
+    fn a_program_that_runs_out_of_time_is_ended() {
+        let mut sleep = Command::new("sleep");
+        let child = start(sleep.arg("1000")).unwrap();
+        let failure = under_watch(&sleep, child, Some(Instant::now()), || Ok(())).unwrap_err();
+        assert_eq!(failure.to_string(), "`sleep 1000` ran out of time and was ended");
+        let child = start(&mut Command::new("true")).unwrap();
+        let end = Instant::now() + std::time::Duration::from_secs(1000);
+        assert!(under_watch(&sleep, child, Some(end), || Ok(())).is_ok());
     }
 
     #[test]

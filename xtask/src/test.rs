@@ -7,6 +7,7 @@
 use std::{
     env,
     path::Path,
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -265,27 +266,34 @@ pub(crate) const COMPARE: &str = "benches/compare/Cargo.toml";
 const FUZZ: &str = "fuzz/Cargo.toml";
 
 fn compare(workspace: &Workspace) -> Result<Done> {
-    check_outside(workspace, COMPARE, "compare")
+    check_outside(workspace, COMPARE, "compare", |_| {})
 }
 
 fn fuzz_targets(workspace: &Workspace) -> Result<Done> {
     if fuzz::targets(workspace)?.is_empty() {
         return Ok(Done::Skipped("there are no targets yet".to_owned()));
     }
-    check_outside(workspace, FUZZ, "fuzz")
+    check_outside(workspace, FUZZ, "fuzz", |cargo| {
+        // What the targets are linked with is written in C++, and a check links nothing: so no
+        // compiler for it is needed if the library is said to lie somewhere already.
+        cargo.env("CUSTOM_LIBFUZZER_PATH", Path::new("not").join("linked"));
+    })
 }
 
 /// Compiles a workspace of its own, as far as its types.
-fn check_outside(workspace: &Workspace, manifest: &str, target: &str) -> Result<Done> {
+fn check_outside(
+    workspace: &Workspace,
+    manifest: &str,
+    target: &str,
+    settle: impl Fn(&mut Command),
+) -> Result<Done> {
     if !workspace.root().join(manifest).exists() {
         return Ok(Done::Skipped(format!("there is no {manifest} yet")));
     }
     let mut cargo = cargo::command(workspace, "check");
     cargo.args(["--manifest-path", manifest, "--all-targets", "--target-dir"]);
     cargo.arg(workspace.target_dir(target));
-    // What the fuzz targets are linked with is written in C++, and a check links nothing: so no
-    // compiler for it is needed if the library is said to lie somewhere already.
-    cargo.env("CUSTOM_LIBFUZZER_PATH", Path::new("not").join("linked"));
+    settle(&mut cargo);
     run::program(&mut cargo)?;
     Ok(Done::Passed)
 }

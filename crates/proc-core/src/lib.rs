@@ -1,1 +1,73 @@
-//! stub
+//! Processes: who they are, how they start, how they end.
+//!
+//! - [`Process`] runs a function of this program in a process of its own, with an argument and a
+//!   return value, and is the handle to it; a [`Builder`] says how. The ways to [`Start`] one differ
+//!   in what they cost and in what the child begins with, and in nothing else.
+//! - [`JoinError`] and [`ExitStatus`] say what became of it: a panic with message and place, an exit
+//!   code, a signal.
+//! - [`current()`] and [`parent()`] say who this process is and whose child.
+//! - [`fork()`], [`wait()`] and [`wait_for()`] are the plain calls of the system.
+//!
+//! ```
+//! use proc_core::{JoinError, Process};
+//!
+//! fn divide((a, b): (u32, u32)) -> u32 {
+//!     a / b
+//! }
+//!
+//! assert_eq!(Process::spawn(divide, (12, 3))?.join()?, 4);
+//!
+//! // A panic in the child is an error here, with what was said and where.
+//! match Process::spawn(divide, (12, 0))?.join() {
+//!     Err(JoinError::Panicked(panic)) => assert!(panic.message().contains("divide by zero")),
+//!     other => unreachable!("{other:?}"),
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # How a child comes to its function
+//!
+//! A child that is not a copy of its parent is a fresh run of the same file. Before `main`, libc runs
+//! a function of this crate, which sees that the process was started as a child, hears from the
+//! parent which function to call, calls it, and ends the process. So `main` needs no guard, programs
+//! need not register their functions, and tests need no harness of their own. What travels is where
+//! the function lies in the program, with the identity of the program and the type of the function,
+//! which the child checks.
+//!
+//! Three things are different in such a child from a program that runs its `main`: a stack overflow
+//! kills it without a message, panic messages do not call its first thread `main`, and what runs
+//! before it are only the constructors of libraries.
+//!
+//! # Process death
+//!
+//! The end of a process is learned from the kernel, through a descriptor that stands for exactly
+//! that process: no timeout is evidence, and no number is taken for another process that has it by
+//! now. No start and no join waits for the dead.
+
+mod builder;
+mod call;
+mod child;
+mod children;
+mod current;
+mod entry;
+mod error;
+mod exit;
+mod fingerprint;
+mod fork;
+mod panics;
+mod process;
+mod start;
+mod sys;
+
+pub use builder::Builder;
+pub use call::Refusal;
+pub use children::{wait, wait_for};
+pub use current::{Current, Parent, current, parent};
+pub use error::{JoinError, StartError};
+pub use exit::ExitStatus;
+pub use fork::{Fork, fork};
+pub use panics::{PanicInfo, PanicLocation};
+pub use process::Process;
+pub use start::Start;
+pub use start::server::stop_fork_server;
+pub use sys::hook::init;

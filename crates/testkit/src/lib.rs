@@ -32,6 +32,7 @@ mod arena;
 pub mod child;
 pub mod clock;
 pub mod kill;
+pub mod leaks;
 mod proc;
 pub mod report;
 mod runner;

@@ -79,7 +79,10 @@ impl Watchdog {
 impl Drop for Watchdog {
     fn drop(&mut self) {
         match &mut self.guard {
-            Guard::Runner(slot) => slot.owner.store(0, Release),
+            Guard::Runner(slot) => {
+                slot.filled_by.store(0, Release);
+                slot.owner.store(0, Release);
+            }
             Guard::Thread { stop, thread } => {
                 drop(stop.take());
                 // A watchdog thread that panicked has told its story.
@@ -117,7 +120,10 @@ pub(crate) struct Board {
 struct Slot {
     /// The pid of the watched process; 0 if the slot is free.
     owner: AtomicU32,
-    /// By the monotonic clock; 0 until the slot is filled in.
+    /// The pid of the process that wrote what follows: a slot that was taken over from a dead
+    /// process is not yet filled in by its owner.
+    filled_by: AtomicU32,
+    /// By the monotonic clock.
     deadline_ns: AtomicU64,
     limit_ns: AtomicU64,
     what: Text<240>,
@@ -141,6 +147,7 @@ impl Board {
     /// Wipes the board, when nobody is there.
     pub(crate) fn wipe(&self) {
         for slot in self.slots.iter() {
+            slot.filled_by.store(0, Relaxed);
             slot.owner.store(0, Relaxed);
         }
     }
@@ -154,11 +161,11 @@ impl Board {
             free && slot.owner.compare_exchange(owner, me, AcqRel, Relaxed).is_ok()
         };
         let slot = self.slots.iter().find(take).expect("no more than sixty watchdogs");
-        slot.deadline_ns.store(0, Relaxed);
         slot.what.set(what);
         let limit_ns = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
         slot.limit_ns.store(limit_ns, Relaxed);
-        slot.deadline_ns.store(clock::now_ns().saturating_add(limit_ns), Release);
+        slot.deadline_ns.store(clock::now_ns().saturating_add(limit_ns), Relaxed);
+        slot.filled_by.store(me, Release);
         slot
     }
 
@@ -167,10 +174,9 @@ impl Board {
         let now = clock::now_ns();
         let late = |slot: &&Slot| {
             let owner = slot.owner.load(Acquire);
-            let deadline = slot.deadline_ns.load(Acquire);
             owner != 0
-                && deadline != 0
-                && deadline <= now
+                && slot.filled_by.load(Acquire) == owner
+                && slot.deadline_ns.load(Relaxed) <= now
                 && !proc::Stat::has_ended(owner.cast_signed())
         };
         let slot = self.slots.iter().find(late)?;

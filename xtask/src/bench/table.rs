@@ -46,8 +46,13 @@ fn line(row: &Row, ours: Option<&Row>) -> [String; HEAD.len()] {
         row.peer.clone(),
         said(row.median, &row.unit),
         format!("{} .. {}", said(row.min, &row.unit), said(row.max, &row.unit)),
-        ours.map(|ours| format!("{:.2}", row.ratio_to(ours))).unwrap_or_default(),
+        ours.map(|ours| ratio(row.ratio_to(ours))).unwrap_or_default(),
     ]
+}
+
+/// A ratio, small ones with enough digits to tell them from nothing.
+fn ratio(ratio: f64) -> String {
+    if ratio < 0.1 { format!("{ratio:.4}") } else { format!("{ratio:.2}") }
 }
 
 /// A number with three digits that count, and its unit.

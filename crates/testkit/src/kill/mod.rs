@@ -10,14 +10,22 @@
 //! All of them fork, so they run under [`crate::main`] in binaries with `harness = false`.
 
 mod access;
+mod ledger;
+mod moment;
 mod partner;
 mod point;
 mod route;
+mod stall;
 mod stepper;
+mod storm;
 mod sweep;
 
 pub use self::{
+    ledger::{Audit, Ledger, Message},
+    moment::{Moments, Paused},
     partner::{Partner, Ready, Start},
     point::{KillPoint, Marks},
+    stall::StallMeter,
+    storm::{Death, Storm, StormEnd, Worker},
     sweep::{Sweep, Swept},
 };

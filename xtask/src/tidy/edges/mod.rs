@@ -5,8 +5,13 @@
 //! three lines above it. A file without a table of its own belongs to the table of its folder's
 //! `mod.rs`, or of the next folder above that has one.
 //!
-//! The door is left out, since it only hands orderings on; so are compiler fences, which order
-//! nothing between processors, and tests, whose counters are not part of any protocol.
+//! An operation may name several orderings; one label that fits one of them is enough. The
+//! definition of a constant `ACQUIRE` or `RELEASE` is no operation, and its use counts as what its
+//! name says. The door is left out, since it only hands orderings on; so are compiler fences, which
+//! order nothing between processors, and tests, whose counters are not part of any protocol.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +28,12 @@ const OUTSIDE: &[&str] = &["crates/ipc-core/src/primitive/", "crates/testkit/"];
 
 /// The orderings above `Relaxed`.
 const STRONG: &[&str] = &["Acquire", "Release", "AcqRel", "SeqCst"];
+
+/// Constants that stand for an ordering: a build with a planted bug has another.
+const CONSTANTS: &[&str] = &["ACQUIRE", "RELEASE"];
+
+/// Operations of the door that are ordered and name no ordering.
+const ORDERED: &[&str] = &["swap_and_fence"];
 
 /// One of the two ends of an edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,28 +67,30 @@ struct Label {
     side: Side,
 }
 
-/// An ordering above `Relaxed` in code.
+/// An operation that is ordered above `Relaxed`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Strong {
-    line: usize,
-    /// The line where the call it is an argument of begins.
-    operation: usize,
-    name: String,
+struct Ordered {
+    /// The line where the call begins.
+    first: usize,
+    /// The line of the last ordering in it.
+    last: usize,
+    /// The orderings, as the code has them.
+    names: Vec<String>,
 }
 
-impl Strong {
+impl Ordered {
     /// Whether it can be this end of an edge.
     fn can_be(&self, side: Side) -> bool {
-        match self.name.as_str() {
-            "Acquire" => side == Side::Acquire,
-            "Release" => side == Side::Release,
+        self.names.iter().any(|name| match name.as_str() {
+            "Acquire" | "ACQUIRE" => side == Side::Acquire,
+            "Release" | "RELEASE" => side == Side::Release,
             _ => true,
-        }
+        })
     }
 
     /// Whether a label on this line is meant for it.
     fn is_near(&self, line: usize) -> bool {
-        (self.operation.saturating_sub(NEAR)..=self.line).contains(&line)
+        (self.first.saturating_sub(NEAR)..=self.last).contains(&line)
     }
 }
 
@@ -95,12 +108,13 @@ pub(super) fn check(sources: &[Source]) -> Vec<Finding> {
     for source in sources.iter().filter(|source| is_inside(source)) {
         let table = table_of(&source.path, &tables);
         let labels = labels(source);
-        for strong in orderings(source) {
-            let found = labels.iter().filter(|label| strong.is_near(label.line));
-            let mut fitting = found.filter(|label| strong.can_be(label.side)).peekable();
+        for ordered in operations(source) {
+            let found = labels.iter().filter(|label| ordered.is_near(label.line));
+            let mut fitting = found.filter(|label| ordered.can_be(label.side)).peekable();
             if fitting.peek().is_none() {
-                let words = format!("`{}` without the label of an edge near it", strong.name);
-                findings.push(Finding::new(&source.path, strong.line, words));
+                let names = ordered.names.join("`, `");
+                let words = format!("`{names}` without the label of an edge near it");
+                findings.push(Finding::new(&source.path, ordered.last, words));
             }
             ends.extend(fitting.map(|label| (table, label.edge.clone(), label.side)));
         }
@@ -210,44 +224,61 @@ fn labels(source: &Source) -> Vec<Label> {
     labels
 }
 
-/// The orderings above `Relaxed` that a file's code names.
-fn orderings(source: &Source) -> Vec<Strong> {
+/// The operations in a file's code that are ordered above `Relaxed`.
+fn operations(source: &Source) -> Vec<Ordered> {
     let imported = imported(source);
-    let mut found = vec![];
+    // Each with the place of the bracket that it is an argument in: one call is one operation.
+    let mut found: Vec<(Option<usize>, Ordered)> = vec![];
     let mut open: Vec<usize> = vec![];
-    let mut in_use = false;
+    let mut in_statement_without = false;
     for (at, token) in source.tokens.iter().enumerate() {
-        if token.is("use") {
-            in_use = true;
+        let next_is = |text: &str| source.tokens.get(at + 1).is_some_and(|next| next.is(text));
+        if token.is("use") || token.is("const") && CONSTANTS.iter().any(|&name| next_is(name)) {
+            in_statement_without = true;
         } else if token.is(";") {
-            in_use = false;
+            in_statement_without = false;
         } else if token.is("(") {
             open.push(at);
         } else if token.is(")") {
             open.pop();
-        } else if token.kind == Kind::Word
-            && !in_use
-            && STRONG.contains(&token.text.as_str())
-            && is_ordering(source, at, &imported)
-        {
-            let called = open.last().and_then(|&at| at.checked_sub(1));
-            let called = called.map(|at| &source.tokens[at]);
+        } else if token.kind == Kind::Word && !in_statement_without {
+            let name = token.text.as_str();
+            let ordered = ORDERED.contains(&name) && next_is("(");
+            if !ordered && !is_ordering(source, at, &imported) {
+                continue;
+            }
+            let bracket = if ordered { Some(at + 1) } else { open.last().copied() };
+            let called = bracket.and_then(|at| at.checked_sub(1)).map(|at| &source.tokens[at]);
             if called.is_some_and(|token| token.is("compiler_fence")) {
                 continue;
             }
-            let operation = called.map_or(token.line, |called| called.line);
-            found.push(Strong { line: token.line, operation, name: token.text.clone() });
+            match found.last_mut() {
+                Some((same, operation)) if bracket.is_some() && *same == bracket => {
+                    operation.last = token.line;
+                    operation.names.push(name.to_owned());
+                }
+                _ => {
+                    let first = called.map_or(token.line, |called| called.line);
+                    let names = vec![name.to_owned()];
+                    found.push((bracket, Ordered { first, last: token.line, names }));
+                }
+            }
         }
     }
-    found
+    found.into_iter().map(|(_, operation)| operation).collect()
 }
 
-/// Whether the word at `at` means the ordering: by its path, or because it was imported so.
+/// Whether the word at `at` means an ordering: by its path, or because it was imported so.
 fn is_ordering(source: &Source, at: usize, imported: &[&str]) -> bool {
-    match source.tokens[..at].last_chunk() {
-        Some([owner, colons]) if colons.is("::") => owner.is("Ordering"),
-        _ => imported.contains(&source.tokens[at].text.as_str()),
+    let name = source.tokens[at].text.as_str();
+    if CONSTANTS.contains(&name) {
+        return true;
     }
+    STRONG.contains(&name)
+        && match source.tokens[..at].last_chunk() {
+            Some([owner, colons]) if colons.is("::") => owner.is("Ordering"),
+            _ => imported.contains(&name),
+        }
 }
 
 /// The orderings above `Relaxed` that a file imports by name.
@@ -260,122 +291,4 @@ fn imported(source: &Source) -> Vec<&str> {
             _ => None,
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TABLE: &str = "//! The word.\n//!\n//! # Edges\n//!\n//! | edge | release | acquire |\n\
-        //! |---|---|---|\n//! | E1 | `free` | `take` |\n//!\n//! # Invariants\n\
-        use ipc_core::primitive::Ordering::{Acquire, Release, Relaxed};\n";
-
-    const ENDS: &str = "fn f() {\n// E1 release.\nw.store(0, Release);\n// E1 acquire.\n\
-        w.swap(1, Acquire);\n}\n";
-
-    fn found(files: &[(&str, &str)]) -> Vec<String> {
-        let sources: Vec<_> = files.iter().map(|&(path, text)| Source::new(path, text)).collect();
-        let mut words: Vec<_> = check(&sources).into_iter().map(|finding| finding.words).collect();
-        words.sort();
-        words
-    }
-
-    fn found_in(code: &str) -> Vec<String> {
-        found(&[("crates/a/src/word.rs", &format!("{TABLE}{code}"))])
-    }
-
-    #[test]
-    fn an_edge_with_both_ends_is_fine() {
-        assert_eq!(found_in(ENDS), [] as [&str; 0]);
-    }
-
-    #[test]
-    fn an_edge_that_lacks_an_end_is_found() {
-        let one = "fn f() {\n// E1 release.\nw.store(0, Release);\n}";
-        assert_eq!(found_in(one), ["E1 has no acquire end in the code"]);
-        assert_eq!(
-            found_in(""),
-            ["E1 has no acquire end in the code", "E1 has no release end in the code"]
-        );
-    }
-
-    #[test]
-    fn a_label_without_an_operation_is_no_end() {
-        let floating = format!("{}// E1 acquire.\nfn g() {{}}", &ENDS[..39]);
-        assert!(found_in(&floating).contains(&"E1 has no acquire end in the code".to_owned()));
-    }
-
-    #[test]
-    fn an_ordering_without_a_label_is_found() {
-        let bare = format!("{ENDS}\n\n\nfn g() {{ w.store(1, Release); }}");
-        assert_eq!(found_in(&bare), ["`Release` without the label of an edge near it"]);
-        let wrong_side = format!("{ENDS}\n\n\nfn g() {{\n// E1 acquire\nw.store(1, Release); }}");
-        assert_eq!(found_in(&wrong_side), ["`Release` without the label of an edge near it"]);
-        let path = format!("{ENDS}\n\n\nfn g() {{ w.load(Ordering::SeqCst); }}");
-        assert_eq!(found_in(&path), ["`SeqCst` without the label of an edge near it"]);
-    }
-
-    #[test]
-    fn a_label_stands_near_the_line_where_the_call_begins() {
-        let long = "fn f() {\n// E1 release\nw.store(\n0,\n\n\n\nRelease,\n);\n// E1 acquire\n\
-            w.load(Acquire);\n}";
-        assert_eq!(found_in(long), [] as [&str; 0]);
-        let far = format!("{ENDS}// E1 release\n\n\n\n\nfn g() {{ w.store(0, Release); }}");
-        assert_eq!(found_in(&far), ["`Release` without the label of an edge near it"]);
-    }
-
-    #[test]
-    fn a_label_of_no_edge_is_found() {
-        let unknown = format!("{ENDS}fn g() {{\n// E2 acquire\nw.load(Acquire); }}");
-        assert_eq!(found_in(&unknown), ["E2 is in no `# Edges` table of this module"]);
-        let no_table = "use x::Ordering::Acquire;\nfn g() {\n// E1 acquire\nw.load(Acquire); }";
-        assert_eq!(
-            found(&[("crates/a/src/b.rs", no_table)]),
-            ["E1 is in no `# Edges` table of this module"]
-        );
-    }
-
-    #[test]
-    fn an_edge_listed_twice_is_found() {
-        let table = TABLE.replace("//!\n//! # Inv", "//! | E1 | a | b |\n//!\n//! # Inv");
-        let words = found(&[("crates/a/src/word.rs", &format!("{table}{ENDS}"))]);
-        assert_eq!(words, ["E1 is listed twice", "E1 is listed twice"]);
-    }
-
-    #[test]
-    fn a_folder_shares_the_table_of_its_face() {
-        let ends = format!("use x::Ordering::{{Acquire, Release}};\n{ENDS}");
-        let files = [("crates/a/src/ring/mod.rs", TABLE), ("crates/a/src/ring/slot.rs", &ends)];
-        assert_eq!(found(&files), [] as [&str; 0]);
-        let files = [("crates/a/src/ring/mod.rs", TABLE), ("crates/a/src/other.rs", &ends)];
-        assert_eq!(found(&files).len(), 4);
-    }
-
-    #[test]
-    fn one_comment_may_label_two_edges() {
-        let source = Source::new("a.rs", "// E1 and E2 release, E3 acquire; E4 is no acquire");
-        let labels: Vec<_> =
-            labels(&source).into_iter().map(|label| (label.edge, label.side)).collect();
-        let expected = [("E1", Side::Release), ("E2", Side::Release), ("E3", Side::Acquire)];
-        assert_eq!(labels, expected.map(|(edge, side)| (edge.to_owned(), side)));
-    }
-
-    #[test]
-    fn compiler_fences_and_other_words_are_no_ends() {
-        let text = format!("{ENDS}\n\n\nfn g() {{ compiler_fence(SeqCst); Step::Acquire; }}");
-        assert_eq!(found_in(&text), [] as [&str; 0]);
-    }
-
-    #[test]
-    fn tests_and_the_door_are_left_out() {
-        let bare = "use x::Ordering::Acquire;\nfn g() { w.load(Acquire); }";
-        assert_eq!(found(&[("crates/a/src/ring/slot.rs", bare)]).len(), 1);
-        for path in [
-            "crates/a/tests/t.rs",
-            "crates/a/src/tests.rs",
-            "crates/ipc-core/src/primitive/real.rs",
-        ] {
-            assert_eq!(found(&[(path, bare)]), [] as [&str; 0], "{path}");
-        }
-    }
 }

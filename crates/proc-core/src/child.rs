@@ -1,0 +1,98 @@
+//! A child of this process: its descriptor, its end, its status.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ipc_core::Deadline;
+
+use crate::exit::ExitStatus;
+use crate::sys::process::{self, Signal, Waited};
+
+/// A child of this process, from its start until its status was taken, and that status after.
+#[derive(Debug)]
+pub(crate) struct Child {
+    /// Its number, which is its own until its status is taken.
+    pid: u32,
+    /// Stands for it, whatever becomes of the number.
+    pidfd: OwnedFd,
+    /// Which process it is a child of.
+    parent: u32,
+    /// How it ended, once that is known. Taking the status happens under the lock, so that nobody
+    /// is told that there is none while another thread is taking it.
+    status: Mutex<Option<ExitStatus>>,
+}
+
+impl Child {
+    pub(crate) fn new(pid: u32, pidfd: OwnedFd) -> Self {
+        Self { pid, pidfd, parent: process::own_pid(), status: Mutex::new(None) }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Whether this is the process whose child it is, and not a copy of that one.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.parent == process::own_pid()
+    }
+
+    /// How it ended, if that was asked before. Then its number is free for others.
+    pub(crate) fn known_status(&self) -> Option<ExitStatus> {
+        *self.lock()
+    }
+
+    /// How it ended, if it has; takes the status from the kernel if nobody has yet.
+    pub(crate) fn try_reap(&self) -> io::Result<Option<ExitStatus>> {
+        let mut status = self.lock();
+        if status.is_none() {
+            *status = match process::wait_child(self.as_fd())? {
+                Waited::Ended(status) => Some(status),
+                Waited::Running => None,
+                // With SIGCHLD ignored the kernel says so when it is gone. A copy of this process,
+                // which has no such child, is told so at once.
+                Waited::NoChild if process::is_ready(self)? => Some(ExitStatus::Unknown),
+                Waited::NoChild => None,
+            };
+        }
+        Ok(*status)
+    }
+
+    /// Waits for its end; `None` when the deadline has passed.
+    pub(crate) fn wait(&self, deadline: Deadline) -> io::Result<Option<ExitStatus>> {
+        loop {
+            if let Some(status) = self.try_reap()? {
+                return Ok(Some(status));
+            }
+            if !process::poll_two(None, self.as_fd(), deadline)?.second {
+                return Ok(None);
+            }
+            // It has ended. One case is left in which its status is not to be had at once: a
+            // debugger of another process holds it. There is nothing to wait on for that.
+            if let Some(status) = self.try_reap()? {
+                return Ok(Some(status));
+            }
+            if deadline.is_past() {
+                return Ok(None);
+            }
+            process::pause(Duration::from_millis(1));
+        }
+    }
+
+    /// Sends a signal; nothing happens if it has ended.
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+        process::signal(self.as_fd(), signal).map(drop)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<ExitStatus>> {
+        // Nothing that runs under the lock can leave the status half-written.
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AsFd for Child {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+}

@@ -1,0 +1,174 @@
+//! Who this process is, and whose child.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ipc_core::{Deadline, PerProcess};
+use serde::{Deserialize, Serialize};
+
+use crate::sys::process;
+
+/// This process, as it is known to whoever started it.
+///
+/// # Examples
+///
+/// ```
+/// let me = proc_core::current();
+/// assert_eq!(me.name(), "MainProcess");
+/// assert!(!me.is_child());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Current {
+    name: String,
+    pid: u32,
+    is_child: bool,
+}
+
+impl Current {
+    /// Its name: `MainProcess` if it was not started by this crate.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Whether it was started by this crate from another process.
+    #[must_use]
+    pub const fn is_child(&self) -> bool {
+        self.is_child
+    }
+}
+
+/// The process that started this one, also when it was started by the fork server.
+///
+/// The descriptor is ready to be read when that process has ended, so it can be waited for together
+/// with others.
+#[derive(Clone)]
+pub struct Parent(Arc<Origin>);
+
+struct Origin {
+    pid: u32,
+    name: String,
+    pidfd: OwnedFd,
+}
+
+impl Parent {
+    /// Its number while it lives.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.0.pid
+    }
+
+    /// Its name when it started this process.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Whether it has not ended; once it has, this process is an orphan.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        // The question itself cannot fail for a descriptor that is open, as ours is.
+        !process::is_ready(self).unwrap_or(true)
+    }
+
+    /// Waits for its end; `false` when the deadline has passed.
+    ///
+    /// # Errors
+    ///
+    /// What the system says if it cannot wait, for want of memory.
+    pub fn wait(&self, deadline: Deadline) -> io::Result<bool> {
+        Ok(process::poll_two(None, self.as_fd(), deadline)?.second)
+    }
+}
+
+impl AsFd for Parent {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.pidfd.as_fd()
+    }
+}
+
+impl fmt::Debug for Parent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Parent").field("pid", &self.pid()).finish_non_exhaustive()
+    }
+}
+
+/// This process: its name, its number, whether it is a child.
+#[doc(alias = "current_process")]
+#[must_use]
+pub fn current() -> Current {
+    let identity = lock();
+    let name = identity.name.clone().unwrap_or_else(|| "MainProcess".to_owned());
+    Current { name, pid: process::own_pid(), is_child: identity.parent.is_some() }
+}
+
+/// The process that started this one; `None` if that was not done by this crate.
+#[doc(alias = "parent_process")]
+#[must_use]
+pub fn parent() -> Option<Parent> {
+    lock().parent.clone()
+}
+
+/// What a child is told of itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Introduction {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its place among the children of its parent, and that one's among its parent's: `3:1`.
+    pub(crate) lineage: String,
+    /// The number of its parent.
+    pub(crate) parent_pid: u32,
+    /// The name of its parent.
+    pub(crate) parent_name: String,
+}
+
+/// Who this process is. A forked child is nobody until it was told.
+#[derive(Default)]
+struct Identity {
+    name: Option<String>,
+    lineage: String,
+    parent: Option<Parent>,
+    /// How many children were named.
+    n_children: u32,
+}
+
+static IDENTITY: PerProcess<Mutex<Identity>> = PerProcess::new();
+
+/// What the next child of this process is to be told; without a name it gets one by number.
+pub(crate) fn introduce(name: Option<String>) -> Introduction {
+    let mut identity = lock();
+    identity.n_children = identity.n_children.saturating_add(1);
+    let lineage = match identity.lineage.as_str() {
+        "" => identity.n_children.to_string(),
+        own => format!("{own}:{}", identity.n_children),
+    };
+    Introduction {
+        name: name.unwrap_or_else(|| format!("Process-{lineage}")),
+        lineage,
+        parent_pid: process::own_pid(),
+        parent_name: identity.name.clone().unwrap_or_else(|| "MainProcess".to_owned()),
+    }
+}
+
+/// Makes this process the child that it was told it is.
+pub(crate) fn become_child(introduction: Introduction, pidfd: OwnedFd) -> Parent {
+    let Introduction { name, lineage, parent_pid, parent_name } = introduction;
+    process::set_thread_name(&name);
+    let parent = Parent(Arc::new(Origin { pid: parent_pid, name: parent_name, pidfd }));
+    *lock() = Identity { name: Some(name), lineage, parent: Some(parent.clone()), n_children: 0 };
+    parent
+}
+
+fn lock() -> MutexGuard<'static, Identity> {
+    // Each change is one assignment.
+    let identity = IDENTITY.get_or_make(|_| Mutex::default());
+    identity.lock().unwrap_or_else(PoisonError::into_inner)
+}

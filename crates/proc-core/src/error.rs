@@ -1,0 +1,118 @@
+//! `StartError` and `JoinError`: why a process did not start, and why its result is not there.
+
+use std::io;
+
+use ipc_core::wire::{DecodeError, EncodeError};
+
+use crate::call::Refusal;
+use crate::exit::{ExitStatus, SignalName};
+use crate::panics::PanicInfo;
+
+/// Why a process could not be started.
+///
+/// Whatever the reason, the function was not called, and no process of the attempt is left.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Nothing would take over in the child before `main`, which would run a second time.
+    ///
+    /// Call [`init`](crate::init) first thing in `main`.
+    #[error("nothing takes over in a child before main runs again; call init() first in main")]
+    NoEntrance,
+    /// The function is not part of the program but of a library loaded into it.
+    #[error("the function is not part of the program but of a library")]
+    NotInProgram,
+    /// The process has several threads, so a copy of it made by fork could not run safely.
+    #[error("the process has {count} threads, so it cannot be forked safely")]
+    Threads {
+        /// How many.
+        count: usize,
+    },
+    /// The argument could not be encoded.
+    #[error("the argument cannot be sent: {0}")]
+    Argument(#[source] EncodeError),
+    /// The child started and did not take the call.
+    #[error("the child refused the call: {0}")]
+    Refused(#[source] Refusal),
+    /// The child ended before it took the call.
+    #[error("the child ended before it took the call: {status}")]
+    Died {
+        /// Its number while it lived.
+        pid: u32,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// The fork server ended twice while it was to start this process.
+    #[error("the fork server ended before it started the child")]
+    ServerDied,
+    /// The system refused.
+    #[error("the system refused to {action}: {error}")]
+    System {
+        /// What was to be done.
+        action: &'static str,
+        /// What the system said.
+        #[source]
+        error: io::Error,
+    },
+}
+
+impl StartError {
+    /// For `map_err`: the system refused to do this.
+    pub(crate) fn system<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(E) -> Self {
+        move |error| Self::System { action, error: error.into() }
+    }
+}
+
+/// Why there is no return value of a process.
+///
+/// In every case but [`Io`](Self::Io), [`NotOurs`](Self::NotOurs) and [`Taken`](Self::Taken) the
+/// process has ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// The function panicked.
+    #[error("the process {0}")]
+    Panicked(PanicInfo),
+    /// The process ended by itself without a return value, as by `std::process::exit`.
+    #[error("the process ended with exit code {0} before its function returned")]
+    Exited(i32),
+    /// A signal ended the process before it handed over a return value.
+    #[error("the process was killed by {} before its function returned", SignalName(*.signal))]
+    Signaled {
+        /// The number of the signal.
+        signal: i32,
+        /// Whether the kernel wrote a memory image.
+        core_dumped: bool,
+    },
+    /// The process ended without a return value, and somebody else took its status.
+    ///
+    /// See [`ExitStatus::Unknown`].
+    #[error("the process ended, and somebody else took its status")]
+    StatusUnknown,
+    /// The function's return value could not be encoded; says why.
+    #[error("the return value could not be sent: {0}")]
+    Unsendable(String),
+    /// The return value came and could not be decoded.
+    #[error("the return value cannot be decoded: {0}")]
+    Decode(#[source] DecodeError),
+    /// The return value was taken by an earlier call.
+    #[error("the return value was taken already")]
+    Taken,
+    /// The process is a child of another process: of the one that this one was forked from.
+    #[error("the process is not a child of this one")]
+    NotOurs,
+    /// The system refused.
+    #[error("the system refused: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl From<ExitStatus> for JoinError {
+    /// The error for a process that ended so and left no return value.
+    fn from(status: ExitStatus) -> Self {
+        match status {
+            ExitStatus::Exited(code) => Self::Exited(code),
+            ExitStatus::Signaled { signal, core_dumped } => Self::Signaled { signal, core_dumped },
+            ExitStatus::Unknown => Self::StatusUnknown,
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! `Process`: the handle that a parent holds.
+
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ipc_core::Deadline;
+use ipc_core::wire::{Message, MessageSocket};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::builder::Builder;
+use crate::call::{self, Outcome};
+use crate::child::Child;
+use crate::children;
+use crate::error::{JoinError, StartError};
+use crate::exit::ExitStatus;
+use crate::start::{self, NoAnswer, Started};
+use crate::sys::process::Signal;
+
+/// A process that runs one function, and the parent's means to wait for it and to end it.
+///
+/// The function is a plain one, or a closure that captures nothing; it takes one argument (a tuple
+/// for several, `()` for none) and returns a value. Both travel as bytes, together with the handles
+/// in them: files, sockets, segments, locks and queues of this workspace. The process is a fresh
+/// run of this program in which `main` does not run; see [`Start`](crate::Start) for the other ways.
+///
+/// Its standard input is empty, and its standard outputs are those of this process. When the
+/// function returns, the process ends as a program does whose `main` returns: other threads of it
+/// end with it.
+///
+/// All methods take `&self`, so threads can share a handle.
+///
+/// # Process death
+///
+/// However the process ends, [`join`](Self::join) returns: with the value if the function returned
+/// and handed it over, and else with what became of it. The moment of the hand-over is when the
+/// whole value is in the parent's socket. If this process dies, its children go on, unless they
+/// were built with [`Builder::dies_with_parent`].
+///
+/// A handle that is dropped lets the process go on by itself, like one of a thread. It does not
+/// stay a zombie: its status is taken when the next process is started.
+///
+/// # Examples
+///
+/// ```
+/// use proc_core::Process;
+///
+/// fn square(x: u64) -> u64 {
+///     x * x
+/// }
+///
+/// let child = Process::spawn(square, 12)?;
+/// assert_eq!(child.join()?, 144);
+/// assert!(child.exit_status()?.is_some_and(|status| status.success()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A closure that captures something is refused by the compiler, as the child does not have it:
+///
+/// ```compile_fail
+/// let factor = 3;
+/// proc_core::Process::spawn(|x: u64| x * factor, 12);
+/// ```
+pub struct Process<R> {
+    name: String,
+    child: Arc<Child>,
+    /// To the child.
+    channel: MessageSocket,
+    answer: Mutex<Progress>,
+    result: PhantomData<fn() -> R>,
+}
+
+/// How far the result has come.
+#[derive(Debug)]
+enum Progress {
+    /// It is to be heard.
+    Open,
+    /// It is here.
+    Come(Message),
+    /// The channel was closed without one.
+    None,
+    /// Somebody has it.
+    Taken,
+}
+
+impl Process<()> {
+    /// Begins to say how a process shall be started.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// Starts a process that calls `function` with `argument`, as a fresh run of this program.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] has a variant for each way in which a start can fail; the function was not
+    /// called then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use proc_core::Process;
+    ///
+    /// let child = Process::spawn(|(a, b): (String, usize)| a.repeat(b), ("ab".to_owned(), 3))?;
+    /// assert_eq!(child.join()?, "ababab");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn spawn<A, R>(function: fn(A) -> R, argument: A) -> Result<Process<R>, StartError>
+    where
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned,
+    {
+        Self::builder().spawn(function, argument)
+    }
+}
+
+impl<R> Process<R> {
+    pub(crate) fn new(name: String, started: Started) -> Self {
+        let Started { child, channel } = started;
+        Self { name, child, channel, answer: Mutex::new(Progress::Open), result: PhantomData }
+    }
+
+    /// The number of the process.
+    ///
+    /// Once the process has ended and its status was taken, another one may get the number; the
+    /// methods of this handle never mean that one.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
+    /// The name of the process: `Process-1`, `Process-2` and so on unless it was given another.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the process has not ended.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        // If the system will not say, nobody can say that it has ended.
+        !matches!(self.child.try_reap(), Ok(Some(_)))
+    }
+
+    /// How the process ended, if it has.
+    ///
+    /// # Errors
+    ///
+    /// What the system says if it will not tell.
+    pub fn exit_status(&self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_reap()
+    }
+
+    /// Waits until the process has ended, whatever became of its result.
+    ///
+    /// # Errors
+    ///
+    /// What the system says if it cannot wait, for want of memory.
+    pub fn wait(&self) -> io::Result<ExitStatus> {
+        self.wait_deadline(Deadline::NEVER).map(|status| status.unwrap_or(ExitStatus::Unknown))
+    }
+
+    /// Waits until the process has ended, at most this long; `None` if it has not.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait`](Self::wait).
+    pub fn wait_timeout(&self, timeout: Duration) -> io::Result<Option<ExitStatus>> {
+        self.wait_deadline(Deadline::after(timeout))
+    }
+
+    /// Waits until the process has ended, at most until the deadline; `None` if it has not.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait`](Self::wait).
+    pub fn wait_deadline(&self, deadline: Deadline) -> io::Result<Option<ExitStatus>> {
+        self.child.wait(deadline)
+    }
+
+    /// Asks the process to end, with `SIGTERM`; nothing happens if it has ended.
+    ///
+    /// Its function does not go on, nothing is dropped, and processes it has started stay.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` if the process has changed its user and we may not.
+    pub fn terminate(&self) -> io::Result<()> {
+        self.child.signal(Signal::TERM)
+    }
+
+    /// Ends the process with `SIGKILL`; nothing happens if it has ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`terminate`](Self::terminate).
+    pub fn kill(&self) -> io::Result<()> {
+        self.child.signal(Signal::KILL)
+    }
+
+    /// The descriptor that stands for the process, ready to be read when it has ended.
+    ///
+    /// It is the end of exactly this process, whatever those do that it has started. For `poll` and
+    /// its like; waiting for it does not take the status.
+    #[must_use]
+    pub fn sentinel(&self) -> BorrowedFd<'_> {
+        self.child.as_fd()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        // Each change is one assignment.
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the answer from the channel, if it is there.
+    fn listen(&self) {
+        let mut answer = self.lock();
+        if let Progress::Open = *answer {
+            match start::hear_answer(&self.channel) {
+                Ok(Some(message)) => *answer = Progress::Come(message),
+                Ok(None) => {}
+                Err(NoAnswer) => *answer = Progress::None,
+            }
+        }
+    }
+}
+
+impl<R: DeserializeOwned> Process<R> {
+    /// Waits until the process has ended, and returns what its function did.
+    ///
+    /// The value is there for whoever asks first; after that it is [`JoinError::Taken`].
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError`] says what became of a process whose function did not return.
+    pub fn join(&self) -> Result<R, JoinError> {
+        match self.join_deadline(Deadline::NEVER) {
+            Ok(Some(value)) => Ok(value),
+            // The deadline that never comes has passed.
+            Ok(None) => Err(JoinError::StatusUnknown),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits until the process has ended, at most this long; `None` if it has not.
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](Self::join).
+    pub fn join_timeout(&self, timeout: Duration) -> Result<Option<R>, JoinError> {
+        self.join_deadline(Deadline::after(timeout))
+    }
+
+    /// What the function of the process returned if the process has ended; `None` if it has not.
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](Self::join).
+    pub fn try_join(&self) -> Result<Option<R>, JoinError> {
+        self.join_deadline(Deadline::now())
+    }
+
+    /// Waits until the process has ended, at most until the deadline; `None` if it has not.
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](Self::join).
+    pub fn join_deadline(&self, deadline: Deadline) -> Result<Option<R>, JoinError> {
+        if !self.child.is_ours() {
+            return Err(JoinError::NotOurs);
+        }
+        // An answer fits the socket, so the child never waits for us to take it.
+        let Some(status) = self.child.wait(deadline)? else {
+            return Ok(None);
+        };
+        self.listen();
+        let mut answer = self.lock();
+        match std::mem::replace(&mut *answer, Progress::Taken) {
+            Progress::Come(message) => match call::outcome(message) {
+                Ok(Outcome::Returned(value)) => Ok(Some(value)),
+                Ok(Outcome::Panicked(panic)) => Err(JoinError::Panicked(panic)),
+                Ok(Outcome::Unsendable(reason)) => Err(JoinError::Unsendable(reason)),
+                Err(error) => Err(JoinError::Decode(error)),
+            },
+            Progress::Taken => Err(JoinError::Taken),
+            // Whoever asks again shall hear the same.
+            without @ (Progress::Open | Progress::None) => {
+                *answer = without;
+                Err(status.into())
+            }
+        }
+    }
+}
+
+impl<R> AsFd for Process<R> {
+    /// The [`sentinel`](Process::sentinel).
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.sentinel()
+    }
+}
+
+impl<R> fmt::Debug for Process<R> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = formatter.debug_struct("Process");
+        fields.field("name", &self.name).field("pid", &self.pid());
+        match self.child.known_status() {
+            Some(status) => fields.field("status", &format_args!("{status}")),
+            None => fields.field("status", &"running, or not waited for"),
+        };
+        fields.finish()
+    }
+}
+
+impl<R> Drop for Process<R> {
+    fn drop(&mut self) {
+        children::abandon(&self.child);
+    }
+}

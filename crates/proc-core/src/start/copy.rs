@@ -1,0 +1,106 @@
+//! A child as a copy of this process.
+//!
+//! # Safety
+//!
+//! A copy has only the thread that made it. If there were others, what they were doing stays
+//! half-done in the copy, and locks they held stay locked; so the threads are counted first. While
+//! there is one thread, nothing can start another but that thread itself.
+#![expect(unsafe_code, reason = "fork")]
+
+use std::panic::{self, AssertUnwindSafe};
+
+use ipc_core::wire::{Message, MessageSocket};
+use serde::Serialize;
+
+use crate::call::{self, Answer, Refusal};
+use crate::children;
+use crate::error::StartError;
+use crate::fork::flush_stdout;
+use crate::start::frame::Call;
+use crate::start::inside::{self, EXIT_NOT_STARTED, Start};
+use crate::start::{self, Plan, Started};
+use crate::sys::{files, process};
+
+/// Starts a child for a call.
+pub(super) fn start(call: Call, argument: Message) -> Result<Started, StartError> {
+    check_threads()?;
+    let Call { entry, introduction, dies_with_parent } = call;
+    let plan = Plan { introduction, dies_with_parent };
+    // SAFETY: this process has one thread, as was checked above.
+    unsafe { copy(plan, inside::call(&entry, argument)) }
+}
+
+/// Starts a child that calls a closure with everything it has captured.
+pub(crate) fn start_closure<R: Serialize>(
+    plan: Plan,
+    closure: impl FnOnce() -> R,
+) -> Result<Started, StartError> {
+    check_threads()?;
+    // SAFETY: this process has one thread, as was checked above.
+    unsafe { start_closure_with_threads(plan, closure) }
+}
+
+/// The same, however many threads this process has.
+///
+/// # Safety
+///
+/// Of what the other threads were doing, the closure must need nothing: no lock that one of them may
+/// have held, that of the allocator neither.
+pub(crate) unsafe fn start_closure_with_threads<R: Serialize>(
+    plan: Plan,
+    closure: impl FnOnce() -> R,
+) -> Result<Started, StartError> {
+    let work = |accept: &mut dyn FnMut()| {
+        accept();
+        Ok(call::run_inherited(closure))
+    };
+    // SAFETY: the duty is the caller's.
+    unsafe { copy(plan, work) }
+}
+
+fn check_threads() -> Result<(), StartError> {
+    let count = process::thread_count().map_err(StartError::system("count its threads"))?;
+    if count == 1 { Ok(()) } else { Err(StartError::Threads { count }) }
+}
+
+/// Copies this process and does the work in the copy.
+///
+/// # Safety
+///
+/// If this process has several threads, `work` must need nothing of what the others were doing.
+unsafe fn copy(
+    plan: Plan,
+    work: impl FnOnce(&mut dyn FnMut()) -> Result<Answer, Refusal>,
+) -> Result<Started, StartError> {
+    children::reap_abandoned();
+    let own_pidfd =
+        process::open_own_pidfd().map_err(StartError::system("open its own descriptor"))?;
+    let (channel, of_child) =
+        MessageSocket::pair().map_err(StartError::system("make a pair of sockets"))?;
+    flush_stdout();
+    // SAFETY: the duty is the caller's; what runs here in the child before and after `work` makes
+    // calls and takes memory, which is right in a copy of a process with one thread.
+    let copied = unsafe { process::fork() }.map_err(StartError::system("fork"))?;
+    let Some(pid) = copied else {
+        drop(channel);
+        let Plan { introduction, dies_with_parent } = plan;
+        let start = Start { channel: of_child, parent: own_pidfd, introduction, dies_with_parent };
+        // Whatever happens, what called us in the parent must not run here as well.
+        let lived = panic::catch_unwind(AssertUnwindSafe(|| live(start, work)));
+        inside::end_copy(lived.unwrap_or(EXIT_NOT_STARTED))
+    };
+    drop((of_child, own_pidfd));
+    let child = start::adopt(pid).map_err(StartError::system("open the child's descriptor"))?;
+    start::await_acceptance(channel, child)
+}
+
+fn live(start: Start, work: impl FnOnce(&mut dyn FnMut()) -> Result<Answer, Refusal>) -> i32 {
+    match files::empty_stdin() {
+        Ok(()) => inside::live(start, work),
+        Err(error) => {
+            let reason = format!("it has no standard input: {error}");
+            inside::report(&start.channel, start::refused(Refusal::Malformed(reason)));
+            EXIT_NOT_STARTED
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The life of a child, from the first thing that runs in it to the last.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::Arc;
+
+use ipc_core::Deadline;
+use ipc_core::wire::{Limits, Message, MessageSocket};
+
+use crate::call::{Answer, Refusal};
+use crate::current::{self, Introduction};
+use crate::entry::Entry;
+use crate::fork::flush_stdout;
+use crate::panics;
+use crate::start::frame::{Call, Order, Parcel, Report};
+use crate::start::serve::Served;
+use crate::start::{self, orphan, serve};
+use crate::sys::files;
+use crate::sys::process::{self, Disposition, Signal};
+
+/// With this code a child ends that did not take its call.
+pub(crate) const EXIT_NOT_STARTED: i32 = 254;
+
+/// What a child is told of itself, and how.
+#[derive(Debug)]
+pub(super) struct Start {
+    /// To its parent.
+    pub(super) channel: MessageSocket,
+    /// Of its parent.
+    pub(super) parent: OwnedFd,
+    pub(super) introduction: Introduction,
+    pub(super) dies_with_parent: bool,
+}
+
+/// Lives the life of a child in a fresh program, in place of `main`.
+pub(crate) fn enter(channel: OwnedFd) -> ! {
+    let code = match take_order(channel) {
+        Ok((mut parcel, channel)) => match parcel.take_handle() {
+            Ok(parent) => match parcel.words {
+                Order::Call(Call { entry, introduction, dies_with_parent }) => {
+                    let start = Start { channel, parent, introduction, dies_with_parent };
+                    live(start, call(&entry, parcel.value))
+                }
+                Order::Serve => match serve::serve(channel, parent) {
+                    Served::Start(start, entry, argument) => live(*start, call(&entry, argument)),
+                    Served::Over(code) => code,
+                },
+                // Only the fork server is told so, later.
+                Order::Start(_) => EXIT_NOT_STARTED,
+            },
+            Err(_) => EXIT_NOT_STARTED,
+        },
+        // The parent died or gave up before it said what to do, or it was never ours.
+        Err(code) => code,
+    };
+    end(code)
+}
+
+/// Makes up for Rust's runtime, and hears from the parent what to do.
+fn take_order(channel: OwnedFd) -> Result<(Parcel<Order>, MessageSocket), i32> {
+    if !files::is_from_parent(channel.as_fd()) {
+        return Err(EXIT_NOT_STARTED);
+    }
+    process::set_disposition(Signal::PIPE, Disposition::Ignore);
+    files::fill_closed_outputs().map_err(|_| EXIT_NOT_STARTED)?;
+    let channel = MessageSocket::from_fd(channel).map_err(|_| EXIT_NOT_STARTED)?;
+    let message = match channel.recv(&Limits::NONE, Deadline::NEVER) {
+        Ok(Some(message)) => message,
+        Ok(None) | Err(_) => return Err(EXIT_NOT_STARTED),
+    };
+    match Parcel::unpack(message) {
+        Ok(parcel) => Ok((parcel, channel)),
+        Err(error) => {
+            report(&channel, start::refused(Refusal::Malformed(error.to_string())));
+            Err(EXIT_NOT_STARTED)
+        }
+    }
+}
+
+/// A call as the work of a child.
+pub(super) fn call(
+    entry: &Entry,
+    argument: Message,
+) -> impl FnOnce(&mut dyn FnMut()) -> Result<Answer, Refusal> {
+    move |accept| entry.resolve()?.call(argument, accept)
+}
+
+/// Does the work that this process was started for, and returns the code to end with.
+///
+/// `work` calls what it is given when there is nothing left that could be refused.
+pub(super) fn live(
+    start: Start,
+    work: impl FnOnce(&mut dyn FnMut()) -> Result<Answer, Refusal>,
+) -> i32 {
+    let Start { channel, parent, introduction, dies_with_parent } = start;
+    let channel = Arc::new(channel);
+    let parent = current::become_child(introduction, parent);
+    if dies_with_parent && let Err(error) = orphan::end_with(parent) {
+        let reason = format!("it cannot watch its parent: {error}");
+        report(&channel, start::refused(Refusal::Malformed(reason)));
+        return EXIT_NOT_STARTED;
+    }
+    let of_last_words = Arc::clone(&channel);
+    panics::note_them(move |panic| {
+        tell(&of_last_words, Answer::panicked(panic.clone()));
+    });
+    let mut accept = || report(&channel, Report::Accepted { pid: process::own_pid() });
+    match work(&mut accept) {
+        Ok(answer) => tell(&channel, answer),
+        Err(refusal) => {
+            report(&channel, start::refused(refusal));
+            EXIT_NOT_STARTED
+        }
+    }
+}
+
+/// Ends a process that began as a fresh program, as returning from its `main` would.
+pub(super) fn end(code: i32) -> ! {
+    #[expect(clippy::exit, reason = "the work of this process is done, and main is not to run")]
+    std::process::exit(code)
+}
+
+/// Ends a process that is a copy of its parent, and leaves alone what the parent has to do at its
+/// own end.
+pub(super) fn end_copy(code: i32) -> ! {
+    flush_stdout();
+    process::exit_now(code)
+}
+
+/// Sends the answer, and returns the code to end with.
+fn tell(channel: &MessageSocket, answer: Answer) -> i32 {
+    let Answer { message: value, exit_code } = answer;
+    send(channel, Parcel { words: Report::Answered, handles: Vec::new(), value });
+    exit_code
+}
+
+pub(super) fn report(channel: &MessageSocket, report: Report) {
+    send(channel, Parcel::new(report, Vec::new()));
+}
+
+pub(super) fn send(channel: &MessageSocket, parcel: Parcel<Report>) {
+    if let Ok(message) = parcel.pack() {
+        // If the parent is gone, nobody wants to know. If the system has no room, the parent sees
+        // that this process ended without a word.
+        let _sent = channel.send(&message, Deadline::NEVER);
+    }
+}

@@ -1,0 +1,205 @@
+//! Starting a process: what all ways have in common.
+//!
+//! | way        | how                                         | what the child begins with           |
+//! |------------|---------------------------------------------|--------------------------------------|
+//! | spawn      | `posix_spawn` of this program               | nothing of this process              |
+//! | server     | a clean process made by spawn copies itself | nothing of this process              |
+//! | copy       | `fork`                                      | all of this process, but its threads |
+//!
+//! In all of them parent and child share a *channel*, a pair of sockets nobody else has. Over it the
+//! child hears what to call, says that it has the argument, and sends the result. A start is over
+//! when the child has the argument: until then everything that goes wrong is an error of the start.
+//! The parent waits for the channel and for the child's descriptor together, so a child that dies on
+//! the way is noticed at once.
+
+mod copy;
+mod frame;
+pub(crate) mod inside;
+mod orphan;
+mod serve;
+pub(crate) mod server;
+mod spawn;
+
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipc_core::Deadline;
+use ipc_core::wire::{Limits, Message, MessageSocket, RecvError};
+use serde::Serialize;
+
+use crate::call::{self, Refusal};
+use crate::child::Child;
+use crate::children;
+use crate::current::Introduction;
+use crate::entry::Entry;
+use crate::error::StartError;
+use crate::start::frame::{Call, Parcel, Report};
+use crate::sys::process::{self, Signal};
+
+/// How a process is started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Start {
+    /// As a fresh run of this program: right in every program, whatever its threads do.
+    ///
+    /// Costs about a millisecond, independent of how much memory this process has.
+    #[default]
+    Spawn,
+    /// By a clean process with a single thread, which copies itself when asked to.
+    ///
+    /// The fast way to many processes; for the child it is as with [`Spawn`](Self::Spawn), but that
+    /// its environment, working directory and limits are those that this process had when it asked
+    /// for the first time.
+    ///
+    /// # Process death
+    ///
+    /// If the server dies, the next start makes a new one; the children do not notice, as they are
+    /// children of this process. When this process dies, so does the server.
+    ForkServer,
+    /// As a copy of this process, with all its memory; only if it has a single thread.
+    ///
+    /// Costs more the more memory this process has.
+    Fork,
+}
+
+/// A child that has taken its call.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) child: Arc<Child>,
+    pub(crate) channel: MessageSocket,
+}
+
+/// What there is to say about a child before it is known what it shall do.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) introduction: Introduction,
+    pub(crate) dies_with_parent: bool,
+}
+
+/// Starts a process that calls a function of this program.
+pub(crate) fn start<A: Serialize>(
+    way: Start,
+    plan: Plan,
+    entry: Option<Entry>,
+    argument: &A,
+) -> Result<Started, StartError> {
+    let entry = entry.ok_or(StartError::NotInProgram)?;
+    let argument = call::argument(argument).map_err(StartError::Argument)?;
+    let Plan { introduction, dies_with_parent } = plan;
+    let order = Call { entry, introduction, dies_with_parent };
+    match way {
+        Start::Spawn => spawn::start(order, argument),
+        Start::ForkServer => server::start(order, argument),
+        Start::Fork => copy::start(order, argument),
+    }
+}
+
+pub(crate) use copy::{start_closure, start_closure_with_threads};
+
+/// Waits until the child has taken its call.
+fn await_acceptance(channel: MessageSocket, child: Arc<Child>) -> Result<Started, StartError> {
+    loop {
+        let ready = process::poll_two(Some(channel.as_fd()), child.as_fd(), Deadline::NEVER)
+            .map_err(StartError::system("wait for the child"))?;
+        // What the child has said counts, also if it is dead by now.
+        if ready.first {
+            match hear(&channel) {
+                Heard::Nothing => {}
+                Heard::Report(Parcel { words: Report::Accepted { .. }, .. }) => {
+                    return Ok(Started { child, channel });
+                }
+                Heard::Report(Parcel { words: Report::Refused { refusal, .. }, .. }) => {
+                    end(&child);
+                    return Err(StartError::Refused(refusal));
+                }
+                Heard::Report(_) | Heard::End => return Err(died(&child)),
+            }
+        } else if ready.second {
+            return Err(died(&child));
+        }
+    }
+}
+
+/// What came over a channel.
+#[derive(Debug)]
+enum Heard {
+    /// No whole message yet.
+    Nothing,
+    Report(Parcel<Report>),
+    /// Nothing more will come, or nothing that could be understood.
+    End,
+}
+
+/// Takes the next message from a channel, if there is one.
+fn hear(channel: &MessageSocket) -> Heard {
+    heard(channel.try_recv(&Limits::NONE))
+}
+
+fn heard(received: Result<Option<Message>, RecvError>) -> Heard {
+    match received {
+        Ok(Some(message)) => Parcel::unpack(message).map_or(Heard::End, Heard::Report),
+        Ok(None) => Heard::End,
+        Err(error) if error.is_timed_out() => Heard::Nothing,
+        Err(_) => Heard::End,
+    }
+}
+
+/// The answer of a call, if it has come over the channel; `Err` if none ever will.
+pub(crate) fn hear_answer(channel: &MessageSocket) -> Result<Option<Message>, NoAnswer> {
+    loop {
+        match hear(channel) {
+            Heard::Nothing => return Ok(None),
+            Heard::Report(Parcel { words: Report::Answered, value, .. }) => return Ok(Some(value)),
+            Heard::Report(_) => {}
+            Heard::End => return Err(NoAnswer),
+        }
+    }
+}
+
+/// The child has closed its end of the channel, and did not answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NoAnswer;
+
+/// A child that is gone, or about to be, before it took its call.
+fn died(child: &Child) -> StartError {
+    let status = end(child);
+    StartError::Died { pid: child.pid(), status }
+}
+
+/// Sees a child out that does not do what it was started for, and takes its status.
+fn end(child: &Child) -> crate::ExitStatus {
+    /// It has nothing left to do but to exit. If somebody's code makes it stay, it is killed.
+    const GRACE: Duration = Duration::from_secs(1);
+
+    let ended = child.wait(Deadline::after(GRACE)).ok().flatten();
+    ended.unwrap_or_else(|| {
+        // Both fail only where nothing could be done about it.
+        let _killed = child.signal(Signal::KILL);
+        let ended = child.wait(Deadline::NEVER).ok().flatten();
+        ended.unwrap_or(crate::ExitStatus::Unknown)
+    })
+}
+
+/// Takes care of a child of which we know only the number, which it still has.
+fn adopt(pid: u32) -> io::Result<Arc<Child>> {
+    let pidfd = process::open_pidfd(pid)?;
+    if !process::is_own_child(pidfd.as_fd()) {
+        // Its status was taken, so the number may be another process's by now.
+        return Err(process::no_such_process());
+    }
+    Ok(watched(pid, pidfd))
+}
+
+/// A child that others can wait for from now on.
+fn watched(pid: u32, pidfd: OwnedFd) -> Arc<Child> {
+    let child = Arc::new(Child::new(pid, pidfd));
+    children::add(&child);
+    child
+}
+
+/// The report of a child that does not take its call.
+fn refused(refusal: Refusal) -> Report {
+    Report::Refused { pid: process::own_pid(), refusal }
+}

@@ -1,0 +1,34 @@
+//! A child that ends when its parent does.
+//!
+//! The kernel's own means, `PR_SET_PDEATHSIG`, goes by the *thread* that started the child, so a
+//! child would die with a thread of a parent that lives. Here a thread of the child waits on the
+//! parent's descriptor. It came from the parent itself, so there is no moment at which the parent's
+//! death could be missed.
+//!
+//! The thread blocks all signals and does nothing else. Yet a process with two threads it is, so it
+//! cannot be forked with [`Start::Fork`](crate::Start::Fork).
+
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use ipc_core::Deadline;
+
+use crate::current::Parent;
+use crate::sys::process;
+
+/// Sees to it that this process is killed as soon as its parent has ended.
+pub(super) fn end_with(parent: Parent) -> io::Result<()> {
+    /// Enough for a call of `poll`.
+    const STACK_LEN: usize = 64 << 10;
+
+    let watch = move || loop {
+        match parent.wait(Deadline::NEVER) {
+            Ok(true) => process::kill_self(),
+            // No memory for the call now.
+            Ok(false) | Err(_) => process::pause(Duration::from_millis(10)),
+        }
+    };
+    let thread = thread::Builder::new().name("parent-watch".to_owned()).stack_size(STACK_LEN);
+    process::with_signals_blocked(|| thread.spawn(watch)).map(drop)
+}

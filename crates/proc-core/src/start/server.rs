@@ -1,0 +1,193 @@
+//! The fork server, as its user sees it.
+//!
+//! A request is one message on the server's channel. It carries the child's end of the channel
+//! between the child and us; so every answer comes over a channel of its own, threads need not wait
+//! for each other, and if the server dies each of them sees the end of its own channel.
+//!
+//! The server tells the child's number and descriptor before the child says anything. If the child
+//! speaks first, the server died in between, and the number is taken from what the child says.
+//!
+//! A child that was to be started by a server which died before it told of it is asked for once
+//! more, from a new server: without the child's word that it has the argument, the function has not
+//! been called.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ipc_core::wire::{Limits, Message, MessageSocket, SendError};
+use ipc_core::{Deadline, PerProcess};
+
+use crate::child::Child;
+use crate::children;
+use crate::error::StartError;
+use crate::start::frame::{Call, Order, Parcel, Report};
+use crate::start::{self, Heard, Started, spawn};
+use crate::sys::process::Signal;
+
+/// The server of this process. A forked child has none yet.
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    None,
+    Running(Arc<Server>),
+    /// It cannot work on this system; its starts are done by spawn.
+    Impossible,
+}
+
+#[derive(Debug)]
+struct Server {
+    channel: MessageSocket,
+    process: Arc<Child>,
+}
+
+static SERVER: PerProcess<Mutex<State>> = PerProcess::new();
+
+/// Ends the fork server of this process, if it has one; the next start by it makes a new one.
+///
+/// The processes that it started go on. There is no need to call this: the server ends when this
+/// process does. It is for programs that want no child of theirs left at some moment.
+pub fn stop_fork_server() {
+    let mut state = lock();
+    if let State::Running(server) = &*state {
+        end(server);
+        *state = State::None;
+    }
+}
+
+/// Has the server start a child for a call.
+pub(super) fn start(call: Call, argument: Message) -> Result<Started, StartError> {
+    /// How many servers may die of one start.
+    const N_TRIES: usize = 2;
+
+    children::reap_abandoned();
+    let Some(mut server) = running()? else {
+        return spawn::start(call, argument);
+    };
+    // Where the child's end of the channel stands in the message.
+    let place = argument.handles.len();
+    let (mut channel, of_child) = pair()?;
+    let parcel =
+        Parcel { words: Order::Start(call), handles: vec![of_child.into()], value: argument };
+    let mut message = parcel.pack().map_err(StartError::system("pass the argument"))?;
+    for _ in 1..N_TRIES {
+        if let Some(answer) = server.start(channel, &mut message, place) {
+            return answer;
+        }
+        forget(&server);
+        server = running()?.ok_or(StartError::ServerDied)?;
+        let (ours, of_child) = pair()?;
+        channel = ours;
+        message.handles.insert(place, of_child.into());
+    }
+    server.start(channel, &mut message, place).unwrap_or_else(|| {
+        forget(&server);
+        Err(StartError::ServerDied)
+    })
+}
+
+/// Whether this is the number of the server, and it has ended; then its status is taken.
+pub(crate) fn reap(pid: u32) -> bool {
+    let state = lock();
+    let State::Running(server) = &*state else {
+        return false;
+    };
+    server.process.pid() == pid && matches!(server.process.try_reap(), Ok(Some(_)))
+}
+
+impl Server {
+    /// Asks for a child, and waits until it has taken its call; `None` if the server died.
+    ///
+    /// Takes the child's end of the channel out of the message, so that the end of the stream is
+    /// seen when nobody else has it.
+    fn start(
+        &self,
+        channel: MessageSocket,
+        message: &mut Message,
+        place: usize,
+    ) -> Option<Result<Started, StartError>> {
+        let sent = self.channel.send(message, Deadline::NEVER);
+        drop(message.handles.remove(place));
+        match sent {
+            Ok(()) => {}
+            Err(SendError::Io(error)) => {
+                return Some(Err(StartError::System { action: "ask the fork server", error }));
+            }
+            Err(_) => return None,
+        }
+        let Heard::Report(mut parcel) = start::heard(channel.recv(&Limits::NONE, Deadline::NEVER))
+        else {
+            return None;
+        };
+        match parcel.words {
+            Report::Started { pid } => {
+                let pidfd = parcel.take_handle().ok()?;
+                Some(start::await_acceptance(channel, start::watched(pid, pidfd)))
+            }
+            Report::NotStarted { error } => {
+                let error = io::Error::from_raw_os_error(error);
+                Some(Err(StartError::System { action: "copy the fork server", error }))
+            }
+            // The child speaks, so the server died before it could.
+            Report::Accepted { pid } => {
+                let adopted = start::adopt(pid);
+                let adopted = adopted.map_err(StartError::system("open the child's descriptor"));
+                Some(adopted.map(|child| Started { child, channel }))
+            }
+            Report::Refused { pid, refusal } => {
+                if let Ok(child) = start::adopt(pid) {
+                    start::end(&child);
+                }
+                Some(Err(StartError::Refused(refusal)))
+            }
+            Report::Answered => None,
+        }
+    }
+}
+
+/// The server, started if there is none; `None` if there cannot be one.
+fn running() -> Result<Option<Arc<Server>>, StartError> {
+    let mut state = lock();
+    match &*state {
+        State::Running(server) => return Ok(Some(Arc::clone(server))),
+        State::Impossible => return Ok(None),
+        State::None => {}
+    }
+    let (channel, process) = spawn::launch(Order::Serve, Message::default())?;
+    match start::await_acceptance(channel, process) {
+        Ok(Started { channel, child: process }) => {
+            let server = Arc::new(Server { channel, process });
+            *state = State::Running(Arc::clone(&server));
+            Ok(Some(server))
+        }
+        Err(StartError::Refused(_)) => {
+            *state = State::Impossible;
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes leave of a server that is dead, or of no use any more.
+fn forget(server: &Arc<Server>) {
+    let mut state = lock();
+    if matches!(&*state, State::Running(current) if Arc::ptr_eq(current, server)) {
+        end(server);
+        *state = State::None;
+    }
+}
+
+fn end(server: &Server) {
+    // It has nothing to lose. If it is dead already, all the better.
+    let _killed = server.process.signal(Signal::KILL);
+    start::end(&server.process);
+}
+
+fn pair() -> Result<(MessageSocket, MessageSocket), StartError> {
+    MessageSocket::pair().map_err(StartError::system("make a pair of sockets"))
+}
+
+fn lock() -> MutexGuard<'static, State> {
+    // Each change is one assignment.
+    let state = SERVER.get_or_make(|_| Mutex::default());
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,78 @@
+//! Descriptors: the standard ones, and what is known of a socket's other end.
+//!
+//! # Safety
+//!
+//! The one unsafe operation takes the descriptor that this process was started with, once.
+#![expect(unsafe_code, reason = "takes over a descriptor that the parent put in place")]
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
+use rustix::net::sockopt::socket_peercred;
+use rustix::process::getuid;
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
+
+use crate::sys::process;
+
+/// Takes a descriptor that was put in place before this program began; closed at an exec.
+///
+/// # Safety
+///
+/// Nothing else in this process may own the descriptor.
+pub(crate) unsafe fn take_inherited(number: RawFd) -> io::Result<OwnedFd> {
+    if number < 0 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: only asks; the number is not the one that stands for "none".
+    let file = unsafe { BorrowedFd::borrow_raw(number) };
+    fcntl_setfd(file, FdFlags::CLOEXEC)?;
+    // SAFETY: the descriptor is open, as the call above showed, and nobody else's (duty of the
+    // caller).
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Whether the other end of a socket pair was made by this process's parent, for the same user.
+///
+/// # References
+///
+/// - Linux `unix(7)`, `SO_PEERCRED`
+pub(crate) fn is_from_parent(socket: BorrowedFd<'_>) -> bool {
+    socket_peercred(socket).is_ok_and(|peer| {
+        process::number(peer.pid) == process::parent_pid() && peer.uid == getuid()
+    })
+}
+
+/// Makes the standard input empty.
+pub(crate) fn empty_stdin() -> io::Result<()> {
+    let null = OpenOptions::new().read(true).open("/dev/null")?;
+    Ok(dup2_stdin(null)?)
+}
+
+/// Opens `/dev/null` in place of a standard output that is closed, as Rust's runtime does.
+///
+/// The next file that is opened would get the number otherwise, and be printed to.
+pub(crate) fn fill_closed_outputs() -> io::Result<()> {
+    if !is_open(io::stdout().as_fd()) {
+        dup2_stdout(OpenOptions::new().write(true).open("/dev/null")?)?;
+    }
+    if !is_open(io::stderr().as_fd()) {
+        dup2_stderr(OpenOptions::new().write(true).open("/dev/null")?)?;
+    }
+    Ok(())
+}
+
+fn is_open(file: BorrowedFd<'_>) -> bool {
+    fcntl_getfd(file).is_ok()
+}
+
+/// A file without a name, in memory, closed at an exec.
+///
+/// # References
+///
+/// - Linux `memfd_create(2)`
+pub(crate) fn file_in_memory() -> io::Result<File> {
+    Ok(memfd_create(c"multiproc-value", MemfdFlags::CLOEXEC)?.into())
+}

@@ -1,0 +1,10 @@
+//! The system calls of this crate: one function a call, no policy.
+//!
+//! Only this folder names an OS crate, apart from the descriptor types of the standard library.
+
+pub(crate) mod clone;
+pub(crate) mod exec;
+pub(crate) mod files;
+pub(crate) mod hook;
+pub(crate) mod image;
+pub(crate) mod process;

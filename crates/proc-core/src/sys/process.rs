@@ -1,0 +1,344 @@
+//! Processes: made, named, signalled, waited for.
+//!
+//! # Safety
+//!
+//! What is unsafe here is `fork`, whose duty is passed on to the caller, and calls of libc that take
+//! no pointer but to a local of ours.
+#![expect(unsafe_code, reason = "fork, and calls that no safe wrapper offers")]
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use ipc_core::Deadline;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal as NixSignal};
+use rustix::event::{PollFd, PollFlags, poll as rustix_poll};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus, getpid, getppid, pidfd_open,
+    pidfd_send_signal, waitid,
+};
+
+pub(crate) use rustix::process::Signal;
+
+use crate::exit::ExitStatus;
+
+/// The number of this process.
+pub(crate) fn own_pid() -> u32 {
+    number(getpid())
+}
+
+/// The number of this process's parent; zero if it lies outside of our pid namespace.
+pub(crate) fn parent_pid() -> u32 {
+    getppid().map_or(0, number)
+}
+
+/// A process number as users see it.
+pub(crate) fn number(pid: Pid) -> u32 {
+    pid.as_raw_nonzero().get().unsigned_abs()
+}
+
+/// Copies this process: `None` in the child, its number in the parent.
+///
+/// # Safety
+///
+/// The child of a process with several threads has only the calling one, and the others may have
+/// held any lock: until it ends or runs another program it may only do what a signal handler may.
+///
+/// # References
+///
+/// - POSIX `fork`, Linux `fork(2)`
+pub(crate) unsafe fn fork() -> io::Result<Option<u32>> {
+    // SAFETY: the duty is the caller's.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(None),
+        pid => Ok(Some(pid.unsigned_abs())),
+    }
+}
+
+/// How many threads this process has.
+///
+/// # References
+///
+/// - Linux `proc_pid_task(5)`
+pub(crate) fn thread_count() -> io::Result<usize> {
+    Ok(std::fs::read_dir("/proc/self/task")?.count())
+}
+
+/// A descriptor that stands for the process; an error of kind `ESRCH` if there is no such process.
+///
+/// # References
+///
+/// - Linux `pidfd_open(2)`
+pub(crate) fn open_pidfd(pid: u32) -> io::Result<OwnedFd> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
+    Ok(pidfd_open(pid, PidfdFlags::empty())?)
+}
+
+/// A descriptor that stands for this process.
+pub(crate) fn open_own_pidfd() -> io::Result<OwnedFd> {
+    Ok(pidfd_open(getpid(), PidfdFlags::empty())?)
+}
+
+/// Sends a signal to a process; `false` if it has ended.
+///
+/// # References
+///
+/// - Linux `pidfd_send_signal(2)`
+pub(crate) fn signal(pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<bool> {
+    match pidfd_send_signal(pidfd, signal) {
+        Ok(()) => Ok(true),
+        Err(Errno::SRCH) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Ends this process at once, as nothing that it does can prevent.
+pub(crate) fn kill_self() -> ! {
+    loop {
+        // It cannot fail for a process's own number, and does not return when it works.
+        let _sent = rustix::process::kill_process(getpid(), Signal::KILL);
+    }
+}
+
+/// Whether a wait for a child should block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Block {
+    /// Return only when it has ended.
+    Yes,
+    /// Look once.
+    No,
+}
+
+/// What a wait for one child came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waited {
+    /// It has ended, and this call took its status.
+    Ended(ExitStatus),
+    /// It is not over yet.
+    Running,
+    /// There is no such child: somebody else took its status, or it is not a child of ours.
+    NoChild,
+}
+
+/// Takes the status of a child, if it has ended.
+///
+/// # References
+///
+/// - POSIX `waitid`, Linux `waitid(2)` with `P_PIDFD`
+pub(crate) fn wait_child(pidfd: BorrowedFd<'_>) -> io::Result<Waited> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    loop {
+        match waitid(WaitId::PidFd(pidfd), options) {
+            Ok(Some(status)) => return Ok(Waited::Ended(exit_status(&status))),
+            Ok(None) => return Ok(Waited::Running),
+            Err(Errno::CHILD) => return Ok(Waited::NoChild),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Whether the process is a child of ours whose status nobody has taken.
+///
+/// # References
+///
+/// - Linux `waitid(2)` with `P_PIDFD` and `WNOWAIT`
+pub(crate) fn is_own_child(pidfd: BorrowedFd<'_>) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    loop {
+        match waitid(WaitId::PidFd(pidfd), options) {
+            Ok(_) => return true,
+            Err(Errno::INTR) => {}
+            Err(_) => return false,
+        }
+    }
+}
+
+/// Waits until any child has ended, or looks once, and says which; its status is left in place.
+///
+/// # References
+///
+/// - Linux `waitid(2)` with `P_ALL` and `WNOWAIT`
+pub(crate) fn peek_any(block: Block) -> io::Result<Option<u32>> {
+    let mut options = libc::WEXITED | libc::WNOWAIT;
+    if block == Block::No {
+        options |= libc::WNOHANG;
+    }
+    loop {
+        // SAFETY: the struct is plain data, for which zero is a value.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        // SAFETY: writes into the local above.
+        let result = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, options) };
+        if result == 0 {
+            // SAFETY: the call filled in the fields of a child's end, or left them zero.
+            let pid = unsafe { info.si_pid() };
+            return Ok((pid != 0).then(|| pid.unsigned_abs()));
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+/// Waits for the end of the child with this number and takes its status.
+///
+/// # References
+///
+/// - POSIX `waitid`
+pub(crate) fn wait_pid(pid: u32, block: Block) -> io::Result<Option<ExitStatus>> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(Errno::CHILD)?;
+    let options = match block {
+        Block::Yes => WaitIdOptions::EXITED,
+        Block::No => WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
+    };
+    loop {
+        match waitid(WaitId::Pid(pid), options) {
+            Ok(status) => return Ok(status.map(|status| exit_status(&status))),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Whether the error says that there is no such child.
+pub(crate) fn is_no_child(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::CHILD.raw_os_error())
+}
+
+/// The error for a process that is gone.
+pub(crate) fn no_such_process() -> io::Error {
+    Errno::SRCH.into()
+}
+
+fn exit_status(status: &WaitIdStatus) -> ExitStatus {
+    if let Some(code) = status.exit_status() {
+        return ExitStatus::Exited(code);
+    }
+    match status.terminating_signal() {
+        Some(signal) => ExitStatus::Signaled { signal, core_dumped: status.dumped() },
+        None => ExitStatus::Unknown,
+    }
+}
+
+/// Which of two descriptors are ready to be read, or have lost their other end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ready {
+    pub(crate) first: bool,
+    pub(crate) second: bool,
+}
+
+/// Waits until one of two descriptors is ready; neither is when the deadline has passed.
+///
+/// # References
+///
+/// - POSIX `poll`, Linux `poll(2)`
+pub(crate) fn poll_two(
+    first: Option<BorrowedFd<'_>>,
+    second: BorrowedFd<'_>,
+    deadline: Deadline,
+) -> io::Result<Ready> {
+    loop {
+        let timeout = deadline.remaining().and_then(|left| left.try_into().ok());
+        let mut files = [
+            PollFd::from_borrowed_fd(second, PollFlags::IN),
+            PollFd::from_borrowed_fd(first.unwrap_or(second), PollFlags::IN),
+        ];
+        match rustix_poll(&mut files, timeout.as_ref()) {
+            Ok(_) => {
+                let [second, other] = files.map(|file| !file.revents().is_empty());
+                return Ok(Ready { first: first.is_some() && other, second });
+            }
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Whether a descriptor is ready to be read now.
+pub(crate) fn is_ready(file: impl AsFd) -> io::Result<bool> {
+    Ok(poll_two(None, file.as_fd(), Deadline::now())?.second)
+}
+
+/// Lets others run for a while.
+///
+/// # References
+///
+/// - POSIX `nanosleep`
+pub(crate) fn pause(time: Duration) {
+    if let Ok(time) = time.try_into() {
+        // A signal may end it early, which is as good.
+        let _slept = rustix::thread::nanosleep(&time);
+    }
+}
+
+/// The usual name of a signal.
+pub(crate) fn signal_name(signal: i32) -> Option<&'static str> {
+    NixSignal::try_from(signal).ok().map(NixSignal::as_str)
+}
+
+/// Names the calling thread, which for a first thread names the process in `ps` and `top`.
+///
+/// # References
+///
+/// - Linux `prctl(2)`, `PR_SET_NAME`
+pub(crate) fn set_thread_name(name: &str) {
+    let bytes: Vec<u8> = name.bytes().filter(|byte| *byte != 0).collect();
+    if let Ok(name) = std::ffi::CString::new(bytes) {
+        // A name is for people: that it could not be set is nobody's loss.
+        let _set = rustix::thread::set_name(&name);
+    }
+}
+
+/// What a signal does when it comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Disposition {
+    /// What the kernel does of itself.
+    Default,
+    /// Nothing.
+    Ignore,
+}
+
+/// Sets what a signal does in this process, and returns what it did before.
+///
+/// # References
+///
+/// - POSIX `signal`
+pub(crate) fn set_disposition(signal: Signal, disposition: Disposition) -> Disposition {
+    let handler = match disposition {
+        Disposition::Default => libc::SIG_DFL,
+        Disposition::Ignore => libc::SIG_IGN,
+    };
+    // SAFETY: neither disposition runs code of ours.
+    match unsafe { libc::signal(signal.as_raw(), handler) } {
+        libc::SIG_IGN => Disposition::Ignore,
+        _ => Disposition::Default,
+    }
+}
+
+/// Runs `work` with every signal blocked in the calling thread; threads begin as their maker is.
+///
+/// # References
+///
+/// - POSIX `pthread_sigmask`
+pub(crate) fn with_signals_blocked<R>(work: impl FnOnce() -> R) -> R {
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK);
+    let result = work();
+    if let Ok(before) = before {
+        // It fails only for arguments that are not these.
+        let _restored = before.thread_set_mask();
+    }
+    result
+}
+
+/// Ends this process without running anything that was registered for its end.
+///
+/// # References
+///
+/// - POSIX `_exit`
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: ends the process; nothing runs after it.
+    unsafe { libc::_exit(code) }
+}

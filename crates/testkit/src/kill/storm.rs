@@ -1,0 +1,384 @@
+//! The storm: many processes at work, random kills, everybody replaced at once.
+
+use std::{fmt, time::Duration};
+
+use crate::{
+    Counter, SharedArena, Watchdog,
+    child::{self, Child, End},
+    clock,
+    kill::StallMeter,
+    proc, report,
+    seed::{Rng, Seed, seed},
+};
+
+/// Many worker processes, killed at random and replaced, until enough have died.
+///
+/// Workers have roles; each role has a number of places, and a killed worker's place is taken by
+/// a new process at once. When the last kill is done the workers are told to stop, and must.
+///
+/// # Process death
+///
+/// A worker that is killed by anyone else, exits with another code than 0, panics or does not
+/// stop in time makes the storm fail. Nobody having got on for a long time does, too.
+///
+/// # Examples
+///
+/// ```no_run
+/// use testkit::{Counter, Outcome, SharedArena, kill::Storm};
+///
+/// fn counting() -> Outcome {
+///     let counters = SharedArena::<Counter>::new(1);
+///     let end = Storm::new("counting", &counters)
+///         .role("counter", 3, |counters, me| {
+///             while !me.should_stop() {
+///                 counters[0].add(1);
+///                 me.got_on();
+///             }
+///             0
+///         })
+///         .kills(100)
+///         .run()?;
+///     Ok(end.report(counters[0].get(), 0, 0).into())
+/// }
+/// ```
+pub struct Storm<'a, S> {
+    name: String,
+    state: &'a S,
+    roles: Vec<Role<'a, S>>,
+    on_death: OnDeath<'a, S>,
+    on_stop: Box<dyn Fn(&S) + 'a>,
+    kills: u64,
+    mean: Duration,
+    limit: Duration,
+    longest_stall: Duration,
+    seed: Seed,
+}
+
+struct Role<'a, S> {
+    name: String,
+    n_places: usize,
+    body: Body<'a, S>,
+}
+
+type Body<'a, S> = Box<dyn Fn(&S, &Worker<'_>) -> i32 + 'a>;
+type OnDeath<'a, S> = Box<dyn Fn(&S, &Death) + 'a>;
+
+/// A worker that the storm has killed and reaped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Death {
+    /// What it did.
+    pub role: String,
+    /// Which of its role it was, from zero.
+    pub place: usize,
+    /// How many had this place before it.
+    pub generation: u64,
+}
+
+/// What a worker knows of itself, and how it meets the storm.
+pub struct Worker<'a> {
+    /// Which of its role it is, from zero.
+    pub place: usize,
+    /// How many had its place before it.
+    pub generation: u64,
+    stop: &'a Counter,
+    meter: &'a StallMeter,
+}
+
+impl Worker<'_> {
+    /// Whether the killing is over and the worker should come to its end.
+    #[must_use]
+    pub fn should_stop(&self) -> bool {
+        self.stop.get() != 0
+    }
+
+    /// Notes that something has got on: a message came through, a lock was had.
+    pub fn got_on(&self) {
+        self.meter.got_on();
+    }
+
+    /// Random numbers of this worker's own, different in each generation.
+    #[must_use]
+    pub fn rng(&self, purpose: &str) -> Rng {
+        Rng::of_run(&format!("{purpose}, place {}, generation {}", self.place, self.generation))
+    }
+}
+
+impl fmt::Debug for Worker<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker")
+            .field("place", &self.place)
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a storm ended.
+#[derive(Clone, Debug)]
+pub struct StormEnd {
+    /// How many workers were killed.
+    pub kills: u64,
+    /// How many of each role were killed, in the order of the roles.
+    pub kills_by_role: Vec<u64>,
+    /// The longest time in which no worker got on.
+    pub longest_stall: Duration,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+impl StormEnd {
+    /// The summary of a storm, with what the audit found.
+    #[must_use]
+    pub fn report(&self, messages: u64, lost: u64, doubled: u64) -> report::Storm {
+        let (kills, longest_stall) = (self.kills, self.longest_stall);
+        report::Storm { kills, messages, lost, doubled, longest_stall }
+    }
+}
+
+impl<'a, S> Storm<'a, S> {
+    /// A storm over `state`, which the workers share: 200 kills, in the [long form](crate::full)
+    /// 20,000, one every millisecond on average, by the run's seed.
+    pub fn new(name: &str, state: &'a S) -> Self {
+        Self {
+            name: name.to_owned(),
+            state,
+            roles: Vec::new(),
+            on_death: Box::new(|_, _| ()),
+            on_stop: Box::new(|_| ()),
+            kills: if crate::full() { 20_000 } else { 200 },
+            mean: Duration::from_millis(1),
+            limit: Duration::from_secs(20),
+            longest_stall: Duration::MAX,
+            seed: seed(),
+        }
+    }
+
+    /// Adds a role with `n_places` workers, each of which runs `body` until the storm is over.
+    ///
+    /// A worker that returns 0 before that has done all it had to do, and is not replaced.
+    #[must_use]
+    pub fn role(
+        mut self,
+        name: &str,
+        n_places: usize,
+        body: impl Fn(&S, &Worker<'_>) -> i32 + 'a,
+    ) -> Self {
+        self.roles.push(Role { name: name.to_owned(), n_places, body: Box::new(body) });
+        self
+    }
+
+    /// What this process does when a worker was killed and reaped, before its place is taken.
+    #[must_use]
+    pub fn on_death(mut self, tell: impl Fn(&S, &Death) + 'a) -> Self {
+        self.on_death = Box::new(tell);
+        self
+    }
+
+    /// What this process does when the killing is over and the workers were told to stop: for
+    /// example, closes the queue.
+    #[must_use]
+    pub fn on_stop(mut self, tell: impl Fn(&S) + 'a) -> Self {
+        self.on_stop = Box::new(tell);
+        self
+    }
+
+    /// How many workers to kill.
+    #[must_use]
+    pub fn kills(mut self, kills: u64) -> Self {
+        self.kills = kills;
+        self
+    }
+
+    /// How long to wait between two kills, on average.
+    #[must_use]
+    pub fn mean(mut self, mean: Duration) -> Self {
+        self.mean = mean;
+        self
+    }
+
+    /// How long nobody may get on, and the workers may take to stop, before the storm is taken
+    /// for hung; twenty seconds unless told.
+    #[must_use]
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// How long a stall may be; as long as it likes unless told. For proofs, not for tests: it
+    /// races the clock.
+    #[must_use]
+    pub fn longest_stall(mut self, longest: Duration) -> Self {
+        self.longest_stall = longest;
+        self
+    }
+
+    /// Other kills than the run's.
+    #[must_use]
+    pub fn seed(mut self, seed: Seed) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Lets it storm.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong in words, with a trace of where everybody was if nobody got on.
+    ///
+    /// # Panics
+    ///
+    /// If this process cannot fork (see [`crate::main`]).
+    pub fn run(self) -> Result<StormEnd, String> {
+        // Should this process itself be held up, say by a worker it waits for.
+        let what = format!("{}: nobody gets on, and the storm does not notice", self.name);
+        let watch = || Watchdog::start_without_thread((self.limit + self.mean) * 2, &what);
+        let words = SharedArena::<Counter>::new(1);
+        let meter = StallMeter::new();
+        let mut rng = Rng::new(self.seed, &self.name);
+        let start = clock::now_ns();
+        let mut raging = Raging { storm: &self, stop: &words[0], meter: &meter, workers: vec![] };
+        raging.start();
+        let mut kills_by_role = vec![0; self.roles.len()];
+        let mut kills = 0;
+        while kills < self.kills {
+            let _watchdog = watch();
+            raging.wait_until(clock::now_ns() + ns(rng.until_next(self.mean)))?;
+            if raging.workers.is_empty() {
+                return Err(format!("{}: all was done after {kills} kills", self.name));
+            }
+            let victim = rng.index(raging.workers.len());
+            if let Some(role) = raging.kill(victim)? {
+                kills_by_role[role] += 1;
+                kills += 1;
+            }
+        }
+        let longest_stall = raging.calm()?;
+        let elapsed = Duration::from_nanos(clock::now_ns() - start);
+        if longest_stall > self.longest_stall {
+            return Err(format!("{}: nobody got on for {longest_stall:?}", self.name));
+        }
+        Ok(StormEnd { kills, kills_by_role, longest_stall, elapsed })
+    }
+}
+
+impl<S> fmt::Debug for Storm<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let roles = self.roles.iter().map(|role| (&role.name, role.n_places));
+        f.debug_struct("Storm")
+            .field("name", &self.name)
+            .field("roles", &roles.collect::<Vec<_>>())
+            .field("kills", &self.kills)
+            .field("mean", &self.mean)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A storm and the workers that are in it now.
+struct Raging<'s, 'a, S> {
+    storm: &'s Storm<'a, S>,
+    stop: &'s Counter,
+    meter: &'s StallMeter,
+    workers: Vec<InPlace>,
+}
+
+struct InPlace {
+    child: Child,
+    role: usize,
+    place: usize,
+    generation: u64,
+}
+
+impl<S> Raging<'_, '_, S> {
+    fn start(&mut self) {
+        self.meter.got_on();
+        for (role, of_role) in self.storm.roles.iter().enumerate() {
+            for place in 0..of_role.n_places {
+                let worker = self.fork(role, place, 0);
+                self.workers.push(worker);
+            }
+        }
+    }
+
+    fn fork(&self, role: usize, place: usize, generation: u64) -> InPlace {
+        let child = child::fork(|| {
+            let worker = Worker { place, generation, stop: self.stop, meter: self.meter };
+            (self.storm.roles[role].body)(self.storm.state, &worker)
+        });
+        InPlace { child, role, place, generation }
+    }
+
+    /// Waits for a time of the clock, with an eye on the workers.
+    fn wait_until(&mut self, time_ns: u64) -> Result<(), String> {
+        loop {
+            self.check_progress()?;
+            let left = time_ns.saturating_sub(clock::now_ns());
+            if left == 0 {
+                return Ok(());
+            }
+            clock::pause(Duration::from_nanos(left.min(500_000)));
+        }
+    }
+
+    /// Kills a worker and fills its place; says of which role it was, or nothing if it had come
+    /// to its end by itself.
+    fn kill(&mut self, victim: usize) -> Result<Option<usize>, String> {
+        let worker = &mut self.workers[victim];
+        worker.child.kill();
+        let end = worker.child.wait();
+        let (role, place, generation) = (worker.role, worker.place, worker.generation);
+        match end {
+            End::Killed(libc::SIGKILL) => {}
+            End::Exited(0) => {
+                self.workers.swap_remove(victim);
+                return Ok(None);
+            }
+            end => return Err(self.complain(role, place, end)),
+        }
+        let name = self.storm.roles[role].name.clone();
+        (self.storm.on_death)(self.storm.state, &Death { role: name, place, generation });
+        self.workers[victim] = self.fork(role, place, generation + 1);
+        Ok(Some(role))
+    }
+
+    /// The killing is over: everybody stops.
+    fn calm(mut self) -> Result<Duration, String> {
+        let longest = self.meter.longest();
+        self.stop.set(1);
+        (self.storm.on_stop)(self.storm.state);
+        let start = clock::now_ns();
+        let mut workers = std::mem::take(&mut self.workers);
+        for worker in &mut workers {
+            let spent = Duration::from_nanos(clock::now_ns() - start);
+            match worker.child.wait_within(self.storm.limit.saturating_sub(spent)) {
+                Some(End::Exited(0)) => {}
+                Some(end) => return Err(self.complain(worker.role, worker.place, end)),
+                None => {
+                    let limit = self.storm.limit;
+                    return Err(self.trace(&format!("not everybody stopped within {limit:?}")));
+                }
+            }
+        }
+        Ok(longest)
+    }
+
+    fn check_progress(&self) -> Result<(), String> {
+        let still = self.meter.since_last();
+        if still > self.storm.limit && !self.workers.is_empty() {
+            return Err(self.trace(&format!("nobody got on for {still:?}")));
+        }
+        Ok(())
+    }
+
+    fn complain(&self, role: usize, place: usize, end: End) -> String {
+        format!("{}: {} {place} {end}", self.storm.name, self.storm.roles[role].name)
+    }
+
+    fn trace(&self, what: &str) -> String {
+        let me = rustix::process::getpid().as_raw_nonzero().get();
+        format!("{}: {what}:\n{}", self.storm.name, proc::trace(me))
+    }
+}
+
+fn ns(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
