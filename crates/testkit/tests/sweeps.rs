@@ -124,7 +124,7 @@ fn lost_lock() -> Outcome {
         .max_failures(1)
         .at_every_instruction()?;
     let told = swept.failures.iter().all(|why| {
-        why.contains("did not come back") && why.contains("thread") && why.contains("sweeps-")
+        why.contains("did not come back") && why.contains("thread") && why.contains("sweeps")
     });
     is(swept.report.kill.failed == 1 && swept.report.kill.survived > 0 && told, &swept)
 }
