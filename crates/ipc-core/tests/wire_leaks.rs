@@ -1,6 +1,5 @@
 //! Whatever goes wrong on the wire, no descriptor is left open: each scenario is alone in its
 //! process and counts them before and after.
-#![cfg(not(ipc_loom))]
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 #![expect(clippy::panic, reason = "a value that panics on its way is part of the test")]
 
