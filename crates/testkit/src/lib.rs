@@ -13,6 +13,11 @@
 //! | [`SharedArena`], [`Counter`] | memory that a test shares with the processes it forks |
 //! | [`report`] | one summary line per kind of proof, for people and for scripts |
 //!
+//! | variable | what it says |
+//! |---|---|
+//! | `TESTKIT_SEED` | the [seed](seed::seed) of the run |
+//! | `TESTKIT_FULL` | `1`: the [long form](full) of every proof |
+//!
 //! A test binary that forks has `harness = false` in its manifest and [`main`] as its `main`:
 //! libtest runs tests in threads, and a process with threads must not be forked. Tests that fork
 //! nothing stay with libtest, and may use [`Watchdog`], [`leaks`] and [`seed`].

@@ -9,6 +9,7 @@ use std::{
     panic,
     process::{Command, ExitCode, Output},
     sync::atomic::AtomicU32,
+    thread,
     time::Duration,
 };
 
@@ -28,6 +29,11 @@ fn main() -> ExitCode {
     match env::var(INNER).as_deref() {
         Ok("runner") => inner_runner(),
         Ok("thread") => inner_thread(),
+        Ok("forks with threads") => {
+            thread::spawn(sleep_for_good);
+            child::fork(|| 0);
+            ExitCode::SUCCESS
+        }
         _ => Runner::new(&[
             ("scenarios that pass are counted", passing),
             ("a scenario that fails, panics or dies fails the run", failing),
@@ -41,6 +47,7 @@ fn main() -> ExitCode {
             ("the watchdog of a dead process ends nobody", dead_watchdog),
             ("a child's end is told as what it was", ends),
             ("a child that nobody waits for is killed", dropped_child),
+            ("a process with threads is not forked", with_threads),
             ("a child is seen asleep on a futex and not asleep in a nap", asleep),
             ("a survivor that does not come back is told of with a trace", within),
             ("a fresh child runs its entry with arguments, descriptors and the seed", fresh),
@@ -283,6 +290,11 @@ fn dropped_child() -> Outcome {
     is(!fs::exists(format!("/proc/{pid}"))?, &pid)?;
     before.assert_none();
     Ok(Report::PASSED)
+}
+
+fn with_threads() -> Outcome {
+    let output = inner("forks with threads", &[]);
+    shows(&output, false, &["a process with 2 threads must not be forked"])
 }
 
 fn asleep() -> Outcome {

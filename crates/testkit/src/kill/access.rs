@@ -5,7 +5,8 @@ use crate::{
     kill::{
         partner::Start,
         point::{Gate, KillPoint, Marks},
-        sweep::{Round, Sweep},
+        rounds::Round,
+        sweep::Sweep,
     },
 };
 

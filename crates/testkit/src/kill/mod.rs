@@ -11,9 +11,11 @@
 
 mod access;
 mod ledger;
+mod message;
 mod moment;
 mod partner;
 mod point;
+mod rounds;
 mod route;
 mod stall;
 mod stepper;
@@ -21,7 +23,8 @@ mod storm;
 mod sweep;
 
 pub use self::{
-    ledger::{Audit, Ledger, Message},
+    ledger::{Audit, Ledger},
+    message::Message,
     moment::{Moments, Paused},
     partner::{Partner, Ready, Start},
     point::{KillPoint, Marks},

@@ -36,10 +36,10 @@ impl StallMeter {
         if now.saturating_sub(last) < GRAIN_NS {
             return;
         }
-        // Of several who end a stall at once, one notes it; who is killed before the note below
-        // has lost its own stall only, and the next one's is longer for it.
+        // The note first: one that is killed between the two leaves a stall that the next sign
+        // finds again. And not back in time: one that was held up here is not the last.
         self.note(now - last);
-        self.words[LAST].set(now);
+        let _others_were_later = !self.words[LAST].replace(last, now);
     }
 
     /// The longest stall, the one that lasts now included.

@@ -310,7 +310,7 @@ impl<S> Raging<'_, '_, S> {
     /// Waits for a time of the clock, with an eye on the workers.
     fn wait_until(&mut self, time_ns: u64) -> Result<(), String> {
         loop {
-            self.check_progress()?;
+            self.check_workers()?;
             let left = time_ns.saturating_sub(clock::now_ns());
             if left == 0 {
                 return Ok(());
@@ -361,7 +361,21 @@ impl<S> Raging<'_, '_, S> {
         Ok(longest)
     }
 
-    fn check_progress(&self) -> Result<(), String> {
+    /// Takes off the workers that are done, and complains of those that failed, and if nobody
+    /// gets on.
+    fn check_workers(&mut self) -> Result<(), String> {
+        let mut failure = None;
+        self.workers.retain_mut(|worker| match worker.child.try_wait() {
+            None => true,
+            Some(End::Exited(0)) => false,
+            Some(end) => {
+                failure = Some((worker.role, worker.place, end));
+                false
+            }
+        });
+        if let Some((role, place, end)) = failure {
+            return Err(self.complain(role, place, end));
+        }
         let still = self.meter.since_last();
         if still > self.storm.limit && !self.workers.is_empty() {
             return Err(self.trace(&format!("nobody got on for {still:?}")));
