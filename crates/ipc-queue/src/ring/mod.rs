@@ -387,11 +387,7 @@ impl<M: Memory> Ring<'_, M> {
         }
         // Dead, or a seat that does not exist. Only a look at the slot that comes after the look
         // at the life word shows what the dead left: it may have been done with the claim before.
-        if cfg!(ipc_planted = "no_second_look") || self.0.slot(index).look() == state {
-            Claimer::Dead
-        } else {
-            Claimer::Done
-        }
+        if self.0.slot(index).look() == state { Claimer::Dead } else { Claimer::Done }
     }
 
     /// A slot does not fit the position: the position was stale, or the words make no sense.
