@@ -45,8 +45,19 @@ pub(crate) struct Tuning {
     /// Looks at the slot after giving the processor away.
     pub(crate) n_yields: u32,
     /// The longest sleep before a look at the words without being woken. It is a backstop for
-    /// kernels and sandboxes that do not tell of every death, and not part of the protocol.
+    /// kernels and sandboxes that do not tell of every death, and not part of the protocol; the
+    /// greatest of all durations means that there is none.
     pub(crate) longest_sleep: Duration,
+}
+
+impl Tuning {
+    /// The first sleep of a wait; each that ends without news is followed by one twice as long.
+    fn first_sleep(self) -> Duration {
+        match self.longest_sleep {
+            Duration::MAX => Duration::MAX,
+            longest => longest.min(Duration::from_millis(50)),
+        }
+    }
 }
 
 /// The place of the alarm among the words that a sleeper is queued on.
@@ -105,17 +116,17 @@ impl<M: Memory> Ring<'_, M> {
                 }
             }
         }
-        self.sleep_until(event, deadline, tuning.longest_sleep, attempt)
+        self.sleep_until(event, deadline, tuning, attempt)
     }
 
     fn sleep_until(
         self,
         event: &Event,
         deadline: Deadline,
-        longest: Duration,
+        tuning: Tuning,
         attempt: impl Fn() -> Result<Claim, Blocked>,
     ) -> Result<Claim, Refused> {
-        let mut slice = longest.min(Duration::from_millis(50));
+        let mut slice = tuning.first_sleep();
         loop {
             event.announce();
             let alarm = self.0.bells().alarm.value();
@@ -128,7 +139,7 @@ impl<M: Memory> Ring<'_, M> {
             }
             match self.sleep(event, alarm, &obstacle, deadline.min(Deadline::after(slice))) {
                 Woken::By(ALARM) => self.0.bells().call_all(),
-                Woken::TimedOut => slice = longest.min(slice * 2),
+                Woken::TimedOut => slice = tuning.longest_sleep.min(slice.saturating_mul(2)),
                 Woken::By(_) | Woken::Changed => {}
             }
         }

@@ -65,8 +65,6 @@ impl Event {
     /// Wakes one sleeper. If there is none, takes the mark away and wakes all who came meanwhile.
     #[cold]
     pub(crate) fn wake_one(&self) {
-        #[cfg(ipc_planted = "clear_before_wake")]
-        self.0.compare_exchange(WAITING, 0, Relaxed, Relaxed).ok();
         if futex_wake(&self.0, 1) == 0
             && self.0.compare_exchange(WAITING, 0, Relaxed, Relaxed).is_ok()
         {

@@ -1,0 +1,35 @@
+//! A death before every access to shared memory of every operation of the ring.
+//!
+//! It needs the crash world: `cargo xtask crash`.
+
+#[cfg(ipc_crash)]
+mod sweeps;
+
+#[cfg(not(ipc_crash))]
+#[expect(clippy::print_stdout, reason = "says why there is nothing to see")]
+fn main() {
+    println!("crash: this is not the crash world; `cargo xtask crash` is the way there");
+}
+
+#[cfg(ipc_crash)]
+fn main() -> std::process::ExitCode {
+    testkit::main(&[
+        ("ring: put into a free slot", sweeps::put_into_a_free_slot),
+        ("ring: put beside another putter", sweeps::put_beside_another_putter),
+        ("ring: get from a full slot", sweeps::get_from_a_full_slot),
+        ("ring: get beside another getter", sweeps::get_beside_another_getter),
+        ("ring: put wakes a getter", sweeps::put_wakes_a_getter),
+        ("ring: get wakes a putter", sweeps::get_wakes_a_putter),
+        ("ring: a getter dies asleep", sweeps::a_getter_dies_asleep),
+        ("ring: a putter dies asleep", sweeps::a_putter_dies_asleep),
+        ("ring: close wakes everybody", sweeps::close_wakes_everybody),
+        ("ring: put a long message", sweeps::put_a_long_message),
+        ("ring: get a long message", sweeps::get_a_long_message),
+        ("ring: take a dead one's seat", sweeps::take_a_dead_ones_seat),
+    ])
+}
+
+#[cfg(ipc_crash)]
+fn run(sweep: testkit::kill::Sweep<'_, sweeps::State>) -> testkit::Outcome {
+    Ok(sweep.at_every_access(ipc_core::primitive::crash::arm)?.into())
+}

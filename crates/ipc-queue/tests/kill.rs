@@ -1,0 +1,29 @@
+//! A death after every instruction of every operation of the ring.
+
+mod sweeps;
+
+use std::process::ExitCode;
+
+use testkit::Outcome;
+use testkit::kill::Sweep;
+
+fn main() -> ExitCode {
+    testkit::main(&[
+        ("ring: put into a free slot", sweeps::put_into_a_free_slot),
+        ("ring: put beside another putter", sweeps::put_beside_another_putter),
+        ("ring: get from a full slot", sweeps::get_from_a_full_slot),
+        ("ring: get beside another getter", sweeps::get_beside_another_getter),
+        ("ring: put wakes a getter", sweeps::put_wakes_a_getter),
+        ("ring: get wakes a putter", sweeps::get_wakes_a_putter),
+        ("ring: a getter dies asleep", sweeps::a_getter_dies_asleep),
+        ("ring: a putter dies asleep", sweeps::a_putter_dies_asleep),
+        ("ring: close wakes everybody", sweeps::close_wakes_everybody),
+        ("ring: put a long message", sweeps::put_a_long_message),
+        ("ring: get a long message", sweeps::get_a_long_message),
+        ("ring: take a dead one's seat", sweeps::take_a_dead_ones_seat),
+    ])
+}
+
+fn run(sweep: Sweep<'_, sweeps::State>) -> Outcome {
+    Ok(sweep.at_every_instruction()?.into())
+}
