@@ -44,8 +44,11 @@ pub(crate) struct Tuning {
     pub(crate) n_spins: u32,
     /// Looks at the slot after giving the processor away.
     pub(crate) n_yields: u32,
-    /// The longest sleep before a look at the words without being woken. It is a backstop for
-    /// kernels and sandboxes that do not tell of every death, and not part of the protocol.
+    /// The first sleep before a look at the words without being woken; each is twice as long as
+    /// the one before. It is a backstop for kernels and sandboxes that do not tell of every death,
+    /// and not part of the protocol.
+    pub(crate) first_sleep: Duration,
+    /// The longest of these sleeps.
     pub(crate) longest_sleep: Duration,
 }
 
@@ -105,17 +108,17 @@ impl<M: Memory> Ring<'_, M> {
                 }
             }
         }
-        self.sleep_until(event, deadline, tuning.longest_sleep, attempt)
+        self.sleep_until(event, deadline, tuning, attempt)
     }
 
     fn sleep_until(
         self,
         event: &Event,
         deadline: Deadline,
-        longest: Duration,
+        tuning: Tuning,
         attempt: impl Fn() -> Result<Claim, Blocked>,
     ) -> Result<Claim, Refused> {
-        let mut slice = longest.min(Duration::from_millis(50));
+        let mut slice = tuning.first_sleep;
         loop {
             event.announce();
             let alarm = self.0.bells().alarm.value();
@@ -128,7 +131,7 @@ impl<M: Memory> Ring<'_, M> {
             }
             match self.sleep(event, alarm, &obstacle, deadline.min(Deadline::after(slice))) {
                 Woken::By(ALARM) => self.0.bells().call_all(),
-                Woken::TimedOut => slice = longest.min(slice * 2),
+                Woken::TimedOut => slice = tuning.longest_sleep.min(slice * 2),
                 Woken::By(_) | Woken::Changed => {}
             }
         }
