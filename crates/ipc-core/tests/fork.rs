@@ -10,9 +10,10 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use ipc_core::wire::{Limits, MessageSocket};
+use ipc_core::wire::{self, Limits, MessageSocket, RecvError};
 use ipc_core::{Deadline, DeathWatch, Kind, PerProcess, ProcessId, Segment};
-use testkit::child::fork;
+use rustix::event::{PollFd, PollFlags};
+use testkit::child::{End, fork};
 use testkit::{Outcome, Report};
 
 fn main() -> ExitCode {
@@ -21,6 +22,9 @@ fn main() -> ExitCode {
         ("a static per process begins anew in a forked child", per_process),
         ("a forked child has its parent's segments, mapped where they are", segments),
         ("a segment whose last handle a child drops stays the parent's", dropped),
+        ("memory outlives the process that made it", inherited_by_message),
+        ("a process that dies making a named segment leaves no name", killed_while_naming),
+        ("a process that dies in the middle of a message is seen to", killed_while_sending),
         ("a fork in the middle of opening segments does not hang the child", fork_while_opening),
         ("a fork while a thread receives does not hang the child", fork_while_receiving),
     ])
@@ -95,6 +99,60 @@ fn dropped() -> Outcome {
     let again = Segment::from_fd(fd, KIND, 0)?;
     assert_eq!(again.as_ptr(), segment.as_ptr());
     outcome
+}
+
+fn inherited_by_message() -> Outcome {
+    let (near, far) = MessageSocket::pair()?;
+    let mut child = fork(move || {
+        let segment = Segment::create(KIND, 7, 4096).unwrap();
+        // SAFETY: the first of 4,096 bytes, which nobody else has yet.
+        unsafe { segment.as_ptr().write_volatile(42) };
+        far.send(&wire::encode(&("made", segment)).unwrap(), Deadline::NEVER).unwrap();
+        0
+    });
+    assert!(child.wait().is_success());
+    let message = near.recv(&Limits::default(), Deadline::NEVER)?.ok_or("no message")?;
+    let (_, segment): (String, Segment) = wire::decode(message)?;
+    segment.check(KIND, 7)?;
+    // SAFETY: the process that made the segment has ended, and nobody else has it.
+    let found = unsafe { segment.as_ptr().read_volatile() };
+    assert_eq!((found, segment.len()), (42, 4096));
+    Ok(Report::PASSED)
+}
+
+fn killed_while_naming() -> Outcome {
+    let name = format!("multiproc-test-{}-killed", ProcessId::current()?);
+    let mut child = fork(|| {
+        let made = Segment::create_named(&name, KIND, 0, 64, |_| {
+            // SAFETY: takes two numbers; the process ends.
+            unsafe { libc::raise(libc::SIGKILL) };
+        });
+        i32::from(made.is_ok())
+    });
+    assert_eq!(child.wait(), End::Killed(libc::SIGKILL));
+    let found = Segment::open_named(&name, KIND, 0);
+    assert!(found.is_err_and(|error| error.is_not_found()));
+    drop(Segment::create_named(&name, KIND, 0, 64, |_| {})?);
+    Segment::unlink(&name)?;
+    Ok(Report::PASSED)
+}
+
+fn killed_while_sending() -> Outcome {
+    let (near, far) = MessageSocket::pair()?;
+    let mut child = fork(move || {
+        far.send_parts(b"whole", &[], Deadline::NEVER).unwrap();
+        // Larger than the socket holds, so that it is killed inside.
+        i32::from(far.send_parts(&vec![0; 64 << 20], &[], Deadline::NEVER).is_ok())
+    });
+    assert_eq!(near.recv(&Limits::default(), Deadline::NEVER)?.map(|it| it.bytes.len()), Some(5));
+    // Once a part of the second is here, the child is inside, and cannot come out of it.
+    let mut readable = [PollFd::new(&near, PollFlags::IN)];
+    rustix::event::poll(&mut readable, None)?;
+    child.kill();
+    assert_eq!(child.wait(), End::Killed(libc::SIGKILL));
+    let error = near.recv(&Limits::default(), Deadline::NEVER).err();
+    assert!(matches!(error, Some(RecvError::Truncated)), "{error:?}");
+    Ok(Report::PASSED)
 }
 
 /// Forks with whatever threads there are; the child runs `body` and is gone.

@@ -109,6 +109,39 @@ fn bytes_that_are_no_such_value_are_an_error() {
     assert!(matches!(error, DecodeError::NoSuchHandle { index: 0, count: 0 }), "{error}");
 }
 
+/// A list as the textbooks have it: each element holds the rest.
+#[derive(Debug, Serialize, Deserialize)]
+enum List {
+    End,
+    Element(u8, Box<List>),
+}
+
+#[test]
+fn values_that_contain_themselves_may_be_nested_but_not_without_end() {
+    let list = |len: u8| (0..len).fold(List::End, |rest, n| List::Element(n, Box::new(rest)));
+    let message = wire::encode(&list(190)).unwrap();
+    assert!(matches!(wire::decode(message).unwrap(), List::Element(189, _)));
+    let error = wire::decode::<List>(wire::encode(&list(210)).unwrap()).unwrap_err();
+    assert!(matches!(error, DecodeError::TooDeep { limit: 200 }), "{error}");
+    // As many levels as a stranger likes, in the smallest stack that a thread has by default.
+    let endless = vec![1; 64 << 20];
+    let error = wire::decode_plain::<List>(&endless).unwrap_err();
+    assert!(matches!(error, DecodeError::TooDeep { .. }), "{error}");
+}
+
+#[test]
+fn a_list_of_nothing_may_be_long_but_not_without_end() {
+    let mut bytes = Vec::new();
+    wire::encode_plain(&vec![(); 60_000], &mut bytes).unwrap();
+    assert_eq!(wire::decode_plain::<Vec<()>>(&bytes).unwrap().len(), 60_000);
+    bytes.clear();
+    wire::encode_plain(&(u64::MAX / 2), &mut bytes).unwrap();
+    let error = wire::decode_plain::<Vec<()>>(&bytes).unwrap_err();
+    assert!(matches!(error, DecodeError::TooManyItems { .. }), "{error}");
+    let error = wire::decode_plain::<BTreeMap<(), ()>>(&bytes).unwrap_err();
+    assert!(matches!(error, DecodeError::TooManyItems { .. }), "{error}");
+}
+
 #[test]
 fn a_forged_index_is_an_error() {
     let mut message = wire::encode(&Handle::from(null())).unwrap();

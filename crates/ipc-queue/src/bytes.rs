@@ -253,6 +253,11 @@ impl ByteQueue {
         if bytes.len() > limit {
             return Err(PutError::TooLarge { value: bytes, len: bytes.len(), limit });
         }
+        // A put that finds out after its claim leaves a hole behind; so only one that is overtaken
+        // by the close does.
+        if self.is_closed() {
+            return Err(PutError::Closed(bytes));
+        }
         let Seated { me, owner } =
             self.table.sit_down().map_err(|source| PutError::NoSeat { value: bytes, source })?;
         me.pend(ring.bells().alarm.word());

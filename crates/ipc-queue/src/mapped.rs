@@ -17,6 +17,7 @@
 //! pointers only, never by references.
 #![expect(unsafe_code, reason = "words and bytes in a mapping, by pointers checked at the open")]
 
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 use std::time::Duration;
 
@@ -162,6 +163,10 @@ pub(crate) struct Mapped {
 unsafe impl Send for Mapped {}
 // SAFETY: as above.
 unsafe impl Sync for Mapped {}
+
+// No code of others runs while a claim is held, so a panic cannot leave one behind.
+impl UnwindSafe for Mapped {}
+impl RefUnwindSafe for Mapped {}
 
 impl Mapped {
     /// Makes an empty ring in a segment of its own.
@@ -339,10 +344,6 @@ impl Tuning {
     };
 
     /// No look before the sleep, and no look without being woken: for proofs of the protocol.
-    pub(crate) const NONE: Self = Self {
-        n_spins: 0,
-        n_yields: 0,
-        first_sleep: Duration::from_secs(1000),
-        longest_sleep: Duration::from_secs(1000),
-    };
+    pub(crate) const NONE: Self =
+        Self { n_spins: 0, n_yields: 0, first_sleep: Duration::MAX, longest_sleep: Duration::MAX };
 }

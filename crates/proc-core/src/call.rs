@@ -28,8 +28,8 @@ pub enum Refusal {
 }
 
 /// What became of a call.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum Outcome<R> {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome<R> {
     /// The function returned this.
     Returned(R),
     /// It panicked.

@@ -2,10 +2,10 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use ipc_core::Deadline;
+use ipc_core::{Deadline, PerProcess, ProcessId};
 
 use crate::exit::ExitStatus;
 use crate::sys::process::{self, Signal, Waited};
@@ -18,15 +18,30 @@ pub(crate) struct Child {
     /// Stands for it, whatever becomes of the number.
     pidfd: OwnedFd,
     /// Which process it is a child of.
-    parent: u32,
+    parent: &'static Mark,
+    /// Its number together with its time of birth, once somebody has asked.
+    id: OnceLock<ProcessId>,
     /// How it ended, once that is known. Taking the status happens under the lock, so that nobody
     /// is told that there is none while another thread is taking it.
     status: Mutex<Option<ExitStatus>>,
 }
 
+/// Stands for a process in its own memory: a copy of the process has another one.
+///
+/// It has a size, so that no two are in the same place.
+#[derive(Debug)]
+struct Mark(#[expect(dead_code, reason = "only its place counts")] u8);
+
+impl Mark {
+    fn own() -> &'static Self {
+        static OWN: PerProcess<Mark> = PerProcess::new();
+        OWN.get_or_make(|_| Self(0))
+    }
+}
+
 impl Child {
     pub(crate) fn new(pid: u32, pidfd: OwnedFd) -> Self {
-        Self { pid, pidfd, parent: process::own_pid(), status: Mutex::new(None) }
+        Self { pid, pidfd, parent: Mark::own(), id: OnceLock::new(), status: Mutex::new(None) }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -35,7 +50,20 @@ impl Child {
 
     /// Whether this is the process whose child it is, and not a copy of that one.
     pub(crate) fn is_ours(&self) -> bool {
-        self.parent == process::own_pid()
+        std::ptr::eq(self.parent, Mark::own())
+    }
+
+    /// Its number together with its time of birth.
+    pub(crate) fn id(&self) -> io::Result<ProcessId> {
+        if let Some(id) = self.id.get() {
+            return Ok(*id);
+        }
+        // As long as the status is not taken the number is the child's own.
+        let status = self.lock();
+        match ProcessId::of(self.pid)? {
+            Some(id) if status.is_none() => Ok(*self.id.get_or_init(|| id)),
+            _ => Err(process::no_such_process()),
+        }
     }
 
     /// How it ended, if that was asked before. Then its number is free for others.

@@ -36,7 +36,12 @@ static CHILDREN: PerProcess<Mutex<Children>> = PerProcess::new();
 /// - POSIX `wait`
 pub fn wait() -> io::Result<(u32, ExitStatus)> {
     loop {
-        let pid = process::peek_any(Block::Yes)?;
+        let pid = match process::peek_any(Block::No)? {
+            // The fork server is a child too, but not one to wait for.
+            None if server::is_only_child() => return Err(process::no_child()),
+            None => process::peek_any(Block::Yes)?,
+            ended => ended,
+        };
         // The kernel named one that has ended; another thread may take its status before us.
         if let Some(pid) = pid
             && !server::reap(pid)

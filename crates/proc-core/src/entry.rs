@@ -30,7 +30,7 @@ use crate::fingerprint::Fingerprint;
 use crate::sys::image;
 
 /// A function, as it is named between two processes that run the same program.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Entry {
     /// Which program.
     program: Vec<u8>,

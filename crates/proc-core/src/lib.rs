@@ -5,6 +5,7 @@
 //!   in what they cost and in what the child begins with, and in nothing else.
 //! - [`JoinError`] and [`ExitStatus`] say what became of it: a panic with message and place, an exit
 //!   code, a signal.
+//! - [`Function`] names a function to a process that was started already.
 //! - [`current()`] and [`parent()`] say who this process is and whose child.
 //! - [`fork()`], [`wait()`] and [`wait_for()`] are the plain calls of the system.
 //!
@@ -54,18 +55,20 @@ mod error;
 mod exit;
 mod fingerprint;
 mod fork;
+mod function;
 mod panics;
 mod process;
 mod start;
 mod sys;
 
 pub use builder::Builder;
-pub use call::Refusal;
+pub use call::{Outcome, Refusal};
 pub use children::{wait, wait_for};
 pub use current::{Current, Parent, current, parent};
 pub use error::{JoinError, StartError};
 pub use exit::ExitStatus;
 pub use fork::{Fork, fork};
+pub use function::{Callable, Function};
 pub use panics::{PanicInfo, PanicLocation};
 pub use process::Process;
 pub use start::Start;

@@ -7,8 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ipc_core::Deadline;
 use ipc_core::wire::{Message, MessageSocket};
+use ipc_core::{Deadline, ProcessId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -131,6 +131,15 @@ impl<R> Process<R> {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.pid()
+    }
+
+    /// What tells the process from every other, also from a later one with the same number.
+    ///
+    /// # Errors
+    ///
+    /// If `/proc` cannot be read, and `ESRCH` if nobody asked before the status was taken.
+    pub fn id(&self) -> io::Result<ProcessId> {
+        self.child.id()
     }
 
     /// The name of the process: `Process-1`, `Process-2` and so on unless it was given another.

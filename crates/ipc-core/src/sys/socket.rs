@@ -14,8 +14,9 @@ use rustix::net::{
 /// The most descriptors that the kernel takes with one packet (`SCM_MAX_FD`).
 pub(crate) const MAX_HANDLES: usize = 253;
 
-/// Room for that many descriptors, and for the kernel to say more if it ever does.
-const CONTROL_SPACE: usize = rustix::cmsg_space!(ScmRights(MAX_HANDLES));
+/// Room for that many descriptors, and for the credentials that come first where somebody has asked
+/// for them on the socket.
+const CONTROL_SPACE: usize = rustix::cmsg_space!(ScmRights(MAX_HANDLES), ScmCredentials(1));
 
 /// Whether a call may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,8 @@ use std::fmt;
 use postcard::ser_flavors::Flavor;
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::budget::Limited;
+
 /// A form for values as bytes.
 ///
 /// There is one so far, [`Postcard`]. The trait cannot be implemented outside this crate: a codec
@@ -37,7 +39,10 @@ impl Codec for Postcard {
     }
 
     fn take<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), CodecError> {
-        postcard::take_from_bytes(bytes).map_err(CodecError)
+        let mut deserializer = postcard::Deserializer::from_bytes(bytes);
+        let value =
+            T::deserialize(Limited::new(&mut deserializer, bytes.len())).map_err(CodecError)?;
+        Ok((value, deserializer.finalize().map_err(CodecError)?))
     }
 }
 

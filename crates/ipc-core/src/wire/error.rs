@@ -27,6 +27,18 @@ pub enum DecodeError {
     /// The bytes are no such value.
     #[error("the bytes are not the value expected: {0}")]
     Value(#[source] CodecError),
+    /// Values lie in values to a depth that could use up the stack.
+    #[error("values are nested more than {limit} deep")]
+    TooDeep {
+        /// How deep they may be.
+        limit: u32,
+    },
+    /// A list says that it has far more items than there are bytes.
+    #[error("a list has more than {limit} items, and far fewer bytes")]
+    TooManyItems {
+        /// How many it may have.
+        limit: usize,
+    },
     /// The value ends before the bytes do.
     #[error("{count} bytes are left after the value")]
     LeftOverBytes {

@@ -29,6 +29,7 @@
 //! few or too many, or one that is not what it should be is an error of its own. Whatever happens,
 //! descriptors that did not become part of the value are closed.
 
+mod budget;
 mod codec;
 mod decode;
 mod encode;

@@ -131,7 +131,7 @@ impl<M: Memory> Ring<'_, M> {
             }
             match self.sleep(event, alarm, &obstacle, deadline.min(Deadline::after(slice))) {
                 Woken::By(ALARM) => self.0.bells().call_all(),
-                Woken::TimedOut => slice = tuning.longest_sleep.min(slice * 2),
+                Woken::TimedOut => slice = tuning.longest_sleep.min(slice.saturating_mul(2)),
                 Woken::By(_) | Woken::Changed => {}
             }
         }

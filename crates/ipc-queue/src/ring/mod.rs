@@ -134,7 +134,7 @@ impl<M: Memory> Ring<'_, M> {
             let at = self.tail_at()?;
             let seen = self.0.slot(at.index).look();
             if seen.since(at.lap) == 0 && seen.owner() == Owner::NOBODY {
-                if span > 1 && !self.further_slots_are_free(at, span)? {
+                if span > 1 && !self.further_slots_are_free(at, span, &mut last_odd)? {
                     continue;
                 }
                 let claimed = State::claimed_for_writing(at.lap, me, span);
@@ -245,7 +245,7 @@ impl<M: Memory> Ring<'_, M> {
 
     #[inline]
     fn checked(self, at: Position) -> Result<Position, Blocked> {
-        if at.index < self.0.n_slots() { Ok(at) } else { Err(Blocked::Corrupt) }
+        if at.is_in(self.0.n_slots()) { Ok(at) } else { Err(Blocked::Corrupt) }
     }
 
     /// Moves a position on past a message of `span` slots.
@@ -315,9 +315,14 @@ impl<M: Memory> Ring<'_, M> {
     }
 
     /// Whether the slots behind `at` are free too; an error names the first that is not.
-    fn further_slots_are_free(self, at: Position, span: u32) -> Result<bool, Blocked> {
+    fn further_slots_are_free(
+        self,
+        first: Position,
+        span: u32,
+        last_odd: &mut Option<Position>,
+    ) -> Result<bool, Blocked> {
         for further in 1..span {
-            let at = at.advance(further, self.0.n_slots());
+            let at = first.advance(further, self.0.n_slots());
             let seen = self.0.slot(at.index).look();
             match seen.since(at.lap) {
                 0 if seen.owner() == Owner::NOBODY => {}
@@ -326,7 +331,10 @@ impl<M: Memory> Ring<'_, M> {
                     return Ok(false);
                 }
                 // The tail has moved since.
-                _ => return Ok(false),
+                _ => {
+                    self.check_stale(self.0.tail(), first, last_odd)?;
+                    return Ok(false);
+                }
             }
         }
         Ok(true)

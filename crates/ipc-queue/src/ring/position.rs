@@ -48,6 +48,12 @@ impl Position {
         Self { lap: self.lap.wrapping_sub(1) & LAP_MASK, index: self.index }
     }
 
+    /// Whether this is a place in a ring of `n_slots`: what was read from a word may be anything.
+    #[inline]
+    pub(crate) fn is_in(self, n_slots: u32) -> bool {
+        self.index < n_slots && self.lap <= LAP_MASK
+    }
+
     /// Which of two positions comes first, if they are less than half of all laps apart.
     pub(crate) fn order(self, other: Self) -> Order {
         self.laps_after(other).cmp(&0).then(self.index.cmp(&other.index))
@@ -70,7 +76,7 @@ impl Position {
 
     fn from_bits(bits: u64) -> Self {
         let index = (bits & INDEX_MASK) as u32;
-        Self { lap: bits >> INDEX_BITS & LAP_MASK, index }
+        Self { lap: bits >> INDEX_BITS, index }
     }
 }
 
@@ -80,7 +86,7 @@ impl Position {
 pub(crate) struct PositionWord(AtomicU64);
 
 impl PositionWord {
-    /// Reads the position; the index is whatever the memory says, and is yet to be checked.
+    /// Reads the position, which is whatever the memory says, and is yet to be checked.
     #[inline]
     pub(crate) fn look(&self) -> Position {
         // E3 acquire.

@@ -60,7 +60,8 @@ pub enum Start {
     ForkServer,
     /// As a copy of this process, with all its memory; only if it has a single thread.
     ///
-    /// Costs more the more memory this process has.
+    /// Costs more the more memory this process has. The copy also has every descriptor open that this
+    /// process has: whoever reads from a pipe or a socket sees its end only when the copy is gone too.
     Fork,
 }
 

@@ -22,7 +22,7 @@ use crate::children;
 use crate::error::StartError;
 use crate::start::frame::{Call, Order, Parcel, Report};
 use crate::start::{self, Heard, Started, spawn};
-use crate::sys::process::Signal;
+use crate::sys::process::{self, Signal};
 
 /// The server of this process. A forked child has none yet.
 #[derive(Debug, Default)]
@@ -83,6 +83,16 @@ pub(super) fn start(call: Call, argument: Message) -> Result<Started, StartError
         forget(&server);
         Err(StartError::ServerDied)
     })
+}
+
+/// Whether the server is the one child that this process has.
+///
+/// It is not if the system does not tell.
+pub(crate) fn is_only_child() -> bool {
+    let State::Running(server) = &*lock() else {
+        return false;
+    };
+    process::children().is_ok_and(|children| children == [server.process.pid()])
 }
 
 /// Whether this is the number of the server, and it has ended; then its status is taken.

@@ -2,16 +2,16 @@
 //!
 //! # Safety
 //!
-//! The one unsafe operation takes the descriptor that this process was started with, once.
-#![expect(unsafe_code, reason = "takes over a descriptor that the parent put in place")]
+//! The unsafe operations take the descriptor that this process was started with, once, and make a
+//! call that writes to a local.
+#![expect(unsafe_code, reason = "takes over a descriptor of the parent's making")]
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
-use rustix::net::sockopt::socket_peercred;
 use rustix::process::getuid;
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
@@ -36,13 +36,29 @@ pub(crate) unsafe fn take_inherited(number: RawFd) -> io::Result<OwnedFd> {
 
 /// Whether the other end of a socket pair was made by this process's parent, for the same user.
 ///
+/// A parent in another pid namespace has the number zero, here as there.
+///
 /// # References
 ///
 /// - Linux `unix(7)`, `SO_PEERCRED`
 pub(crate) fn is_from_parent(socket: BorrowedFd<'_>) -> bool {
-    socket_peercred(socket).is_ok_and(|peer| {
-        process::number(peer.pid) == process::parent_pid() && peer.uid == getuid()
-    })
+    let mut peer = libc::ucred { pid: -1, uid: 0, gid: 0 };
+    // The size of three integers.
+    #[expect(clippy::cast_possible_truncation, reason = "it is twelve")]
+    let mut len = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: writes at most `len` bytes to the local, which consists of integers.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut peer).cast(),
+            &raw mut len,
+        )
+    };
+    result == 0
+        && u32::try_from(peer.pid) == Ok(process::parent_pid())
+        && peer.uid == getuid().as_raw()
 }
 
 /// Makes the standard input empty.

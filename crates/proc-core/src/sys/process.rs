@@ -66,6 +66,24 @@ pub(crate) fn thread_count() -> io::Result<usize> {
     Ok(std::fs::read_dir("/proc/self/task")?.count())
 }
 
+/// The numbers of this process's children, also of those that have ended.
+///
+/// An error if a thread ends meanwhile.
+///
+/// # References
+///
+/// - Linux `proc_pid_children(5)`
+pub(crate) fn children() -> io::Result<Vec<u32>> {
+    let mut children = Vec::new();
+    for thread in std::fs::read_dir("/proc/self/task")? {
+        // An error if the thread ends now, whose children then are another one's.
+        let of_thread = std::fs::read_to_string(thread?.path().join("children"))?;
+        let of_thread = of_thread.split_ascii_whitespace();
+        children.extend(of_thread.filter_map(|pid| pid.parse::<u32>().ok()));
+    }
+    Ok(children)
+}
+
 /// A descriptor that stands for the process; an error of kind `ESRCH` if there is no such process.
 ///
 /// # References
@@ -206,6 +224,11 @@ pub(crate) fn wait_pid(pid: u32, block: Block) -> io::Result<Option<ExitStatus>>
 /// Whether the error says that there is no such child.
 pub(crate) fn is_no_child(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::CHILD.raw_os_error())
+}
+
+/// The error that says so.
+pub(crate) fn no_child() -> io::Error {
+    Errno::CHILD.into()
 }
 
 /// The error for a process that is gone.

@@ -1,0 +1,288 @@
+//! Any sequence of operations against a `VecDeque`, and any number of threads against what each
+//! of them sent.
+#![cfg(not(ipc_loom))]
+#![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests end them")]
+
+use std::collections::VecDeque;
+use std::thread;
+use std::time::Duration;
+
+use ipc_core::Deadline;
+use ipc_queue::{Builder, ByteQueue, GetError, PutError};
+use proptest::prelude::*;
+use testkit::Watchdog;
+
+/// What a queue should be: messages, and how many slots they take.
+struct Reference {
+    messages: VecDeque<Vec<u8>>,
+    n_slots: usize,
+    payload: usize,
+    is_closed: bool,
+}
+
+impl Reference {
+    fn slots_of(&self, bytes: &[u8]) -> usize {
+        bytes.len().div_ceil(self.payload).max(1)
+    }
+
+    fn n_taken(&self) -> usize {
+        self.messages.iter().map(|message| self.slots_of(message)).sum()
+    }
+
+    /// What a put that does not wait comes to.
+    fn put(&mut self, bytes: &[u8]) -> &'static str {
+        if bytes.len() > self.payload * self.n_slots {
+            "too large"
+        } else if self.is_closed {
+            "closed"
+        } else if self.n_taken() + self.slots_of(bytes) > self.n_slots {
+            "full"
+        } else {
+            self.messages.push_back(bytes.to_vec());
+            "put"
+        }
+    }
+
+    /// What a get that does not wait comes to.
+    fn get(&mut self) -> Result<Vec<u8>, &'static str> {
+        let nothing = if self.is_closed { "closed" } else { "empty" };
+        self.messages.pop_front().ok_or(nothing)
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Put { handle: usize, len: usize, form: Form },
+    Get { handle: usize, form: Form },
+    Clone { handle: usize },
+    Reopen { handle: usize },
+    Drop { handle: usize },
+    Close { handle: usize },
+}
+
+/// How an operation is asked for; none of these waits.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Try,
+    Timeout,
+    Deadline,
+    /// The form that waits, where it is known that it need not.
+    Blocking,
+}
+
+fn form() -> impl Strategy<Value = Form> {
+    prop_oneof![Just(Form::Try), Just(Form::Timeout), Just(Form::Deadline), Just(Form::Blocking)]
+}
+
+/// Steps with messages of up to `longest` bytes and a bit; most are short.
+fn steps(longest: usize) -> impl Strategy<Value = Vec<Step>> {
+    let len = prop_oneof![4 => 0..=longest.min(150), 2 => 0..=longest, 1 => longest..=longest + 2];
+    let handle = 0..4_usize;
+    let step = prop_oneof![
+        20 => (handle.clone(), len, form())
+            .prop_map(|(handle, len, form)| Step::Put { handle, len, form }),
+        20 => (handle.clone(), form()).prop_map(|(handle, form)| Step::Get { handle, form }),
+        1 => handle.clone().prop_map(|handle| Step::Clone { handle }),
+        1 => handle.clone().prop_map(|handle| Step::Reopen { handle }),
+        2 => handle.clone().prop_map(|handle| Step::Drop { handle }),
+    ];
+    let close = handle.prop_map(|handle| Step::Close { handle });
+    // Some time or other it is closed, or not.
+    (proptest::collection::vec(step, 1..200), proptest::option::of((close, 0..250_usize))).prop_map(
+        |(mut steps, close)| {
+            if let Some((close, at)) = close {
+                steps.insert(at.min(steps.len()), close);
+            }
+            steps
+        },
+    )
+}
+
+fn shape() -> impl Strategy<Value = (usize, usize)> {
+    (prop_oneof![1..6_usize, 1..40_usize], prop_oneof![Just(1_usize), Just(112), Just(300)])
+}
+
+fn put(queue: &ByteQueue, bytes: &[u8], form: Form) -> &'static str {
+    let result = match form {
+        Form::Try => queue.try_put(bytes),
+        Form::Timeout => queue.put_timeout(bytes, Duration::ZERO),
+        Form::Deadline => queue.put_deadline(bytes, Deadline::now()),
+        Form::Blocking => queue.put(bytes),
+    };
+    match result {
+        Ok(()) => "put",
+        Err(PutError::Full(back)) if matches!(form, Form::Try) && back == bytes => "full",
+        Err(PutError::TimedOut(back)) if !matches!(form, Form::Try) && back == bytes => "full",
+        Err(PutError::Closed(back)) if back == bytes => "closed",
+        Err(PutError::TooLarge { value, len, .. }) if value.len() == len => "too large",
+        Err(other) => panic!("{other} ({form:?})"),
+    }
+}
+
+fn get(queue: &ByteQueue, form: Form) -> Result<Vec<u8>, &'static str> {
+    let result = match form {
+        Form::Try => queue.try_get(),
+        Form::Timeout => queue.get_timeout(Duration::ZERO),
+        Form::Deadline => queue.get_deadline(Deadline::now()),
+        Form::Blocking => queue.get(),
+    };
+    result.map_err(|error| match error {
+        GetError::Empty if matches!(form, Form::Try) => "empty",
+        GetError::TimedOut if !matches!(form, Form::Try) => "empty",
+        GetError::Closed => "closed",
+        other => panic!("{other} ({form:?})"),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_queue_does_what_a_vec_deque_would(
+        ((n_slots, message_bytes), steps) in shape().prop_flat_map(|(n_slots, message_bytes)| {
+            let payload = (message_bytes + 16).next_multiple_of(64) - 16;
+            (Just((n_slots, message_bytes)), steps(n_slots * payload))
+        })
+    ) {
+        let _watchdog = Watchdog::start(Duration::from_secs(60), "a queue and a reference");
+        let first = Builder::new(n_slots).message_bytes(message_bytes).bytes()?;
+        let payload = first.max_message() / n_slots;
+        let mut reference =
+            Reference { messages: VecDeque::new(), n_slots, payload, is_closed: false };
+        let mut handles = vec![first];
+        let mut fill = 0_u8;
+        for step in steps {
+            let at = |handle: usize| handle % handles.len();
+            match step {
+                Step::Put { handle, len, form } => {
+                    fill = fill.wrapping_add(1);
+                    let bytes: Vec<u8> =
+                        (0..len).map(|at| fill ^ at.to_le_bytes()[0] ^ at.to_le_bytes()[1]).collect();
+                    let expected = reference.put(&bytes);
+                    // It would wait for ever.
+                    let waits = expected == "full" && matches!(form, Form::Blocking);
+                    let form = if waits { Form::Timeout } else { form };
+                    prop_assert_eq!(put(&handles[at(handle)], &bytes, form), expected);
+                }
+                Step::Get { handle, form } => {
+                    let expected = reference.get();
+                    let waits = expected == Err("empty") && matches!(form, Form::Blocking);
+                    let form = if waits { Form::Timeout } else { form };
+                    prop_assert_eq!(get(&handles[at(handle)], form), expected);
+                }
+                Step::Clone { handle } => handles.push(handles[at(handle)].clone()),
+                Step::Reopen { handle } => {
+                    let segment = handles[at(handle)].segment().clone();
+                    handles.push(ByteQueue::from_segment(segment)?);
+                }
+                Step::Drop { handle } => {
+                    if handles.len() > 1 {
+                        handles.swap_remove(at(handle));
+                    }
+                }
+                Step::Close { handle } => {
+                    handles[at(handle)].close();
+                    reference.is_closed = true;
+                }
+            }
+            for handle in &handles {
+                prop_assert_eq!(handle.len(), reference.n_taken());
+                prop_assert_eq!(handle.is_empty(), reference.messages.is_empty());
+                prop_assert_eq!(handle.is_full(), reference.n_taken() == n_slots);
+                prop_assert_eq!(handle.is_closed(), reference.is_closed);
+            }
+        }
+        let stats = handles[0].stats();
+        prop_assert_eq!((stats.dead_users, stats.deaths_repaired), (0, 0));
+        while let Ok(expected) = reference.get() {
+            prop_assert_eq!(handles[0].try_get().ok(), Some(expected));
+        }
+        prop_assert!(handles[0].is_empty());
+    }
+}
+
+/// Who sent a message, which of its messages it is, and bytes that follow from both.
+fn message(putter: u8, number: u32, len: usize) -> Vec<u8> {
+    let mut bytes = vec![putter];
+    bytes.extend(number.to_le_bytes());
+    let more =
+        (0..len).map(|at| (at * 13 + number as usize + usize::from(putter)).to_le_bytes()[0]);
+    bytes.extend(more);
+    bytes
+}
+
+fn read(bytes: &[u8]) -> (u8, u32) {
+    let (&putter, rest) = bytes.split_first().expect("a putter");
+    let number = u32::from_le_bytes(*rest.first_chunk().expect("a number"));
+    assert_eq!(bytes, message(putter, number, bytes.len() - 5), "a torn message");
+    (putter, number)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 24,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn threads_get_each_message_once_and_each_putters_in_order(
+        n_slots in 1..9_usize,
+        putters in 1..4_u8,
+        n_getters in 1..4_usize,
+        seed: u64,
+    ) {
+        const EACH: u32 = 300;
+        let _watchdog = Watchdog::start(Duration::from_secs(120), "threads over a queue");
+        let queue = Builder::new(n_slots).without_backstop().bytes()?;
+        let longest = queue.max_message() - 5;
+        let len_of = |putter: u8, number: u32| {
+            // Most are short, some take all there is.
+            let mut random = seed ^ u64::from(putter) << 32 ^ u64::from(number);
+            random = random.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+            let len = (random >> 3) as usize;
+            if random % 8 < 5 { len % longest.min(100) } else { len % (longest + 1) }
+        };
+        let got: Vec<Vec<(u8, u32)>> = thread::scope(|scope| {
+            let at_work: Vec<_> = (0..putters)
+                .map(|putter| {
+                    let queue = &queue;
+                    scope.spawn(move || {
+                        for number in 0..EACH {
+                            let bytes = message(putter, number, len_of(putter, number));
+                            queue.put(&bytes).expect("it is open and the message fits");
+                        }
+                    })
+                })
+                .collect();
+            let getters: Vec<_> = (0..n_getters)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let mut got = Vec::new();
+                        let mut bytes = Vec::new();
+                        while queue.get_into(&mut bytes, Deadline::NEVER).is_ok() {
+                            got.push(read(&bytes));
+                        }
+                        got
+                    })
+                })
+                .collect();
+            for putter in at_work {
+                putter.join().expect("a putter");
+            }
+            queue.close();
+            getters.into_iter().map(|getter| getter.join().expect("a getter")).collect()
+        });
+        for got in &got {
+            for putter in 0..putters {
+                let numbers = got.iter().filter(|(from, _)| *from == putter).map(|(_, it)| it);
+                prop_assert!(numbers.is_sorted_by(|one, next| one < next), "out of order");
+            }
+        }
+        let mut all: Vec<_> = got.into_iter().flatten().collect();
+        all.sort_unstable();
+        let sent = (0..putters).flat_map(|putter| (0..EACH).map(move |number| (putter, number)));
+        prop_assert!(sent.eq(all), "not each message once");
+        prop_assert!(queue.is_empty());
+    }
+}

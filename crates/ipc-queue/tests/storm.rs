@@ -1,0 +1,216 @@
+//! Many putters and getters in processes of their own, killed at random: no message is lost or
+//! comes twice, and nobody sleeps for ever.
+//!
+//! The queue sleeps without a backstop, and nobody here uses a timeout: who is not woken is found.
+//! There are as many seats as workers, and one for the audit, so that the dead's seats are given
+//! out again at once.
+
+use std::process::ExitCode;
+
+#[cfg(not(ipc_loom))]
+mod ring {
+    use std::time::Duration;
+
+    use ipc_core::Deadline;
+    use ipc_queue::{Builder, ByteQueue, GetError, PutError};
+    use testkit::Outcome;
+    use testkit::kill::{Ledger, Message, Storm, Worker};
+
+    /// What is stormed, and how.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Setting {
+        pub(crate) capacity: usize,
+        pub(crate) putters: usize,
+        pub(crate) getters: usize,
+        /// How long messages are: at least eight bytes, and less than the end of this range.
+        pub(crate) lens: (usize, usize),
+        /// How many kills in the quick form.
+        pub(crate) kills: u64,
+    }
+
+    struct Stormed {
+        queue: ByteQueue,
+        ledger: Ledger,
+        lens: (usize, usize),
+    }
+
+    /// More messages than a sender can put in the time.
+    const ROOM: u64 = 1 << 27;
+
+    /// A getter has got bytes that nobody has put.
+    const TORN: i32 = 3;
+    /// A queue said what it must never say here.
+    const REFUSED: i32 = 4;
+
+    pub(crate) fn storm(name: &str, setting: Setting) -> Outcome {
+        let Setting { capacity, putters, getters, lens, kills } = setting;
+        let seats = putters + getters + 1;
+        let queue = Builder::new(capacity).seats(seats).without_backstop().bytes()?;
+        if lens.1 > queue.max_message() + 1 {
+            return Err(format!("messages of {} bytes do not fit", lens.1 - 1).into());
+        }
+        // The one that drains in the end is a receiver too.
+        let ledger = Ledger::new(putters, getters + 1, ROOM);
+        let stormed = Stormed { queue, ledger, lens };
+        let end = Storm::new(name, &stormed)
+            .role("putter", putters, Stormed::put)
+            .role("getter", getters, Stormed::get)
+            .on_death(|stormed, death| match death.role.as_str() {
+                "putter" => stormed.ledger.sender_died(death.place),
+                _ => stormed.ledger.receiver_died(death.place),
+            })
+            .on_stop(|stormed| stormed.queue.close())
+            .kills(if testkit::full() { kills * 50 } else { kills })
+            .mean(Duration::from_millis(2))
+            .run()?;
+        let drain = Receiver { stormed: &stormed, place: getters };
+        let mut bytes = Vec::new();
+        while drain.take(&mut bytes, || ())? {}
+        let Stormed { queue, ledger, .. } = &stormed;
+        if !queue.is_empty() {
+            return Err(format!("{queue:?} was drained").into());
+        }
+        let audit = ledger.audit();
+        let stats = queue.stats();
+        // Each death takes one message with it at most, or leaves one hole.
+        if stats.deaths_repaired > end.kills || audit.in_doubt > audit.sender_deaths {
+            return Err(format!("{stats:?} after {} kills: {audit}", end.kills).into());
+        }
+        Ok(audit.report(&end)?.into())
+    }
+
+    impl Stormed {
+        fn put(&self, me: &Worker<'_>) -> i32 {
+            let mut rng = me.rng("lengths");
+            let (least, end) = self.lens;
+            let mut bytes = Vec::new();
+            loop {
+                let Some(message) = self.ledger.intend(me.place) else { return 0 };
+                bytes.resize(least + rng.index(end - least), 0);
+                message.fill(&mut bytes);
+                match self.queue.put(&bytes) {
+                    Ok(()) => self.ledger.committed(message),
+                    Err(PutError::Closed(_)) => {
+                        self.ledger.refused(message);
+                        return 0;
+                    }
+                    Err(error) => return complain(&error.to_string()),
+                }
+            }
+        }
+
+        fn get(&self, me: &Worker<'_>) -> i32 {
+            let receiver = Receiver { stormed: self, place: me.place };
+            let mut bytes = Vec::new();
+            loop {
+                match receiver.take(&mut bytes, || me.got_on()) {
+                    Ok(true) => {}
+                    Ok(false) => return 0,
+                    Err(Torn) => return TORN,
+                }
+            }
+        }
+    }
+
+    struct Receiver<'s> {
+        stormed: &'s Stormed,
+        place: usize,
+    }
+
+    /// A message came that is not as it was put, or an error.
+    #[derive(Debug)]
+    struct Torn;
+
+    impl Receiver<'_> {
+        /// Takes one message, unless there will be none any more.
+        fn take(&self, bytes: &mut Vec<u8>, got_on: impl Fn()) -> Result<bool, Torn> {
+            let Stormed { queue, ledger, .. } = self.stormed;
+            ledger.taking(self.place);
+            match queue.get_into(bytes, Deadline::NEVER) {
+                Ok(()) => {
+                    // Noted before it is looked at, so that few die with a message that they have
+                    // got and not noted.
+                    let Some(head) = bytes.first_chunk() else { return Err(Torn) };
+                    let message = Message::from_bits(u64::from_le_bytes(*head));
+                    ledger.got(self.place, message);
+                    got_on();
+                    if Message::read(bytes) == Some(message) { Ok(true) } else { Err(Torn) }
+                }
+                Err(GetError::Closed) => {
+                    ledger.got_nothing(self.place);
+                    Ok(false)
+                }
+                Err(error) => {
+                    complain(&error.to_string());
+                    Err(Torn)
+                }
+            }
+        }
+    }
+
+    impl std::fmt::Display for Torn {
+        fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("a message came that nobody has put")
+        }
+    }
+
+    impl std::error::Error for Torn {}
+
+    #[expect(clippy::print_stderr, reason = "a worker's only way to say what is wrong")]
+    fn complain(what: &str) -> i32 {
+        eprintln!("{what}");
+        REFUSED
+    }
+}
+
+#[cfg(not(ipc_loom))]
+fn main() -> ExitCode {
+    use ring::{Setting, storm};
+
+    /// Fits into a slot.
+    const SHORT: (usize, usize) = (8, 65);
+
+    testkit::main(&[
+        ("ring: 3 putters and 3 getters, one slot", || {
+            storm(
+                "one slot",
+                Setting { capacity: 1, putters: 3, getters: 3, lens: SHORT, kills: 400 },
+            )
+        }),
+        ("ring: 3 putters and 3 getters, three slots", || {
+            storm(
+                "three slots",
+                Setting { capacity: 3, putters: 3, getters: 3, lens: SHORT, kills: 400 },
+            )
+        }),
+        ("ring: 3 putters and 3 getters, 64 slots", || {
+            storm(
+                "64 slots",
+                Setting { capacity: 64, putters: 3, getters: 3, lens: SHORT, kills: 400 },
+            )
+        }),
+        ("ring: a putter and 4 getters", || {
+            storm("1:4", Setting { capacity: 3, putters: 1, getters: 4, lens: SHORT, kills: 250 })
+        }),
+        ("ring: 4 putters and a getter", || {
+            storm("4:1", Setting { capacity: 3, putters: 4, getters: 1, lens: SHORT, kills: 250 })
+        }),
+        ("ring: messages of one to all of five slots", || {
+            storm(
+                "five slots",
+                Setting { capacity: 5, putters: 3, getters: 3, lens: (8, 561), kills: 400 },
+            )
+        }),
+        ("ring: messages of one to twenty of 64 slots", || {
+            storm(
+                "long",
+                Setting { capacity: 64, putters: 2, getters: 2, lens: (8, 2241), kills: 300 },
+            )
+        }),
+    ])
+}
+
+#[cfg(ipc_loom)]
+fn main() -> ExitCode {
+    ExitCode::SUCCESS
+}
