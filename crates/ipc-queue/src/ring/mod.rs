@@ -379,6 +379,8 @@ impl<M: Memory> Ring<'_, M> {
         if !self.0.bells().alarm.is_closed() {
             return false;
         }
+        // Behind the mark, before the slot: the other end is the fence after a putter's claim (S6 in
+        // the README).
         fence(SeqCst);
         let seen = self.0.slot(at.index).look();
         seen.since(at.lap) < 0 || seen.since(at.lap) == 0 && seen.owner() == Owner::NOBODY
