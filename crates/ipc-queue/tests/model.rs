@@ -125,7 +125,7 @@ impl Memory for Words {
         &self.retired
     }
     fn tuning(&self) -> Tuning {
-        Tuning { n_spins: 0, n_yields: 0, longest_sleep: Duration::MAX }
+        Tuning { n_spins: 0, n_yields: 0, first_sleep: Duration::MAX, longest_sleep: Duration::MAX }
     }
 }
 
