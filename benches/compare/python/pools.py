@@ -1,0 +1,76 @@
+"""pool: WARM_UP WINDOW SCENARIO WORKERS CHUNKED SINGLE LARGE
+
+The last three are how many tasks there are at a time: in chunks, one by one, and with much in each.
+"""
+
+import sys
+import time
+
+import crew
+
+CALLS = 64
+LARGE_BYTES = 1 << 20
+LINE = 64
+SPIN = 10e-6
+
+
+def next_(number):
+    return number + 1
+
+
+def sum_(buffer):
+    return sum(buffer[::LINE])
+
+
+def spin(seconds):
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+
+def main():
+    scenario, n_workers, chunked, single, large = sys.argv[3], *map(int, sys.argv[4:8])
+    pool = crew.FORK.Pool(n_workers)
+
+    def submit(numbers):
+        tasks = [pool.apply_async(next_, (number,)) for number in numbers]
+        return [task.get() for task in tasks]
+
+    # How many tasks at a time, what makes an argument, what runs them, what comes back of each.
+    n, make, run, result = {
+        "map": (chunked, int, lambda these: pool.map(next_, these), next_),
+        "map1": (single, int, lambda these: pool.map(next_, these, chunksize=1), next_),
+        "submit": (single, int, submit, next_),
+        "call": (CALLS, int, lambda these: [pool.apply(next_, (this,)) for this in these], next_),
+        # Each buffer is one of its own: one object that occurs twice is sent once.
+        "1mib": (
+            large,
+            lambda _: bytearray(b"\1") * LARGE_BYTES,
+            lambda these: pool.map(sum_, these, chunksize=1),
+            lambda _: LARGE_BYTES // LINE,
+        ),
+        "spin": (
+            single,
+            lambda _: SPIN,
+            lambda these: pool.map(spin, these, chunksize=1),
+            lambda _: None,
+        ),
+    }[scenario]
+
+    for seconds in crew.times():
+        tasks = elapsed = 0
+        while elapsed < seconds:
+            arguments = [make(number) for number in range(n)]
+            start = time.perf_counter()
+            results = run(arguments)
+            elapsed += time.perf_counter() - start
+            tasks += n
+            if results != [result(argument) for argument in arguments]:
+                sys.exit("the results are wrong")
+    pool.terminate()
+    per_second = tasks / elapsed
+    crew.say(per_second * SPIN / n_workers if scenario == "spin" else per_second)
+
+
+if __name__ == "__main__":
+    main()

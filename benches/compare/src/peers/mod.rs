@@ -1,0 +1,15 @@
+//! Who is measured: a file a rival, and a folder for us.
+
+pub(crate) mod command;
+pub(crate) mod crossbeam;
+pub(crate) mod fork;
+pub(crate) mod ipc_channel;
+pub(crate) mod ipmpsc;
+pub(crate) mod multiproc;
+pub(crate) mod parking_lot;
+pub(crate) mod pipe;
+pub(crate) mod procspawn;
+pub(crate) mod pthread;
+pub(crate) mod python;
+pub(crate) mod rayon;
+pub(crate) mod std_sync;

@@ -1,0 +1,200 @@
+//! Pools of as many workers as there are cores; nobody is kept on a core.
+//!
+//! - `pool/empty/…`: tasks a second that do nothing but add one to a number. `map` maps over many
+//!   numbers in chunks of the pool's choice, `map1` with one task a message; `submit` hands in many
+//!   tasks one by one and then waits for all of them, `call` waits for each.
+//! - `pool/1mib/map1`: tasks a second that read a byte of every cache line of a buffer of 1 MiB,
+//!   which was made before the clock ran.
+//! - `pool/spin10us/map1`: tasks that use 10 us each; the figure is that time by the time that all
+//!   workers had.
+//!
+//! The results of all tasks are checked.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_bytes::ByteBuf;
+
+use crate::bench::{Bench, Metric};
+use crate::flags::Effort;
+use crate::peers::multiproc::pool::OurPool;
+use crate::peers::{procspawn, python, rayon};
+use crate::rounds::OURS;
+use crate::{Result, cores, timing};
+
+/// A pool of workers.
+pub(crate) trait Pooling: Sized {
+    /// Starts the workers.
+    fn new(n_workers: usize) -> Result<Self>;
+
+    /// Maps in chunks of the pool's choice.
+    fn map<A: Value, R: Value>(&self, function: fn(A) -> R, arguments: Vec<A>) -> Result<Vec<R>>;
+
+    /// Maps with one task a message.
+    fn map1<A: Value, R: Value>(&self, function: fn(A) -> R, arguments: Vec<A>) -> Result<Vec<R>>;
+
+    /// The same for arguments that are too large to lie in a socket.
+    fn map1_large<A: Value, R: Value>(
+        &self,
+        function: fn(A) -> R,
+        arguments: Vec<A>,
+    ) -> Result<Vec<R>> {
+        self.map1(function, arguments)
+    }
+
+    /// Hands in task by task, then waits for all.
+    fn submit<A: Value, R: Value>(&self, function: fn(A) -> R, arguments: Vec<A>)
+    -> Result<Vec<R>>;
+
+    /// Hands in a task and waits for it.
+    fn call<A: Value, R: Value>(&self, function: fn(A) -> R, argument: A) -> Result<R>;
+}
+
+/// What goes to a worker and comes back.
+pub(crate) trait Value: Serialize + DeserializeOwned + Send + 'static {}
+impl<T: Serialize + DeserializeOwned + Send + 'static> Value for T {}
+
+/// What there is to measure.
+pub(crate) fn benches() -> Vec<Bench> {
+    let empty_map = Bench::new("pool/empty/map", Metric::Tasks)
+        .peer(OURS, empty_map::<OurPool>)
+        .peer("rayon", empty_map::<rayon::Pool>)
+        .peer("python", python("map"));
+    let empty_map1 = Bench::new("pool/empty/map1", Metric::Tasks)
+        .peer(OURS, empty_map1::<OurPool>)
+        .peer("procspawn", empty_map1::<procspawn::Pool>)
+        .peer("rayon", empty_map1::<rayon::Pool>)
+        .peer("python", python("map1"));
+    let empty_submit = Bench::new("pool/empty/submit", Metric::Tasks)
+        .peer(OURS, empty_submit::<OurPool>)
+        .peer("procspawn", empty_submit::<procspawn::Pool>)
+        .peer("rayon", empty_submit::<rayon::Pool>)
+        .peer("python", python("submit"));
+    let empty_call = Bench::new("pool/empty/call", Metric::Tasks)
+        .peer(OURS, empty_call::<OurPool>)
+        .peer("procspawn", empty_call::<procspawn::Pool>)
+        .peer("rayon", empty_call::<rayon::Pool>)
+        .peer("python", python("call"));
+    let large_map1 = Bench::new("pool/1mib/map1", Metric::Tasks)
+        .peer(OURS, large_map1::<OurPool>)
+        .peer("procspawn", large_map1::<procspawn::Pool>)
+        .peer("rayon", large_map1::<rayon::Pool>)
+        .peer("python", python("1mib"));
+    let spin_map1 = Bench::new("pool/spin10us/map1", Metric::Efficiency)
+        .peer(OURS, spin_map1::<OurPool>)
+        .peer("procspawn", spin_map1::<procspawn::Pool>)
+        .peer("rayon", spin_map1::<rayon::Pool>)
+        .peer("python", python("spin"));
+    vec![empty_map, empty_map1, empty_submit, empty_call, large_map1, spin_map1]
+}
+
+/// How many tasks are mapped at a time: in chunks, one by one, and with much in each.
+const CHUNKED: u32 = 100_000;
+const SINGLE: u32 = 4_000;
+const LARGE: u32 = 32;
+
+/// How many calls are made between two looks at the clock.
+const CALLS: u32 = 64;
+
+fn python(scenario: &'static str) -> impl Fn(Effort) -> Result<f64> {
+    move |effort| {
+        let numbers = [cores::count()?, CHUNKED.try_into()?, SINGLE.try_into()?, LARGE.try_into()?];
+        let [n_workers, chunked, single, large] = numbers.map(|number| number.to_string());
+        python::measure("pools", &[scenario, &n_workers, &chunked, &single, &large], effort)
+    }
+}
+
+fn empty_map<P: Pooling>(effort: Effort) -> Result<f64> {
+    let pool = P::new(cores::count()?)?;
+    rate(effort, CHUNKED, numbers, |numbers| check_numbers(CHUNKED, &pool.map(next, numbers)?))
+}
+
+fn empty_map1<P: Pooling>(effort: Effort) -> Result<f64> {
+    let pool = P::new(cores::count()?)?;
+    rate(effort, SINGLE, numbers, |numbers| check_numbers(SINGLE, &pool.map1(next, numbers)?))
+}
+
+fn empty_submit<P: Pooling>(effort: Effort) -> Result<f64> {
+    let pool = P::new(cores::count()?)?;
+    rate(effort, SINGLE, numbers, |numbers| check_numbers(SINGLE, &pool.submit(next, numbers)?))
+}
+
+fn empty_call<P: Pooling>(effort: Effort) -> Result<f64> {
+    let pool = P::new(cores::count()?)?;
+    rate(effort, CALLS, numbers, |numbers| {
+        let results: Result<Vec<u64>> =
+            numbers.into_iter().map(|number| pool.call(next, number)).collect();
+        check_numbers(CALLS, &results?)
+    })
+}
+
+fn large_map1<P: Pooling>(effort: Effort) -> Result<f64> {
+    const LEN: usize = 1 << 20;
+    let pool = P::new(cores::count()?)?;
+    let buffers = |n| (0..n).map(|_| ByteBuf::from(vec![1; LEN])).collect();
+    rate(effort, LARGE, buffers, |buffers| {
+        let lines = u64::try_from(LEN / LINE)?;
+        let sums = pool.map1_large(sum, buffers)?;
+        check(sums.len() == usize::try_from(LARGE)? && sums.iter().all(|&sum| sum == lines))
+    })
+}
+
+fn spin_map1<P: Pooling>(effort: Effort) -> Result<f64> {
+    const TIME: Duration = Duration::from_micros(10);
+    let n_workers = cores::count()?;
+    let pool = P::new(n_workers)?;
+    let times = |n| (0..n).map(|_| TIME).collect();
+    let per_second = rate(effort, SINGLE, times, |times: Vec<Duration>| {
+        check(pool.map1(spin, times)?.len() == usize::try_from(SINGLE)?)
+    })?;
+    Ok(per_second * TIME.as_secs_f64() / f64::from(u32::try_from(n_workers)?))
+}
+
+/// How many tasks a second, where those of a batch are made before the clock runs.
+fn rate<A>(
+    effort: Effort,
+    batch: u32,
+    make: impl Fn(u32) -> Vec<A>,
+    run: impl Fn(Vec<A>) -> Result,
+) -> Result<f64> {
+    timing::rate(effort, || {
+        let arguments = make(batch);
+        let start = Instant::now();
+        run(arguments)?;
+        Ok((batch, start.elapsed()))
+    })
+}
+
+fn numbers(n: u32) -> Vec<u64> {
+    (0..u64::from(n)).collect()
+}
+
+fn check_numbers(n: u32, results: &[u64]) -> Result {
+    check(results.iter().copied().eq(1..=u64::from(n)))
+}
+
+fn check(is_right: bool) -> Result {
+    if is_right { Ok(()) } else { Err("the results are wrong".into()) }
+}
+
+/// The task that does nothing; never made a part of somebody's loop.
+#[inline(never)]
+fn next(number: u64) -> u64 {
+    black_box(number) + 1
+}
+
+const LINE: usize = 64;
+
+/// The task that looks at a buffer.
+fn sum(buffer: ByteBuf) -> u64 {
+    buffer.iter().step_by(LINE).map(|&byte| u64::from(byte)).sum()
+}
+
+/// The task that takes a time.
+fn spin(time: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        std::hint::spin_loop();
+    }
+}
