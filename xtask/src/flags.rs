@@ -92,12 +92,9 @@ pub(crate) struct Kill {
 /// Flags of `storm`.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Storm {
-    /// How many kills each storm makes
+    /// How many kills each storm makes, if it is to be another number than its own
     #[arg(long, value_name = "N")]
     pub(crate) kills: Option<u64>,
-    /// How long each storm lasts at least
-    #[arg(long, value_name = "N")]
-    pub(crate) seconds: Option<u64>,
     /// The seed of a storm that is to be repeated
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<String>,

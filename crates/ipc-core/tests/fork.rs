@@ -208,18 +208,24 @@ fn fork_while_opening() -> Outcome {
 
 fn fork_while_receiving() -> Outcome {
     let (left, right) = MessageSocket::pair()?;
+    let (say, hear) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
-        let receiver = scope.spawn(|| right.recv(&Limits::default(), Deadline::NEVER));
-        // As soon as a receive here times out without having looked, the other thread has the turn;
-        // whether it has or not, the child must not wait for it.
-        for _ in 0..20 {
-            let result = fork_with_threads(|| {
-                right.try_recv(&Limits::default()).is_err_and(|error| error.is_timed_out())
-            });
-            assert_eq!(result, Some(true));
+        let receiver = scope.spawn(|| {
+            say.send(rustix::thread::gettid()).unwrap();
+            right.recv(&Limits::default(), Deadline::NEVER)
+        });
+        // Asleep in the call, so that it is the thread's turn.
+        let stat = format!("/proc/self/task/{}/stat", hear.recv().unwrap());
+        while !std::fs::read_to_string(&stat).unwrap().contains(") S ") {
+            std::thread::yield_now();
         }
-        left.send_parts(b"for the thread", &[], Deadline::NEVER).unwrap();
-        assert_eq!(receiver.join().unwrap().unwrap().unwrap().bytes, b"for the thread");
+        let result = fork_with_threads(|| {
+            // The child sees the end of the stream if it gets to look; it has no such thread.
+            rustix::net::shutdown(&left, rustix::net::Shutdown::Write).unwrap();
+            right.recv(&Limits::default(), Deadline::NEVER).unwrap().is_none()
+        });
+        assert_eq!(result, Some(true));
+        assert!(receiver.join().unwrap().unwrap().is_none());
     });
     Ok(Report::PASSED)
 }

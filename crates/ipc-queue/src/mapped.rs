@@ -336,9 +336,14 @@ impl Memory for Mapped {
 impl Tuning {
     /// What suits most machines: a warm hand-over takes a fraction of a microsecond, a wake-up
     /// some tens of them.
-    pub(crate) const DEFAULT: Self =
-        Self { n_spins: 200, n_yields: 20, longest_sleep: Duration::from_secs(1) };
+    pub(crate) const DEFAULT: Self = Self {
+        n_spins: 200,
+        n_yields: 20,
+        first_sleep: Duration::from_millis(50),
+        longest_sleep: Duration::from_secs(1),
+    };
 
     /// No look before the sleep, and no look without being woken: for proofs of the protocol.
-    pub(crate) const NONE: Self = Self { n_spins: 0, n_yields: 0, longest_sleep: Duration::MAX };
+    pub(crate) const NONE: Self =
+        Self { n_spins: 0, n_yields: 0, first_sleep: Duration::MAX, longest_sleep: Duration::MAX };
 }

@@ -125,7 +125,7 @@ impl Memory for Words {
         &self.retired
     }
     fn tuning(&self) -> Tuning {
-        Tuning { n_spins: 0, n_yields: 0, longest_sleep: Duration::MAX }
+        Tuning { n_spins: 0, n_yields: 0, first_sleep: Duration::MAX, longest_sleep: Duration::MAX }
     }
 }
 
@@ -143,6 +143,7 @@ fn explore(model: impl Fn() + Send + Sync + 'static) {
 }
 
 /// Explores the model with the victim dying before its access 0, 1, 2, …, until it never does.
+#[expect(clippy::disallowed_types, reason = "what the explorations tell one another")]
 fn explore_deaths(model: impl Fn(u64) -> bool + Send + Sync + Clone + 'static) {
     use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
     for dies_at in 0.. {

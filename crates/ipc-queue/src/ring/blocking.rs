@@ -44,20 +44,12 @@ pub(crate) struct Tuning {
     pub(crate) n_spins: u32,
     /// Looks at the slot after giving the processor away.
     pub(crate) n_yields: u32,
-    /// The longest sleep before a look at the words without being woken. It is a backstop for
-    /// kernels and sandboxes that do not tell of every death, and not part of the protocol; the
-    /// greatest of all durations means that there is none.
+    /// The first sleep before a look at the words without being woken; each is twice as long as
+    /// the one before. It is a backstop for kernels and sandboxes that do not tell of every death,
+    /// and not part of the protocol.
+    pub(crate) first_sleep: Duration,
+    /// The longest of these sleeps.
     pub(crate) longest_sleep: Duration,
-}
-
-impl Tuning {
-    /// The first sleep of a wait; each that ends without news is followed by one twice as long.
-    fn first_sleep(self) -> Duration {
-        match self.longest_sleep {
-            Duration::MAX => Duration::MAX,
-            longest => longest.min(Duration::from_millis(50)),
-        }
-    }
 }
 
 /// The place of the alarm among the words that a sleeper is queued on.
@@ -126,7 +118,7 @@ impl<M: Memory> Ring<'_, M> {
         tuning: Tuning,
         attempt: impl Fn() -> Result<Claim, Blocked>,
     ) -> Result<Claim, Refused> {
-        let mut slice = tuning.first_sleep();
+        let mut slice = tuning.first_sleep;
         loop {
             event.announce();
             let alarm = self.0.bells().alarm.value();

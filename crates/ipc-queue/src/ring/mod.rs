@@ -23,6 +23,14 @@
 //! | put | the exchange of the first slot to full |
 //! | get | the exchange that claims the first slot for reading |
 //! | close | the mark on the alarm |
+//!
+//! # Edges
+//!
+//! E1 and E2 are the slots', E3 the positions'. Here:
+//!
+//! | edge | release side | acquire side | carries |
+//! |------|--------------|--------------|---------|
+//! | E4 | `after_put_claim`, by the fence behind a putter's claim | `is_closed_for_getters` | the claim, or else the mark of the close goes the other way |
 
 pub(crate) mod event;
 pub(crate) mod position;
@@ -264,6 +272,7 @@ impl<M: Memory> Ring<'_, M> {
     fn after_put_claim(self, claim: Claim) -> Result<Claim, Blocked> {
         let next = claim.at.advance(claim.span(), self.0.n_slots());
         self.0.tail().help(claim.at, next);
+        // E4 release.
         fence_after_exchange();
         let bells = self.0.bells();
         if bells.alarm.is_closed() {
@@ -379,6 +388,7 @@ impl<M: Memory> Ring<'_, M> {
         if !self.0.bells().alarm.is_closed() {
             return false;
         }
+        // E4 acquire: behind the mark, before the slot (S6 in the README).
         fence(SeqCst);
         let seen = self.0.slot(at.index).look();
         seen.since(at.lap) < 0 || seen.since(at.lap) == 0 && seen.owner() == Owner::NOBODY
