@@ -47,12 +47,13 @@ static RAN: AtomicBool = AtomicBool::new(false);
 /// Whether a fresh copy of this program would come through this door.
 ///
 /// It would if this process did, unless the entry is not the program's own but that of a library,
-/// which may have been loaded later than `main`.
+/// which may have been loaded later than `main`, or the program runs with other rights than those of
+/// whoever started it: then it must not let itself be told what to do.
 pub(crate) fn is_in_place() -> bool {
     // The address also makes the linker keep the entry.
     let entry = black_box(&raw const ENTRY);
     let is_of_program = image::program().is_some_and(|image| image.offset_of(entry).is_some());
-    RAN.load(Relaxed) && is_of_program
+    RAN.load(Relaxed) && is_of_program && !has_other_rights()
 }
 
 /// Takes over here if this process was started as a child and that has not happened yet.
@@ -109,6 +110,16 @@ fn run_later_initializers(
     }
 }
 
+/// Whether this program has rights, by its file or by who owns it, that whoever started it may lack.
+///
+/// # References
+///
+/// - Linux `getauxval(3)`, `AT_SECURE`
+fn has_other_rights() -> bool {
+    // SAFETY: has no conditions.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
 /// The channel over which this process is told what to do, if it was started as a child.
 ///
 /// The mark is taken off, so that programs started by this one do not see it. A program that runs
@@ -121,11 +132,9 @@ fn channel() -> Option<OwnedFd> {
     }
     // SAFETY: `getenv` returned a string that ends with a zero and stays until it is unset.
     let number = unsafe { CStr::from_ptr(value) }.to_str().ok().and_then(|text| text.parse().ok());
-    // SAFETY: has no conditions.
-    let has_other_rights = unsafe { libc::getauxval(libc::AT_SECURE) } != 0;
     // SAFETY: as for `getenv`; the text above is not used any more.
     unsafe { libc::unsetenv(MARKER.as_ptr()) };
-    if has_other_rights {
+    if has_other_rights() {
         return None;
     }
     let number: RawFd = number?;
