@@ -1,5 +1,5 @@
 //! Functions that are named to a process which was started already.
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 #![expect(unsafe_code, reason = "the names are from this very program")]
 
 mod common;
