@@ -72,7 +72,6 @@ impl Flags {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 mod tests {
     use super::*;
 

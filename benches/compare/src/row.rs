@@ -53,7 +53,6 @@ pub(crate) fn median(sorted: &[f64]) -> Option<f64> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test")]
 mod tests {
     use super::*;
 

@@ -87,13 +87,17 @@ impl Life {
 
     /// Gives the word back; nothing happens if the calling thread does not hold it.
     pub fn leave(&self, me: Thread) {
-        if self.is_held_by(me) {
+        // What the list holds is known from private memory: it must not keep a word that somebody
+        // has scribbled over, for the word's memory may soon be gone.
+        if me.holds(&self.0) {
             // Off the list first: from the store on, the next holder's list passes through the
             // line. The pending word covers the time between.
             me.pend(&self.0.word);
             me.unlink(&self.0);
-            // E1 release.
-            self.0.word.swap(0, Release);
+            if self.0.word.load(Relaxed) & OWNER == me.tid() {
+                // E1 release.
+                self.0.word.swap(0, Release);
+            }
             me.pend_clear();
         }
     }

@@ -1,4 +1,5 @@
 //! One test body, run with each way of starting a process.
+#![allow(dead_code, unused_imports, unused_macros, reason = "each test file uses its part")]
 
 use proc_core::{Process, Start};
 use serde::Serialize;
@@ -31,6 +32,31 @@ macro_rules! with_each_start {
     )*};
 }
 pub(crate) use with_each_start;
+
+/// The same for bodies that want to be alone: each runs in a process of its own.
+macro_rules! with_each_start_alone {
+    ($($name:ident)*) => {$(
+        mod $name {
+            use proc_core::{Process, Start};
+
+            #[test]
+            fn spawn() {
+                Process::spawn(|()| super::$name(Start::Spawn), ()).unwrap().join().unwrap();
+            }
+
+            #[test]
+            fn fork_server() {
+                Process::spawn(|()| super::$name(Start::ForkServer), ()).unwrap().join().unwrap();
+            }
+
+            #[test]
+            fn fork() {
+                Process::spawn(|()| super::$name(Start::Fork), ()).unwrap().join().unwrap();
+            }
+        }
+    )*};
+}
+pub(crate) use with_each_start_alone;
 
 /// Starts a process, as nearly every test does.
 #[track_caller]

@@ -1,0 +1,184 @@
+//! A script of operations on a queue, and of words that a stranger writes into its memory.
+//!
+//! The script is made of bytes, so that a fuzzer can write it. Whatever it says, every operation
+//! must return, with whatever result: that is all that is asked here.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use ipc_core::Deadline;
+use ipc_core::primitive::{AtomicU64, Ordering::Relaxed};
+use ipc_queue::{Builder, ByteQueue};
+
+/// Where the words of a queue lie, as the drawing in `src/mapped.rs` has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Places {
+    pub(crate) n_slots: usize,
+    pub(crate) n_seats: usize,
+    pub(crate) slot_bytes: usize,
+}
+
+impl Places {
+    pub(crate) const TAIL: usize = 128;
+    pub(crate) const HEAD: usize = 256;
+    /// The events of both sides, one in each half.
+    pub(crate) const EVENTS: usize = 384;
+    pub(crate) const ALARM: usize = 392;
+    pub(crate) const RETIRED: usize = 512;
+    const LIVES: usize = 640;
+
+    pub(crate) fn life(self, seat: usize) -> usize {
+        Self::LIVES + seat % self.n_seats * 64
+    }
+
+    /// A slot's word; the length of its message is eight bytes further on.
+    pub(crate) fn slot(self, index: usize) -> usize {
+        let slots = (Self::LIVES + self.n_seats * 64).next_multiple_of(128);
+        slots + index % self.n_slots * self.slot_bytes
+    }
+
+    /// All words that the protocol reads.
+    pub(crate) fn all(self) -> Vec<usize> {
+        let mut all = vec![Self::TAIL, Self::HEAD, Self::EVENTS, Self::ALARM, Self::RETIRED];
+        all.extend((0..self.n_seats).map(|seat| self.life(seat)));
+        all.extend((0..self.n_slots).flat_map(|index| [self.slot(index), self.slot(index) + 8]));
+        all
+    }
+}
+
+/// A queue for which the drawing is known.
+pub(crate) fn queue(n_slots: usize, n_seats: usize, message_bytes: usize) -> Option<(ByteQueue, Places)> {
+    let queue = Builder::new(n_slots).seats(n_seats).message_bytes(message_bytes).bytes().ok()?;
+    let slot_bytes = (message_bytes + 16).next_multiple_of(64);
+    Some((queue, Places { n_slots, n_seats, slot_bytes }))
+}
+
+/// A word of the queue's memory; nothing if there is none at that place.
+pub(crate) fn word(queue: &ByteQueue, place: usize) -> Option<&AtomicU64> {
+    queue.segment().at(place & !7).ok()
+}
+
+/// The bits of a slot's word.
+pub(crate) fn slot_bits(cycle: u64, owner: u64, span: u64) -> u64 {
+    (span & 0xfff) << 52 | (cycle & 0xff_ffff_ffff) << 12 | owner & 0xfff
+}
+
+/// The bits of a position.
+pub(crate) fn position_bits(lap: u64, index: u64) -> u64 {
+    lap << 24 | index & 0xff_ffff
+}
+
+/// Every operation that there is, none of which may wait for long.
+pub(crate) fn use_all(queue: &ByteQueue, bytes: &mut Vec<u8>) {
+    let long = [7; 4000];
+    let limit = queue.max_message();
+    for len in [0, 1, limit / 2, limit, limit + 1] {
+        operate(queue, 0, long.get(..len).unwrap_or(&long), bytes);
+    }
+    for form in 0..N_FORMS {
+        operate(queue, form, b"short", bytes);
+    }
+}
+
+/// How many ways there are to use a queue.
+pub(crate) const N_FORMS: u8 = 12;
+
+fn operate(queue: &ByteQueue, form: u8, message: &[u8], bytes: &mut Vec<u8>) {
+    const SOON: Duration = Duration::from_micros(30);
+    match form % N_FORMS {
+        0 => drop(queue.try_put(message)),
+        1 => drop(queue.put_deadline(message, Deadline::now())),
+        2 => drop(queue.put_timeout(message, SOON)),
+        3 => drop(queue.try_get_into(bytes)),
+        4 => drop(queue.get_into(bytes, Deadline::now())),
+        5 => drop(queue.get_timeout(SOON)),
+        6 => drop(black_box((queue.len(), queue.is_full(), queue.is_closed()))),
+        7 => drop(black_box(queue.stats())),
+        8 => drop(black_box(format!("{queue:?}"))),
+        // Sits down anew, in a seat of the dead if need be, and leaves it.
+        9 => drop(ByteQueue::from_segment(queue.segment().clone()).map(|other| {
+            other.try_put(message).ok();
+            other.try_get_into(bytes).ok();
+        })),
+        10 => drop(queue.clone()),
+        _ => drop(queue.try_get()),
+    }
+}
+
+/// Plays a script: a shape, then steps, until the bytes are at an end.
+pub(crate) fn play(script: &[u8]) {
+    let mut script = Script(script);
+    let n_slots = 1 + usize::from(script.byte() % 9);
+    let n_seats = 1 + usize::from(script.byte() % 4);
+    let message_bytes = if script.byte() % 2 == 0 { 1 } else { 112 };
+    let Some((queue, places)) = queue(n_slots, n_seats, message_bytes) else { return };
+    let message = [5; 4000];
+    let mut bytes = Vec::new();
+    while !script.0.is_empty() {
+        match script.byte() % 4 {
+            0 | 1 => scribble(&queue, places, &mut script),
+            2 => {
+                let len = usize::from(script.byte()) * queue.max_message() / 255;
+                operate(&queue, script.byte(), message.get(..len).unwrap_or(&message), &mut bytes);
+            }
+            _ => match script.byte() {
+                0 => queue.close(),
+                form => operate(&queue, form, b"short", &mut bytes),
+            },
+        }
+    }
+    // Whatever the words say now.
+    use_all(&queue, &mut bytes);
+}
+
+/// A stranger writes one word: what a fuzzer would find only after years, or anything.
+fn scribble(queue: &ByteQueue, places: Places, script: &mut Script<'_>) {
+    let place = script.place(places);
+    let Some(word) = word(queue, place) else { return };
+    let was = word.load(Relaxed);
+    let value = match script.byte() % 10 {
+        0 => 0,
+        1 => u64::MAX,
+        2 => was ^ 1 << (script.byte() % 64),
+        3 => was.wrapping_add(1),
+        4 => was.wrapping_sub(1),
+        5 => slot_bits(script.number(), script.number(), script.number()),
+        // The same message in another lap, of another owner, of another length.
+        6 => was ^ slot_bits(script.number(), script.number(), script.number()),
+        7 => position_bits(script.number(), script.number()),
+        8 => self::word(queue, script.place(places)).map_or(1, |other| other.swap(was, Relaxed)),
+        _ => script.number() | script.number() << 32,
+    };
+    word.store(value, Relaxed);
+}
+
+struct Script<'s>(&'s [u8]);
+
+impl Script<'_> {
+    /// The next byte; zero at the end.
+    fn byte(&mut self) -> u8 {
+        let Some((&first, rest)) = self.0.split_first() else { return 0 };
+        self.0 = rest;
+        first
+    }
+
+    /// Small numbers mostly, sometimes with all high bits set.
+    fn number(&mut self) -> u64 {
+        let low = self.byte();
+        match low {
+            0xf0.. => !u64::from(low & 0xf),
+            0xe0.. => u64::from(low & 0xf) << 24 | u64::from(self.byte()) << 8,
+            _ => u64::from(low),
+        }
+    }
+
+    /// One of the words of the protocol, or any.
+    fn place(&mut self, places: Places) -> usize {
+        let which = usize::from(self.byte());
+        let all = places.all();
+        match all.get(which % (all.len() + 1)) {
+            Some(place) => *place,
+            None => usize::from(self.byte()) << 4 | usize::from(self.byte()),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The plain fork, and closures in a copy of the process; in processes with a single thread.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::exit, reason = "a test")]
+#![expect(unsafe_code, reason = "forks")]
+
+use std::cell::Cell;
+use std::io::Write as _;
+
+use proc_core::{ExitStatus, Fork, Process, StartError, current, fork, parent, wait, wait_for};
+
+/// Runs a test where it is the only thread.
+macro_rules! alone {
+    ($($name:ident)*) => {$(
+        #[test]
+        fn $name() {
+            Process::spawn(|()| body::$name(), ()).unwrap().join().unwrap();
+        }
+    )*};
+}
+
+alone! {
+    fork_returns_twice
+    wait_returns_any_child_and_wait_for_the_one
+    child_of_fork_knows_whose_it_is
+    closure_works_on_a_copy_of_what_it_captured
+    closure_that_panics_unwinds_no_further_than_itself
+    copy_does_not_run_what_the_parent_registered_for_its_end
+    text_in_the_buffer_is_written_once
+}
+
+mod body {
+    use super::*;
+
+    pub(super) fn fork_returns_twice() {
+        let local = Cell::new(1);
+        // SAFETY: this process has one thread.
+        match unsafe { fork() }.unwrap() {
+            Fork::Child => {
+                local.set(7);
+                // SAFETY: ends the process.
+                unsafe { libc::_exit(local.get()) };
+            }
+            Fork::Parent(pid) => {
+                assert_eq!(wait_for(pid).unwrap(), ExitStatus::Exited(7));
+                assert_eq!(local.get(), 1, "the child had a copy");
+            }
+        }
+    }
+
+    pub(super) fn wait_returns_any_child_and_wait_for_the_one() {
+        let mut pids = Vec::new();
+        for code in 1..=3 {
+            // SAFETY: this process has one thread.
+            match unsafe { fork() }.unwrap() {
+                // SAFETY: ends the process.
+                Fork::Child => unsafe { libc::_exit(code) },
+                Fork::Parent(pid) => pids.push(pid),
+            }
+        }
+        assert_eq!(wait_for(pids[1]).unwrap(), ExitStatus::Exited(2));
+        let mut ended = [wait().unwrap(), wait().unwrap()];
+        ended.sort_by_key(|(pid, _)| *pid);
+        let mut expected = [(pids[0], ExitStatus::Exited(1)), (pids[2], ExitStatus::Exited(3))];
+        expected.sort_by_key(|(pid, _)| *pid);
+        assert_eq!(ended, expected);
+        assert_eq!(wait().unwrap_err().raw_os_error(), Some(libc::ECHILD));
+    }
+
+    pub(super) fn child_of_fork_knows_whose_it_is() {
+        let me = current();
+        // SAFETY: this process has one thread.
+        match unsafe { fork() }.unwrap() {
+            Fork::Child => {
+                let child = current();
+                let right = child.is_child()
+                    && child.pid() != me.pid()
+                    && child.name() == format!("{}:1", me.name())
+                    && parent().is_some_and(|parent| parent.pid() == me.pid() && parent.is_alive());
+                // SAFETY: ends the process.
+                unsafe { libc::_exit(i32::from(!right)) };
+            }
+            Fork::Parent(pid) => assert!(wait_for(pid).unwrap().success()),
+        }
+    }
+
+    pub(super) fn closure_works_on_a_copy_of_what_it_captured() {
+        let mut counts = vec![1, 2, 3];
+        let child = Process::builder().name("copy").spawn_forked(|| {
+            counts.push(4);
+            (counts.iter().sum::<i32>(), current().name().to_owned())
+        });
+        assert_eq!(child.unwrap().join().unwrap(), (10, "copy".to_owned()));
+        assert_eq!(counts, [1, 2, 3]);
+    }
+
+    pub(super) fn closure_that_panics_unwinds_no_further_than_itself() {
+        struct SaysSo(std::io::PipeWriter);
+        impl Drop for SaysSo {
+            fn drop(&mut self) {
+                self.0.write_all(b"dropped").unwrap();
+            }
+        }
+        let (reader, writer) = std::io::pipe().unwrap();
+        // Lies on the stack of the caller, which the child has too but must not leave.
+        let outer = SaysSo(writer);
+        let child = Process::builder().spawn_forked(|| panic!("in the copy"));
+        let result: Result<(), _> = child.unwrap().join();
+        assert!(result.unwrap_err().to_string().contains("in the copy"));
+        drop(outer);
+        assert_eq!(std::io::read_to_string(reader).unwrap(), "dropped", "once, here");
+    }
+
+    pub(super) fn copy_does_not_run_what_the_parent_registered_for_its_end() {
+        extern "C" fn at_exit() {
+            // SAFETY: ends the process at once, with a code that nobody else uses.
+            unsafe { libc::_exit(42) };
+        }
+        // This very process would end with it, so it happens in one more.
+        let middle = Process::spawn(
+            |()| {
+                // SAFETY: registers a function that may run at any time.
+                unsafe { libc::atexit(at_exit) };
+                let copy = Process::builder().spawn_forked(|| 7).unwrap();
+                assert_eq!(copy.join().unwrap(), 7);
+                copy.exit_status().unwrap().unwrap()
+            },
+            (),
+        )
+        .unwrap();
+        assert_eq!(middle.join().unwrap(), ExitStatus::Exited(0));
+        assert_eq!(middle.exit_status().unwrap(), Some(ExitStatus::Exited(42)), "its own end");
+    }
+
+    pub(super) fn text_in_the_buffer_is_written_once() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        rustix::stdio::dup2_stdout(&writer).unwrap();
+        drop(writer);
+        print!("of the parent, ");
+        let child = Process::builder().spawn_forked(|| print!("of the child, ")).unwrap();
+        child.join().unwrap();
+        print!("of the parent again");
+        std::io::stdout().flush().unwrap();
+        let null = std::fs::File::open("/dev/null").unwrap();
+        rustix::stdio::dup2_stdout(&null).unwrap();
+        let text = std::io::read_to_string(reader).unwrap();
+        assert_eq!(text, "of the parent, of the child, of the parent again");
+    }
+}
+
+#[test]
+fn process_with_several_threads_is_not_forked() {
+    // libtest has a thread for itself and one for this test.
+    let started = Process::builder().spawn_forked(|| 1);
+    assert!(matches!(started, Err(StartError::Threads { count: 2.. })), "{started:?}");
+    let started = Process::builder().start(proc_core::Start::Fork).spawn(drop, ());
+    assert!(matches!(started, Err(StartError::Threads { count: 2.. })), "{started:?}");
+    // SAFETY: the closure touches nothing that another thread could.
+    let forced = unsafe { Process::builder().spawn_forked_with_threads(|| std::process::abort()) };
+    let result: Result<(), _> = forced.unwrap().join();
+    assert!(result.is_err());
+}
