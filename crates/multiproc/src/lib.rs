@@ -1,1 +1,113 @@
-//! stub
+//! Python's multiprocessing for Rust: typed, fast, and nothing hangs or leaks when a process dies.
+//!
+//! ```
+//! use multiproc::prelude::*;
+//!
+//! fn square(x: u64) -> u64 {
+//!     x * x
+//! }
+//!
+//! fn main() -> multiproc::Result<()> {
+//!     let pool = Pool::new()?; // one worker for each usable CPU
+//!     let squares: Vec<u64> = pool.map(square, 0..10)?;
+//!     assert_eq!(squares, [0, 1, 4, 9, 16, 25, 36, 49, 64, 81]);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! `square` runs in other processes. No macro registers it and `main` needs no guard: a worker is the
+//! same program, and finds the function by its place in it.
+//!
+//! This crate is the front door: it has no code of its own, but names what the others offer. The
+//! [prelude] has what most programs need.
+//!
+//! # A tour
+//!
+//! **Processes.** A [`Process`] calls one function with one argument, and gives back what it
+//! returned, or how it ended: a panic with message and place, an exit code, a signal.
+//!
+//! ```
+//! use multiproc::{JoinError, Process};
+//!
+//! let child = Process::spawn(|(a, b): (u32, u32)| a / b, (6, 2))?;
+//! assert_eq!(child.join()?, 3);
+//!
+//! let child = Process::spawn(|code: i32| -> () { std::process::exit(code) }, 7)?;
+//! assert!(matches!(child.join(), Err(JoinError::Exited(7))));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! **Pools.** A [`Pool`] keeps workers for many tasks. A worker that dies costs at most the task in
+//! its hands, or not even that ([`Retry`]); another takes its place.
+//!
+//! ```
+//! use multiproc::{Pool, Retry, TaskError};
+//!
+//! let pool = Pool::builder().workers(2).on_worker_death(Retry::never()).build()?;
+//! let task = pool.submit(|()| std::process::abort(), ())?;
+//! assert!(matches!(task.join(), Err::<(), _>(TaskError::WorkerDied { .. })));
+//!
+//! // The input may be endless: results come as items are done.
+//! for length in pool.imap_unordered(|text: String| text.len(), std::iter::repeat("abc".into())).take(5) {
+//!     assert_eq!(length?, 3);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! **Queues and locks.** A [`Queue`] holds values, a [`Mutex`] protects one, a [`Lock`] protects
+//! whatever you say. Handles to them are values: they travel as arguments, results and parts of
+//! these, like [`Segment`]s, files and other descriptors ([`wire`]).
+//!
+//! ```
+//! use multiproc::{Process, Queue};
+//!
+//! let queue = Queue::<String>::bounded(10)?;
+//! let child = Process::spawn(|queue: Queue<String>| queue.put("hello".into()).is_ok(), queue.clone())?;
+//! assert_eq!(queue.get()?, "hello");
+//! assert!(child.join()?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where the rest is
+//!
+//! | module | is the crate | for |
+//! |--------|--------------|-----|
+//! | [`pool`] | `pool` | many workers, one queue of tasks |
+//! | [`process`] | `proc-core` | starting processes, and their ends |
+//! | [`queue`] | `ipc-queue` | queues between processes |
+//! | [`sync`] | `ipc-sync` | locks between processes |
+//! | [`memory`] | `ipc-core` | segments of shared memory, values as bytes plus handles, deaths |
+//!
+//! # Process death
+//!
+//! Whatever instruction a process dies at, those who worked with it go on, and are told. What each
+//! type promises stands in its docs, under this heading.
+
+pub use ipc_core as memory;
+pub use ipc_queue as queue;
+pub use ipc_sync as sync;
+pub use pool;
+pub use proc_core as process;
+
+pub use ipc_core::{Segment, SegmentError, wire};
+pub use ipc_queue::{ByteQueue, GetError, PutError, Queue, QueueError};
+pub use ipc_sync::{Lock, LockError, LockGuard, Mutex, MutexGuard, TryLockError};
+pub use pool::{MapError, Pool, PoolError, Retry, SubmitError, Task, TaskError};
+pub use proc_core::{
+    ExitStatus, JoinError, PanicInfo, Process, Start, StartError, current, fork, init, parent,
+    wait, wait_for,
+};
+
+/// The result of a `main`, or of another function that passes every error on.
+pub type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
+
+/// What most programs need: `use multiproc::prelude::*`.
+///
+/// Names that programs have of their own, or that std has, are not in it: [`Mutex`](crate::Mutex)
+/// and [`Result`](crate::Result) are asked for by name.
+pub mod prelude {
+    pub use crate::{
+        ByteQueue, ExitStatus, JoinError, Lock, Pool, Process, Queue, Retry, Segment, Start, Task,
+        TaskError,
+    };
+}

@@ -1,1 +1,62 @@
-//! stub
+//! Many worker processes, one queue of tasks; a worker that dies costs at most the task in its hands.
+//!
+//! ```
+//! use pool::Pool;
+//!
+//! fn square(x: u64) -> u64 {
+//!     x * x
+//! }
+//!
+//! let pool = Pool::builder().workers(2).build()?;
+//! let squares: Vec<u64> = pool.map(square, 0..10)?;
+//! let task = pool.submit(square, 20)?;
+//! assert_eq!(squares[9] + task.join()?, 481);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is in it
+//!
+//! | for | there is |
+//! |-----|----------|
+//! | a pool | [`Pool`], made by [`Pool::new`] or with a [`Builder`] |
+//! | one result | [`Pool::call`]; [`Pool::submit`] for a [`Task`] to join later |
+//! | many results | [`Pool::map`]; [`Pool::imap_unordered`] and [`Pool::imap`] for endless ones |
+//! | what went wrong | [`TaskError`], [`MapError`], [`SubmitError`], [`PoolError`] |
+//! | a look inside | [`Stats`] |
+//!
+//! # How it works
+//!
+//! The parent hands each task to a worker: through a ring in shared memory for each worker, and one
+//! ring back for all. It keeps the table of who has what (`dispatch`) in its own memory, where no
+//! death can harm it, and a worker holds nothing that is shared while it runs a task. What a worker
+//! has begun it says in a word of shared memory (`board`), so that its death costs that task and no
+//! other. A thread of the pool sees the deaths and starts workers (`keeper`); results are collected
+//! by whoever waits for one (`lead`), so a warm call crosses no thread but the worker's.
+//! `docs/design/pool.md` says why it is so.
+
+mod board;
+mod builder;
+mod dispatch;
+mod engine;
+mod error;
+mod find;
+mod keeper;
+mod lead;
+mod mailbox;
+mod map;
+mod parcel;
+mod pool;
+mod record;
+mod stats;
+mod sys;
+mod task;
+mod worker;
+
+pub use crate::{
+    builder::{Builder, Retry},
+    error::{MapError, PoolError, SubmitError, TaskError},
+    map::{Imap, ImapUnordered},
+    pool::Pool,
+    stats::{Stats, WorkerState, WorkerStats},
+    task::Task,
+};

@@ -138,7 +138,9 @@ impl Builder {
     ///
     /// The other threads do not exist in the child, and what they were doing stays half-done there.
     /// The closure must need nothing of it: no lock that one of them may have held, among them that
-    /// of the allocator and of the standard output, and nothing that they may have been changing.
+    /// of the standard output, and nothing that they may have been changing. The start itself takes
+    /// memory in the child, as libc allows in spite of that, and adds to the panic hook: no other
+    /// thread may be in an allocator that is not libc's, nor be changing that hook.
     pub unsafe fn spawn_forked_with_threads<F, R>(
         self,
         closure: F,

@@ -111,6 +111,11 @@ impl Children {
     }
 }
 
+/// Whether we look after a child with this number.
+pub(crate) fn is_known(pid: u32) -> bool {
+    find(pid).is_some()
+}
+
 /// The child with this number whose status nobody has taken, if we know it.
 fn find(pid: u32) -> Option<Arc<Child>> {
     let children = lock();

@@ -160,6 +160,15 @@ fn signature<A, R>() -> u128 {
 }
 
 #[cfg(test)]
+impl Entry {
+    /// The same function in a program that this is not.
+    pub(crate) fn of_another_program(mut self) -> Self {
+        self.program.push(0);
+        self
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::{Entry, Refusal};
 

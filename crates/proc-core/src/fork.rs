@@ -32,8 +32,9 @@ pub enum Fork {
 /// # Safety
 ///
 /// If this process has several threads, the child has only the calling one, and the others may have
-/// held any lock, that of the allocator too: until it ends or runs another program the child may
-/// only do what a signal handler may.
+/// held any lock: until it ends or runs another program the child may only do what a signal handler
+/// may. The call itself takes memory in the child, which libc allows there in spite of that; with
+/// another allocator it may not.
 ///
 /// # References
 ///

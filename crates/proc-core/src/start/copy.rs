@@ -15,11 +15,14 @@ use serde::Serialize;
 use crate::call::{self, Answer, Refusal};
 use crate::children;
 use crate::error::StartError;
+use crate::exit::ExitStatus;
 use crate::fork::flush_stdout;
 use crate::start::frame::Call;
+use crate::start::gate::Gate;
 use crate::start::inside::{self, EXIT_NOT_STARTED, Start};
 use crate::start::{self, Plan, Started};
-use crate::sys::{files, process};
+use crate::sys::files;
+use crate::sys::process::{self, Block};
 
 /// Starts a child for a call.
 pub(super) fn start(call: Call, argument: Message) -> Result<Started, StartError> {
@@ -77,12 +80,14 @@ unsafe fn copy(
         process::open_own_pidfd().map_err(StartError::system("open its own descriptor"))?;
     let (channel, of_child) =
         MessageSocket::pair().map_err(StartError::system("make a pair of sockets"))?;
+    let gate = Gate::new().map_err(StartError::system("make a pipe"))?;
     flush_stdout();
     // SAFETY: the duty is the caller's; what runs here in the child before and after `work` makes
     // calls and takes memory, which is right in a copy of a process with one thread.
     let copied = unsafe { process::fork() }.map_err(StartError::system("fork"))?;
     let Some(pid) = copied else {
         drop(channel);
+        gate.pass();
         let Plan { introduction, dies_with_parent } = plan;
         let start = Start { channel: of_child, parent: own_pidfd, introduction, dies_with_parent };
         // Whatever happens, what called us in the parent must not run here as well.
@@ -90,8 +95,23 @@ unsafe fn copy(
         inside::end_copy(lived.unwrap_or(EXIT_NOT_STARTED))
     };
     drop((of_child, own_pidfd));
-    let child = start::adopt(pid).map_err(StartError::system("open the child's descriptor"))?;
-    start::await_acceptance(channel, child)
+    match start::adopt(pid) {
+        Ok(child) => {
+            // Not before: the child may end at once, and its number be another one's.
+            gate.open();
+            start::await_acceptance(channel, child)
+        }
+        // Somebody has killed it before the gate, and its status is taken.
+        Err(error) if process::is_no_such_process(&error) => {
+            Err(StartError::Died { pid, status: ExitStatus::Unknown })
+        }
+        Err(error) => {
+            // Without a descriptor for it we cannot look after it, so it must not pass.
+            process::kill_unreaped(pid);
+            let _status = process::wait_pid(pid, Block::Yes);
+            Err(StartError::System { action: "open the child's descriptor", error })
+        }
+    }
 }
 
 fn live(start: Start, work: impl FnOnce(&mut dyn FnMut()) -> Result<Answer, Refusal>) -> i32 {

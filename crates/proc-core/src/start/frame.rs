@@ -30,7 +30,7 @@ use crate::sys::files;
 pub(super) enum Order {
     /// Call this function; the argument lies in front. Our handle: the descriptor of the parent.
     Call(Call),
-    /// Be the fork server. Our handle: the descriptor of the parent.
+    /// Be the fork server; the board lies in front. Our handle: the descriptor of the parent.
     Serve,
     /// To the fork server: start a child for this call. Our handle: the child's channel.
     Start(Call),
@@ -47,7 +47,7 @@ pub(super) struct Call {
 /// What a parent hears from a child, or from the fork server that started it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Report {
-    /// From the fork server: this is the child. Our handle: its descriptor.
+    /// From the fork server: this is the child. Our handle: its descriptor, or none if it is dead.
     Started { pid: u32 },
     /// From the fork server: the system refused, with this number.
     NotStarted { error: i32 },

@@ -40,7 +40,7 @@ pub(crate) fn enter(channel: OwnedFd) -> ! {
                     let start = Start { channel, parent, introduction, dies_with_parent };
                     live(start, call(&entry, parcel.value))
                 }
-                Order::Serve => match serve::serve(channel, parent) {
+                Order::Serve => match serve::serve(channel, parent, parcel.value) {
                     Served::Start(start, entry, argument) => live(*start, call(&entry, argument)),
                     Served::Over(code) => code,
                 },

@@ -12,13 +12,17 @@
 //! The parent waits for the channel and for the child's descriptor together, so a child that dies on
 //! the way is noticed at once.
 
+mod board;
 mod copy;
 mod frame;
+mod gate;
 pub(crate) mod inside;
 mod orphan;
 mod serve;
 pub(crate) mod server;
 mod spawn;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};

@@ -10,21 +10,23 @@
 //! # The order in which the parent hears
 //!
 //! Server and child both speak over the child's channel. So that they do not speak at the same time,
-//! the child waits at a *gate*, a pipe, until the server has told of it. If the server dies before,
-//! the gate opens too, because nobody holds its other end any more.
+//! the child waits at a [gate](Gate) until the server has told of it. If the server dies before, the
+//! gate opens too, and the child introduces itself. If both die, the parent finds the child's number
+//! on the [board](Board).
 
 #![expect(unsafe_code, reason = "copies the process")]
 
-use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use ipc_core::Deadline;
-use ipc_core::wire::{Limits, Message, MessageSocket};
+use ipc_core::wire::{self, Limits, Message, MessageSocket};
 
 use crate::call::Refusal;
 use crate::entry::Entry;
 use crate::start;
+use crate::start::board::Board;
 use crate::start::frame::{Call, Order, Parcel, Report};
+use crate::start::gate::Gate;
 use crate::start::inside::{EXIT_NOT_STARTED, Start, report, send};
 use crate::sys::clone::{self, Copied, Places};
 use crate::sys::process::{self, Disposition, Signal};
@@ -39,8 +41,12 @@ pub(super) enum Served {
 }
 
 /// Starts children until nobody can ask for any more.
-pub(super) fn serve(channel: MessageSocket, parent: OwnedFd) -> Served {
+pub(super) fn serve(channel: MessageSocket, parent: OwnedFd, board: Message) -> Served {
     process::set_thread_name("fork-server");
+    let board: Board = match wire::decode(board) {
+        Ok(board) => board,
+        Err(error) => return refuse(&channel, &format!("it has no board: {error}")),
+    };
     // Ctrl-C is for the program and its children. It goes to all of them, but ends only those that
     // do not want to do something else about it.
     let interrupt = process::set_disposition(Signal::INT, Disposition::Ignore);
@@ -66,8 +72,8 @@ pub(super) fn serve(channel: MessageSocket, parent: OwnedFd) -> Served {
         };
         // A request that is not one is dropped, and with it whoever asked learns that it failed.
         let Ok(parcel) = request else { continue };
-        if let Some((of_child, call, argument)) = start_one(parcel, places) {
-            drop(channel);
+        if let Some((of_child, call, argument)) = start_one(parcel, places, &board) {
+            drop((channel, board));
             process::set_disposition(Signal::INT, interrupt);
             let Call { entry, introduction, dies_with_parent } = call;
             let start = Start { channel: of_child, parent, introduction, dies_with_parent };
@@ -77,25 +83,32 @@ pub(super) fn serve(channel: MessageSocket, parent: OwnedFd) -> Served {
 }
 
 /// Starts one child; returns something in that child only.
-fn start_one(mut parcel: Parcel<Order>, places: Places) -> Option<(MessageSocket, Call, Message)> {
+fn start_one(
+    mut parcel: Parcel<Order>,
+    places: Places,
+    board: &Board,
+) -> Option<(MessageSocket, Call, Message)> {
     let of_child = MessageSocket::from_fd(parcel.take_handle().ok()?).ok()?;
     let Order::Start(call) = parcel.words else { return None };
-    let copied = io::pipe().and_then(|gate| {
+    let copied = Gate::new().and_then(|gate| {
         // SAFETY:
         // - This process has one thread: it was counted when the server began, and nothing that
         //   runs here starts any.
         // - The places were found for that thread.
-        let copied = unsafe { clone::copy_as_sibling(places) }?;
+        // - The board has room for the number, and makes no reference to it.
+        let copied = unsafe { clone::copy_as_sibling(places, board.place()) }?;
         Ok((copied, gate))
     });
     match copied {
         Ok((Copied::Copy, gate)) => {
-            pass(gate);
+            gate.pass();
             Some((of_child, call, parcel.value))
         }
-        Ok((Copied::Original(pid, pidfd), gate)) => {
-            send(&of_child, Parcel::new(Report::Started { pid }, vec![pidfd]));
-            open(gate);
+        Ok((Copied::Original(pid), gate)) => {
+            // It is alive, before the gate, unless somebody has killed it.
+            let pidfd = process::open_pidfd(pid).ok();
+            send(&of_child, Parcel::new(Report::Started { pid }, pidfd.into_iter().collect()));
+            gate.open();
             None
         }
         Err(error) => {
@@ -103,19 +116,6 @@ fn start_one(mut parcel: Parcel<Order>, places: Places) -> Option<(MessageSocket
             None
         }
     }
-}
-
-/// Waits until the server has told of us, or is dead.
-fn pass((mut reader, writer): (PipeReader, PipeWriter)) {
-    drop(writer);
-    // Whatever it comes to, there is nothing to wait for any more.
-    let _opened = reader.read(&mut [0]);
-}
-
-fn open((reader, mut writer): (PipeReader, PipeWriter)) {
-    drop(reader);
-    // It fails if the child is dead already.
-    let _opened = writer.write(&[0]);
 }
 
 fn refuse(channel: &MessageSocket, reason: &str) -> Served {

@@ -14,12 +14,14 @@
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ipc_core::wire::{Limits, Message, MessageSocket, SendError};
+use ipc_core::wire::{self, Limits, Message, MessageSocket, SendError};
 use ipc_core::{Deadline, PerProcess};
 
 use crate::child::Child;
 use crate::children;
 use crate::error::StartError;
+use crate::exit::ExitStatus;
+use crate::start::board::Board;
 use crate::start::frame::{Call, Order, Parcel, Report};
 use crate::start::{self, Heard, Started, spawn};
 use crate::sys::process::{self, Signal};
@@ -38,6 +40,10 @@ enum State {
 struct Server {
     channel: MessageSocket,
     process: Arc<Child>,
+    /// Has the number of the child that it made last.
+    board: Board,
+    /// That number, once somebody here was told of it.
+    told: Mutex<u32>,
 }
 
 static SERVER: PerProcess<Mutex<State>> = PerProcess::new();
@@ -130,8 +136,15 @@ impl Server {
         };
         match parcel.words {
             Report::Started { pid } => {
-                let pidfd = parcel.take_handle().ok()?;
-                Some(start::await_acceptance(channel, start::watched(pid, pidfd)))
+                self.note(pid);
+                let child = match parcel.take_handle() {
+                    Ok(pidfd) => Ok(start::watched(pid, pidfd)),
+                    Err(_) => start::adopt(pid),
+                };
+                Some(match child {
+                    Ok(child) => start::await_acceptance(channel, child),
+                    Err(_) => Err(StartError::Died { pid, status: ExitStatus::Unknown }),
+                })
             }
             Report::NotStarted { error } => {
                 let error = io::Error::from_raw_os_error(error);
@@ -139,17 +152,46 @@ impl Server {
             }
             // The child speaks, so the server died before it could.
             Report::Accepted { pid } => {
+                self.note(pid);
                 let adopted = start::adopt(pid);
                 let adopted = adopted.map_err(StartError::system("open the child's descriptor"));
                 Some(adopted.map(|child| Started { child, channel }))
             }
             Report::Refused { pid, refusal } => {
+                self.note(pid);
                 if let Ok(child) = start::adopt(pid) {
                     start::end(&child);
                 }
                 Some(Err(StartError::Refused(refusal)))
             }
             Report::Answered => None,
+        }
+    }
+}
+
+impl Server {
+    /// Notes that somebody knows of this child.
+    fn note(&self, pid: u32) {
+        // If it is not the last one any more, the server has told of it and gone on.
+        if pid == self.board.last() {
+            *self.told.lock().unwrap_or_else(PoisonError::into_inner) = pid;
+        }
+    }
+}
+
+impl Drop for Server {
+    /// Looks after a child that died together with the server, before anybody was told of it.
+    ///
+    /// Whoever asked the server for a child has had an answer by now, or has seen that none comes.
+    fn drop(&mut self) {
+        end(self);
+        let last = self.board.last();
+        let told = *self.told.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if last != told
+            && !children::is_known(last)
+            && let Ok(child) = start::adopt(last)
+        {
+            start::end(&child);
         }
     }
 }
@@ -162,10 +204,13 @@ fn running() -> Result<Option<Arc<Server>>, StartError> {
         State::Impossible => return Ok(None),
         State::None => {}
     }
-    let (channel, process) = spawn::launch(Order::Serve, Message::default())?;
+    let board = Board::new().map_err(io::Error::other);
+    let board = board.map_err(StartError::system("share memory with the fork server"))?;
+    let value = wire::encode(&board).map_err(StartError::Argument)?;
+    let (channel, process) = spawn::launch(Order::Serve, value)?;
     match start::await_acceptance(channel, process) {
         Ok(Started { channel, child: process }) => {
-            let server = Arc::new(Server { channel, process });
+            let server = Arc::new(Server { channel, process, board, told: Mutex::new(0) });
             *state = State::Running(Arc::clone(&server));
             Ok(Some(server))
         }
@@ -200,4 +245,27 @@ fn lock() -> MutexGuard<'static, State> {
     // Each change is one assignment.
     let state = SERVER.get_or_make(|_| Mutex::default());
     state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Sends the server something that is no request.
+#[cfg(test)]
+pub(super) fn send_raw(message: &Message) {
+    if let State::Running(server) = &*lock() {
+        server.channel.send(message, Deadline::NEVER).unwrap();
+    }
+}
+
+/// The number of the server, if there is one.
+#[cfg(test)]
+pub(super) fn pid() -> Option<u32> {
+    match &*lock() {
+        State::Running(server) => Some(server.process.pid()),
+        _ => None,
+    }
+}
+
+/// Makes this process one in which the server does not work.
+#[cfg(test)]
+pub(super) fn make_impossible() {
+    *lock() = State::Impossible;
 }

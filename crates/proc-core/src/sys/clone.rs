@@ -22,7 +22,6 @@
 
 use std::ffi::{c_int, c_long, c_void};
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
 use std::ptr;
 
 use rustix::thread::gettid;
@@ -41,8 +40,8 @@ pub(crate) struct Places {
 /// What became of this process: it is now two.
 #[derive(Debug)]
 pub(crate) enum Copied {
-    /// This is the one that called; the other's number and descriptor.
-    Original(u32, OwnedFd),
+    /// This is the one that called; the other's number.
+    Original(u32),
     /// This is the new one.
     Copy,
 }
@@ -99,49 +98,37 @@ fn search_thread_record(own_id: c_int) -> Option<*mut c_int> {
     found
 }
 
-/// Makes a copy of this process that is a child of this process's parent.
+/// Makes a copy of this process that is a child of this process's parent, and has its number
+/// written to `number`: there it stands before the copy runs.
 ///
 /// # Safety
 ///
-/// This process must have no other thread, and `places` must be those of the calling one.
+/// This process must have no other thread, `places` must be those of the calling one, and there must
+/// be room for an integer at `number` that nobody has a reference to.
 ///
 /// # References
 ///
-/// - Linux `clone(2)` with `CLONE_PARENT` and `CLONE_PIDFD`
-pub(crate) unsafe fn copy_as_sibling(places: Places) -> io::Result<Copied> {
-    let flags = libc::CLONE_PARENT | libc::CLONE_PIDFD | libc::CLONE_CHILD_SETTID | libc::SIGCHLD;
+/// - Linux `clone(2)` with `CLONE_PARENT` and `CLONE_PARENT_SETTID`
+pub(crate) unsafe fn copy_as_sibling(places: Places, number: *mut c_int) -> io::Result<Copied> {
+    let flags =
+        libc::CLONE_PARENT | libc::CLONE_PARENT_SETTID | libc::CLONE_CHILD_SETTID | libc::SIGCHLD;
     let stack = ptr::null_mut::<c_void>();
-    let mut pidfd: c_int = -1;
     let no_tls: c_long = 0;
     // `clone3` would do as well, but is forbidden in many containers.
     // SAFETY:
     // - Without a stack of its own the copy goes on from here on a copy of ours, as after a fork.
-    // - The kernel writes the descriptor to a local of ours, and the copy's id to a place in the
-    //   copy that holds just that.
+    // - The kernel writes the copy's id to `number` (duty of the caller), and to a place in the copy
+    //   that holds just that.
     // - There is no other thread whose locks or half-done work the copy would inherit (duty of the
     //   caller).
     #[cfg(target_arch = "x86_64")]
     let pid = unsafe {
-        libc::syscall(
-            libc::SYS_clone,
-            c_long::from(flags),
-            stack,
-            &raw mut pidfd,
-            places.thread_id,
-            no_tls,
-        )
+        libc::syscall(libc::SYS_clone, c_long::from(flags), stack, number, places.thread_id, no_tls)
     };
     // SAFETY: as above; here the last two arguments stand the other way round.
     #[cfg(not(target_arch = "x86_64"))]
     let pid = unsafe {
-        libc::syscall(
-            libc::SYS_clone,
-            c_long::from(flags),
-            stack,
-            &raw mut pidfd,
-            no_tls,
-            places.thread_id,
-        )
+        libc::syscall(libc::SYS_clone, c_long::from(flags), stack, number, no_tls, places.thread_id)
     };
     match u32::try_from(pid) {
         Err(_) => Err(io::Error::last_os_error()),
@@ -153,7 +140,6 @@ pub(crate) unsafe fn copy_as_sibling(places: Places) -> io::Result<Copied> {
             unsafe { libc::syscall(libc::SYS_set_tid_address, places.clear_at_end) };
             Ok(Copied::Copy)
         }
-        // SAFETY: the kernel has just opened it for us.
-        Ok(pid) => Ok(Copied::Original(pid, unsafe { OwnedFd::from_raw_fd(pidfd) })),
+        Ok(pid) => Ok(Copied::Original(pid)),
     }
 }

@@ -112,6 +112,18 @@ pub(crate) fn signal(pidfd: BorrowedFd<'_>, signal: Signal) -> io::Result<bool> 
     }
 }
 
+/// Kills a child by its number, which is its own as long as nobody has taken its status.
+///
+/// # References
+///
+/// - POSIX `kill`
+pub(crate) fn kill_unreaped(pid: u32) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        // It fails only if the child is gone, which is what is wanted.
+        let _sent = rustix::process::kill_process(pid, Signal::KILL);
+    }
+}
+
 /// Ends this process at once, as nothing that it does can prevent.
 pub(crate) fn kill_self() -> ! {
     loop {
@@ -229,6 +241,11 @@ pub(crate) fn is_no_child(error: &io::Error) -> bool {
 /// The error that says so.
 pub(crate) fn no_child() -> io::Error {
     Errno::CHILD.into()
+}
+
+/// Whether the error says that the process is gone.
+pub(crate) fn is_no_such_process(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::SRCH.raw_os_error())
 }
 
 /// The error for a process that is gone.
@@ -364,4 +381,12 @@ pub(crate) fn with_signals_blocked<R>(work: impl FnOnce() -> R) -> R {
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: ends the process; nothing runs after it.
     unsafe { libc::_exit(code) }
+}
+
+/// Sets how many descriptors this process may have.
+#[cfg(test)]
+pub(crate) fn limit_descriptors(count: u64) {
+    use nix::sys::resource::{Resource, setrlimit};
+
+    setrlimit(Resource::RLIMIT_NOFILE, count, count).unwrap();
 }

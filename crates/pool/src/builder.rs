@@ -1,0 +1,177 @@
+//! `Builder` and `Retry`: all that can be said of a pool before it is made.
+
+use std::io;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+
+use ipc_queue::Builder as QueueBuilder;
+
+use crate::board::Board;
+use crate::dispatch::MOST_GIVEN;
+use crate::engine::{Engine, SLOT_BYTES};
+use crate::error::PoolError;
+use crate::keeper::Keeper;
+use crate::parcel::MOST_INLINE;
+use crate::pool::Pool;
+use crate::sys::{self, Bell};
+
+/// How a pool shall be.
+///
+/// # Examples
+///
+/// ```
+/// use pool::{Pool, Retry};
+///
+/// let pool = Pool::builder().workers(2).on_worker_death(Retry::times(1)).build()?;
+/// assert_eq!(pool.stats()?.workers.len(), 2);
+/// # Ok::<(), pool::PoolError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "no pool is made yet"]
+pub struct Builder {
+    n_workers: Option<usize>,
+    retry: Retry,
+}
+
+/// How often a task runs again whose worker has died.
+///
+/// A task that runs again may have done something before its worker died: say so only for tasks of
+/// which that is no harm.
+///
+/// # Examples
+///
+/// ```
+/// use pool::Retry;
+///
+/// assert_eq!(Retry::default(), Retry::never());
+/// assert_eq!(Retry::times(0), Retry::never());
+/// assert_ne!(Retry::times(1), Retry::always());
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retry {
+    n_times: u32,
+}
+
+impl Retry {
+    /// The first death fails the task.
+    #[must_use]
+    pub const fn never() -> Self {
+        Self::times(0)
+    }
+
+    /// The task runs again until as many workers more than this have died of it.
+    #[must_use]
+    pub const fn times(n_times: u32) -> Self {
+        Self { n_times }
+    }
+
+    /// The task runs again however many workers have died of it.
+    ///
+    /// A task that kills its worker each time does so for ever.
+    #[must_use]
+    pub const fn always() -> Self {
+        Self::times(u32::MAX)
+    }
+
+    /// Whether a task runs again after so many deaths.
+    pub(crate) const fn allows(self, n_deaths: u32) -> bool {
+        self.n_times == u32::MAX || n_deaths <= self.n_times
+    }
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Builder {
+    /// The greatest number of workers that a pool can have.
+    pub const MOST_WORKERS: usize = 4096;
+
+    /// A pool with a worker for each usable processor, whose tasks do not run again.
+    pub const fn new() -> Self {
+        Self { n_workers: None, retry: Retry::never() }
+    }
+
+    /// Chooses the number of workers.
+    #[doc(alias = "processes")]
+    pub const fn workers(mut self, n_workers: usize) -> Self {
+        self.n_workers = Some(n_workers);
+        self
+    }
+
+    /// Chooses what happens to a task whose worker dies while it runs.
+    ///
+    /// Tasks that the worker had and had not begun are not touched by its death, whatever is chosen.
+    pub const fn on_worker_death(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Makes the pool, and starts its workers.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolError::BadWorkers`] for a number of workers that cannot be, [`PoolError::Start`] if a
+    /// worker cannot be started, and the others if the system has no memory, threads or descriptors
+    /// left. Nothing stays behind then.
+    pub fn build(self) -> Result<Pool, PoolError> {
+        let n_workers = self.n_workers.unwrap_or_else(sys::usable_cpus);
+        if n_workers == 0 || n_workers > Self::MOST_WORKERS {
+            return Err(PoolError::BadWorkers { most: Self::MOST_WORKERS });
+        }
+        // Room for all answers to short tasks at once, or for one with as many bytes as go through.
+        let n_slots = (n_workers * MOST_GIVEN).max(4 * MOST_INLINE / SLOT_BYTES);
+        let outbox = QueueBuilder::new(n_slots)
+            .message_bytes(SLOT_BYTES)
+            .seats(n_workers + MOST_COLLECTORS)
+            .bytes()?;
+        let board = Board::new(n_workers)?;
+        let bell = Bell::new().map_err(PoolError::system("make an event descriptor"))?;
+        let engine = Arc::new(Engine::new(n_workers, self.retry, outbox, board, bell));
+        // From here on dropping the pool ends what was begun.
+        let mut pool = Pool::of(Arc::clone(&engine));
+        pool.has_clerk(start_clerk(&engine)?);
+        let (keeper, begun) = start_keeper(&engine)?;
+        pool.has_keeper(keeper);
+        match begun.recv() {
+            Ok(begun) => begun.map(|()| pool),
+            Err(mpsc::RecvError) => Err(PoolError::NoWorkers("its keeper is gone".to_owned())),
+        }
+    }
+}
+
+/// So many threads beside the workers have seats at the outbox.
+const MOST_COLLECTORS: usize = 512;
+
+fn start_clerk(engine: &Arc<Engine>) -> Result<JoinHandle<()>, PoolError> {
+    let engine = Arc::clone(engine);
+    let (ready, is_ready) = mpsc::sync_channel(1);
+    let thread = start_thread("pool-clerk", move || {
+        // The builder waits for it.
+        engine.be_clerk(|| {
+            let _told = ready.send(());
+        });
+    })?;
+    // It fails only if the thread is gone, which the pool will notice.
+    let _ready = is_ready.recv();
+    Ok(thread)
+}
+
+type Begun = mpsc::Receiver<Result<(), PoolError>>;
+
+fn start_keeper(engine: &Arc<Engine>) -> Result<(JoinHandle<()>, Begun), PoolError> {
+    let keeper = Keeper::new(Arc::clone(engine));
+    let (begun, has_begun) = mpsc::sync_channel(1);
+    let thread = start_thread("pool-keeper", move || keeper.keep(&begun))?;
+    Ok((thread, has_begun))
+}
+
+fn start_thread(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, PoolError> {
+    let thread: io::Result<_> = thread::Builder::new().name(name.to_owned()).spawn(work);
+    thread.map_err(PoolError::system("start a thread"))
+}

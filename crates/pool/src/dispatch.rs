@@ -1,0 +1,324 @@
+//! The table: which task is where.
+//!
+//! Pure bookkeeping: nothing here knows of rings, processes or time. The table is in the parent's
+//! private memory, so no death can leave it half-written. A task is in exactly one state, since it
+//! is in exactly one place, which owns it:
+//!
+//! | a task is | where it is | leaves by |
+//! |-----------|-------------|-----------|
+//! | queued | in the backlog | being given; the end of the pool; its caller's loss of interest |
+//! | given to a worker, under a ticket | with that worker | its answer; the worker's death |
+//! | answered, or failed | nowhere: its fate is in its caller's mailbox | – |
+//!
+//! A ticket stands for one handing-out of one task and is never used again, so an answer that comes
+//! late cannot be taken for another's.
+//!
+//! # Invariants
+//!
+//! - I1: a worker runs the tasks that it was given in their order.
+//! - I2: a place has tasks only if it has a worker.
+//! - I3: the backlog has a task only if no worker has room for the first one.
+
+use std::collections::VecDeque;
+
+use crate::board::{FIRST_TICKET, Said};
+
+/// A worker has at most so many tasks that it has not answered.
+pub(crate) const MOST_GIVEN: usize = 64;
+
+/// A worker gets a second task, and more, only if all it has will likely be done in this time.
+pub(crate) const MOST_NANOS_AHEAD: u64 = 500_000;
+
+/// At most so many tasks with parcels are with a worker: their descriptors are in its socket.
+const MOST_PARCELS_AHEAD: usize = 2;
+
+/// What the table must know of a task.
+pub(crate) trait Task {
+    /// How long it will likely take; `u64::MAX` if nobody knows.
+    fn nanos(&self) -> u64;
+
+    /// Whether a part of it goes through the socket.
+    fn has_parcel(&self) -> bool;
+}
+
+/// All tasks and all workers of a pool.
+#[derive(Debug)]
+pub(crate) struct Dispatch<W, T> {
+    backlog: VecDeque<T>,
+    places: Vec<Place<W, T>>,
+    next_ticket: u64,
+}
+
+/// A place in which one worker works at a time.
+#[derive(Debug)]
+pub(crate) struct Place<W, T> {
+    /// Who works here; nobody while the last one is being replaced.
+    worker: Option<W>,
+    /// Which worker in this place that is, from 1.
+    incarnation: u64,
+    given: VecDeque<Given<T>>,
+    /// How long what was given will likely take, all together.
+    nanos: u64,
+    n_parcels: usize,
+    /// There was no room in its ring. There may be when it has answered something.
+    is_full: bool,
+    /// It gets nothing more, and is replaced when it has answered what it has.
+    is_retiring: bool,
+    /// How many tasks the workers in this place have answered.
+    n_answered: u64,
+}
+
+#[derive(Debug)]
+struct Given<T> {
+    ticket: u64,
+    nanos: u64,
+    task: T,
+}
+
+/// What came of giving a task to a worker.
+#[must_use]
+#[derive(Debug)]
+pub(crate) enum Give {
+    /// It has it.
+    Taken,
+    /// There is no room in its ring.
+    Full,
+    /// The worker is of no use any more.
+    Useless,
+    /// The task cannot be sent to anybody; says why.
+    Unsendable(String),
+    /// The calling thread cannot give anything to anybody.
+    Unable,
+}
+
+/// What came of a round of giving.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct Fed<T> {
+    /// Tasks that cannot be sent, and why.
+    pub(crate) unsendable: Vec<(T, String)>,
+    /// The calling thread could not give: another must.
+    pub(crate) is_unable: bool,
+}
+
+/// What a worker's death came to.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct Gone<W, T> {
+    pub(crate) worker: W,
+    /// The task that it had begun and not answered.
+    pub(crate) victim: Option<T>,
+}
+
+impl<W, T: Task> Dispatch<W, T> {
+    pub(crate) fn new(n_places: usize) -> Self {
+        let places = (0..n_places).map(|_| Place::new()).collect();
+        Self { backlog: VecDeque::new(), places, next_ticket: FIRST_TICKET }
+    }
+
+    /// Queues a task behind all others.
+    pub(crate) fn queue(&mut self, task: T) {
+        self.backlog.push_back(task);
+    }
+
+    /// Queues a task before all others.
+    pub(crate) fn queue_first(&mut self, task: T) {
+        self.backlog.push_front(task);
+    }
+
+    /// Gives queued tasks to workers that have room, until there are no more of either.
+    pub(crate) fn feed(&mut self, mut give: impl FnMut(&W, u64, &T) -> Give) -> Fed<T> {
+        let mut fed = Fed { unsendable: Vec::new(), is_unable: false };
+        while let Some(task) = self.backlog.front()
+            && let Some(place) = first_with_room(&mut self.places, task)
+        {
+            let ticket = self.next_ticket;
+            let Some(worker) = &place.worker else { break };
+            match give(worker, ticket, task) {
+                Give::Taken => {
+                    self.next_ticket += 1;
+                    let nanos = task.nanos();
+                    place.nanos = place.nanos.saturating_add(nanos);
+                    place.n_parcels += usize::from(task.has_parcel());
+                    let given = self.backlog.pop_front();
+                    place.given.extend(given.map(|task| Given { ticket, nanos, task }));
+                }
+                // Nothing that it answers will make room.
+                Give::Full if place.given.is_empty() => place.is_retiring = true,
+                Give::Full => place.is_full = true,
+                Give::Useless => place.is_retiring = true,
+                Give::Unsendable(reason) => {
+                    let task = self.backlog.pop_front();
+                    fed.unsendable.extend(task.map(|task| (task, reason)));
+                }
+                Give::Unable => {
+                    fed.is_unable = true;
+                    break;
+                }
+            }
+        }
+        fed
+    }
+
+    /// A worker has answered: its task leaves the table. `None` if it has no such task.
+    pub(crate) fn answered(&mut self, place: usize, ticket: u64) -> Option<T> {
+        let place = self.places.get_mut(place)?;
+        // It is the first (I1), unless somebody scribbles.
+        let at = place.given.iter().position(|given| given.ticket == ticket)?;
+        let given = place.given.remove(at)?;
+        place.forget(&given);
+        place.n_answered += 1;
+        Some(given.task)
+    }
+
+    /// A worker has died, and all its answers were taken: what it had not begun is queued again,
+    /// before all others and in its order. `None` if it is another one who works there now.
+    pub(crate) fn died(
+        &mut self,
+        place: usize,
+        incarnation: u64,
+        said: Said,
+    ) -> Option<Gone<W, T>> {
+        let place = self.places.get_mut(place)?;
+        if place.incarnation != incarnation {
+            return None;
+        }
+        let worker = place.worker.take()?;
+        let mut victim = None;
+        for given in place.given.drain(..).rev() {
+            if said == Said::Begun(given.ticket) {
+                victim = Some(given.task);
+            } else {
+                self.backlog.push_front(given.task);
+            }
+        }
+        (place.nanos, place.n_parcels) = (0, 0);
+        (place.is_full, place.is_retiring) = (false, false);
+        Some(Gone { worker, victim })
+    }
+
+    /// Which worker the next one in a place will be.
+    pub(crate) fn next_incarnation(&self, place: usize) -> u64 {
+        self.places.get(place).map_or(0, |place| place.incarnation + 1)
+    }
+
+    /// Somebody works in a place that had nobody.
+    pub(crate) fn employ(&mut self, place: usize, worker: W) {
+        if let Some(place) = self.places.get_mut(place) {
+            place.incarnation += 1;
+            place.worker = Some(worker);
+        }
+    }
+
+    /// A worker gets nothing more.
+    pub(crate) fn retire(&mut self, place: usize) {
+        if let Some(place) = self.places.get_mut(place) {
+            place.is_retiring = true;
+        }
+    }
+
+    /// Workers that get nothing more and have nothing left to answer.
+    pub(crate) fn retired(&self) -> impl Iterator<Item = &W> {
+        let retired = |place: &&Place<W, T>| place.is_retiring && place.given.is_empty();
+        self.places.iter().filter(retired).filter_map(|place| place.worker.as_ref())
+    }
+
+    /// Takes out the queued tasks that nobody is interested in.
+    pub(crate) fn forget(&mut self, is_forgotten: impl Fn(&T) -> bool) {
+        self.backlog.retain(|task| !is_forgotten(task));
+    }
+
+    /// Takes out all tasks.
+    pub(crate) fn take_all(&mut self) -> Vec<T> {
+        let mut tasks: Vec<T> = Vec::new();
+        for place in &mut self.places {
+            tasks.extend(place.given.drain(..).map(|given| given.task));
+            (place.nanos, place.n_parcels) = (0, 0);
+        }
+        tasks.extend(self.backlog.drain(..));
+        tasks
+    }
+
+    pub(crate) fn places(&self) -> &[Place<W, T>] {
+        &self.places
+    }
+
+    pub(crate) fn worker(&self, place: usize) -> Option<&W> {
+        self.places.get(place)?.worker.as_ref()
+    }
+
+    /// Takes out all workers; the places stay empty.
+    pub(crate) fn take_workers(&mut self) -> Vec<W> {
+        self.places.iter_mut().filter_map(|place| place.worker.take()).collect()
+    }
+
+    pub(crate) fn n_queued(&self) -> usize {
+        self.backlog.len()
+    }
+
+    /// Whether there is no task at all.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.backlog.is_empty() && self.places.iter().all(|place| place.given.is_empty())
+    }
+}
+
+/// The worker with room for a task that will likely be free first.
+fn first_with_room<'p, W, T: Task>(
+    places: &'p mut [Place<W, T>],
+    task: &T,
+) -> Option<&'p mut Place<W, T>> {
+    let with_room = places.iter_mut().filter(|place| place.has_room_for(task));
+    with_room.min_by_key(|place| (place.nanos, place.given.len()))
+}
+
+impl<W, T: Task> Place<W, T> {
+    fn new() -> Self {
+        Self {
+            worker: None,
+            incarnation: 0,
+            given: VecDeque::new(),
+            nanos: 0,
+            n_parcels: 0,
+            is_full: false,
+            is_retiring: false,
+            n_answered: 0,
+        }
+    }
+
+    fn has_room_for(&self, task: &T) -> bool {
+        if self.worker.is_none() || self.is_full || self.is_retiring {
+            return false;
+        }
+        self.given.is_empty()
+            || self.given.len() < MOST_GIVEN
+                && self.nanos.saturating_add(task.nanos()) <= MOST_NANOS_AHEAD
+                && !(task.has_parcel() && self.n_parcels >= MOST_PARCELS_AHEAD)
+    }
+
+    fn forget(&mut self, given: &Given<T>) {
+        self.nanos = self.nanos.saturating_sub(given.nanos);
+        // A sum that was cut off at the top is right again when nothing is left.
+        if self.given.is_empty() {
+            self.nanos = 0;
+        }
+        self.n_parcels -= usize::from(given.task.has_parcel());
+        self.is_full = false;
+    }
+
+    pub(crate) fn worker(&self) -> Option<&W> {
+        self.worker.as_ref()
+    }
+
+    pub(crate) fn n_given(&self) -> usize {
+        self.given.len()
+    }
+
+    pub(crate) fn n_answered(&self) -> u64 {
+        self.n_answered
+    }
+
+    /// Whether the task with this ticket is here.
+    pub(crate) fn has(&self, ticket: u64) -> bool {
+        self.given.iter().any(|given| given.ticket == ticket)
+    }
+}

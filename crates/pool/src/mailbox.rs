@@ -1,0 +1,139 @@
+//! A mailbox: where the results of one caller's tasks arrive, and where that caller waits.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use ipc_core::Deadline;
+use proc_core::{ExitStatus, PanicInfo, Refusal};
+
+use crate::parcel::Parcel;
+
+/// What became of a task, before anybody who knows its type has looked.
+#[derive(Debug)]
+pub(crate) enum Fate {
+    /// It was run; the value is a [`proc_core::Outcome`].
+    Answered(Parcel),
+    /// The worker did not run it.
+    Refused(Refusal),
+    /// It panicked, in a program whose panics end the process.
+    Panicked(PanicInfo),
+    /// Its worker died while it ran.
+    Died { pid: u32, status: ExitStatus, n_deaths: u32 },
+    /// The answer was given, and then it was lost; says why.
+    Lost(String),
+    /// The pool was terminated.
+    Terminated,
+    /// No worker can be started; says why.
+    NoWorkers(String),
+}
+
+/// Where results arrive.
+#[derive(Debug, Default)]
+pub(crate) struct Mailbox {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Each with the number that the task has among the caller's.
+    arrived: VecDeque<(usize, Fate)>,
+    /// How many have been promised and were not taken yet, those that have arrived included.
+    n_due: usize,
+    /// How many threads are asleep here.
+    n_asleep: usize,
+    /// Somebody who waits here has become the collector.
+    promoted: bool,
+}
+
+/// Why a wait at a mailbox ended.
+#[derive(Debug)]
+pub(crate) enum Waited {
+    /// This has arrived.
+    Arrived(usize, Fate),
+    /// The caller is to collect for everybody.
+    Promoted,
+    /// The deadline has passed.
+    TimedOut,
+    /// All that was promised was taken, so nothing will arrive.
+    NothingDue,
+}
+
+impl Mailbox {
+    pub(crate) fn deliver(&self, index: usize, fate: Fate) {
+        let mut state = self.lock();
+        state.arrived.push_back((index, fate));
+        if state.n_asleep > 0 {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Promises one more result.
+    pub(crate) fn expect_one(&self) {
+        self.lock().n_due += 1;
+    }
+
+    /// Takes what has arrived first; `TimedOut` if there is nothing yet.
+    pub(crate) fn take(&self) -> Waited {
+        self.look(&mut self.lock()).unwrap_or(Waited::TimedOut)
+    }
+
+    /// Whether something has arrived, or never will.
+    pub(crate) fn is_ready(&self) -> bool {
+        let state = self.lock();
+        !state.arrived.is_empty() || state.n_due == 0
+    }
+
+    /// Makes one of those who wait here the collector.
+    pub(crate) fn promote(&self) {
+        self.lock().promoted = true;
+        self.changed.notify_one();
+    }
+
+    /// Takes back a promotion that nobody has noticed; `false` if there is none.
+    pub(crate) fn take_promotion(&self) -> bool {
+        std::mem::take(&mut self.lock().promoted)
+    }
+
+    /// Waits until something has arrived, or for a promotion.
+    pub(crate) fn wait(&self, deadline: Deadline) -> Waited {
+        let mut state = self.lock();
+        loop {
+            if std::mem::take(&mut state.promoted) {
+                return Waited::Promoted;
+            }
+            if let Some(waited) = self.look(&mut state) {
+                return waited;
+            }
+            state.n_asleep += 1;
+            state = match deadline.remaining() {
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(left) if left.is_zero() => {
+                    state.n_asleep -= 1;
+                    return Waited::TimedOut;
+                }
+                Some(left) => {
+                    let waited = self.changed.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+            state.n_asleep -= 1;
+        }
+    }
+
+    fn look(&self, state: &mut State) -> Option<Waited> {
+        if let Some((index, fate)) = state.arrived.pop_front() {
+            state.n_due = state.n_due.saturating_sub(1);
+            if state.n_due == 0 && state.n_asleep > 0 {
+                self.changed.notify_all();
+            }
+            return Some(Waited::Arrived(index, fate));
+        }
+        (state.n_due == 0).then_some(Waited::NothingDue)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing in here panics.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,425 @@
+//! `Pool`: submit, map, close, join; the face.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ipc_core::{Deadline, wire};
+use proc_core::Function;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::builder::Builder;
+use crate::engine::{Engine, Job, Known, Phase, Worker};
+use crate::error::{MapError, PoolError, SubmitError, TaskError};
+use crate::keeper;
+use crate::mailbox::Mailbox;
+use crate::map::{Batch, Imap, ImapUnordered};
+use crate::parcel::Parcel;
+use crate::stats::Stats;
+use crate::task::Task;
+
+/// Worker processes that run functions of this program, and the queue of what they are to run.
+///
+/// A task is a function and its argument; both go to a worker, and the result comes back. The
+/// function is a plain one or a closure that captures nothing. Arguments and results are serde
+/// values; they may contain handles (segments, files, queues) and may be of any size. A worker runs
+/// one task after the other in the same process, so what a task leaves in its statics the next one
+/// finds.
+///
+/// A pool can be used from many threads at a time. Workers ignore `SIGINT`: whether Ctrl-C ends the
+/// program is the program's decision, and its workers end with it. What a worker prints without a
+/// newline is written when its task ends.
+///
+/// # Process death
+///
+/// A worker that dies, in whatever way, fails exactly the task that it was running
+/// ([`TaskError::WorkerDied`]), or that task runs [again](Builder::on_worker_death). Tasks that it
+/// had and had not begun go to other workers. Another worker takes its place, and nobody else
+/// notices. A task counts as begun just before the first code of the user runs for it: the decoding
+/// of its argument. The commit point of a task is when its whole answer is in the ring to this
+/// process.
+///
+/// If this process dies, its workers are killed as soon as the kernel says so, whatever they do.
+///
+/// # Dropping
+///
+/// A pool that is dropped is [terminated](Self::terminate).
+///
+/// # Examples
+///
+/// ```
+/// use pool::{Pool, TaskError};
+///
+/// fn root(x: f64) -> f64 {
+///     assert!(x >= 0.0, "{x} has no root");
+///     x.sqrt()
+/// }
+///
+/// let pool = Pool::builder().workers(2).build()?;
+/// assert_eq!(pool.map(root, [1.0, 4.0, 9.0])?, [1.0, 2.0, 3.0]);
+///
+/// // A panic is an error of that task, and of no other.
+/// let error = pool.call(root, -1.0).unwrap_err();
+/// assert!(error.panic().unwrap().message().contains("has no root"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias = "Executor")]
+#[doc(alias = "ProcessPoolExecutor")]
+pub struct Pool {
+    engine: Arc<Engine>,
+    threads: Mutex<Threads>,
+}
+
+/// The pool's own threads, until it is over.
+#[derive(Debug, Default)]
+struct Threads {
+    clerk: Option<JoinHandle<()>>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+impl Pool {
+    /// Makes a pool with one worker for each processor that this process may use.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::build`].
+    pub fn new() -> Result<Self, PoolError> {
+        Self::builder().build()
+    }
+
+    /// Begins to say how a pool shall be.
+    pub const fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// Has a worker call `function` with `argument`, and waits for the result.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError`] says why there is no result.
+    #[doc(alias = "apply")]
+    pub fn call<A, R>(&self, function: fn(A) -> R, argument: A) -> Result<R, TaskError>
+    where
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned,
+    {
+        let task = self.submit(function, argument).map_err(PoolError::from)?;
+        task.join()
+    }
+
+    /// Has a worker call `function` with `argument`, some time.
+    ///
+    /// Returns at once, however many tasks there are before it.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError`] gives the argument back, and says why the task was not taken.
+    #[doc(alias = "apply_async")]
+    pub fn submit<A, R>(&self, function: fn(A) -> R, argument: A) -> Result<Task<R>, SubmitError<A>>
+    where
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned,
+    {
+        let mailbox = Arc::new(Mailbox::default());
+        let taken =
+            self.known(function).and_then(|known| self.send(&known, &argument, 0, &mailbox));
+        match taken {
+            Ok(()) => Ok(Task::new(Arc::clone(&self.engine), mailbox)),
+            Err(reason) => Err(SubmitError::new(argument, reason)),
+        }
+    }
+
+    /// Has workers call `function` with each of `items`, and returns the results in the same order.
+    ///
+    /// Each item is a task of its own. Items are taken from the iterator as workers come to need
+    /// them, so it may be longer than memory is large; results are gathered. Returns when all is
+    /// done.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError`] names the first item, by its place, that has no result, and says why; all other
+    /// items were done nevertheless. If the pool takes no more tasks, no further items are asked
+    /// for.
+    pub fn map<A, R, I>(&self, function: fn(A) -> R, items: I) -> Result<Vec<R>, MapError>
+    where
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = A>,
+    {
+        let items = items.into_iter();
+        let mut results: Vec<Option<R>> = Vec::with_capacity(items.size_hint().0.min(MOST_AHEAD));
+        let mut first_error: Option<MapError> = None;
+        let mut batch = Batch::new(self, function, items);
+        while let Some((index, result)) = batch.next_result() {
+            match result {
+                Ok(value) => {
+                    if results.len() <= index {
+                        results.resize_with(index + 1, || None);
+                    }
+                    if let Some(place) = results.get_mut(index) {
+                        *place = Some(value);
+                    }
+                }
+                Err(error) => {
+                    if first_error.as_ref().is_none_or(|first| index < first.index) {
+                        first_error = Some(MapError { index, error });
+                    }
+                }
+            }
+        }
+        match first_error {
+            Some(error) => Err(error),
+            None => Ok(results.into_iter().flatten().collect()),
+        }
+    }
+
+    /// Has workers call `function` with each of `items`; the results come in the order of the items.
+    ///
+    /// As [`imap_unordered`](Self::imap_unordered), but a result waits for those before it.
+    pub fn imap<A, R, I>(&self, function: fn(A) -> R, items: I) -> Imap<'_, A, R, I::IntoIter>
+    where
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = A>,
+    {
+        Imap::new(Batch::new(self, function, items.into_iter()))
+    }
+
+    /// Has workers call `function` with each of `items`; results come as they are done.
+    ///
+    /// Items are taken from the iterator as results are taken from the one returned, so that only a
+    /// few for each worker (more if they are short) are under way at a time: neither may ever end.
+    /// Nothing is done before the first result is asked for. Tasks of an iterator that is dropped
+    /// are not begun any more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool::Pool;
+    ///
+    /// let pool = Pool::builder().workers(2).build()?;
+    /// // The input never ends.
+    /// let mut squares = pool.imap_unordered(|x: u64| x * x, 1..);
+    /// let mut first: Vec<u64> = squares.by_ref().take(3).collect::<Result<_, _>>()?;
+    /// assert_eq!(first.len(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn imap_unordered<A, R, I>(
+        &self,
+        function: fn(A) -> R,
+        items: I,
+    ) -> ImapUnordered<'_, A, R, I::IntoIter>
+    where
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = A>,
+    {
+        ImapUnordered::new(Batch::new(self, function, items.into_iter()))
+    }
+
+    /// Takes no more tasks; those it has are done.
+    pub fn close(&self) {
+        if self.engine.is_ours() {
+            self.engine.close();
+        }
+    }
+
+    /// Closes the pool, and waits until all its tasks are done and its workers have ended.
+    ///
+    /// Workers end as programs do that return from `main`; one that does not is killed.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolError::NotOurs`] in a process that was forked from the one that made the pool.
+    pub fn join(&self) -> Result<(), PoolError> {
+        self.join_deadline(Deadline::NEVER).map(drop)
+    }
+
+    /// As [`join`](Self::join), at most so long; `false` if there are tasks left, which go on.
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](Self::join).
+    pub fn join_timeout(&self, timeout: Duration) -> Result<bool, PoolError> {
+        self.join_deadline(Deadline::after(timeout))
+    }
+
+    /// As [`join`](Self::join), until the deadline; `false` if there are tasks left, which go on.
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](Self::join).
+    pub fn join_deadline(&self, deadline: Deadline) -> Result<bool, PoolError> {
+        if !self.engine.is_ours() {
+            return Err(PoolError::NotOurs);
+        }
+        self.engine.close();
+        if !self.engine.drain(deadline) {
+            return Ok(false);
+        }
+        self.end(Ending::Return);
+        Ok(true)
+    }
+
+    /// Ends the pool at once: kills its workers, whatever they do, and fails all tasks.
+    ///
+    /// Returns when the workers have ended. Tasks that are not done are [`TaskError::Terminated`].
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](Self::join).
+    pub fn terminate(&self) -> Result<(), PoolError> {
+        if !self.engine.is_ours() {
+            return Err(PoolError::NotOurs);
+        }
+        self.end(Ending::Kill);
+        Ok(())
+    }
+
+    /// What can be said of the pool at this moment.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolError::NotOurs`] in a process that was forked from the one that made the pool.
+    pub fn stats(&self) -> Result<Stats, PoolError> {
+        if !self.engine.is_ours() {
+            return Err(PoolError::NotOurs);
+        }
+        // What has been answered shall not count as running.
+        self.engine.poll();
+        Ok(Stats::of(&self.engine))
+    }
+
+    /// Kills the worker in a place, as a crash would, to see what becomes of a program then.
+    ///
+    /// Returns the number of the process, or `None` if nobody works there now.
+    ///
+    /// # Errors
+    ///
+    /// What the system says if the worker has changed its user and we may not.
+    pub fn kill_worker(&self, place: usize) -> io::Result<Option<u32>> {
+        if !self.engine.is_ours() {
+            return Ok(None);
+        }
+        let worker = self.engine.lock().dispatch.worker(place).map(Arc::clone);
+        let Some(worker) = worker else { return Ok(None) };
+        worker.process.kill()?;
+        Ok(Some(worker.process.pid()))
+    }
+
+    pub(crate) fn of(engine: Arc<Engine>) -> Self {
+        Self { engine, threads: Mutex::default() }
+    }
+
+    pub(crate) fn has_clerk(&mut self, thread: JoinHandle<()>) {
+        self.threads.get_mut().unwrap_or_else(PoisonError::into_inner).clerk = Some(thread);
+    }
+
+    pub(crate) fn has_keeper(&mut self, thread: JoinHandle<()>) {
+        self.threads.get_mut().unwrap_or_else(PoisonError::into_inner).keeper = Some(thread);
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    pub(crate) fn n_workers(&self) -> usize {
+        self.engine.n_workers
+    }
+
+    /// What is known of a function.
+    pub(crate) fn known<A, R>(&self, function: fn(A) -> R) -> Result<Arc<Known>, PoolError>
+    where
+        A: DeserializeOwned,
+        R: Serialize,
+    {
+        if !self.engine.is_ours() {
+            return Err(PoolError::NotOurs);
+        }
+        self.engine.known(Function::of(function).ok_or(PoolError::NotInProgram)?)
+    }
+
+    /// Sends a task whose result shall arrive in a mailbox.
+    pub(crate) fn send<A: Serialize>(
+        &self,
+        known: &Arc<Known>,
+        argument: &A,
+        index: usize,
+        mailbox: &Arc<Mailbox>,
+    ) -> Result<(), PoolError> {
+        let argument = wire::encode(argument).map_err(PoolError::Argument)?;
+        let argument =
+            Parcel::pack(argument).map_err(PoolError::system("make room for the argument"))?;
+        let (known, mailbox) = (Arc::clone(known), Arc::clone(mailbox));
+        self.engine.submit(Job { known, argument, index, mailbox, n_deaths: 0 })
+    }
+
+    /// Ends workers and threads, in this order: nobody starts a worker, nobody works, nobody collects.
+    fn end(&self, ending: Ending) {
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        self.engine.end(Phase::Over);
+        if let Some(keeper) = threads.keeper.take() {
+            // One that panicked has told its story.
+            let _panicked = keeper.join();
+        }
+        let workers = self.engine.lock().dispatch.take_workers();
+        if let Ending::Return = ending {
+            let_return(&workers);
+        }
+        // All are killed before one is waited for.
+        for worker in &workers {
+            // If it has ended already, all the better.
+            let _killed = worker.process.kill();
+        }
+        workers.iter().for_each(|worker| keeper::dismiss(worker));
+        if let Some(clerk) = threads.clerk.take() {
+            self.engine.close_outbox();
+            let _panicked = clerk.join();
+        }
+    }
+}
+
+/// How workers shall end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// By returning.
+    Return,
+    /// By being killed.
+    Kill,
+}
+
+/// So much room is made for results before there are any.
+const MOST_AHEAD: usize = 1 << 16;
+
+/// Lets workers that have nothing to do return, which they have some time for.
+fn let_return(workers: &[Arc<Worker>]) {
+    /// Only exit handlers can take long.
+    const GRACE: Duration = Duration::from_secs(1);
+
+    for worker in workers {
+        worker.inbox.close();
+    }
+    let deadline = Deadline::after(GRACE);
+    for worker in workers {
+        // What cannot be waited for is killed.
+        let _status = worker.process.wait_deadline(deadline);
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        // A copy of the process that made it leaves everything alone.
+        if self.engine.is_ours() {
+            self.end(Ending::Kill);
+        }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Pool").finish_non_exhaustive()
+    }
+}

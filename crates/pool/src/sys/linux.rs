@@ -1,0 +1,123 @@
+//! Linux: files in memory, waiting for many descriptors, a bell, interrupts.
+//!
+//! # Safety
+//!
+//! The one unsafe operation sets a signal handler that does nothing.
+#![expect(unsafe_code, reason = "sets what a signal does")]
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt as _;
+
+use ipc_core::Deadline;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::io::Errno;
+
+/// Makes a file in memory that holds these bytes and never anything else.
+///
+/// # References
+///
+/// - Linux `memfd_create(2)`, `fcntl(2)` with `F_ADD_SEALS`
+pub(crate) fn file_in_memory(bytes: &[u8]) -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let mut file = File::from(memfd_create("multiproc parcel", flags)?);
+    file.write_all(bytes)?;
+    fcntl_add_seals(
+        &file,
+        SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL,
+    )?;
+    Ok(file.into())
+}
+
+/// Reads all of a file, from its beginning and without moving its position.
+///
+/// # References
+///
+/// - POSIX `pread`
+pub(crate) fn read_whole(file: OwnedFd) -> io::Result<Vec<u8>> {
+    let file = File::from(file);
+    let len = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    bytes.resize(len, 0);
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
+/// Something to ring that a `poll` can wait for.
+#[derive(Debug)]
+pub(crate) struct Bell(OwnedFd);
+
+impl Bell {
+    /// Makes a bell that is silent.
+    ///
+    /// # References
+    ///
+    /// - Linux `eventfd(2)`
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
+    }
+
+    /// Rings: from now on it is ready to be read.
+    pub(crate) fn ring(&self) {
+        // It fails only if it has been rung 2^64 times, and then it rings.
+        let _written = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+    }
+
+    /// Makes it silent again.
+    pub(crate) fn silence(&self) {
+        // It fails only if the bell is silent.
+        let _read = rustix::io::read(&self.0, &mut [0; 8]);
+    }
+}
+
+impl AsFd for Bell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Waits until one of the descriptors is ready to be read; says of each whether it is.
+///
+/// # References
+///
+/// - POSIX `poll`, Linux `poll(2)`
+pub(crate) fn poll(files: &[BorrowedFd<'_>], deadline: Deadline) -> io::Result<Vec<bool>> {
+    let mut files: Vec<PollFd<'_>> =
+        files.iter().map(|file| PollFd::from_borrowed_fd(*file, PollFlags::IN)).collect();
+    loop {
+        let timeout = deadline.remaining().and_then(|left| left.try_into().ok());
+        match rustix::event::poll(&mut files, timeout.as_ref()) {
+            Ok(_) => return Ok(files.iter().map(|file| !file.revents().is_empty()).collect()),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Has `SIGINT` do nothing in this process; programs that it starts are interrupted as ever.
+///
+/// # References
+///
+/// - POSIX `sigaction`
+pub(crate) fn shrug_off_interrupts() -> io::Result<()> {
+    extern "C" fn do_nothing(_signal: std::ffi::c_int) {}
+
+    let action =
+        SigAction::new(SigHandler::Handler(do_nothing), SaFlags::SA_RESTART, SigSet::empty());
+    // SAFETY: the handler does nothing, which is right at any moment.
+    unsafe { sigaction(Signal::SIGINT, &action) }?;
+    Ok(())
+}
+
+/// How many processors this process may use; at least one.
+///
+/// # References
+///
+/// - Linux `sched_getaffinity(2)`
+pub(crate) fn usable_cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}

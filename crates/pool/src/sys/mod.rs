@@ -1,0 +1,5 @@
+//! The system calls of this crate.
+
+mod linux;
+
+pub(crate) use linux::{Bell, file_in_memory, poll, read_whole, shrug_off_interrupts, usable_cpus};

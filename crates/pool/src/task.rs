@@ -1,0 +1,143 @@
+//! `Task`: a result to come.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipc_core::Deadline;
+use proc_core::{Function, Outcome};
+use serde::de::DeserializeOwned;
+
+use crate::engine::Engine;
+use crate::error::TaskError;
+use crate::mailbox::{Fate, Mailbox, Waited};
+
+/// A result to come from a [`Pool`](crate::Pool).
+///
+/// All methods take `&self`, so threads can share one; the result goes to whoever asks first. A task
+/// that is dropped is done all the same, and nobody hears of it.
+///
+/// # Process death
+///
+/// If the worker dies while it runs the task, the result is [`TaskError::WorkerDied`], unless the
+/// task is to run again. If the pool is dropped first, it is [`TaskError::Terminated`]. Nobody waits
+/// for the dead.
+///
+/// # Examples
+///
+/// ```
+/// use pool::Pool;
+///
+/// let pool = Pool::builder().workers(1).build()?;
+/// let task = pool.submit(|(a, b): (u32, u32)| a + b, (1, 2))?;
+/// assert_eq!(task.join()?, 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias = "AsyncResult")]
+#[doc(alias = "Future")]
+#[must_use = "the result is lost with the task"]
+pub struct Task<R> {
+    engine: Arc<Engine>,
+    mailbox: Arc<Mailbox>,
+    result: PhantomData<fn() -> R>,
+}
+
+impl<R> Task<R> {
+    pub(crate) fn new(engine: Arc<Engine>, mailbox: Arc<Mailbox>) -> Self {
+        Self { engine, mailbox, result: PhantomData }
+    }
+
+    /// Whether [`join`](Self::join) would return at once.
+    #[must_use]
+    #[doc(alias = "ready")]
+    #[doc(alias = "done")]
+    pub fn is_ready(&self) -> bool {
+        if !self.engine.is_ours() {
+            return true;
+        }
+        self.mailbox.is_ready() || {
+            self.engine.poll();
+            self.mailbox.is_ready()
+        }
+    }
+}
+
+impl<R: DeserializeOwned> Task<R> {
+    /// Waits for the result as long as it takes.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError`] says why there is none.
+    #[doc(alias = "get")]
+    pub fn join(&self) -> Result<R, TaskError> {
+        match self.join_deadline(Deadline::NEVER) {
+            Ok(Some(value)) => Ok(value),
+            // The deadline that never comes has passed.
+            Ok(None) => Err(TaskError::Taken),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits for the result at most so long; `None` if it has not come, and the task goes on.
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](Self::join).
+    pub fn join_timeout(&self, timeout: Duration) -> Result<Option<R>, TaskError> {
+        self.join_deadline(Deadline::after(timeout))
+    }
+
+    /// The result if it has come; `None` if it has not.
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](Self::join).
+    pub fn try_join(&self) -> Result<Option<R>, TaskError> {
+        if self.is_ready() { self.join_deadline(Deadline::now()) } else { Ok(None) }
+    }
+
+    /// Waits for the result until the deadline; `None` if it has not come, and the task goes on.
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](Self::join).
+    pub fn join_deadline(&self, deadline: Deadline) -> Result<Option<R>, TaskError> {
+        if !self.engine.is_ours() {
+            return Err(TaskError::NotOurs);
+        }
+        match self.engine.wait(&self.mailbox, deadline) {
+            Waited::Arrived(_, fate) => result(fate).map(Some),
+            Waited::NothingDue => Err(TaskError::Taken),
+            Waited::TimedOut | Waited::Promoted => Ok(None),
+        }
+    }
+}
+
+impl<R> fmt::Debug for Task<R> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Task").finish_non_exhaustive()
+    }
+}
+
+/// What a fate is to those who know the type of the result.
+pub(crate) fn result<R: DeserializeOwned>(fate: Fate) -> Result<R, TaskError> {
+    match fate {
+        Fate::Answered(answer) => {
+            let message = answer.unpack().map_err(|error| TaskError::Lost(error.to_string()))?;
+            match Function::outcome(message).map_err(TaskError::Decode)? {
+                Outcome::Returned(value) => Ok(value),
+                Outcome::Panicked(panic) => Err(TaskError::Panicked(panic)),
+                Outcome::Unsendable(reason) => Err(TaskError::Unsendable(reason)),
+            }
+        }
+        Fate::Refused(refusal) => Err(TaskError::Refused(refusal)),
+        Fate::Panicked(panic) => Err(TaskError::Panicked(panic)),
+        Fate::Died { pid, status, n_deaths } => {
+            Err(TaskError::WorkerDied { pid, status, n_deaths })
+        }
+        Fate::Lost(reason) => Err(TaskError::Lost(reason)),
+        Fate::Terminated => Err(TaskError::Terminated),
+        Fate::NoWorkers(reason) => Err(TaskError::NoWorkers(reason)),
+    }
+}

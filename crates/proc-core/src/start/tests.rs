@@ -1,0 +1,327 @@
+//! Children that die, or are told nonsense, at each moment of a start; from both sides.
+
+use std::os::fd::AsFd as _;
+use std::os::unix::process::parent_id;
+use std::sync::Arc;
+
+use ipc_core::Deadline;
+use ipc_core::wire::{Message, MessageSocket};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::frame::{Call, Order, Parcel, Report};
+use super::{Plan, Started, await_acceptance, server, spawn};
+use crate::call::{self, Refusal};
+use crate::child::Child;
+use crate::entry::Entry;
+use crate::error::StartError;
+use crate::sys::process::{self, Signal};
+use crate::{ExitStatus, Process, Start, current, stop_fork_server};
+
+fn double(x: u64) -> u64 {
+    x * 2
+}
+
+fn call() -> Call {
+    Call {
+        entry: Entry::of(double).unwrap(),
+        introduction: current::introduce(None),
+        dies_with_parent: false,
+    }
+}
+
+fn killed_by(signal: Signal) -> ExitStatus {
+    ExitStatus::Signaled { signal: signal.as_raw(), core_dumped: false }
+}
+
+/// What became of a start whose child has been killed or misled.
+#[track_caller]
+fn assert_died(started: Result<Started, StartError>, expected: ExitStatus) {
+    match started {
+        Err(StartError::Died { pid, status }) => {
+            assert_eq!(status, expected);
+            assert_gone(pid);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Nothing is left of a child of this process: it is no zombie.
+#[track_caller]
+fn assert_gone(pid: u32) {
+    assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
+}
+
+/// Waits until the child sleeps in a call that receives from its channel.
+fn wait_until_it_listens(child: &Child) {
+    let path = format!("/proc/{}/syscall", child.pid());
+    let receives = format!("{} 0x3 ", libc::SYS_recvmsg);
+    while !std::fs::read_to_string(&path).unwrap().starts_with(&receives) {
+        process::pause(std::time::Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn child_that_is_killed_before_it_runs_the_program_is_an_error() {
+    let (channel, child) = spawn::run_program().unwrap();
+    child.signal(Signal::KILL).unwrap();
+    assert_died(await_acceptance(channel, child), killed_by(Signal::KILL));
+}
+
+#[test]
+fn child_that_is_killed_while_it_waits_for_its_order_is_an_error() {
+    let (channel, child) = spawn::run_program().unwrap();
+    wait_until_it_listens(&child);
+    child.signal(Signal::KILL).unwrap();
+    assert_died(await_acceptance(channel, child), killed_by(Signal::KILL));
+}
+
+#[test]
+fn child_that_is_killed_in_the_middle_of_its_order_is_an_error() {
+    let (channel, child) = spawn::run_program().unwrap();
+    let argument = call::argument(&7_u64).unwrap();
+    let handles = vec![process::open_own_pidfd().unwrap()];
+    let message = Parcel { words: Order::Call(call()), handles, value: argument }.pack().unwrap();
+    // As much of it as looks like the beginning of a message.
+    let stream = std::os::unix::net::UnixStream::from(std::os::fd::OwnedFd::from(channel));
+    let prefix = (message.bytes.len() as u64).to_le_bytes();
+    std::io::Write::write_all(&mut &stream, &prefix).unwrap();
+    wait_until_it_listens(&child);
+    child.signal(Signal::KILL).unwrap();
+    assert_died(await_acceptance(stream.into(), child), killed_by(Signal::KILL));
+}
+
+#[test]
+fn child_whose_parent_gives_up_ends_by_itself() {
+    let (channel, child) = spawn::run_program().unwrap();
+    drop(channel);
+    assert_eq!(child.wait(Deadline::NEVER).unwrap(), Some(ExitStatus::Exited(254)));
+}
+
+#[test]
+fn child_with_the_other_end_of_its_channel_held_open_by_others_is_missed_nevertheless() {
+    let (channel, child) = spawn::run_program().unwrap();
+    // As if a process that was forked at the wrong moment had the child's end too.
+    let (ours, theirs) = MessageSocket::pair().unwrap();
+    wait_until_it_listens(&child);
+    child.signal(Signal::TERM).unwrap();
+    assert_died(await_acceptance(ours, child), killed_by(Signal::TERM));
+    drop((channel, theirs));
+}
+
+#[test]
+fn order_that_is_none_is_refused() {
+    for bytes in [Vec::new(), vec![0; 3], vec![0xff; 100]] {
+        let (channel, child) = spawn::run_program().unwrap();
+        let message = Message { bytes, handles: Vec::new() };
+        channel.send(&message, Deadline::NEVER).unwrap();
+        let pid = child.pid();
+        match await_acceptance(channel, child) {
+            Err(StartError::Refused(Refusal::Malformed(_))) => assert_gone(pid),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn order_without_its_descriptor_is_an_error() {
+    let (channel, child) = spawn::run_program().unwrap();
+    let argument = call::argument(&7_u64).unwrap();
+    let parcel = Parcel { words: Order::Call(call()), handles: Vec::new(), value: argument };
+    channel.send(&parcel.pack().unwrap(), Deadline::NEVER).unwrap();
+    assert_died(await_acceptance(channel, child), ExitStatus::Exited(254));
+}
+
+#[test]
+fn function_of_another_program_is_refused_by_every_child() {
+    for way in [Start::Spawn, Start::ForkServer] {
+        let Plan { introduction, dies_with_parent } =
+            Plan { introduction: current::introduce(None), dies_with_parent: false };
+        let entry = Entry::of(double).unwrap().of_another_program();
+        let call = Call { entry, introduction, dies_with_parent };
+        let argument = call::argument(&7_u64).unwrap();
+        let started = match way {
+            Start::Spawn => spawn::start(call, argument),
+            _ => server::start(call, argument),
+        };
+        let refused = matches!(started, Err(StartError::Refused(Refusal::OtherProgram)));
+        assert!(refused, "{way:?}: {started:?}");
+    }
+}
+
+#[test]
+fn child_that_speaks_out_of_turn_is_an_error() {
+    let (channel, child) = spawn::run_program().unwrap();
+    let (ours, theirs) = MessageSocket::pair().unwrap();
+    let report = Parcel::new(Report::Answered, Vec::new()).pack().unwrap();
+    theirs.send(&report, Deadline::NEVER).unwrap();
+    drop(channel);
+    assert_died(await_acceptance(ours, child), ExitStatus::Exited(254));
+}
+
+/// Kills the process that decodes it.
+#[derive(Debug, Serialize)]
+struct Poison {
+    signal: i32,
+}
+
+impl<'de> Deserialize<'de> for Poison {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let signal = i32::deserialize(deserializer)?;
+        if signal == 0 {
+            process::exit_now(9);
+        }
+        nix::sys::signal::raise(signal.try_into().unwrap()).unwrap();
+        unreachable!("it was signal {signal}")
+    }
+}
+
+fn start_poisoned(way: Start) {
+    let poison = |signal| Process::builder().start(way).spawn(drop::<Poison>, Poison { signal });
+    match poison(libc::SIGKILL) {
+        Err(StartError::Died { pid, status }) => {
+            assert_eq!(status, killed_by(Signal::KILL));
+            assert_gone(pid);
+        }
+        other => panic!("{way:?}: {other:?}"),
+    }
+    match poison(0) {
+        Err(StartError::Died { pid, status }) => {
+            assert_eq!(status, ExitStatus::Exited(9));
+            assert_gone(pid);
+        }
+        other => panic!("{way:?}: {other:?}"),
+    }
+}
+
+#[test]
+fn child_that_dies_of_its_argument_is_an_error() {
+    start_poisoned(Start::Spawn);
+    start_poisoned(Start::ForkServer);
+    Process::spawn(|()| start_poisoned(Start::Fork), ()).unwrap().join().unwrap();
+}
+
+/// Each child is killed a little later in its start than the one before.
+#[test]
+fn child_that_is_killed_at_any_time_is_an_error_or_has_started() {
+    let mut n_died = 0;
+    let mut n_started = 0;
+    for delay in 0..60 {
+        let argument = call::argument(&7_u64).unwrap();
+        let (channel, child) = spawn::launch(Order::Call(call()), argument).unwrap();
+        let victim = Arc::clone(&child);
+        let killer = std::thread::spawn(move || {
+            process::pause(std::time::Duration::from_micros(delay * 40));
+            victim.signal(Signal::KILL).unwrap();
+        });
+        let pid = child.pid();
+        match await_acceptance(channel, child) {
+            Ok(Started { child, .. }) => {
+                n_started += 1;
+                child.wait(Deadline::NEVER).unwrap().unwrap();
+            }
+            Err(StartError::Died { status, .. }) => {
+                n_died += 1;
+                assert_eq!(status, killed_by(Signal::KILL));
+            }
+            Err(error) => panic!("{error}"),
+        }
+        assert_gone(pid);
+        killer.join().unwrap();
+    }
+    println!("{n_died} died, {n_started} started");
+}
+
+#[test]
+fn request_that_is_none_does_not_harm_the_server() {
+    let alone = Process::spawn(
+        |()| {
+            let start = || Process::builder().start(Start::ForkServer).spawn(double, 6).unwrap();
+            assert_eq!(start().join().unwrap(), 12);
+            for bytes in [Vec::new(), vec![0xff; 100]] {
+                server::send_raw(&Message { bytes, handles: Vec::new() });
+            }
+            let no_socket = vec![std::fs::File::open("/dev/null").unwrap().into()];
+            let order = Parcel::new(Order::Start(call()), no_socket).pack().unwrap();
+            let before = server::pid();
+            server::send_raw(&order);
+            assert_eq!(start().join().unwrap(), 12);
+            assert_eq!(server::pid(), before);
+            stop_fork_server();
+        },
+        (),
+    );
+    alone.unwrap().join().unwrap();
+}
+
+#[test]
+fn starts_by_a_server_that_cannot_be_are_done_by_spawn() {
+    let alone = Process::spawn(
+        |()| {
+            server::make_impossible();
+            let start =
+                |x| Process::builder().start(Start::ForkServer).spawn(|_: u64| parent_id(), x);
+            assert_eq!(start(1).unwrap().join().unwrap(), process::own_pid());
+            assert_eq!(server::pid(), None);
+        },
+        (),
+    );
+    alone.unwrap().join().unwrap();
+}
+
+#[test]
+fn program_without_an_entrance_for_children_starts_none() {
+    let alone = Process::spawn(
+        |()| {
+            crate::sys::hook::forget_that_it_ran();
+            for way in [Start::Spawn, Start::ForkServer] {
+                let started = Process::builder().start(way).spawn(double, 1);
+                assert!(matches!(started, Err(StartError::NoEntrance)), "{started:?}");
+            }
+            crate::init();
+            assert_eq!(Process::spawn(double, 1).unwrap().join().unwrap(), 2);
+        },
+        (),
+    );
+    alone.unwrap().join().unwrap();
+}
+
+#[test]
+fn start_without_free_descriptors_is_an_error_and_leaves_nothing() {
+    let alone = Process::spawn(
+        |()| {
+            let null = || std::fs::File::open("/dev/null").map(std::os::fd::OwnedFd::from);
+            let mut held = Vec::new();
+            while let Ok(file) = null() {
+                held.push(file);
+                if held.len() == 64 {
+                    let limit = held.last().unwrap().as_fd();
+                    process::limit_descriptors(
+                        u64::from(std::os::fd::AsRawFd::as_raw_fd(&limit).unsigned_abs()) + 1,
+                    );
+                }
+            }
+            // With each one that is given back the start gets a little further.
+            let mut n_failed = 0;
+            for way in [Start::Spawn, Start::ForkServer, Start::Fork] {
+                loop {
+                    match Process::builder().start(way).spawn(double, 6) {
+                        Ok(child) => break assert_eq!(child.join().unwrap(), 12),
+                        Err(StartError::System { .. } | StartError::Argument(_)) => n_failed += 1,
+                        // The other side had no room for what it was sent.
+                        Err(StartError::Died { .. } | StartError::ServerDied) => n_failed += 1,
+                        Err(error) => panic!("{way:?}: {error}"),
+                    }
+                    drop(held.pop().unwrap());
+                }
+                stop_fork_server();
+                assert_eq!(process::children().unwrap(), Vec::<u32>::new(), "{way:?}");
+                while let Ok(file) = null() {
+                    held.push(file);
+                }
+            }
+            assert!(n_failed > 6, "{n_failed}");
+        },
+        (),
+    );
+    alone.unwrap().join().unwrap();
+}

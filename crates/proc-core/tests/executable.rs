@@ -1,0 +1,149 @@
+//! The program finds itself, however it was started and whatever became of its file.
+//!
+//! Each test runs a copy of this very program, with a filter that selects the one test which starts
+//! processes and says so.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+mod common;
+
+use std::fs;
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use common::start;
+use proc_core::Start;
+
+const WAIT: &str = "EXECUTABLE_TEST_WAITS";
+
+/// Run by the other tests, and by itself.
+#[test]
+fn starts_processes() {
+    if std::env::var_os(WAIT).is_some() {
+        println!("ready");
+        // Until whoever started us has done what it wants with the file.
+        std::io::stdin().read_line(&mut String::new()).unwrap();
+    }
+    for way in [Start::Spawn, Start::ForkServer] {
+        assert_eq!(start(way, |x: u32| x + 1, 6).join().unwrap(), 7);
+    }
+}
+
+/// A folder with a copy of this program in it.
+fn folder_with_program() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(std::env::current_exe().unwrap(), folder.path().join("program")).unwrap();
+    folder
+}
+
+fn select(command: &mut Command) -> &mut Command {
+    command.args(["--exact", "starts_processes", "--nocapture", "--test-threads=1"])
+}
+
+#[track_caller]
+fn assert_it_passed(output: &Output) {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{errors}");
+    // Once: no child has run the program's own main.
+    assert_eq!(text.matches("1 passed").count(), 1, "{text}\n{errors}");
+    assert_eq!(text.matches("running 1 test").count(), 1, "{text}\n{errors}");
+}
+
+#[test]
+fn program_started_by_a_relative_path_starts_processes() {
+    let folder = folder_with_program();
+    fs::create_dir(folder.path().join("sub")).unwrap();
+    let mut command = Command::new("../program");
+    let output = select(command.current_dir(folder.path().join("sub"))).output().unwrap();
+    assert_it_passed(&output);
+}
+
+#[test]
+fn program_found_through_path_starts_processes() {
+    let folder = folder_with_program();
+    let mut command = Command::new("program");
+    let output = select(command.env("PATH", folder.path())).output().unwrap();
+    assert_it_passed(&output);
+}
+
+#[test]
+fn program_started_through_a_symlink_starts_processes() {
+    let folder = folder_with_program();
+    let link = folder.path().join("link");
+    symlink("program", &link).unwrap();
+    assert_it_passed(&select(&mut Command::new(link)).output().unwrap());
+}
+
+/// Starts the program, lets `change` happen to its file, and lets it go on.
+fn run_with_change(change: impl FnOnce(&Path)) -> Output {
+    let folder = folder_with_program();
+    let path = folder.path().join("program");
+    let mut command = Command::new(&path);
+    let mut child = select(command.env(WAIT, "1"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut text = Vec::new();
+    while !text.ends_with(b"ready\n") {
+        let mut byte = [0];
+        std::io::Read::read_exact(&mut stdout, &mut byte).unwrap();
+        text.push(byte[0]);
+    }
+    change(&path);
+    child.stdin.take().unwrap().write_all(b"\n").unwrap();
+    std::io::Read::read_to_end(&mut stdout, &mut text).unwrap();
+    Output { stdout: text, ..child.wait_with_output().unwrap() }
+}
+
+#[test]
+fn program_whose_file_was_deleted_starts_processes() {
+    assert_it_passed(&run_with_change(|path| fs::remove_file(path).unwrap()));
+}
+
+#[test]
+fn program_whose_file_was_replaced_starts_processes() {
+    assert_it_passed(&run_with_change(|path| {
+        let other = path.with_extension("new");
+        fs::copy("/bin/false", &other).unwrap();
+        fs::rename(&other, path).unwrap();
+    }));
+}
+
+#[test]
+fn program_whose_folder_was_moved_starts_processes() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    assert_it_passed(&run_with_change(|path| {
+        fs::rename(path.parent().unwrap(), elsewhere.path().join("moved")).unwrap();
+    }));
+}
+
+#[test]
+fn program_started_with_its_outputs_closed_starts_processes() {
+    let folder = folder_with_program();
+    let program = folder.path().join("program");
+    let script = r#""$0" --exact starts_processes --test-threads=1 >&- 2>&- <&-"#;
+    let status = Command::new("sh").args(["-c", script]).arg(&program).status().unwrap();
+    assert!(status.success(), "{status}");
+}
+
+/// What a child was told must come from its parent, or it does nothing at all.
+#[test]
+fn program_with_a_forged_mark_neither_runs_main_nor_obeys() {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let folder = folder_with_program();
+    // The parent of the program is a shell, and the socket is not of its making.
+    let script = r#""$0" --exact starts_processes; echo "ended with $?""#;
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).arg(folder.path().join("program"));
+    command.env("MULTIPROC_CHILD", "3").stdin(Stdio::from(OwnedFd::from(theirs)));
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(text, "ended with 254\n", "{}", String::from_utf8_lossy(&output.stderr));
+    drop(ours);
+}

@@ -1,0 +1,222 @@
+//! The fork server: its death, its user's death, many users at once.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![expect(unsafe_code, reason = "sends signals by number")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
+use std::sync::mpsc;
+
+use common::start;
+use ipc_core::wire::{self, Handle, Limits, MessageSocket};
+use ipc_core::{Deadline, DeathWatch, ProcessId};
+use proc_core::{JoinError, Process, Start, StartError, stop_fork_server};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+/// Runs a test in a process of its own, which has a fork server of its own.
+macro_rules! alone {
+    ($($name:ident)*) => {$(
+        #[test]
+        fn $name() {
+            Process::spawn(|()| body::$name(), ()).unwrap().join().unwrap();
+        }
+    )*};
+}
+
+alone! {
+    children_are_those_of_the_process_that_asked
+    server_that_was_killed_is_replaced_and_its_children_do_not_notice
+    start_whose_server_dies_before_it_looks_is_done_by_another
+    threads_start_processes_at_the_same_time
+    no_start_hangs_or_is_done_twice_while_the_server_is_killed_all_the_time
+    server_ends_with_its_parent_though_a_copy_of_that_lives
+    interrupt_ends_a_child_and_not_the_server
+    stopped_server_leaves_no_child_and_no_descriptor
+}
+
+/// The numbers of this process's children.
+fn children() -> BTreeSet<u32> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let lists = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("children")));
+    let lists: Vec<String> = lists.map(Result::unwrap).collect();
+    lists.iter().flat_map(|list| list.split_whitespace()).map(|pid| pid.parse().unwrap()).collect()
+}
+
+/// The server of this process, which must have one.
+fn server() -> ProcessId {
+    let is_server = |pid: &&u32| {
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm"));
+        name.is_ok_and(|name| name == "fork-server\n")
+    };
+    let pid = children().iter().find(is_server).copied().unwrap();
+    ProcessId::of(pid).unwrap().unwrap()
+}
+
+fn send(signal: i32, process: ProcessId) {
+    let pid = i32::try_from(process.pid()).unwrap();
+    // SAFETY: sends a signal.
+    assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+}
+
+fn kill(process: ProcessId) {
+    let watch = DeathWatch::open(process).unwrap().unwrap();
+    send(libc::SIGKILL, process);
+    assert!(watch.wait(Deadline::NEVER).unwrap());
+}
+
+/// Kills the process with this number if it is a server, and still the one it was found to be.
+fn kill_server(pid: u32) -> bool {
+    let Some(number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return false };
+    let Ok(pidfd) = pidfd_open(number, PidfdFlags::empty()) else { return false };
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm"));
+    name.is_ok_and(|name| name == "fork-server\n") && pidfd_send_signal(pidfd, Signal::KILL).is_ok()
+}
+
+fn wait_for_end_of(pipe: Handle) -> u32 {
+    std::fs::File::from(pipe).read_to_end(&mut Vec::new()).unwrap();
+    5
+}
+
+mod body {
+    use super::*;
+
+    pub(super) fn children_are_those_of_the_process_that_asked() {
+        let child = start(Start::ForkServer, |()| std::os::unix::process::parent_id(), ());
+        assert_eq!(child.join().unwrap(), proc_core::current().pid());
+        assert_ne!(server().pid(), child.pid());
+        assert_eq!(children(), BTreeSet::from([server().pid()]));
+    }
+
+    pub(super) fn server_that_was_killed_is_replaced_and_its_children_do_not_notice() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let reader = Handle::from(OwnedFd::from(reader));
+        let long = start(Start::ForkServer, wait_for_end_of, reader);
+        let first = server();
+        kill(first);
+        assert_eq!(start(Start::ForkServer, |x: u32| x + 1, 6).join().unwrap(), 7);
+        assert_ne!(server(), first);
+        assert!(long.is_alive());
+        drop(writer);
+        assert_eq!(long.join().unwrap(), 5);
+        assert_eq!(children(), BTreeSet::from([server().pid()]), "the first one was reaped");
+    }
+
+    pub(super) fn start_whose_server_dies_before_it_looks_is_done_by_another() {
+        start(Start::ForkServer, drop, ()).join().unwrap();
+        let first = server();
+        send(libc::SIGSTOP, first);
+        let (sender, receiver) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            sender.send(()).unwrap();
+            start(Start::ForkServer, |x: u32| x + 1, 6).join().unwrap()
+        });
+        receiver.recv().unwrap();
+        kill(first);
+        assert_eq!(thread.join().unwrap(), 7);
+    }
+
+    pub(super) fn threads_start_processes_at_the_same_time() {
+        std::thread::scope(|scope| {
+            for thread in 0..8_u32 {
+                scope.spawn(move || {
+                    let children: Vec<_> = (0..10)
+                        .map(|n| start(Start::ForkServer, |x: u32| x * 2, thread * 10 + n))
+                        .collect();
+                    for (child, n) in children.iter().zip(0..) {
+                        assert_eq!(child.join().unwrap(), (thread * 10 + n) * 2);
+                    }
+                });
+            }
+        });
+        assert_eq!(children(), BTreeSet::from([server().pid()]));
+    }
+
+    pub(super) fn no_start_hangs_or_is_done_twice_while_the_server_is_killed_all_the_time() {
+        /// Says once that it was called.
+        fn called(socket: MessageSocket) -> u32 {
+            socket.send(&wire::encode(&1_u8).unwrap(), Deadline::NEVER).unwrap();
+            7
+        }
+
+        start(Start::ForkServer, drop, ()).join().unwrap();
+        let (stop, stopped) = mpsc::channel::<()>();
+        let killer = std::thread::spawn(move || {
+            let mut n_killed = 0;
+            while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
+                n_killed += children().into_iter().filter(|pid| kill_server(*pid)).count();
+                std::thread::yield_now();
+            }
+            n_killed
+        });
+        let mut n_started = 0;
+        while n_started < 100 {
+            let (ours, of_child) = MessageSocket::pair().unwrap();
+            let builder = Process::builder().start(Start::ForkServer);
+            match builder.spawn(called, of_child) {
+                Ok(child) => {
+                    n_started += 1;
+                    assert_eq!(child.join().unwrap(), 7);
+                    assert!(ours.recv(&Limits::NONE, Deadline::NEVER).unwrap().is_some());
+                }
+                // Two servers died of it, or one before it was there.
+                Err(StartError::ServerDied | StartError::Died { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+            // Whatever became of the start: nobody has the child's end, and nothing more was said.
+            assert!(ours.recv(&Limits::NONE, Deadline::NEVER).unwrap().is_none());
+        }
+        drop(stop);
+        let n_killed = killer.join().unwrap();
+        assert!(n_killed > 0);
+        stop_fork_server();
+        assert_eq!(children(), BTreeSet::new(), "after {n_killed} kills");
+    }
+
+    pub(super) fn server_ends_with_its_parent_though_a_copy_of_that_lives() {
+        fn parent(socket: MessageSocket) {
+            start(Start::ForkServer, drop, ()).join().unwrap();
+            // It has every descriptor of this process, that of the server's channel too.
+            let (reader, _writer) = std::io::pipe().unwrap();
+            let copy = Process::builder().spawn_forked(|| {
+                std::io::read_to_string(&reader).unwrap();
+            });
+            let copy = ProcessId::of(copy.unwrap().pid()).unwrap().unwrap();
+            socket.send(&wire::encode(&(server(), copy)).unwrap(), Deadline::NEVER).unwrap();
+            wait_for_end_of(Handle::from(OwnedFd::from(reader)));
+        }
+        let (ours, of_child) = MessageSocket::pair().unwrap();
+        let parent = start(Start::Spawn, parent, of_child);
+        let message = ours.recv(&Limits::NONE, Deadline::NEVER).unwrap().unwrap();
+        let (server, copy): (ProcessId, ProcessId) = wire::decode(message).unwrap();
+        let watch = DeathWatch::open(server).unwrap().unwrap();
+        parent.kill().unwrap();
+        assert!(watch.wait(Deadline::NEVER).unwrap());
+        assert!(ipc_core::is_alive(copy).unwrap());
+        send(libc::SIGKILL, copy);
+    }
+
+    pub(super) fn interrupt_ends_a_child_and_not_the_server() {
+        let (reader, _writer) = std::io::pipe().unwrap();
+        let child = start(Start::ForkServer, wait_for_end_of, Handle::from(OwnedFd::from(reader)));
+        send(libc::SIGINT, child.id().unwrap());
+        assert!(matches!(child.join(), Err(JoinError::Signaled { signal: libc::SIGINT, .. })));
+        let before = server();
+        send(libc::SIGINT, before);
+        start(Start::ForkServer, drop, ()).join().unwrap();
+        assert_eq!(server(), before);
+    }
+
+    pub(super) fn stopped_server_leaves_no_child_and_no_descriptor() {
+        let count = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+        let before = count();
+        for _ in 0..3 {
+            start(Start::ForkServer, drop, ()).join().unwrap();
+            assert_eq!(children().len(), 1);
+            stop_fork_server();
+            assert_eq!(children(), BTreeSet::new());
+            assert_eq!(count(), before);
+        }
+    }
+}
