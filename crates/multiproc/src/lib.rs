@@ -111,3 +111,8 @@ pub mod prelude {
         TaskError,
     };
 }
+
+/// The programs of the README are tests too.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
