@@ -169,13 +169,13 @@ impl Mapped {
         }
         for (seat, life) in seats() {
             let owner = Owner::of_seat(seat);
-            me.pend(self.bells().alarm.word());
-            let replaced = life.replace(me);
-            if replaced == Ok(true) {
+            // Should this thread die before the dead one's claims are buried, who sleeps because of
+            // them is woken: through the life word as soon as it is replaced, and from the next
+            // step on through the alarm as well.
+            if life.replace(me)? {
+                me.pend(self.bells().alarm.word());
                 Ring(self).bury(owner);
-            }
-            me.pend_clear();
-            if replaced? {
+                me.pend_clear();
                 return Ok(owner);
             }
         }

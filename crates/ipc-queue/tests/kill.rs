@@ -1,6 +1,7 @@
 //! A death after every instruction of every operation of the ring.
 
 mod sweeps;
+mod takeover;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         ("ring: put a long message", sweeps::put_a_long_message),
         ("ring: get a long message", sweeps::get_a_long_message),
         ("ring: take a dead one's seat", sweeps::take_a_dead_ones_seat),
+        ("ring: take a dead one's seat and die", takeover::take_over_and_die),
     ])
 }
 

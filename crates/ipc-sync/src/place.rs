@@ -4,6 +4,7 @@
 //! |-------------------|-----|
 //! | `word` | the lock ([`crate::raw`]) |
 //! | `notes[0]` | whether the value is consistent (`Mutex`) |
+//! | `notes[1]` | how often looking before sleeping was in vain ([`crate::raw`]) |
 //! | `notes[2]` | how many deaths were found |
 //! | `wide_notes[0]` | through which handle the lock was taken last |
 //!

@@ -50,6 +50,12 @@ impl Current {
 ///
 /// The descriptor is ready to be read when that process has ended, so it can be waited for together
 /// with others.
+///
+/// # Process death
+///
+/// It stands for the process itself, not for its number: when that is given out again, it still says
+/// that the parent is dead. A process that shall not outlive its parent is best started with
+/// [`Builder::dies_with_parent`](crate::Builder::dies_with_parent).
 #[derive(Clone)]
 pub struct Parent(Arc<Origin>);
 

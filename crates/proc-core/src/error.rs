@@ -16,7 +16,8 @@ use crate::panics::PanicInfo;
 pub enum StartError {
     /// Nothing would take over in the child before `main`, which would run a second time.
     ///
-    /// Call [`init`](crate::init) first thing in `main`.
+    /// Call [`init`](crate::init) first thing in `main`. In a program with the rights of another user,
+    /// or with rights of its own, that does not help: it takes no orders, not even from itself.
     #[error("nothing takes over in a child before main runs again; call init() first in main")]
     NoEntrance,
     /// The function is not part of the program but of a library loaded into it.

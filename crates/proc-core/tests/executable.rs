@@ -9,12 +9,13 @@ mod common;
 use std::fs;
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use common::start;
-use proc_core::Start;
+use proc_core::{Process, Start, StartError};
 
 const WAIT: &str = "EXECUTABLE_TEST_WAITS";
 
@@ -130,6 +131,41 @@ fn program_started_with_its_outputs_closed_starts_processes() {
     let script = r#""$0" --exact starts_processes --test-threads=1 >&- 2>&- <&-"#;
     let status = Command::new("sh").args(["-c", script]).arg(&program).status().unwrap();
     assert!(status.success(), "{status}");
+}
+
+/// Run by the next test.
+#[test]
+fn tells_what_it_may() {
+    const AT_SECURE: usize = 23;
+    let vector = fs::read("/proc/self/auxv").unwrap();
+    let (words, _) = vector.as_chunks::<{ size_of::<usize>() }>();
+    let mut entries = words.chunks(2).map(|entry| [entry[0], entry[1]].map(usize::from_ne_bytes));
+    let is_secure = entries.any(|entry| entry == [AT_SECURE, 1]);
+    let started = Process::spawn(|()| (), ());
+    let is_refused = matches!(started, Err(StartError::NoEntrance));
+    assert_eq!(is_refused, is_secure, "{started:?}");
+    println!("secure: {is_secure}");
+}
+
+/// Whoever starts it must not be able to tell it what to do with rights that are not theirs.
+#[test]
+fn program_with_rights_of_its_own_obeys_no_mark() {
+    if !rustix::process::geteuid().is_root() {
+        return; // Only root can make such a program for another user.
+    }
+    let folder = folder_with_program();
+    let program = folder.path().join("program");
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o4755)).unwrap();
+    let mut command = Command::new(&program);
+    command.args(["--exact", "tells_what_it_may", "--nocapture"]).env("MULTIPROC_CHILD", "3");
+    let output = command.uid(65534).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    let no_rights_here = rustix::fs::statvfs(folder.path())
+        .is_ok_and(|folder| folder.f_flag.contains(rustix::fs::StatVfsMountFlags::NOSUID))
+        || fs::read_to_string("/proc/self/status").unwrap().contains("NoNewPrivs:\t1");
+    assert_eq!(text.contains("secure: true"), !no_rights_here, "{text}");
 }
 
 /// What a child was told must come from its parent, or it does nothing at all.

@@ -1,5 +1,5 @@
 //! The plain fork, and closures in a copy of the process; in processes with a single thread.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::exit, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 #![expect(unsafe_code, reason = "forks")]
 
 use std::cell::Cell;

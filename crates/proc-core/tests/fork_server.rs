@@ -1,6 +1,5 @@
 //! The fork server: its death, its user's death, many users at once.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
-#![expect(unsafe_code, reason = "sends signals by number")]
 
 mod common;
 
@@ -13,7 +12,7 @@ use common::start;
 use ipc_core::wire::{self, Handle, Limits, MessageSocket};
 use ipc_core::{Deadline, DeathWatch, ProcessId};
 use proc_core::{JoinError, Process, Start, StartError, stop_fork_server};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
 /// Runs a test in a process of its own, which has a fork server of its own.
 macro_rules! alone {
@@ -54,15 +53,14 @@ fn server() -> ProcessId {
     ProcessId::of(pid).unwrap().unwrap()
 }
 
-fn send(signal: i32, process: ProcessId) {
-    let pid = i32::try_from(process.pid()).unwrap();
-    // SAFETY: sends a signal.
-    assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+fn send(signal: Signal, process: ProcessId) {
+    let pid = i32::try_from(process.pid()).ok().and_then(Pid::from_raw).unwrap();
+    kill_process(pid, signal).unwrap();
 }
 
 fn kill(process: ProcessId) {
     let watch = DeathWatch::open(process).unwrap().unwrap();
-    send(libc::SIGKILL, process);
+    send(Signal::KILL, process);
     assert!(watch.wait(Deadline::NEVER).unwrap());
 }
 
@@ -106,7 +104,7 @@ mod body {
     pub(super) fn start_whose_server_dies_before_it_looks_is_done_by_another() {
         start(Start::ForkServer, drop, ()).join().unwrap();
         let first = server();
-        send(libc::SIGSTOP, first);
+        send(Signal::STOP, first);
         let (sender, receiver) = mpsc::channel();
         let thread = std::thread::spawn(move || {
             sender.send(()).unwrap();
@@ -194,16 +192,16 @@ mod body {
         parent.kill().unwrap();
         assert!(watch.wait(Deadline::NEVER).unwrap());
         assert!(ipc_core::is_alive(copy).unwrap());
-        send(libc::SIGKILL, copy);
+        send(Signal::KILL, copy);
     }
 
     pub(super) fn interrupt_ends_a_child_and_not_the_server() {
         let (reader, _writer) = std::io::pipe().unwrap();
         let child = start(Start::ForkServer, wait_for_end_of, Handle::from(OwnedFd::from(reader)));
-        send(libc::SIGINT, child.id().unwrap());
+        send(Signal::INT, child.id().unwrap());
         assert!(matches!(child.join(), Err(JoinError::Signaled { signal: libc::SIGINT, .. })));
         let before = server();
-        send(libc::SIGINT, before);
+        send(Signal::INT, before);
         start(Start::ForkServer, drop, ()).join().unwrap();
         assert_eq!(server(), before);
     }

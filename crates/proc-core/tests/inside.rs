@@ -160,6 +160,7 @@ fn robust_mutex_of_a_dead_child_is_told_to_be_so(way: Start) {
     }
 
     let segment = Segment::create(Kind::new(*b"testing\0", 1), 7, 4096).unwrap();
+    #[expect(clippy::cast_ptr_alignment, reason = "a segment is aligned to a page")]
     let mutex = segment.as_ptr().as_ptr().cast::<libc::pthread_mutex_t>();
     let mut attributes = MaybeUninit::<libc::pthread_mutexattr_t>::uninit();
     // SAFETY: initialises the attributes.

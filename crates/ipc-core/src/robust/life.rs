@@ -6,7 +6,7 @@
 //! |------|---------|
 //! | `0` | nobody's |
 //! | thread id | held by that thread, which lives |
-//! | thread id \| `WAITERS` | the same, and somebody sleeps until it dies |
+//! | thread id \| `WAITERS` | the same, in place of one who died; somebody may sleep until it dies too |
 //! | `OWNER_DIED` (\| `WAITERS`) | its holder died and was not replaced |
 //!
 //! A thread takes a life word when it joins something that must know of its death, and holds it
@@ -19,7 +19,7 @@
 //! |------|--------------|--------------|---------|
 //! | E1 | `leave`, and the kernel at a death | `join`, `replace`, `value` | all that the holder did before it left or died |
 
-use super::{OWNER, OWNER_DIED, RobustWord, Thread, TooManyHeld};
+use super::{OWNER, OWNER_DIED, RobustWord, Thread, TooManyHeld, WAITERS};
 use crate::primitive::AtomicU32;
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
 
@@ -55,29 +55,35 @@ impl Life {
     ///
     /// [`TooManyHeld`] if the thread's list is full.
     pub fn join(&self, me: Thread) -> Result<bool, TooManyHeld> {
-        self.take(me, 0)
+        self.take(me, 0, me.tid())
     }
 
     /// Takes the word for the calling thread if its holder died.
     ///
     /// The caller then cleans up after the dead, before it does anything else under this word.
+    /// Until it has, others may take what the dead left for the caller's own and go to sleep on
+    /// the word: should the caller die, the kernel wakes one of them.
     ///
     /// # Errors
     ///
     /// [`TooManyHeld`] if the thread's list is full.
     pub fn replace(&self, me: Thread) -> Result<bool, TooManyHeld> {
         let found = self.value();
-        if found & (OWNER_DIED | OWNER) == OWNER_DIED { self.take(me, found) } else { Ok(false) }
+        if found & (OWNER_DIED | OWNER) == OWNER_DIED {
+            self.take(me, found, me.tid() | WAITERS)
+        } else {
+            Ok(false)
+        }
     }
 
-    fn take(&self, me: Thread, from: u32) -> Result<bool, TooManyHeld> {
+    fn take(&self, me: Thread, from: u32, to: u32) -> Result<bool, TooManyHeld> {
         me.reserve()?;
         // The pending word covers the time between the exchange and the link. The other way round
         // would do harm: linking writes into the word's line, through which the list of another
         // holder may pass.
         me.pend(&self.0.word);
         // E1 acquire.
-        let taken = self.0.word.compare_exchange(from, me.tid(), Acquire, Relaxed).is_ok();
+        let taken = self.0.word.compare_exchange(from, to, Acquire, Relaxed).is_ok();
         if taken {
             me.link(&self.0);
         }

@@ -47,7 +47,11 @@ impl Places {
 }
 
 /// A queue for which the drawing is known.
-pub(crate) fn queue(n_slots: usize, n_seats: usize, message_bytes: usize) -> Option<(ByteQueue, Places)> {
+pub(crate) fn queue(
+    n_slots: usize,
+    n_seats: usize,
+    message_bytes: usize,
+) -> Option<(ByteQueue, Places)> {
     let queue = Builder::new(n_slots).seats(n_seats).message_bytes(message_bytes).bytes().ok()?;
     let slot_bytes = (message_bytes + 16).next_multiple_of(64);
     Some((queue, Places { n_slots, n_seats, slot_bytes }))

@@ -1,8 +1,10 @@
 //! How long to look at a held word before going to sleep.
 //!
 //! A crossed wake-up costs some tens of microseconds, a hand-over to somebody who is looking a
-//! fraction of one; so a waiter looks for about as long as a short critical section takes, and no
-//! longer: idle processors must stay idle.
+//! fraction of one. So a waiter looks for about as long as a short critical section takes, with
+//! growing pauses, and then sleeps: idle processors stay idle. Where looking was in vain the last
+//! times, because the lock is held for longer, the next waiters look for a shorter time; the first
+//! for whom it pays lets them look longer again.
 
 #[cfg(not(ipc_loom))]
 pub(super) use real::Spin;
@@ -16,60 +18,89 @@ pub(super) use model::Spin;
 mod real {
     #![expect(clippy::disallowed_types, reason = "a setting that never leaves the process")]
 
-    use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    use core::sync::atomic::AtomicU32;
 
+    use ipc_core::primitive::Ordering::Relaxed;
     use ipc_core::primitive::pause;
+    use ipc_core::robust::RobustWord;
 
-    /// How many looks a waiter takes, with growing pauses between them.
-    static LOOKS: AtomicU32 = AtomicU32::new(10);
+    /// The most looks that a waiter takes.
+    static MOST_LOOKS: AtomicU32 = AtomicU32::new(10);
 
-    /// Sets how many looks a waiter of this process takes at a held word before it goes to sleep.
+    /// The longest pause between two looks, as a power of two.
+    const LONGEST_PAUSE: u32 = 6;
+
+    /// How many looks fewer a waiter takes at most, however often it was in vain.
+    const MOST_DISAPPOINTMENTS: u32 = 6;
+
+    /// Sets how many looks a waiter of this process takes at most before it goes to sleep.
     ///
     /// For tests, which want their waiters asleep, and for measurements.
     pub fn set_spin(looks: u32) {
-        LOOKS.store(looks.min(16), Relaxed);
+        MOST_LOOKS.store(looks.min(64), Relaxed);
     }
 
     /// One waiter's looks.
     #[derive(Debug)]
     pub(in super::super) struct Spin {
-        left: u32,
-        pauses: u32,
+        /// How often looking was in vain, as the word's line had it.
+        disappointments: u32,
+        budget: u32,
+        taken: u32,
     }
 
     impl Spin {
-        pub(in super::super) fn new() -> Self {
-            Self { left: LOOKS.load(Relaxed), pauses: 1 }
+        pub(in super::super) fn new(line: &RobustWord) -> Self {
+            // Others can write anything there.
+            let disappointments = line.notes[1].load(Relaxed).min(MOST_DISAPPOINTMENTS);
+            let budget = MOST_LOOKS.load(Relaxed).saturating_sub(disappointments);
+            Self { disappointments, budget, taken: 0 }
         }
 
         /// Pauses, and says whether to look again; if not, it is time to sleep.
+        #[inline]
         pub(in super::super) fn again(&mut self) -> bool {
-            if self.left == 0 {
+            if self.taken >= self.budget {
                 return false;
             }
-            self.left -= 1;
-            for _ in 0..self.pauses {
+            for _ in 0..1 << self.taken.min(LONGEST_PAUSE) {
                 pause();
             }
-            self.pauses = (self.pauses * 2).min(32);
+            self.taken += 1;
             true
+        }
+
+        /// Lets the next waiters know whether it paid to look. The caller holds the word.
+        pub(in super::super) fn learn(&self, line: &RobustWord, has_slept: bool) {
+            let disappointments = match (has_slept, self.budget) {
+                (_, 0) => return,
+                (true, _) => (self.disappointments + 1).min(MOST_DISAPPOINTMENTS),
+                (false, _) => self.disappointments.saturating_sub(2),
+            };
+            if disappointments != self.disappointments {
+                line.notes[1].store(disappointments, Relaxed);
+            }
         }
     }
 }
 
 #[cfg(ipc_loom)]
 mod model {
+    use ipc_core::robust::RobustWord;
+
     /// In the model nobody looks twice: it explores every order of events anyway.
     #[derive(Debug)]
     pub(in super::super) struct Spin;
 
     impl Spin {
-        pub(in super::super) fn new() -> Self {
+        pub(in super::super) fn new(_: &RobustWord) -> Self {
             Self
         }
 
         pub(in super::super) fn again(&mut self) -> bool {
             false
         }
+
+        pub(in super::super) fn learn(&self, _: &RobustWord, _: bool) {}
     }
 }

@@ -249,7 +249,7 @@ impl<'word> RawLock<'word> {
     /// Whoever was woken does not leave without having found the word held, and having seen to it
     /// that its holder wakes the next (I2).
     fn wait(self, me: Thread, deadline: Deadline) -> Result<Taken, Refused> {
-        let mut spin = Spin::new();
+        let mut spin = Spin::new(self.line);
         let mut slept = 0;
         let mut is_late = false;
         for round in 1_u64.. {
@@ -260,7 +260,10 @@ impl<'word> RawLock<'word> {
             let seen = self.word().load(Relaxed);
             if seen & OWNER == 0 {
                 match self.take(me, seen, slept) {
-                    Some(taken) => return Ok(taken),
+                    Some(taken) => {
+                        spin.learn(self.line, slept != 0);
+                        return Ok(taken);
+                    }
                     None => continue,
                 }
             }

@@ -56,9 +56,7 @@ impl Places {
         if result != 0 || clear_at_end.is_null() {
             return None;
         }
-        // glibc names the copy of the id itself; musl names another word, so there it is searched.
-        let thread_id =
-            if cfg!(target_env = "gnu") { clear_at_end } else { search_thread_record(own_id)? };
+        let thread_id = place_of_id(clear_at_end, own_id)?;
         // SAFETY: libc registered the place with the kernel, or it lies in libc's record; either
         // lives as long as this thread.
         if unsafe { thread_id.read_volatile() } != own_id {
@@ -79,18 +77,25 @@ impl Places {
 
 const PR_GET_TID_ADDRESS: c_int = 40;
 
-/// The only word at the start of libc's record of this thread that holds its id.
-fn search_thread_record(own_id: c_int) -> Option<*mut c_int> {
-    /// Less than the record's size in every version.
-    const SEARCHED: usize = 128;
+/// Where libc keeps the id of this thread: glibc names that very place to the kernel, to be cleared.
+#[cfg(target_env = "gnu")]
+fn place_of_id(clear_at_end: *mut c_int, _own_id: c_int) -> Option<*mut c_int> {
+    Some(clear_at_end)
+}
+
+/// Where libc keeps the id of this thread: musl names another place, so it is searched for. It is the
+/// only word of the thread's record that holds the id.
+#[cfg(not(target_env = "gnu"))]
+fn place_of_id(_clear_at_end: *mut c_int, own_id: c_int) -> Option<*mut c_int> {
+    /// How many words are looked at: less than the record has in every version.
+    const SEARCHED: usize = 32;
 
     // SAFETY: has no conditions.
-    let record = usize::try_from(unsafe { libc::pthread_self() }).ok()?;
-    let record = ptr::with_exposed_provenance_mut::<c_int>(record);
+    let record = unsafe { libc::pthread_self() }.cast::<c_int>();
     let mut found = None;
-    for index in 0..SEARCHED / size_of::<c_int>() {
+    for index in 0..SEARCHED {
         let place = record.wrapping_add(index);
-        // SAFETY: `pthread_self` is the address of the record here, whose first bytes these are.
+        // SAFETY: `pthread_self` is the address of the record here, whose first words these are.
         if unsafe { place.read_volatile() } == own_id && found.replace(place).is_some() {
             return None;
         }

@@ -36,6 +36,9 @@ pub(crate) const CHANNEL: RawFd = 3;
 /// What libc passes to the functions that it runs before `main`; musl passes nothing.
 type Initializer = extern "C" fn(c_int, *const *const c_char, *const *const c_char);
 
+/// The same, handed on.
+type Arguments = (c_int, *const *const c_char, *const *const c_char);
+
 /// The entry in the list of functions to run before `main`.
 #[used]
 #[unsafe(link_section = ".init_array")]
@@ -47,12 +50,13 @@ static RAN: AtomicBool = AtomicBool::new(false);
 /// Whether a fresh copy of this program would come through this door.
 ///
 /// It would if this process did, unless the entry is not the program's own but that of a library,
-/// which may have been loaded later than `main`.
+/// which may have been loaded later than `main`, or the program runs with other rights than those of
+/// whoever started it: then it must not let itself be told what to do.
 pub(crate) fn is_in_place() -> bool {
     // The address also makes the linker keep the entry.
     let entry = black_box(&raw const ENTRY);
     let is_of_program = image::program().is_some_and(|image| image.offset_of(entry).is_some());
-    RAN.load(Relaxed) && is_of_program
+    RAN.load(Relaxed) && is_of_program && !has_other_rights()
 }
 
 /// Takes over here if this process was started as a child and that has not happened yet.
@@ -78,7 +82,7 @@ extern "C" fn before_main(
         return;
     }
     if let Some(channel) = channel() {
-        run_later_initializers(count, arguments, environment);
+        run_later_initializers((count, arguments, environment));
         inside::enter(channel);
     }
 }
@@ -86,27 +90,44 @@ extern "C" fn before_main(
 /// Runs what stands behind our entry in the list, which libc would have run next.
 ///
 /// We never return to libc, and what comes behind may be constructors that user code needs.
-fn run_later_initializers(
-    count: c_int,
-    arguments: *const *const c_char,
-    environment: *const *const c_char,
+fn run_later_initializers(arguments: Arguments) {
+    if let Some(list) = image::program().and_then(image::Image::initializers) {
+        // SAFETY: the dynamic linker says that the program's list lies there.
+        unsafe { run_behind(&raw const ENTRY, list, arguments) };
+    }
+}
+
+/// Runs the functions that stand behind `entry` in the list at these addresses, if it is in there.
+///
+/// # Safety
+///
+/// At the addresses must lie a list of such functions, in which a linker may have left nulls.
+unsafe fn run_behind(
+    entry: *const Initializer,
+    list: Range<usize>,
+    (count, arguments, environment): Arguments,
 ) {
-    let own = (&raw const ENTRY).addr();
-    let Some(Range { start, end }) = image::program().and_then(image::Image::initializers) else {
-        return;
-    };
-    if own < start || own >= end {
+    if !list.contains(&entry.addr()) {
         return;
     }
-    let behind = (end - own) / size_of::<Initializer>() - 1;
+    let behind = (list.end - entry.addr()) / size_of::<Initializer>() - 1;
     for index in 1..=behind {
-        let place = (&raw const ENTRY).wrapping_add(index).cast::<Option<Initializer>>();
-        // SAFETY: the place lies in the list, as was checked above; a list of functions of this
-        // type, in which a linker may leave a null.
+        let place = entry.wrapping_add(index).cast::<Option<Initializer>>();
+        // SAFETY: the place lies in the list, which the caller vouches for.
         if let Some(initializer) = unsafe { place.read_volatile() } {
             initializer(count, arguments, environment);
         }
     }
+}
+
+/// Whether this program has rights, by its file or by who owns it, that whoever started it may lack.
+///
+/// # References
+///
+/// - Linux `getauxval(3)`, `AT_SECURE`
+fn has_other_rights() -> bool {
+    // SAFETY: has no conditions.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
 /// The channel over which this process is told what to do, if it was started as a child.
@@ -121,11 +142,9 @@ fn channel() -> Option<OwnedFd> {
     }
     // SAFETY: `getenv` returned a string that ends with a zero and stays until it is unset.
     let number = unsafe { CStr::from_ptr(value) }.to_str().ok().and_then(|text| text.parse().ok());
-    // SAFETY: has no conditions.
-    let has_other_rights = unsafe { libc::getauxval(libc::AT_SECURE) } != 0;
     // SAFETY: as for `getenv`; the text above is not used any more.
     unsafe { libc::unsetenv(MARKER.as_ptr()) };
-    if has_other_rights {
+    if has_other_rights() {
         return None;
     }
     let number: RawFd = number?;
@@ -143,4 +162,34 @@ fn channel() -> Option<OwnedFd> {
 #[cfg(test)]
 pub(crate) fn forget_that_it_ran() {
     RAN.store(false, Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::{c_char, c_int};
+    use std::ptr;
+    use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
+
+    use super::{Initializer, run_behind};
+
+    static SUM: AtomicI32 = AtomicI32::new(0);
+
+    extern "C" fn add(count: c_int, _: *const *const c_char, _: *const *const c_char) {
+        SUM.fetch_add(count, Relaxed);
+    }
+
+    #[test]
+    fn initializers_behind_ours_are_run_and_no_others() {
+        static LIST: [Option<Initializer>; 5] = [Some(add), Some(add), Some(add), None, Some(add)];
+        let list = LIST.as_ptr_range();
+        let list = list.start.addr()..list.end.addr();
+        let run = |index: usize| {
+            SUM.store(0, Relaxed);
+            let entry = LIST.as_ptr().wrapping_add(index).cast();
+            // SAFETY: the list is one.
+            unsafe { run_behind(entry, list.clone(), (1, ptr::null(), ptr::null())) };
+            SUM.load(Relaxed)
+        };
+        assert_eq!([0, 1, 2, 3, 4, 5].map(run), [3, 2, 1, 1, 0, 0]);
+    }
 }
