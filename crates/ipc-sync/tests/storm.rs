@@ -88,7 +88,7 @@ mod storm {
             .run()?;
         let (mut sum, mut lost, mut doubled) = (0, 0, 0);
         for idx in 0..n_locks {
-            let [found, _] = **stormed.take(stormed.mutexes[idx].lock(), idx)?;
+            let [found, _] = *stormed.take(stormed.mutexes[idx].lock(), idx)?;
             let total = |notes: &[Counter]| {
                 notes.iter().skip(idx).step_by(n_locks).map(Counter::get).sum::<u64>()
             };
@@ -174,9 +174,9 @@ mod storm {
             &self,
             taken: Result<MutexGuard<'m, Sums>, LockError<Recovery<'m, Sums>>>,
             idx: usize,
-        ) -> Result<Box<MutexGuard<'m, Sums>>, String> {
+        ) -> Result<MutexGuard<'m, Sums>, String> {
             let recovery = match taken {
-                Ok(guard) if guard[0] == guard[1] => return Ok(Box::new(guard)),
+                Ok(guard) if guard[0] == guard[1] => return Ok(guard),
                 Ok(guard) => return Err(format!("torn, and nobody told of it: {guard:?}")),
                 Err(LockError::OwnerDied(recovery)) => {
                     self.told[0].add(1);
@@ -187,14 +187,14 @@ mod storm {
             };
             // The dead is not inside any more. Dying here poisons, which is told to the next.
             self.inside[idx].set(0);
-            Ok(Box::new(recovery.recover(|sums| sums[1] = sums[0])))
+            Ok(recovery.recover(|sums| sums[1] = sums[0]))
         }
 
         fn add(
             &self,
             me: &Worker<'_>,
             idx: usize,
-            mut sums: Box<MutexGuard<'_, Sums>>,
+            mut sums: MutexGuard<'_, Sums>,
         ) -> Result<(), String> {
             let note = me.place * self.mutexes.len() + idx;
             self.enter(me, idx)?;

@@ -1,5 +1,7 @@
 //! The scenarios on a bare lock.
 
+use std::time::Duration;
+
 use ipc_core::Deadline;
 use testkit::kill::{KillPoint, Partner};
 use testkit::{Counter, Outcome, SharedArena};
@@ -138,9 +140,11 @@ pub(super) fn wait_in_vain() -> Outcome {
         .partner(Partner::sleeper("sleeper", passer_by))
         .victim(|state, marks| {
             warm_up();
-            let deadline = Deadline::now();
+            let deadline = Deadline::after(Duration::from_millis(30));
             assert!(marks.around(|| state.lock.lock_deadline(deadline)).is_err());
         })
+        // It wakes up by itself.
+        .while_asleep(|_| ())
         .after_death(release)
         .check(|state, _| expect(!works(state)?, || "nobody died holding it".to_owned())))
 }

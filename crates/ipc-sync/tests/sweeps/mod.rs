@@ -7,6 +7,7 @@
 //! sleeps for ever, and is found: a partner must come to its end by itself before the lock is
 //! touched again.
 #![expect(clippy::unwrap_used, reason = "a test binary")]
+#![expect(clippy::mem_forget, reason = "who forgets a guard and ends has died holding it")]
 
 mod lock;
 mod mutex;
