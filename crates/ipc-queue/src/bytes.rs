@@ -50,7 +50,7 @@ impl ByteQueue {
     ///
     /// # Errors
     ///
-    /// [`QueueError::BadCapacity`] for zero or more than 16,777,216; [`QueueError::Segment`] if the
+    /// [`QueueError::BadCapacity`] for zero or more than 8,388,608; [`QueueError::Segment`] if the
     /// machine has not so much memory.
     pub fn bounded(capacity: usize) -> Result<Self, QueueError> {
         Builder::new(capacity).bytes()

@@ -231,8 +231,14 @@ impl Mapped {
     #[inline]
     pub(crate) fn write(&self, claim: &Claim, bytes: &[u8]) {
         #[expect(clippy::cast_possible_truncation, reason = "at most `max_message`, four bytes")]
-        self.header(claim.at.index).len.store(bytes.len() as u32, Relaxed);
+        self.header(claim.at.index()).len.store(bytes.len() as u32, Relaxed);
         let mut at = claim.at;
+        if claim.span() == 1 {
+            // SAFETY: a message of one slot fits into its payload; the caller's claim keeps
+            // everybody else off it.
+            unsafe { copy_in(self.payload(at), bytes) };
+            return;
+        }
         for piece in bytes.chunks(self.shape.payload()) {
             // SAFETY: a piece fits into the payload of a slot; the caller's claim covers as many
             // slots as there are pieces, and keeps everybody else off them.
@@ -244,7 +250,7 @@ impl Mapped {
     /// How long the message in the slots of `claim` is, if they have room for so much.
     #[inline]
     pub(crate) fn len(&self, claim: &Claim) -> Option<usize> {
-        let len = self.header(claim.at.index).len.load(Relaxed) as usize;
+        let len = self.header(claim.at.index()).len.load(Relaxed) as usize;
         (len <= claim.span() as usize * self.shape.payload()).then_some(len)
     }
 
@@ -286,7 +292,7 @@ impl Mapped {
     #[inline]
     fn payload(&self, at: Position) -> *mut u8 {
         // SAFETY: a slot is longer than its header.
-        unsafe { self.slot_at(at.index).add(SLOT_HEADER) }
+        unsafe { self.slot_at(at.index()).add(SLOT_HEADER) }
     }
 }
 

@@ -45,7 +45,7 @@ fn the_words_lie_where_the_tests_write() {
     assert_ne!(low_half(&queue, places.life(0)), 0);
     assert_eq!(low_half(&queue, places.life(1)), 0);
     queue.get().unwrap();
-    assert_eq!(look(&queue, places.slot(0)), slot_bits(2, 0, 1));
+    assert_eq!(look(&queue, places.slot(0)), slot_bits(2, 0, 0));
     assert_eq!(look(&queue, Places::HEAD), position_bits(0, 1));
     queue.try_get().unwrap_err();
     queue.get_timeout(Duration::from_millis(1)).unwrap_err();

@@ -78,7 +78,7 @@ impl Words {
             for further in 0..span {
                 let at = claim.at.advance(further, self.n_slots());
                 // SAFETY: loom checks what the claim is to guarantee.
-                self.cells[at.index as usize].with_mut(|cell| unsafe { *cell = message });
+                self.cells[at.index() as usize].with_mut(|cell| unsafe { *cell = message });
             }
             ring.commit(claim);
             Ok(())
@@ -92,7 +92,7 @@ impl Words {
             for further in 0..claim.span() {
                 let at = claim.at.advance(further, self.n_slots());
                 // SAFETY: loom checks what the claim is to guarantee.
-                let found = self.cells[at.index as usize].with(|cell| unsafe { *cell });
+                let found = self.cells[at.index() as usize].with(|cell| unsafe { *cell });
                 assert!(message == 0 || message == found, "a message in two pieces");
                 message = found;
             }

@@ -272,11 +272,11 @@ fn a_segment_that_is_no_queue_is_refused() {
     assert!(matches!(error, QueueError::Segment(SegmentError::WrongKind { .. })), "{error}");
 
     let room = 1 << 16;
-    let (most_slots, most_seats) = (1 << 24, 4094);
+    let (most_slots, most_seats) = (1 << 23, 4094);
     forged([4, 128, 8], room).unwrap();
     for slots in [0, most_slots + 1, u32::MAX] {
         let error = forged([slots, 128, 8], room).unwrap_err();
-        assert!(matches!(error, QueueError::BadCapacity { most: 0x0100_0000 }), "{error}");
+        assert!(matches!(error, QueueError::BadCapacity { most: 0x0080_0000 }), "{error}");
     }
     for slot_bytes in [0, 1, 63, 65, (1 << 24) + 64, u32::MAX] {
         let error = forged([4, slot_bytes, 8], room).unwrap_err();
@@ -301,7 +301,7 @@ fn a_segment_that_is_no_queue_is_refused() {
 fn a_builder_refuses_what_cannot_be() {
     let bad = |builder: Builder| builder.bytes().unwrap_err();
     assert!(matches!(bad(Builder::new(0)), QueueError::BadCapacity { .. }));
-    assert!(matches!(bad(Builder::new((1 << 24) + 1)), QueueError::BadCapacity { .. }));
+    assert!(matches!(bad(Builder::new((1 << 23) + 1)), QueueError::BadCapacity { .. }));
     assert!(matches!(bad(Builder::new(usize::MAX)), QueueError::BadCapacity { .. }));
     assert!(matches!(bad(Builder::new(1).seats(0)), QueueError::BadSeats { .. }));
     assert!(matches!(bad(Builder::new(1).seats(1 << 20)), QueueError::BadSeats { .. }));
@@ -311,7 +311,7 @@ fn a_builder_refuses_what_cannot_be() {
         assert!(matches!(error, QueueError::BadSlotSize), "{bytes}: {error}");
     }
     // The machine has not so much.
-    let error = bad(Builder::new(1 << 24).message_bytes((1 << 24) - 16));
+    let error = bad(Builder::new(1 << 23).message_bytes((1 << 24) - 16));
     assert!(matches!(error, QueueError::Segment(SegmentError::NoSpace { .. })), "{error}");
 }
 

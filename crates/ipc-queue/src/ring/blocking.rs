@@ -61,6 +61,27 @@ impl<M: Memory> Ring<'_, M> {
     /// The caller has the alarm pending.
     #[inline]
     pub(crate) fn put(self, me: Owner, span: u32, patience: Patience) -> Result<Claim, Refused> {
+        if span == 1
+            && let Some(Ok(claim)) = self.quick_claim_put(me)
+        {
+            return Ok(claim);
+        }
+        self.put_slowly(me, span, patience)
+    }
+
+    /// Claims the next message for reading, waiting for one as long as `patience` lasts.
+    ///
+    /// The caller has the alarm pending.
+    #[inline]
+    pub(crate) fn get(self, me: Owner, patience: Patience) -> Result<Claim, Refused> {
+        if let Some(Ok(claim)) = self.quick_claim_get(me) {
+            return Ok(claim);
+        }
+        self.get_slowly(me, patience)
+    }
+
+    #[cold]
+    fn put_slowly(self, me: Owner, span: u32, patience: Patience) -> Result<Claim, Refused> {
         match self.claim_put(me, span) {
             Ok(claim) => Ok(claim),
             Err(blocked) => {
@@ -70,11 +91,8 @@ impl<M: Memory> Ring<'_, M> {
         }
     }
 
-    /// Claims the next message for reading, waiting for one as long as `patience` lasts.
-    ///
-    /// The caller has the alarm pending.
-    #[inline]
-    pub(crate) fn get(self, me: Owner, patience: Patience) -> Result<Claim, Refused> {
+    #[cold]
+    fn get_slowly(self, me: Owner, patience: Patience) -> Result<Claim, Refused> {
         match self.claim_get(me) {
             Ok(claim) => Ok(claim),
             Err(blocked) => {

@@ -26,12 +26,10 @@
 //! others, on both sides ([`Bells::call_all`]), and everybody looks again. The one who calls has
 //! the alarm pending too, so that a death before the call is over is answered like the first.
 //!
-//! # Edges
-//!
 //! The words carry nothing but themselves: what a sleeper looks at has edges of its own. That a
 //! sleeper and whoever brings news cannot miss one another rests on two full fences: the sleeper's
 //! between setting `WAITING` and looking at the slot, the other's between changing the slot and
-//! looking at the event. See `README.md` beside this file.
+//! looking at the event (E5 of the ring). See `README.md` beside this file.
 
 use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::primitive::{AtomicU32, fence_after_exchange, futex_wake};
@@ -59,6 +57,7 @@ impl Event {
     /// Announces a sleeper; a full fence stands behind it.
     pub(crate) fn announce(&self) {
         self.0.fetch_or(WAITING, Relaxed);
+        // E5 release.
         fence_after_exchange();
     }
 
@@ -131,8 +130,8 @@ impl Bells {
 
     /// Closes the ring, then tells everybody.
     pub(crate) fn close(&self) {
+        // The calls that follow are full barriers.
         self.alarm.0.fetch_or(CLOSED, Relaxed);
-        fence_after_exchange();
         self.call_all();
     }
 }

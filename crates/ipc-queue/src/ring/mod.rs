@@ -31,6 +31,7 @@
 //! | edge | release side | acquire side | carries |
 //! |------|--------------|--------------|---------|
 //! | E4 | `after_put_claim`, by the fence behind a putter's claim | `is_closed_for_getters` | the claim, or else the mark of the close goes the other way |
+//! | E5 | `announce`, by the fence behind the mark of a sleeper | the fences behind a commit, a release and a claim | the mark, or else the sleeper sees the change |
 
 pub(crate) mod event;
 pub(crate) mod position;
@@ -132,26 +133,47 @@ enum Claimer {
 }
 
 impl<M: Memory> Ring<'_, M> {
+    /// Claims one slot at the tail for writing if nothing is in the way: the fast path of a put.
+    ///
+    /// The exchange is tried at once, so that the slot's line comes over once and not twice.
+    #[inline]
+    pub(crate) fn quick_claim_put(self, me: Owner) -> Option<Result<Claim, Blocked>> {
+        let at = self.tail_at().ok()?;
+        let state = State::claimed_for_writing(at.lap(), me, 1);
+        let claimed = self.0.slot(at.index()).claim(State::free(at.lap()), state);
+        claimed.then(|| self.after_put_claim(Claim { at, state }))
+    }
+
+    /// Claims the message at the head if it takes one slot and nothing is in the way: the fast
+    /// path of a get.
+    #[inline]
+    pub(crate) fn quick_claim_get(self, me: Owner) -> Option<Result<Claim, Blocked>> {
+        let at = self.head_at().ok()?;
+        let full = State::full_of_one(at.lap());
+        let state = full.owned_by(me);
+        let claimed = self.0.slot(at.index()).claim(full, state);
+        claimed.then(|| self.after_get_claim(Claim { at, state }))
+    }
+
     /// Claims `span` slots at the tail for writing, without waiting.
     ///
     /// The caller has the alarm pending.
-    #[inline]
     pub(crate) fn claim_put(self, me: Owner, span: u32) -> Result<Claim, Blocked> {
         let mut last_odd = None;
         for _ in 0..MOST_STEPS {
             let at = self.tail_at()?;
-            let seen = self.0.slot(at.index).look();
-            if seen.since(at.lap) == 0 && seen.owner() == Owner::NOBODY {
+            let seen = self.0.slot(at.index()).look();
+            if seen.since(at.lap()) == 0 && seen.owner() == Owner::NOBODY {
                 if span > 1 && !self.further_slots_are_free(at, span, &mut last_odd)? {
                     continue;
                 }
-                let claimed = State::claimed_for_writing(at.lap, me, span);
-                if self.0.slot(at.index).claim(seen, claimed) {
+                let claimed = State::claimed_for_writing(at.lap(), me, span);
+                if self.0.slot(at.index()).claim(seen, claimed) {
                     return self.after_put_claim(Claim { at, state: claimed });
                 }
                 continue;
             }
-            match seen.since(at.lap) {
+            match seen.since(at.lap()) {
                 // Another writer's claim of this lap: the tail lags.
                 0 => self.help(self.0.tail(), at, seen.span())?,
                 // The lap before is not over here: full, unless its owner is dead.
@@ -165,20 +187,19 @@ impl<M: Memory> Ring<'_, M> {
     /// Claims the message at the head for reading, without waiting: the commit point of a get.
     ///
     /// The caller has the alarm pending.
-    #[inline]
     pub(crate) fn claim_get(self, me: Owner) -> Result<Claim, Blocked> {
         let mut last_odd = None;
         for _ in 0..MOST_STEPS {
             let at = self.head_at()?;
-            let seen = self.0.slot(at.index).look();
-            if seen.since(at.lap) == 1 && seen.owner() == Owner::NOBODY {
+            let seen = self.0.slot(at.index()).look();
+            if seen.since(at.lap()) == 1 && seen.owner() == Owner::NOBODY {
                 let claimed = seen.owned_by(me);
-                if self.0.slot(at.index).claim(seen, claimed) {
+                if self.0.slot(at.index()).claim(seen, claimed) {
                     return self.after_get_claim(Claim { at, state: claimed });
                 }
                 continue;
             }
-            match seen.since(at.lap) {
+            match seen.since(at.lap()) {
                 // Nothing was put here yet; a reader of the lap before may still be at it.
                 -2 | -1 => return Err(self.empty_at(at, seen)),
                 0 if seen.owner() == Owner::NOBODY => return Err(self.empty_at(at, seen)),
@@ -195,7 +216,7 @@ impl<M: Memory> Ring<'_, M> {
     /// Publishes a message that was written: the commit point of a put. Then wakes a getter.
     #[inline]
     pub(crate) fn commit(self, claim: Claim) {
-        self.0.slot(claim.at.index).commit(claim.state);
+        self.0.slot(claim.at.index()).commit(claim.state);
         let items = &self.0.bells().items;
         if items.is_waiting() {
             items.wake_one();
@@ -207,9 +228,9 @@ impl<M: Memory> Ring<'_, M> {
     pub(crate) fn release(self, claim: Claim) {
         for further in 1..claim.span() {
             let at = claim.at.advance(further, self.0.n_slots());
-            self.0.slot(at.index).release_further(at.lap);
+            self.0.slot(at.index()).release_further(at.lap());
         }
-        self.0.slot(claim.at.index).release(claim.state);
+        self.0.slot(claim.at.index()).release(claim.state);
         let space = &self.0.bells().space;
         if space.is_waiting() {
             space.wake_one();
@@ -272,7 +293,7 @@ impl<M: Memory> Ring<'_, M> {
     fn after_put_claim(self, claim: Claim) -> Result<Claim, Blocked> {
         let next = claim.at.advance(claim.span(), self.0.n_slots());
         self.0.tail().help(claim.at, next);
-        // E4 release.
+        // E4 release, E5 acquire.
         fence_after_exchange();
         let bells = self.0.bells();
         if bells.alarm.is_closed() {
@@ -290,6 +311,7 @@ impl<M: Memory> Ring<'_, M> {
     #[inline]
     fn after_get_claim(self, claim: Claim) -> Result<Claim, Blocked> {
         self.help(self.0.head(), claim.at, claim.span())?;
+        // E5 acquire.
         fence_after_exchange();
         let items = &self.0.bells().items;
         let next = claim.at.advance(claim.span(), self.0.n_slots());
@@ -302,11 +324,11 @@ impl<M: Memory> Ring<'_, M> {
     /// Whether a putter that comes to `next` finds it free, or can make it so.
     #[cold]
     fn is_good_for_putter(self, next: Position) -> bool {
-        let seen = self.0.slot(next.index).look();
-        match (seen.since(next.lap), seen.owner()) {
+        let seen = self.0.slot(next.index()).look();
+        match (seen.since(next.lap()), seen.owner()) {
             (0, Owner::NOBODY) => true,
             (_, Owner::NOBODY) => false,
-            (-2 | -1, _) => matches!(self.claimer(next.index, seen), Claimer::Dead),
+            (-2 | -1, _) => matches!(self.claimer(next.index(), seen), Claimer::Dead),
             _ => false,
         }
     }
@@ -314,11 +336,11 @@ impl<M: Memory> Ring<'_, M> {
     /// Whether a getter that comes to `next` finds a message, or a hole that it can pass.
     #[cold]
     fn is_good_for_getter(self, next: Position) -> bool {
-        let seen = self.0.slot(next.index).look();
-        match (seen.since(next.lap), seen.owner()) {
+        let seen = self.0.slot(next.index()).look();
+        match (seen.since(next.lap()), seen.owner()) {
             (1, Owner::NOBODY) => true,
             (_, Owner::NOBODY) => false,
-            (0, _) => matches!(self.claimer(next.index, seen), Claimer::Dead),
+            (0, _) => matches!(self.claimer(next.index(), seen), Claimer::Dead),
             _ => false,
         }
     }
@@ -332,8 +354,8 @@ impl<M: Memory> Ring<'_, M> {
     ) -> Result<bool, Blocked> {
         for further in 1..span {
             let at = first.advance(further, self.0.n_slots());
-            let seen = self.0.slot(at.index).look();
-            match seen.since(at.lap) {
+            let seen = self.0.slot(at.index()).look();
+            match seen.since(at.lap()) {
                 0 if seen.owner() == Owner::NOBODY => {}
                 -2 | -1 => {
                     self.pass_lap_before(at, seen)?;
@@ -353,10 +375,10 @@ impl<M: Memory> Ring<'_, M> {
     fn pass_lap_before(self, at: Position, seen: State) -> Result<(), Blocked> {
         let before = at.lap_before();
         if seen.owner() == Owner::NOBODY {
-            let obstacle = Obstacle { index: at.index, state: seen, claimer: None };
+            let obstacle = Obstacle { index: at.index(), state: seen, claimer: None };
             return Err(Blocked::ByState(obstacle));
         }
-        match self.claimer(at.index, seen) {
+        match self.claimer(at.index(), seen) {
             Claimer::Lives(obstacle) => Err(Blocked::ByState(obstacle)),
             Claimer::Dead => self.retire(before, seen),
             Claimer::Done => Ok(()),
@@ -365,7 +387,7 @@ impl<M: Memory> Ring<'_, M> {
 
     /// A getter has come to a slot that is being written: goes past it if its writer is dead.
     fn pass_writer(self, at: Position, seen: State) -> Result<(), Blocked> {
-        match self.claimer(at.index, seen) {
+        match self.claimer(at.index(), seen) {
             Claimer::Lives(obstacle) => Err(Blocked::ByState(obstacle)),
             Claimer::Dead => self.retire(at, seen),
             Claimer::Done => Ok(()),
@@ -376,7 +398,7 @@ impl<M: Memory> Ring<'_, M> {
         if self.is_closed_for_getters(at) {
             Blocked::Closed
         } else {
-            Blocked::ByState(Obstacle { index: at.index, state: seen, claimer: None })
+            Blocked::ByState(Obstacle { index: at.index(), state: seen, claimer: None })
         }
     }
 
@@ -390,8 +412,8 @@ impl<M: Memory> Ring<'_, M> {
         }
         // E4 acquire: behind the mark, before the slot (S6 in the README).
         fence(SeqCst);
-        let seen = self.0.slot(at.index).look();
-        seen.since(at.lap) < 0 || seen.since(at.lap) == 0 && seen.owner() == Owner::NOBODY
+        let seen = self.0.slot(at.index()).look();
+        seen.since(at.lap()) < 0 || seen.since(at.lap()) == 0 && seen.owner() == Owner::NOBODY
     }
 
     /// What became of the owner that `state` names.

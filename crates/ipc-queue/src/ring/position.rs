@@ -19,64 +19,64 @@ const INDEX_BITS: u32 = 24;
 const INDEX_MASK: u64 = (1 << INDEX_BITS) - 1;
 const LAP_BITS: u32 = 39;
 const LAP_MASK: u64 = (1 << LAP_BITS) - 1;
+const ALL_BITS: u64 = LAP_MASK << INDEX_BITS | INDEX_MASK;
 
-/// The most slots that a ring can have.
-pub(crate) const MAX_SLOTS: u32 = 1 << INDEX_BITS;
+/// The most slots that a ring can have: an index and the span of a message fit the index's bits.
+pub(crate) const MAX_SLOTS: u32 = 1 << (INDEX_BITS - 1);
 
-/// A place in the endless sequence of slots.
+/// A place in the endless sequence of slots: a lap and an index, as the words have them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Position {
-    pub(crate) lap: u64,
-    pub(crate) index: u32,
-}
+pub(crate) struct Position(u64);
 
 impl Position {
+    /// How often the ring was gone round before.
+    #[inline]
+    pub(crate) fn lap(self) -> u64 {
+        self.0 >> INDEX_BITS
+    }
+
+    /// Which slot it is.
+    #[inline]
+    pub(crate) fn index(self) -> u32 {
+        (self.0 & INDEX_MASK) as u32
+    }
+
     /// The position `span` slots further on, in a ring of `n_slots`; `span` is at most `n_slots`.
     #[inline]
     pub(crate) fn advance(self, span: u32, n_slots: u32) -> Self {
-        let index = self.index + span;
-        if index < n_slots {
-            Self { lap: self.lap, index }
+        let ahead = self.0 + u64::from(span);
+        if ahead & INDEX_MASK < u64::from(n_slots) {
+            Self(ahead)
         } else {
-            Self { lap: (self.lap + 1) & LAP_MASK, index: index - n_slots }
+            Self((ahead + (1 << INDEX_BITS) - u64::from(n_slots)) & ALL_BITS)
         }
     }
 
     /// The same slot, one lap earlier.
-    #[inline]
     pub(crate) fn lap_before(self) -> Self {
-        Self { lap: self.lap.wrapping_sub(1) & LAP_MASK, index: self.index }
+        Self(self.0.wrapping_sub(1 << INDEX_BITS) & ALL_BITS)
     }
 
     /// Whether this is a place in a ring of `n_slots`: what was read from a word may be anything.
     #[inline]
     pub(crate) fn is_in(self, n_slots: u32) -> bool {
-        self.index < n_slots && self.lap <= LAP_MASK
+        self.index() < n_slots && self.0 <= ALL_BITS
     }
 
     /// Which of two positions comes first, if they are less than half of all laps apart.
     pub(crate) fn order(self, other: Self) -> Order {
-        self.laps_after(other).cmp(&0).then(self.index.cmp(&other.index))
+        self.laps_after(other).cmp(&0).then(self.index().cmp(&other.index()))
     }
 
     /// How many slots lie between `earlier` and this one.
     pub(crate) fn slots_since(self, earlier: Self, n_slots: u32) -> i64 {
-        self.laps_after(earlier) * i64::from(n_slots) + i64::from(self.index)
-            - i64::from(earlier.index)
+        self.laps_after(earlier) * i64::from(n_slots) + i64::from(self.index())
+            - i64::from(earlier.index())
     }
 
     fn laps_after(self, other: Self) -> i64 {
-        let difference = self.lap.wrapping_sub(other.lap);
+        let difference = self.lap().wrapping_sub(other.lap());
         (difference << (64 - LAP_BITS)).cast_signed() >> (64 - LAP_BITS)
-    }
-
-    fn bits(self) -> u64 {
-        (self.lap & LAP_MASK) << INDEX_BITS | u64::from(self.index)
-    }
-
-    fn from_bits(bits: u64) -> Self {
-        let index = (bits & INDEX_MASK) as u32;
-        Self { lap: bits >> INDEX_BITS, index }
     }
 }
 
@@ -90,13 +90,13 @@ impl PositionWord {
     #[inline]
     pub(crate) fn look(&self) -> Position {
         // E3 acquire.
-        Position::from_bits(self.0.load(Acquire))
+        Position(self.0.load(Acquire))
     }
 
     /// Moves the position from `from` on to `to`, unless somebody did.
     #[inline]
     pub(crate) fn help(&self, from: Position, to: Position) {
         // E3 release. If it fails, the position has moved already.
-        self.0.compare_exchange(from.bits(), to.bits(), Release, Relaxed).ok();
+        self.0.compare_exchange(from.0, to.0, Release, Relaxed).ok();
     }
 }

@@ -24,7 +24,7 @@ impl<M: Memory> Ring<'_, M> {
         }
         match self.head_at()?.order(at) {
             Order::Less => {
-                let obstacle = Obstacle { index: at.index, state: dead, claimer: None };
+                let obstacle = Obstacle { index: at.index(), state: dead, claimer: None };
                 return Err(Blocked::ByState(obstacle));
             }
             Order::Equal => self.help(self.0.head(), at, dead.span())?,
@@ -32,9 +32,9 @@ impl<M: Memory> Ring<'_, M> {
         }
         for further in 1..dead.span().min(self.0.n_slots()) {
             let at = at.advance(further, self.0.n_slots());
-            self.0.slot(at.index).retire_further(at.lap);
+            self.0.slot(at.index()).retire_further(at.lap());
         }
-        if self.0.slot(at.index).retire(dead) {
+        if self.0.slot(at.index()).retire(dead) {
             self.0.retired().fetch_add(1, Relaxed);
             self.0.bells().call_all();
         }
@@ -44,7 +44,7 @@ impl<M: Memory> Ring<'_, M> {
     /// Makes a hole of the caller's own claim for writing.
     #[cold]
     pub(super) fn abandon(self, claim: Claim) {
-        self.0.slot(claim.at.index).claim(claim.state, claim.state.owned_by(Owner::GRAVE));
+        self.0.slot(claim.at.index()).claim(claim.state, claim.state.owned_by(Owner::GRAVE));
         self.0.bells().call_all();
     }
 

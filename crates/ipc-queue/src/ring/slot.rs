@@ -69,34 +69,48 @@ impl Owner {
 pub(crate) struct State(u64);
 
 impl State {
+    #[inline]
     fn new(cycle: u64, owner: Owner, span: u32) -> Self {
-        let span = u64::from(span.min(MAX_SPAN)) << SPAN_SHIFT;
+        let span = u64::from(span) << SPAN_SHIFT;
         Self(span | (cycle & CYCLE_MASK) << OWNER_BITS | u64::from(owner.0))
     }
 
-    /// Free for lap `lap`.
+    /// Free for lap `lap`: there is no message, and no span.
+    #[inline]
     pub(crate) fn free(lap: u64) -> Self {
-        Self::new(lap * 2, Owner::NOBODY, 1)
+        Self::new(lap * 2, Owner::NOBODY, 0)
     }
 
-    /// Claimed by `writer` in lap `lap`, for a message of `span` slots.
+    /// Claimed by `writer` in lap `lap`, for a message of `span` slots, at most [`MAX_SPAN`].
+    #[inline]
     pub(crate) fn claimed_for_writing(lap: u64, writer: Owner, span: u32) -> Self {
+        debug_assert!(span <= MAX_SPAN, "spans are checked before");
         Self::new(lap * 2, writer, span)
     }
 
+    /// Full in lap `lap`, with a message of one slot.
+    #[inline]
+    pub(crate) fn full_of_one(lap: u64) -> Self {
+        Self::new(lap * 2 + 1, Owner::NOBODY, 1)
+    }
+
     /// The value as the word holds it.
+    #[inline]
     pub(crate) fn bits(self) -> u64 {
         self.0
     }
 
+    #[inline]
     pub(crate) fn owner(self) -> Owner {
         Owner((self.0 & OWNER_MASK) as u16)
     }
 
+    #[inline]
     pub(crate) fn span(self) -> u32 {
         (self.0 >> SPAN_SHIFT) as u32
     }
 
+    #[inline]
     fn cycle(self) -> u64 {
         self.0 >> OWNER_BITS & CYCLE_MASK
     }
@@ -107,6 +121,7 @@ impl State {
     }
 
     /// How far the word is past the beginning of `lap`, in cycles; negative before it.
+    #[inline]
     pub(crate) fn since(self, lap: u64) -> i64 {
         let difference = self.cycle().wrapping_sub(lap * 2);
         // The sign of a 40-bit number, brought to the front and back again.
@@ -114,16 +129,19 @@ impl State {
     }
 
     /// The same state of the same message with another owner.
+    #[inline]
     pub(crate) fn owned_by(self, owner: Owner) -> Self {
         Self(self.0 & !OWNER_MASK | u64::from(owner.0))
     }
 
+    #[inline]
     fn full(self) -> Self {
         Self::new(self.cycle() + 1, Owner::NOBODY, self.span())
     }
 
+    #[inline]
     fn free_again(self) -> Self {
-        Self::new((self.cycle() / 2 + 1) * 2, Owner::NOBODY, 1)
+        Self::free(self.cycle() / 2 + 1)
     }
 }
 
