@@ -9,6 +9,8 @@
 //! has a *ledger* with it, a file to which it adds what it has counted piece by piece; when it runs
 //! again, it goes on from there.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its user")]
+
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::error::Error;
@@ -116,7 +118,7 @@ fn main() -> Result<()> {
 
 /// Kills a random worker again and again, until the other end of the channel is dropped.
 fn cause_chaos(pool: &Pool, interval: Duration, is_done: &mpsc::Receiver<()>) {
-    let mut random = u64::from(proc_number()) | 1;
+    let mut random = proc_number() | 1;
     let mut next = Instant::now() + interval;
     while let Err(RecvTimeoutError::Timeout) =
         is_done.recv_timeout(next.saturating_duration_since(Instant::now()))
@@ -124,10 +126,10 @@ fn cause_chaos(pool: &Pool, interval: Duration, is_done: &mpsc::Receiver<()>) {
         next += interval;
         // Xorshift: nobody shall guess who is next.
         random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        let n_workers = pool.stats().map_or(1, |stats| stats.workers.len() as u64);
-        if let Err(error) = pool.kill_worker((random % n_workers) as usize) {
+        random ^= random >> 17;
+        random ^= random << 5;
+        let n_workers = pool.stats().map_or(1, |stats| stats.workers.len());
+        if let Err(error) = pool.kill_worker(random as usize % n_workers) {
             eprintln!("chaos: {error}");
         }
     }
@@ -239,12 +241,12 @@ impl Total {
 }
 
 /// So much of a file is counted at a time: a few milliseconds' work.
-const PIECE: u64 = 128 << 10;
+const PIECE: usize = 128 << 10;
 
 /// The task for a file.
 fn order(path: &Path) -> Order {
     // What is wrong with a file is found by the worker.
-    let is_long = fs::metadata(path).is_ok_and(|about| about.len() > PIECE);
+    let is_long = fs::metadata(path).is_ok_and(|about| about.len() > PIECE as u64);
     let ledger = is_long.then(Ledger::new).and_then(io::Result::ok);
     Order {
         path: path.as_os_str().as_bytes().to_vec(),
@@ -286,7 +288,7 @@ fn count_piece(file: &File, start: u64, counts: &mut Counts) -> io::Result<Optio
     loop {
         let known = bytes.len();
         // Longer and longer, if the words are.
-        bytes.resize(known * 2 + PIECE as usize, 0);
+        bytes.resize(known * 2 + PIECE, 0);
         let mut filled = known;
         while filled < bytes.len() {
             match file.read_at(&mut bytes[filled..], start + filled as u64) {
@@ -355,14 +357,14 @@ impl Ledger {
 
     /// The piece at a place in the ledger, if there is one.
     fn piece_at(&self, place: u64) -> io::Result<Option<Piece>> {
-        let mut header = [0; Self::HEADER as usize];
-        match self.0.read_exact_at(&mut header, place) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
-            Err(error) => return Err(error),
-        }
-        let (end, len) = (u128::from_le_bytes(header) as u64, u128::from_le_bytes(header) >> 64);
-        let piece = Piece { end, len: len as u64 };
+        let number_at = |place| {
+            let mut bytes = [0; 8];
+            match self.0.read_exact_at(&mut bytes, place) {
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(0),
+                read => read.map(|()| u64::from_le_bytes(bytes)),
+            }
+        };
+        let piece = Piece { end: number_at(place)?, len: number_at(place + 8)? };
         Ok((piece.end != 0).then_some(piece))
     }
 
@@ -386,8 +388,8 @@ impl Ledger {
         let mut bytes = Vec::new();
         wire::encode_plain(counts, &mut bytes).map_err(io::Error::other)?;
         self.0.write_all_at(&bytes, place + Self::HEADER)?;
-        let header = u128::from(end) | (bytes.len() as u128) << 64;
-        self.0.write_all_at(&header.to_le_bytes(), place)?;
+        let header = [end.to_le_bytes(), (bytes.len() as u64).to_le_bytes()].concat();
+        self.0.write_all_at(&header, place)?;
         Ok(place + Self::HEADER + bytes.len() as u64)
     }
 }

@@ -1,5 +1,11 @@
 //! A static value that a forked child does not inherit.
 //!
+//! # Edges
+//!
+//! | edge | release side | acquire side | carries |
+//! |------|--------------|--------------|---------|
+//! | E1 | `publish` | `get_or_try_make`, and who is second in `publish` | the entry behind the pointer |
+//!
 //! # Safety
 //!
 //! The module makes references from the pointer it publishes; what that leads to is leaked.
@@ -75,6 +81,7 @@ impl<T: Send + Sync> PerProcess<T> {
         make: impl FnOnce(Option<&'static T>) -> Result<T, E>,
     ) -> Result<&'static T, E> {
         let epoch = epoch::current();
+        // E1 acquire.
         let found = self.newest.load(Acquire);
         let inherited = Self::entry(found);
         match inherited {
@@ -90,6 +97,7 @@ impl<T: Send + Sync> PerProcess<T> {
     #[cold]
     fn publish(&'static self, found: *mut Entry<T>, entry: Entry<T>) -> &'static T {
         let made = Box::into_raw(Box::new(entry));
+        // E1 release, E1 acquire.
         match self.newest.compare_exchange(found, made, AcqRel, Acquire) {
             Ok(_) => {}
             Err(_) => {
@@ -99,6 +107,7 @@ impl<T: Send + Sync> PerProcess<T> {
         }
         // Entries only change within a process from an inherited one to the process's own, so the
         // one that is there now is ours or the faster thread's, and it stays.
+        // E1 acquire.
         match Self::entry(self.newest.load(Acquire)) {
             Some(entry) => &entry.value,
             None => unreachable!("an entry was published and none is ever taken away"),

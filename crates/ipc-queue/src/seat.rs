@@ -126,11 +126,13 @@ impl Clone for TableHandle {
 impl Drop for TableHandle {
     fn drop(&mut self) {
         if self.0.n_handles.fetch_sub(1, Relaxed) == 1 {
-            // The other threads' seats go when they next sit down somewhere, or end.
+            // The other threads' seats go when they next sit down somewhere, or end; and so may this
+            // thread have some of queues whose last handle another thread has dropped.
             let mine = SEATS.try_with(|seats| {
                 let mut seats = seats.try_borrow_mut().ok()?;
-                let place = seats.iter().position(|seat| Arc::ptr_eq(&seat.table, &self.0))?;
-                Some(seats.swap_remove(place))
+                let me = Thread::current();
+                let of_no_use = seats.extract_if(.., |seat| !seat.is_of_use(me));
+                Some(of_no_use.collect::<Vec<_>>())
             });
             drop(mine);
         }

@@ -103,11 +103,16 @@ pub type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::
 
 /// What most programs need: `use multiproc::prelude::*`.
 ///
-/// Names that programs have of their own, or that std has, are not in it: [`Mutex`](crate::Mutex)
-/// and [`Result`](crate::Result) are asked for by name.
+/// Names that programs have of their own, or that std has, are not in it: [`Mutex`]
+/// and [`Result`] are asked for by name.
 pub mod prelude {
     pub use crate::{
         ByteQueue, ExitStatus, JoinError, Lock, Pool, Process, Queue, Retry, Segment, Start, Task,
         TaskError,
     };
 }
+
+/// The programs of the README are tests too.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

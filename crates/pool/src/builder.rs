@@ -8,7 +8,8 @@ use ipc_queue::Builder as QueueBuilder;
 
 use crate::board::Board;
 use crate::dispatch::MOST_GIVEN;
-use crate::engine::{Engine, SLOT_BYTES};
+use crate::employee::SLOT_BYTES;
+use crate::engine::Engine;
 use crate::error::PoolError;
 use crate::keeper::Keeper;
 use crate::parcel::MOST_INLINE;

@@ -8,47 +8,40 @@
 //! | a thread that submits | queues its task and gives what can be given |
 //! | the collector (see [`lead`](crate::lead)) | takes reports, gives more, delivers results |
 //! | the keeper (see [`keeper`](crate::keeper)) | starts workers, and reports their ends |
-//!
-//! # Death of a worker
-//!
-//! The keeper sees it through the pidfd and puts a report of it into the outbox itself. What the
-//! worker had answered was put before it died, so it comes before that report, and the collector
-//! takes reports in their order: when it comes to the end of a worker, whatever that worker has not
-//! answered it never will. Of that, what the board says it had begun is lost with it; all else is
-//! queued again.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ipc_core::robust::Thread;
-use ipc_core::wire::{self, MessageSocket, SendError};
-use ipc_core::{Deadline, primitive::AtomicU64, primitive::Ordering::Relaxed};
-use ipc_queue::{ByteQueue, GetError, PutError};
-use proc_core::{ExitStatus, Function, JoinError, Process, Refusal};
+use ipc_core::{Deadline, wire};
+use ipc_queue::ByteQueue;
+use proc_core::Function;
 
-use crate::board::{Board, Said};
+use crate::board::Board;
 use crate::builder::Retry;
-use crate::dispatch::{Dispatch, Fed, Give, MOST_GIVEN, MOST_NANOS_AHEAD, Task};
+use crate::dispatch::{Dispatch, Fed};
+use crate::employee::Employee;
 use crate::error::PoolError;
+use crate::job::{Job, Known};
 use crate::lead::Lead;
 use crate::mailbox::{Fate, Mailbox, Waited};
-use crate::parcel::{self, Freight, Parcel};
-use crate::record::{Order, Report, What};
+use crate::parcel::Freight;
+use crate::record::{Report, What};
 use crate::sys::Bell;
 
 /// All of a pool but its threads.
 #[derive(Debug)]
 pub(crate) struct Engine {
     state: Mutex<State>,
-    lead: Lead,
+    pub(crate) lead: Lead,
     /// Reports of all workers, and of the keeper.
     pub(crate) outbox: ByteQueue,
     pub(crate) board: Board,
     /// Wakes the keeper.
     pub(crate) bell: Bell,
     pub(crate) n_workers: usize,
-    retry: Retry,
+    pub(crate) retry: Retry,
     /// Of the process whose pool this is; a copy of it has another one.
     generation: u64,
 }
@@ -56,7 +49,7 @@ pub(crate) struct Engine {
 /// What changes.
 #[derive(Debug)]
 pub(crate) struct State {
-    pub(crate) dispatch: Dispatch<Arc<Worker>, Job>,
+    pub(crate) dispatch: Dispatch<Arc<Employee>, Job>,
     /// The functions that were called so far.
     known: HashMap<Function, Arc<Known>>,
     pub(crate) phase: Phase,
@@ -66,6 +59,8 @@ pub(crate) struct State {
     pub(crate) n_replaced: u64,
     /// How many workers in a row did not come to work.
     pub(crate) n_failed_starts: u32,
+    /// The collector must look at its mailbox: the keeper is to tell it.
+    wants_nudge: bool,
     /// Room for a record that is being made.
     record: Vec<u8>,
 }
@@ -90,39 +85,6 @@ impl Phase {
     }
 }
 
-/// A worker, as the parent has it.
-#[derive(Debug)]
-pub(crate) struct Worker {
-    pub(crate) process: Process<()>,
-    pub(crate) inbox: ByteQueue,
-    pub(crate) socket: MessageSocket,
-}
-
-/// A function that was called before.
-#[derive(Debug)]
-pub(crate) struct Known {
-    /// Its name, encoded.
-    name: Vec<u8>,
-    /// How long it will likely take; a number of nobody but this process.
-    nanos: AtomicU64,
-}
-
-/// A task, as the parent has it.
-#[derive(Debug)]
-pub(crate) struct Job {
-    pub(crate) known: Arc<Known>,
-    pub(crate) argument: Parcel,
-    /// Its number among the tasks of its caller.
-    pub(crate) index: usize,
-    pub(crate) mailbox: Arc<Mailbox>,
-    /// How many workers have died of it.
-    pub(crate) n_deaths: u32,
-}
-
-/// The calling thread has no seat at the outbox, so it cannot collect.
-#[derive(Debug)]
-struct Unable;
-
 impl Engine {
     pub(crate) fn new(
         n_workers: usize,
@@ -138,6 +100,7 @@ impl Engine {
             draining: Vec::new(),
             n_replaced: 0,
             n_failed_starts: 0,
+            wants_nudge: false,
             record: Vec::new(),
         };
         let generation = Thread::current().generation();
@@ -165,7 +128,7 @@ impl Engine {
         }
         let mut name = Vec::new();
         wire::encode_plain(&function, &mut name).map_err(PoolError::Argument)?;
-        let known = Arc::new(Known { name, nanos: AtomicU64::new(u64::MAX) });
+        let known = Arc::new(Known::new(name));
         state.known.insert(function, Arc::clone(&known));
         Ok(known)
     }
@@ -183,202 +146,15 @@ impl Engine {
         let fed = state.feed();
         let has_backlog = state.dispatch.n_queued() > 0;
         drop(state);
-        self.finish(fed, Vec::new());
+        self.settle_aside(fed, Vec::new());
         if has_backlog {
             self.lead.call_clerk();
         }
         Ok(())
     }
 
-    /// Waits for a result at a mailbox, collecting for everybody if nobody else does.
-    pub(crate) fn wait(&self, mailbox: &Arc<Mailbox>, deadline: Deadline) -> Waited {
-        match mailbox.take() {
-            Waited::TimedOut => {}
-            waited => return waited,
-        }
-        if !self.lead.take_or_wait(mailbox) {
-            match mailbox.wait(deadline) {
-                Waited::Promoted => {}
-                waited => {
-                    if self.lead.withdraw(mailbox) {
-                        self.hand_over();
-                    }
-                    return waited;
-                }
-            }
-        }
-        match self.collect_until(mailbox, deadline) {
-            Ok(waited) => {
-                self.hand_over();
-                waited
-            }
-            Err(Unable) => {
-                self.lead.leave_to_clerk();
-                let waited = mailbox.wait(deadline);
-                self.lead.stop_leaving();
-                waited
-            }
-        }
-    }
-
-    /// Collects what is there, if nobody else does.
-    pub(crate) fn poll(&self) {
-        if self.lead.try_take() {
-            // Whoever is unable to collect leaves it to the clerk.
-            if self.collect_all().is_err() {
-                self.lead.leave_to_clerk();
-                self.lead.stop_leaving();
-            } else {
-                self.hand_over();
-            }
-        }
-    }
-
-    /// Collects until something has arrived in a mailbox.
-    fn collect_until(&self, mailbox: &Mailbox, deadline: Deadline) -> Result<Waited, Unable> {
-        loop {
-            match mailbox.take() {
-                Waited::TimedOut => {}
-                waited => return Ok(waited),
-            }
-            match self.outbox.get_deadline(deadline) {
-                Ok(record) => {
-                    self.handle(record);
-                    // The rest, while we are at it.
-                    self.collect_all()?;
-                }
-                Err(GetError::TimedOut) => return Ok(mailbox.take()),
-                Err(GetError::NoSeat(_)) => return Err(Unable),
-                // The pool is over, so that whatever will arrive has arrived.
-                Err(GetError::Closed) => {
-                    return Ok(match mailbox.take() {
-                        Waited::TimedOut => Waited::NothingDue,
-                        waited => waited,
-                    });
-                }
-                Err(error) => self.end(Phase::Broken(error.to_string())),
-            }
-        }
-    }
-
-    /// Collects what is there: no more than comes while we do.
-    fn collect_all(&self) -> Result<(), Unable> {
-        for _ in 0..self.outbox.capacity() {
-            match self.outbox.try_get() {
-                Ok(record) => self.handle(record),
-                Err(GetError::NoSeat(_)) => return Err(Unable),
-                // What else is wrong is found by whoever waits.
-                Err(_) => break,
-            }
-        }
-        Ok(())
-    }
-
-    /// The clerk's life: collects when it is called. `ready` is called when it can be.
-    pub(crate) fn be_clerk(&self, ready: impl FnOnce()) {
-        // Takes a seat at the outbox before others have all of them. Nobody works yet.
-        let _empty = self.outbox.try_get();
-        ready();
-        while let Waited::Promoted = self.lead.clerk().wait(Deadline::NEVER) {
-            while self.collect_all().is_ok() && self.must_clerk_go_on() {
-                match self.outbox.get() {
-                    Ok(record) => self.handle(record),
-                    Err(GetError::Closed) => break,
-                    Err(error) => self.end(Phase::Broken(error.to_string())),
-                }
-            }
-            self.hand_over();
-        }
-    }
-
-    fn must_clerk_go_on(&self) -> bool {
-        !self.outbox.is_closed() && self.lead.needs_clerk(|| self.has_backlog())
-    }
-
-    /// Stops collecting for everybody.
-    fn hand_over(&self) {
-        self.lead.hand_over(|| self.has_backlog());
-    }
-
-    fn has_backlog(&self) -> bool {
-        self.lock().dispatch.n_queued() > 0
-    }
-
-    /// Takes note of one report.
-    fn handle(&self, mut record: Vec<u8>) {
-        // What is no report was written by somebody who scribbles; there is nobody to tell.
-        let Some(report) = Report::take(&mut record) else { return };
-        match report.what {
-            What::Outcome | What::Refusal => self.answered(&report, record),
-            What::Ended => self.ended(report.place, report.ticket),
-            What::Nudge => {}
-        }
-    }
-
-    /// A worker has answered.
-    fn answered(&self, report: &Report, bytes: Vec<u8>) {
-        let mut state = self.lock();
-        let Some(job) = state.dispatch.answered(report.place, report.ticket) else { return };
-        state.n_failed_starts = 0;
-        job.known.took(report.nanos);
-        let handles = match (report.freight, state.dispatch.worker(report.place)) {
-            (Freight::None, _) => Ok(Vec::new()),
-            (_, Some(worker)) => {
-                parcel::receive(&worker.socket, report.ticket).map_err(|error| error.to_string())
-            }
-            (_, None) => Err("its worker is gone".to_owned()),
-        };
-        if handles.is_err() {
-            // What comes next through that socket cannot be trusted.
-            state.dispatch.retire(report.place);
-        }
-        let fed = state.feed();
-        let drained = state.drained();
-        drop(state);
-        let fate = match handles {
-            Err(reason) => Fate::Lost(reason),
-            Ok(handles) => fate(report, Parcel::of_parts(report.freight, bytes, handles)),
-        };
-        job.mailbox.deliver(job.index, fate);
-        self.finish(fed, drained);
-    }
-
-    /// A worker has ended, and all that it had answered was taken.
-    fn ended(&self, place: usize, incarnation: u64) {
-        let said = self.board.read(place);
-        let mut state = self.lock();
-        let Some(gone) = state.dispatch.died(place, incarnation, said) else { return };
-        let came_to_work = said != Said::Nothing;
-        state.n_failed_starts = if came_to_work { 0 } else { state.n_failed_starts + 1 };
-        let process = &gone.worker.process;
-        let mut failed = None;
-        if let Some(mut job) = gone.victim {
-            job.n_deaths = job.n_deaths.saturating_add(1);
-            match process.try_join() {
-                // Where panics end the process, this is how they are told.
-                Err(JoinError::Panicked(panic)) => failed = Some((job, Fate::Panicked(panic))),
-                _ if self.retry.allows(job.n_deaths) => state.dispatch.queue_first(job),
-                _ => {
-                    let status = process.exit_status().ok().flatten();
-                    let status = status.unwrap_or(ExitStatus::Unknown);
-                    let fate = Fate::Died { pid: process.pid(), status, n_deaths: job.n_deaths };
-                    failed = Some((job, fate));
-                }
-            }
-        }
-        let fed = state.feed();
-        let drained = state.drained();
-        drop(state);
-        if let Some((job, fate)) = failed {
-            job.mailbox.deliver(job.index, fate);
-        }
-        // The place wants somebody.
-        self.bell.ring();
-        self.finish(fed, drained);
-    }
-
-    /// What remains to be done without the lock.
-    fn finish(&self, fed: Fed<Job>, drained: Vec<Arc<Mailbox>>) {
+    /// What remains to be done without the lock, for the collector.
+    pub(crate) fn settle(&self, fed: Fed<Job>, drained: Vec<Arc<Mailbox>>) {
         for (job, reason) in fed.unsendable {
             job.mailbox.deliver(job.index, Fate::Lost(reason));
         }
@@ -391,17 +167,31 @@ impl Engine {
         }
     }
 
-    /// Gives what can be given.
-    pub(crate) fn feed(&self) {
+    /// The same for others: the collector may be waiting for just what is delivered here, and looks
+    /// at the ring only.
+    fn settle_aside(&self, fed: Fed<Job>, drained: Vec<Arc<Mailbox>>) {
+        let has_delivered = !fed.unsendable.is_empty() || !drained.is_empty();
+        self.settle(fed, drained);
+        if has_delivered && self.lead.is_taken() {
+            self.lock().wants_nudge = true;
+            self.bell.ring();
+        }
+    }
+
+    /// What the keeper does when the bell rings: gives what can be given, and nudges.
+    pub(crate) fn look_around(&self) {
         let mut state = self.lock();
         let fed = state.feed();
         let drained = state.drained();
         drop(state);
-        self.finish(fed, drained);
+        self.settle_aside(fed, drained);
+        if std::mem::take(&mut self.lock().wants_nudge) {
+            self.tell(What::Nudge, 0, 0);
+        }
     }
 
     /// Somebody works in a place again; gives the worker back if the pool is over.
-    pub(crate) fn employ(&self, place: usize, worker: Arc<Worker>) -> Result<u64, Arc<Worker>> {
+    pub(crate) fn employ(&self, place: usize, worker: Arc<Employee>) -> Result<u64, Arc<Employee>> {
         let mut state = self.lock();
         if matches!(state.phase, Phase::Over | Phase::Broken(_)) {
             return Err(worker);
@@ -411,7 +201,7 @@ impl Engine {
         state.dispatch.employ(place, worker);
         let fed = state.feed();
         drop(state);
-        self.finish(fed, Vec::new());
+        self.settle_aside(fed, Vec::new());
         Ok(incarnation)
     }
 
@@ -486,9 +276,7 @@ impl Engine {
         state.dispatch.forget(|job| Arc::ptr_eq(&job.mailbox, mailbox));
         let drained = state.drained();
         drop(state);
-        for mailbox in drained {
-            mailbox.deliver(0, Fate::Terminated);
-        }
+        self.settle_aside(Fed::nothing(), drained);
     }
 }
 
@@ -496,7 +284,7 @@ impl Engine {
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 impl State {
-    fn feed(&mut self) -> Fed<Job> {
+    pub(crate) fn feed(&mut self) -> Fed<Job> {
         let Self { dispatch, record, .. } = self;
         let fed = dispatch.feed(|worker, ticket, job| worker.give(ticket, job, record));
         for worker in dispatch.retired() {
@@ -507,87 +295,10 @@ impl State {
     }
 
     /// Those who wait for the last task to be done, if it is.
-    fn drained(&mut self) -> Vec<Arc<Mailbox>> {
+    pub(crate) fn drained(&mut self) -> Vec<Arc<Mailbox>> {
         if self.draining.is_empty() || !self.dispatch.is_idle() {
             return Vec::new();
         }
         std::mem::take(&mut self.draining)
-    }
-}
-
-impl Worker {
-    /// Puts a task into the worker's inbox.
-    fn give(&self, ticket: u64, job: &Job, record: &mut Vec<u8>) -> Give {
-        let freight = job.argument.freight();
-        let argument = job.argument.bytes();
-        Order { argument, function: &job.known.name, ticket, freight }.write(record);
-        if freight != Freight::None {
-            // A parcel is sent only if its record can follow; nobody else takes the room.
-            let n_slots = record.len().div_ceil(SLOT_BYTES);
-            if self.inbox.len() + n_slots > self.inbox.capacity() {
-                return Give::Full;
-            }
-            match job.argument.send(&self.socket, ticket, Deadline::now()) {
-                Ok(()) => {}
-                Err(SendError::TimedOut) => return Give::Full,
-                Err(SendError::Io(error)) => return Give::Unsendable(error.to_string()),
-                // It has died, which somebody will report, or half a message is in there.
-                Err(_) => return Give::Useless,
-            }
-        }
-        match self.inbox.try_put(record) {
-            Ok(()) => Give::Taken,
-            Err(error) if error.is_full() => Give::Full,
-            Err(PutError::NoSeat { .. }) => Give::Unable,
-            Err(error @ PutError::TooLarge { .. }) => Give::Unsendable(error.to_string()),
-            Err(_) => Give::Useless,
-        }
-    }
-}
-
-/// So much of a record fits into a slot of a ring: a task with a few numbers.
-pub(crate) const SLOT_BYTES: usize = 112;
-
-/// What an answer says.
-fn fate(report: &Report, answer: Parcel) -> Fate {
-    match report.what {
-        What::Refusal => {
-            let refusal = answer.unpack().map(|message| wire::decode::<Refusal>(message));
-            match refusal {
-                Ok(Ok(refusal)) => Fate::Refused(refusal),
-                Ok(Err(error)) => Fate::Lost(error.to_string()),
-                Err(error) => Fate::Lost(error.to_string()),
-            }
-        }
-        _ => Fate::Answered(answer),
-    }
-}
-
-impl Task for Job {
-    fn nanos(&self) -> u64 {
-        self.known.nanos.load(Relaxed)
-    }
-
-    fn has_parcel(&self) -> bool {
-        self.argument.freight() != Freight::None
-    }
-}
-
-impl Known {
-    /// A task took so long. A long one is believed at once, short ones only by and by.
-    fn took(&self, nanos: u64) {
-        let believed = self.nanos.load(Relaxed);
-        let next = match believed {
-            u64::MAX => nanos,
-            _ => nanos.max(believed - believed / 8 + nanos / 8),
-        };
-        // Only the collector does this.
-        self.nanos.store(next, Relaxed);
-    }
-
-    /// How many tasks of this function a worker is likely to be given at a time.
-    pub(crate) fn depth(&self) -> usize {
-        let nanos = self.nanos.load(Relaxed).max(1);
-        usize::try_from(MOST_NANOS_AHEAD / nanos).unwrap_or(MOST_GIVEN).clamp(1, MOST_GIVEN)
     }
 }

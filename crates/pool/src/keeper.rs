@@ -19,7 +19,8 @@ use ipc_queue::Builder as QueueBuilder;
 use proc_core::{Process, Start};
 
 use crate::dispatch::MOST_GIVEN;
-use crate::engine::{Engine, Phase, SLOT_BYTES, Worker};
+use crate::employee::{Employee, SLOT_BYTES};
+use crate::engine::{Engine, Phase};
 use crate::error::PoolError;
 use crate::parcel::MOST_INLINE;
 use crate::record::What;
@@ -49,7 +50,7 @@ pub(crate) struct Keeper {
 struct Watched {
     place: usize,
     incarnation: u64,
-    worker: Arc<Worker>,
+    worker: Arc<Employee>,
 }
 
 impl Keeper {
@@ -59,6 +60,8 @@ impl Keeper {
 
     /// The keeper's life, until the pool is over. Says through `begun` whether all came to work.
     pub(crate) fn keep(mut self, begun: &SyncSender<Result<(), PoolError>>) {
+        // Takes a seat at the outbox before others have all of them. Nobody works yet.
+        let _empty = self.engine.outbox.try_get();
         let first = self.hire_missing();
         let has_begun = first.is_ok();
         // The builder waits for it.
@@ -70,8 +73,7 @@ impl Keeper {
             let bell_rang = self.watch();
             if bell_rang {
                 self.engine.bell.silence();
-                // Somebody could not give what there is to give.
-                self.engine.feed();
+                self.engine.look_around();
             }
             if self.pause.is_past()
                 && let Err(error) = self.hire_missing()
@@ -147,7 +149,7 @@ impl Keeper {
         }
     }
 
-    fn hire(&self, place: usize) -> Result<Worker, PoolError> {
+    fn hire(&self, place: usize) -> Result<Employee, PoolError> {
         let engine = &self.engine;
         let inbox = QueueBuilder::new(INBOX_SLOTS).message_bytes(SLOT_BYTES).bytes()?;
         // Takes the keeper's seat there before other threads have all of them.
@@ -167,7 +169,7 @@ impl Keeper {
             .start(Start::ForkServer)
             .dies_with_parent(true)
             .spawn(worker::work, seat)?;
-        Ok(Worker { process, inbox, socket })
+        Ok(Employee { process, inbox, socket })
     }
 
     /// A start has failed: later again, or never.
@@ -197,7 +199,7 @@ fn pause_after(n_failed: u32) -> Duration {
 }
 
 /// Ends a worker that is not needed, and takes its status.
-pub(crate) fn dismiss(worker: &Worker) {
+pub(crate) fn dismiss(worker: &Employee) {
     /// A process that was killed ends at once, unless the kernel is in the middle of something for
     /// it. Its status is taken later then.
     const GRACE: Duration = Duration::from_secs(5);

@@ -103,14 +103,23 @@ impl Lead {
         }
     }
 
-    /// The caller, who is the collector, cannot be it: the clerk is, as long as the caller waits.
+    /// Whether somebody is the collector.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.lock().is_taken
+    }
+
+    /// The caller, who is the collector, makes the clerk it.
     pub(crate) fn leave_to_clerk(&self) {
-        self.lock().n_unable += 1;
         self.clerk.promote();
     }
 
-    /// A caller who could not collect does not wait any more.
-    pub(crate) fn stop_leaving(&self) {
+    /// The caller is going to wait, and cannot collect.
+    pub(crate) fn begin_unable(&self) {
+        self.lock().n_unable += 1;
+    }
+
+    /// It does not wait any more.
+    pub(crate) fn end_unable(&self) {
         let mut state = self.lock();
         state.n_unable = state.n_unable.saturating_sub(1);
     }

@@ -36,10 +36,13 @@
 
 mod board;
 mod builder;
+mod collect;
 mod dispatch;
+mod employee;
 mod engine;
 mod error;
 mod find;
+mod job;
 mod keeper;
 mod lead;
 mod mailbox;

@@ -10,8 +10,8 @@ use ipc_core::Deadline;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::engine::Known;
 use crate::error::{PoolError, TaskError};
+use crate::job::Known;
 use crate::mailbox::{Mailbox, Waited};
 use crate::pool::Pool;
 use crate::task;

@@ -12,8 +12,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::builder::Builder;
-use crate::engine::{Engine, Job, Known, Phase, Worker};
+use crate::employee::Employee;
+use crate::engine::{Engine, Phase};
 use crate::error::{MapError, PoolError, SubmitError, TaskError};
+use crate::job::{Job, Known};
 use crate::keeper;
 use crate::mailbox::Mailbox;
 use crate::map::{Batch, Imap, ImapUnordered};
@@ -395,7 +397,7 @@ enum Ending {
 const MOST_AHEAD: usize = 1 << 16;
 
 /// Lets workers that have nothing to do return, which they have some time for.
-fn let_return(workers: &[Arc<Worker>]) {
+fn let_return(workers: &[Arc<Employee>]) {
     /// Only exit handlers can take long.
     const GRACE: Duration = Duration::from_secs(1);
 

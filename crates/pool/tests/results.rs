@@ -1,30 +1,22 @@
 //! Results come back, each to whoever asked for it, in the order that was promised.
 
+#![expect(clippy::unwrap_used, reason = "tests end when something is not as it should be")]
+
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
 
-use pool::{Pool, TaskError};
-use testkit::Watchdog;
+use pool::TaskError;
 
-const LIMIT: Duration = Duration::from_secs(60);
+use common::{Gate, pass, pool, square, watch};
 
-fn watch(what: &str) -> Watchdog {
-    Watchdog::start(LIMIT, what)
-}
-
-fn square(x: u64) -> u64 {
-    x * x
-}
-
-fn two() -> Pool {
-    Pool::builder().workers(2).build().unwrap()
-}
+mod common;
 
 #[test]
 fn call_returns_what_the_function_returned_in_another_process() {
     let _watchdog = watch("call");
-    let pool = two();
+    let pool = pool(2);
     assert_eq!(pool.call(square, 12).unwrap(), 144);
     let pid = pool.call(|()| proc_core::current().pid(), ()).unwrap();
     assert_ne!(pid, proc_core::current().pid());
@@ -34,7 +26,7 @@ fn call_returns_what_the_function_returned_in_another_process() {
 #[test]
 fn map_returns_results_in_the_order_of_the_items() {
     let _watchdog = watch("map");
-    let pool = two();
+    let pool = pool(2);
     let squares = pool.map(square, 0..5_000).unwrap();
     assert_eq!(squares, (0..5_000).map(square).collect::<Vec<_>>());
     assert_eq!(pool.map(square, []).unwrap(), []);
@@ -43,7 +35,7 @@ fn map_returns_results_in_the_order_of_the_items() {
 #[test]
 fn imap_gives_results_in_the_order_of_the_items() {
     let _watchdog = watch("imap");
-    let pool = two();
+    let pool = pool(2);
     let squares: Result<Vec<u64>, TaskError> = pool.imap(square, 0..2_000).collect();
     assert_eq!(squares.unwrap(), (0..2_000).map(square).collect::<Vec<_>>());
 }
@@ -51,7 +43,7 @@ fn imap_gives_results_in_the_order_of_the_items() {
 #[test]
 fn imap_unordered_gives_each_result_once() {
     let _watchdog = watch("imap_unordered");
-    let pool = two();
+    let pool = pool(2);
     let squares: Vec<u64> =
         pool.imap_unordered(square, 0..2_000).collect::<Result<_, TaskError>>().unwrap();
     assert_eq!(squares.len(), 2_000);
@@ -62,7 +54,7 @@ fn imap_unordered_gives_each_result_once() {
 #[test]
 fn submitted_tasks_can_be_joined_in_any_order() {
     let _watchdog = watch("submit");
-    let pool = two();
+    let pool = pool(2);
     let tasks: Vec<_> = (0..300).map(|x| pool.submit(square, x).unwrap()).collect();
     for (x, task) in (0..300).zip(&tasks).collect::<Vec<_>>().into_iter().rev() {
         assert_eq!(task.join().unwrap(), square(x));
@@ -73,34 +65,110 @@ fn submitted_tasks_can_be_joined_in_any_order() {
 #[test]
 fn join_with_a_timeout_gives_the_result_later_if_it_is_not_there_yet() {
     let _watchdog = watch("join_timeout");
-    let pool = two();
-    let (mut reader, writer) = std::io::pipe().unwrap();
-    drop(writer.try_clone());
-    let gate =
-        ipc_core::wire::Handle::from(std::os::fd::OwnedFd::from(reader.try_clone().unwrap()));
-    let task = pool
-        .submit(
-            |gate: ipc_core::wire::Handle| {
-                let mut gate = std::fs::File::from(std::os::fd::OwnedFd::from(gate));
-                std::io::Read::read(&mut gate, &mut [0; 1]).unwrap()
-            },
-            gate,
-        )
-        .unwrap();
+    let pool = pool(2);
+    let gate = Gate::new();
+    let task = pool.submit(pass, gate.handle()).unwrap();
     assert_eq!(task.join_timeout(Duration::from_millis(20)).unwrap(), None);
     assert!(!task.is_ready());
     assert_eq!(task.try_join().unwrap(), None);
-    std::io::Write::write_all(&mut &writer, b"x").unwrap();
-    assert_eq!(task.join().unwrap(), 1);
+    gate.open(1);
+    assert!(task.join().unwrap() > 0);
     assert!(task.is_ready());
-    drop(writer);
-    assert_eq!(std::io::Read::read(&mut reader, &mut [0; 1]).unwrap(), 0);
+}
+
+#[test]
+fn threads_that_wait_for_the_same_task_all_hear_of_its_end() {
+    let _watchdog = watch("same task");
+    let pool = pool(1);
+    let gate = Gate::new();
+    let task = pool.submit(pass, gate.handle()).unwrap();
+    thread::scope(|scope| {
+        let waiters = [(); 4].map(|()| scope.spawn(|| task.join()));
+        assert_eq!(task.join_timeout(Duration::from_millis(20)).unwrap(), None);
+        gate.open(1);
+        let results = waiters.map(|waiter| waiter.join().unwrap());
+        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+        let taken = |result: &&Result<u32, TaskError>| matches!(result, Err(TaskError::Taken));
+        assert_eq!(results.iter().filter(taken).count(), 3);
+    });
+}
+
+#[test]
+fn imap_unordered_takes_no_more_of_an_endless_input_than_it_needs() {
+    let _watchdog = watch("endless");
+    let pool = pool(2);
+    let n_taken = Cell::new(0_u64);
+    let endless = std::iter::repeat_with(|| {
+        n_taken.set(n_taken.get() + 1);
+        n_taken.get()
+    });
+    let mut results = pool.imap_unordered(square, endless);
+    assert_eq!(n_taken.get(), 0, "nothing is taken before it is asked for");
+    for n_results in 1..=1_000 {
+        results.next().unwrap().unwrap();
+        let ahead = n_taken.get() - n_results;
+        assert!(ahead <= 2 * 64, "{ahead} items are under way");
+    }
+    drop(results);
+    assert_eq!(pool.call(square, 5).unwrap(), 25);
+}
+
+#[test]
+fn imap_takes_no_more_than_it_needs_while_the_first_is_slow() {
+    let _watchdog = watch("endless imap");
+    let pool = pool(2);
+    let gate = Gate::new();
+    // The first waits; the others do not.
+    let items = std::iter::once(Some(gate.handle())).chain(std::iter::repeat_with(|| None));
+    let n_taken = Cell::new(0_u32);
+    let items = items.inspect(|_| n_taken.set(n_taken.get() + 1));
+    let mut results = pool.imap(|gate: Option<ipc_core::wire::Handle>| gate.map(pass), items);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            common::wait_until(&pool, |pool| pool.stats().unwrap().done >= 1);
+            gate.open(1);
+        });
+        assert!(results.next().unwrap().unwrap().is_some());
+    });
+    assert!(n_taken.get() <= 2 * 2 * 64, "{} items were taken", n_taken.get());
+    for result in results.take(500) {
+        assert!(result.unwrap().is_none());
+    }
+}
+
+#[test]
+fn long_tasks_are_not_queued_behind_one_another_while_a_worker_is_idle() {
+    let _watchdog = watch("idle worker");
+    let pool = pool(2);
+    let gate = Gate::new();
+    // Known to be short, and then one is not.
+    pool.map(|gate: Option<ipc_core::wire::Handle>| gate.map(pass), (0..1000).map(|_| None))
+        .unwrap();
+    let wait = |gate: Option<ipc_core::wire::Handle>| gate.map(pass);
+    let tasks = [(); 2].map(|()| pool.submit(wait, Some(gate.handle())).unwrap());
+    common::wait_until_running(&pool, 2);
+    gate.open(2);
+    assert!(tasks.iter().all(|task| task.join().unwrap().is_some()));
+}
+
+#[test]
+fn nested_pools_work() {
+    let _watchdog = watch("nested");
+    let pool = pool(1);
+    let sum = pool.call(
+        |n: u64| -> u64 {
+            let inner = pool::Pool::builder().workers(2).build().unwrap();
+            inner.map(square, 0..n).unwrap().iter().sum()
+        },
+        10,
+    );
+    assert_eq!(sum.unwrap(), 285);
 }
 
 #[test]
 fn many_threads_can_use_a_pool() {
     let _watchdog = watch("threads");
-    let pool = two();
+    let pool = pool(2);
     thread::scope(|scope| {
         for n in 0..8_u64 {
             let pool = &pool;

@@ -17,6 +17,7 @@
 //! |---|---|
 //! | `TESTKIT_SEED` | the [seed](seed::seed) of the run |
 //! | `TESTKIT_FULL` | `1`: the [long form](full) of every proof |
+//! | `TESTKIT_KILLS` | how many are killed in every storm |
 //!
 //! A test binary that forks has `harness = false` in its manifest and [`main`] as its `main`:
 //! libtest runs tests in threads, and a process with threads must not be forked. Tests that fork

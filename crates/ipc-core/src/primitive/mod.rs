@@ -88,6 +88,7 @@ pub fn futex_wait(word: &AtomicU32, expected: u32, deadline: Deadline) -> Woken 
 }
 
 /// Wakes up to `count` sleepers of `word` and returns how many there were.
+#[cfg_attr(ipc_loom, expect(clippy::must_use_candidate, reason = "it is called for what it does"))]
 #[inline]
 pub fn futex_wake(word: &AtomicU32, count: u32) -> u32 {
     step();

@@ -19,8 +19,7 @@
 //! - I3: Stores to the list are ordered for the kernel, which reads them for this very thread: the
 //!   program order, kept by compiler fences, is enough.
 //! - I4: All of a context lies in the thread's static block, which outlives the kernel's walk. It
-//!   is made anew when the process turns out to be a forked child: a page that the kernel wipes at
-//!   a fork holds the number of the process's generation.
+//!   is made anew when the process turns out to be a forked child (see `sys/epoch.rs`).
 
 #![expect(unsafe_code, reason = "shares a linked list with libc and the kernel")]
 #![expect(clippy::disallowed_types, reason = "counts that never leave the process")]
@@ -28,12 +27,12 @@
 use core::cell::Cell;
 use core::ptr;
 use core::sync::atomic::AtomicU64;
-use std::sync::OnceLock;
 
 use super::{Life, MAX_HELD, RobustWord, TooManyHeld};
 use crate::Shared;
 use crate::primitive::Ordering::{Relaxed, SeqCst};
 use crate::primitive::{AtomicU32, compiler_fence};
+use crate::sys::epoch;
 use crate::sys::robust::{self, Head};
 
 /// Room in a [`RobustWord`] through which the kernel's list passes. It is written, never read.
@@ -305,10 +304,9 @@ impl State {
     /// Gets the kernel's list for this thread and puts our two sentinels on it.
     #[cold]
     fn set_up(&self) {
-        let page = generation_page();
-        self.page.set(page);
-        // SAFETY: the page stays mapped for the life of the process.
-        let generation = current_generation(unsafe { &*page });
+        let generation = epoch::current();
+        // Where no page is wiped at a fork, the generation is compared with itself.
+        self.page.set(epoch::word().map_or(self.generation.as_ptr().cast(), ptr::from_ref));
         self.tid.set(robust::thread_id());
         self.n_held.set(0);
         self.own_head.set(Head::NEW);
@@ -394,30 +392,4 @@ fn write_field(field: *mut u8, value: *mut u8) {
 fn read_field(field: *mut u8) -> *mut u8 {
     // SAFETY: only called for private fields: the head's and the sentinels' (I2).
     unsafe { field.cast::<*mut u8>().read_unaligned() }
-}
-
-/// The page that a forked child finds wiped.
-fn generation_page() -> *const AtomicU64 {
-    static PAGE: OnceLock<usize> = OnceLock::new();
-    static FALLBACK: AtomicU64 = AtomicU64::new(0);
-    let address = *PAGE.get_or_init(|| {
-        robust::wiped_page()
-            .map_or((&raw const FALLBACK).expose_provenance(), |page| page.expose_provenance())
-    });
-    ptr::with_exposed_provenance(address)
-}
-
-/// Reads the generation; the first to find it wiped writes the next.
-fn current_generation(page: &AtomicU64) -> u64 {
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    let found = page.load(Relaxed);
-    if found != 0 {
-        return found;
-    }
-    let next = LAST.load(Relaxed) + 1;
-    // If another thread of the child was faster, its number is the one.
-    let generation =
-        page.compare_exchange(0, next, Relaxed, Relaxed).map_or_else(|now| now, |_| next);
-    LAST.fetch_max(generation, Relaxed);
-    generation
 }

@@ -163,6 +163,10 @@ impl Thread {
     }
 
     /// Takes `word` off the thread's list and says whether it was on it: if not, nothing happens.
+    #[cfg_attr(
+        ipc_loom,
+        expect(clippy::must_use_candidate, reason = "it is called for what it does")
+    )]
     #[inline]
     pub fn unlink(self, word: &RobustWord) -> bool {
         crate::primitive::step();

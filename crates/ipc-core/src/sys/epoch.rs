@@ -5,6 +5,12 @@
 //! in a page that the kernel wipes in a forked child: a wiped word means "a new process", whoever
 //! forked it and with whatever call.
 //!
+//! # Edges
+//!
+//! | edge | release side | acquire side | carries |
+//! |------|--------------|--------------|---------|
+//! | E1 | `map_page` | `word`, and who is second in `map_page` | the mapping behind the pointer |
+//!
 //! # Safety
 //!
 //! The module makes one reference from a raw pointer: to the word in a page that is mapped once and
@@ -28,7 +34,7 @@ static LAST: AtomicU64 = AtomicU64::new(0);
 
 /// This process's number: never zero, and none that a process had which this one was forked from.
 pub(crate) fn current() -> u64 {
-    let Some(word) = wiped_word() else {
+    let Some(word) = word() else {
         // No such page here. Pids are the next best: a forked child has another one than its parent.
         return u64::from(process::own_pid());
     };
@@ -49,9 +55,11 @@ fn start(word: &AtomicU64) -> u64 {
     }
 }
 
-/// The word in the page that a fork wipes.
-fn wiped_word() -> Option<&'static AtomicU64> {
-    // Acquire: the mapping behind the pointer was made before the pointer was published.
+/// The word in the page that a fork wipes; `None` if the kernel has no such pages.
+///
+/// It holds [`current`] once that was asked for in this process, and zero before.
+pub(crate) fn word() -> Option<&'static AtomicU64> {
+    // E1 acquire.
     let known = WORD.load(Acquire);
     let word = if known.is_null() { map_page()? } else { known };
     // SAFETY: a pointer in `WORD` leads to the start of a page that `map_page` mapped readable and
@@ -64,6 +72,7 @@ fn wiped_word() -> Option<&'static AtomicU64> {
 fn map_page() -> Option<*mut AtomicU64> {
     #[expect(clippy::cast_ptr_alignment, reason = "a page is aligned for any integer")]
     let word = robust::wiped_page()?.cast::<AtomicU64>();
+    // E1 release, E1 acquire.
     match WORD.compare_exchange(ptr::null_mut(), word, AcqRel, Acquire) {
         Ok(_) => Some(word),
         Err(first) => Some(first),

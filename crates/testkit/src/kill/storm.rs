@@ -218,7 +218,7 @@ impl<'a, S> Storm<'a, S> {
         self
     }
 
-    /// Lets it storm.
+    /// Lets it storm: as often as told, or as `TESTKIT_KILLS` says for every storm.
     ///
     /// # Errors
     ///
@@ -239,7 +239,9 @@ impl<'a, S> Storm<'a, S> {
         raging.start();
         let mut kills_by_role = vec![0; self.roles.len()];
         let mut kills = 0;
-        while kills < self.kills {
+        let wanted = std::env::var("TESTKIT_KILLS").ok().and_then(|kills| kills.parse().ok());
+        let wanted = wanted.unwrap_or(self.kills);
+        while kills < wanted {
             let _watchdog = watch();
             raging.wait_until(clock::now_ns() + ns(rng.until_next(self.mean)))?;
             if raging.workers.is_empty() {

@@ -101,6 +101,12 @@ pub(crate) struct Fed<T> {
     pub(crate) is_unable: bool,
 }
 
+impl<T> Fed<T> {
+    pub(crate) const fn nothing() -> Self {
+        Self { unsendable: Vec::new(), is_unable: false }
+    }
+}
+
 /// What a worker's death came to.
 #[must_use]
 #[derive(Debug)]
@@ -128,7 +134,7 @@ impl<W, T: Task> Dispatch<W, T> {
 
     /// Gives queued tasks to workers that have room, until there are no more of either.
     pub(crate) fn feed(&mut self, mut give: impl FnMut(&W, u64, &T) -> Give) -> Fed<T> {
-        let mut fed = Fed { unsendable: Vec::new(), is_unable: false };
+        let mut fed = Fed::nothing();
         while let Some(task) = self.backlog.front()
             && let Some(place) = first_with_room(&mut self.places, task)
         {
@@ -322,3 +328,6 @@ impl<W, T: Task> Place<W, T> {
         self.given.iter().any(|given| given.ticket == ticket)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,236 @@
+//! Collecting: taking reports from the ring in their order, and doing what each calls for.
+//!
+//! # Death of a worker
+//!
+//! The keeper sees it through the pidfd and puts a report of it into the outbox itself. What the
+//! worker had answered was put before it died, so it comes before that report, and the collector
+//! takes reports in their order: when it comes to the end of a worker, whatever that worker has not
+//! answered it never will. Of that, what the board says it had begun is lost with it; all else is
+//! queued again.
+
+use std::sync::Arc;
+
+use ipc_core::{Deadline, wire};
+use ipc_queue::GetError;
+use proc_core::{ExitStatus, JoinError, Refusal};
+
+use crate::board::Said;
+use crate::engine::{Engine, Phase};
+use crate::mailbox::{Fate, Mailbox, Waited};
+use crate::parcel::{self, Freight, Parcel};
+use crate::record::{Report, What};
+
+/// The calling thread has no seat at the outbox, so it cannot collect.
+#[derive(Debug)]
+struct Unable;
+
+impl Engine {
+    /// Waits for a result at a mailbox, collecting for everybody if nobody else does.
+    pub(crate) fn wait(&self, mailbox: &Arc<Mailbox>, deadline: Deadline) -> Waited {
+        match mailbox.take() {
+            Waited::TimedOut => {}
+            waited => return waited,
+        }
+        if !self.lead.take_or_wait(mailbox) {
+            match mailbox.wait(deadline) {
+                Waited::Promoted => {}
+                waited => {
+                    if self.lead.withdraw(mailbox) {
+                        self.hand_over();
+                    }
+                    return waited;
+                }
+            }
+        }
+        match self.collect_until(mailbox, deadline) {
+            Ok(waited) => {
+                self.hand_over();
+                waited
+            }
+            Err(Unable) => self.wait_unable(mailbox, deadline),
+        }
+    }
+
+    /// Waits, as one who is the collector and cannot be it: the clerk is, as long as we wait.
+    fn wait_unable(&self, mailbox: &Mailbox, deadline: Deadline) -> Waited {
+        self.lead.begin_unable();
+        let waited = loop {
+            self.lead.leave_to_clerk();
+            match mailbox.wait(deadline) {
+                // Meant for somebody else who waits here, and can collect.
+                Waited::Promoted => {}
+                waited => break waited,
+            }
+        };
+        self.lead.end_unable();
+        waited
+    }
+
+    /// Collects what is there, if nobody else does.
+    pub(crate) fn poll(&self) {
+        if self.lead.try_take() {
+            match self.collect_all() {
+                Ok(()) => self.hand_over(),
+                Err(Unable) => self.lead.leave_to_clerk(),
+            }
+        }
+    }
+
+    /// Collects until something has arrived in a mailbox.
+    fn collect_until(&self, mailbox: &Mailbox, deadline: Deadline) -> Result<Waited, Unable> {
+        loop {
+            match mailbox.take() {
+                Waited::TimedOut => {}
+                waited => return Ok(waited),
+            }
+            match self.outbox.get_deadline(deadline) {
+                Ok(record) => {
+                    self.handle(record);
+                    // The rest, while we are at it.
+                    self.collect_all()?;
+                }
+                Err(GetError::TimedOut) => return Ok(mailbox.take()),
+                Err(GetError::NoSeat(_)) => return Err(Unable),
+                // The pool is over, so that whatever will arrive has arrived.
+                Err(GetError::Closed) => {
+                    return Ok(match mailbox.take() {
+                        Waited::TimedOut => Waited::NothingDue,
+                        waited => waited,
+                    });
+                }
+                Err(error) => self.end(Phase::Broken(error.to_string())),
+            }
+        }
+    }
+
+    /// Collects what is there: no more than comes while we do.
+    fn collect_all(&self) -> Result<(), Unable> {
+        for _ in 0..self.outbox.capacity() {
+            match self.outbox.try_get() {
+                Ok(record) => self.handle(record),
+                Err(GetError::NoSeat(_)) => return Err(Unable),
+                // What else is wrong is found by whoever waits.
+                Err(_) => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// The clerk's life: collects when it is called. `ready` is called when it can be.
+    pub(crate) fn be_clerk(&self, ready: impl FnOnce()) {
+        // Takes a seat at the outbox before others have all of them. Nobody works yet.
+        let _empty = self.outbox.try_get();
+        ready();
+        while let Waited::Promoted = self.lead.clerk().wait(Deadline::NEVER) {
+            while self.collect_all().is_ok() && self.must_clerk_go_on() {
+                match self.outbox.get() {
+                    Ok(record) => self.handle(record),
+                    Err(GetError::Closed) => break,
+                    Err(error) => self.end(Phase::Broken(error.to_string())),
+                }
+            }
+            self.hand_over();
+        }
+    }
+
+    fn must_clerk_go_on(&self) -> bool {
+        !self.outbox.is_closed() && self.lead.needs_clerk(|| self.has_backlog())
+    }
+
+    /// Stops collecting for everybody.
+    fn hand_over(&self) {
+        self.lead.hand_over(|| self.has_backlog());
+    }
+
+    fn has_backlog(&self) -> bool {
+        self.lock().dispatch.n_queued() > 0
+    }
+
+    /// Takes note of one report.
+    fn handle(&self, mut record: Vec<u8>) {
+        // What is no report was written by somebody who scribbles; there is nobody to tell.
+        let Some(report) = Report::take(&mut record) else { return };
+        match report.what {
+            What::Outcome | What::Refusal => self.answered(&report, record),
+            What::Ended => self.ended(report.place, report.ticket),
+            What::Nudge => {}
+        }
+    }
+
+    /// A worker has answered.
+    fn answered(&self, report: &Report, bytes: Vec<u8>) {
+        let mut state = self.lock();
+        let Some(job) = state.dispatch.answered(report.place, report.ticket) else { return };
+        state.n_failed_starts = 0;
+        job.known.took(report.nanos);
+        let handles = match (report.freight, state.dispatch.worker(report.place)) {
+            (Freight::None, _) => Ok(Vec::new()),
+            (_, Some(worker)) => {
+                parcel::receive(&worker.socket, report.ticket).map_err(|error| error.to_string())
+            }
+            (_, None) => Err("its worker is gone".to_owned()),
+        };
+        if handles.is_err() {
+            // What comes next through that socket cannot be trusted.
+            state.dispatch.retire(report.place);
+        }
+        let fed = state.feed();
+        let drained = state.drained();
+        drop(state);
+        let fate = match handles {
+            Err(reason) => Fate::Lost(reason),
+            Ok(handles) => fate(report, Parcel::of_parts(report.freight, bytes, handles)),
+        };
+        job.mailbox.deliver(job.index, fate);
+        self.settle(fed, drained);
+    }
+
+    /// A worker has ended, and all that it had answered was taken.
+    fn ended(&self, place: usize, incarnation: u64) {
+        let said = self.board.read(place);
+        let mut state = self.lock();
+        let Some(gone) = state.dispatch.died(place, incarnation, said) else { return };
+        let came_to_work = said != Said::Nothing;
+        state.n_failed_starts = if came_to_work { 0 } else { state.n_failed_starts + 1 };
+        let process = &gone.worker.process;
+        let mut failed = None;
+        if let Some(mut job) = gone.victim {
+            job.n_deaths = job.n_deaths.saturating_add(1);
+            match process.try_join() {
+                // Where panics end the process, this is how they are told.
+                Err(JoinError::Panicked(panic)) => failed = Some((job, Fate::Panicked(panic))),
+                _ if self.retry.allows(job.n_deaths) => state.dispatch.queue_first(job),
+                _ => {
+                    let status = process.exit_status().ok().flatten();
+                    let status = status.unwrap_or(ExitStatus::Unknown);
+                    let fate = Fate::Died { pid: process.pid(), status, n_deaths: job.n_deaths };
+                    failed = Some((job, fate));
+                }
+            }
+        }
+        let fed = state.feed();
+        let drained = state.drained();
+        drop(state);
+        if let Some((job, fate)) = failed {
+            job.mailbox.deliver(job.index, fate);
+        }
+        // The place wants somebody.
+        self.bell.ring();
+        self.settle(fed, drained);
+    }
+}
+
+/// What an answer says.
+fn fate(report: &Report, answer: Parcel) -> Fate {
+    match report.what {
+        What::Refusal => {
+            let refusal = answer.unpack().map(wire::decode::<Refusal>);
+            match refusal {
+                Ok(Ok(refusal)) => Fate::Refused(refusal),
+                Ok(Err(error)) => Fate::Lost(error.to_string()),
+                Err(error) => Fate::Lost(error.to_string()),
+            }
+        }
+        _ => Fate::Answered(answer),
+    }
+}

@@ -1,0 +1,309 @@
+//! The table against a reference that knows only what was promised.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use proptest::collection::vec;
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use proptest::{prop_assert, prop_assert_eq, proptest};
+
+use super::{Dispatch, Give, MOST_GIVEN, MOST_NANOS_AHEAD, MOST_PARCELS_AHEAD, Task};
+use crate::board::Said;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Work {
+    number: u32,
+    nanos: u64,
+    has_parcel: bool,
+}
+
+impl Task for Work {
+    fn nanos(&self) -> u64 {
+        self.nanos
+    }
+
+    fn has_parcel(&self) -> bool {
+        self.has_parcel
+    }
+}
+
+type Table = Dispatch<usize, Work>;
+
+fn short(number: u32) -> Work {
+    Work { number, nanos: 1_000, has_parcel: false }
+}
+
+fn long(number: u32) -> Work {
+    Work { number, nanos: u64::MAX, has_parcel: false }
+}
+
+fn table(n_workers: usize) -> Table {
+    let mut table = Dispatch::new(n_workers);
+    for place in 0..n_workers {
+        table.employ(place, place);
+    }
+    table
+}
+
+/// Gives all that can be given; returns who got what.
+fn feed(table: &mut Table) -> Vec<(usize, u64, u32)> {
+    let mut given = Vec::new();
+    let fed = table.feed(|place, ticket, work| {
+        given.push((*place, ticket, work.number));
+        Give::Taken
+    });
+    assert!(fed.unsendable.is_empty() && !fed.is_unable);
+    given
+}
+
+#[test]
+fn long_tasks_are_given_one_at_a_time_to_each_worker() {
+    let mut table = table(2);
+    (0..5).for_each(|number| table.queue(long(number)));
+    let given = feed(&mut table);
+    assert_eq!(
+        given.iter().map(|(place, _, number)| (*place, *number)).collect::<Vec<_>>(),
+        [(0, 0), (1, 1)]
+    );
+    assert_eq!(table.n_queued(), 3);
+    assert_eq!(table.answered(1, given[1].1), Some(long(1)));
+    assert_eq!(feed(&mut table)[0].0, 1);
+}
+
+#[test]
+fn short_tasks_are_given_many_at_a_time_but_not_behind_a_long_one() {
+    let mut table = table(2);
+    table.queue(long(0));
+    (1..200).for_each(|number| table.queue(short(number)));
+    let given = feed(&mut table);
+    assert_eq!(given.iter().filter(|(place, ..)| *place == 0).count(), 1);
+    assert_eq!(given.iter().filter(|(place, ..)| *place == 1).count(), MOST_GIVEN);
+}
+
+#[test]
+fn at_most_some_tasks_with_parcels_are_with_a_worker() {
+    let mut table = table(1);
+    (0..5).for_each(|number| table.queue(Work { has_parcel: true, ..short(number) }));
+    assert_eq!(feed(&mut table).len(), MOST_PARCELS_AHEAD);
+}
+
+#[test]
+fn death_costs_what_was_begun_and_queues_the_rest_first_and_in_order() {
+    let mut table = table(1);
+    (0..6).for_each(|number| table.queue(short(number)));
+    let given = feed(&mut table);
+    table.queue(long(6));
+    assert!(feed(&mut table).is_empty());
+    assert_eq!(table.answered(0, given[0].1), Some(short(0)));
+    let gone = table.died(0, 1, Said::Begun(given[1].1)).unwrap();
+    assert_eq!((gone.worker, gone.victim), (0, Some(short(1))));
+    assert!(feed(&mut table).is_empty(), "nobody works there");
+    table.employ(0, 7);
+    let again: Vec<u32> = feed(&mut table).iter().map(|(_, _, number)| *number).collect();
+    assert_eq!(again, [2, 3, 4, 5]);
+}
+
+#[test]
+fn death_between_two_tasks_costs_none() {
+    for said in [Said::Nothing, Said::Ready, Said::Begun(2)] {
+        let mut table = table(1);
+        (0..3).for_each(|number| table.queue(short(number)));
+        let given = feed(&mut table);
+        assert_eq!(table.answered(0, given[0].1), Some(short(0)));
+        assert_eq!(given[0].1, 2);
+        assert_eq!(table.died(0, 1, said).unwrap().victim, None);
+        assert_eq!(table.n_queued(), 2);
+    }
+}
+
+#[test]
+fn report_of_an_earlier_worker_changes_nothing() {
+    let mut table = table(1);
+    table.queue(long(0));
+    let old = feed(&mut table)[0].1;
+    assert!(table.died(0, 1, Said::Ready).is_some());
+    assert!(table.died(0, 1, Said::Ready).is_none(), "it is dead already");
+    table.employ(0, 1);
+    let new = feed(&mut table)[0].1;
+    assert_ne!(old, new);
+    assert_eq!(table.answered(0, old), None);
+    assert!(table.died(0, 1, Said::Begun(new)).is_none());
+    assert_eq!(table.answered(0, new), Some(long(0)));
+    assert!(table.is_idle());
+}
+
+#[test]
+fn full_ring_gets_nothing_until_it_has_answered() {
+    let mut table = table(1);
+    (0..3).for_each(|number| table.queue(short(number)));
+    let mut n_calls = 0;
+    let mut first = 0;
+    let fed = table.feed(|_, ticket, _| {
+        n_calls += 1;
+        if n_calls > 1 {
+            return Give::Full;
+        }
+        first = ticket;
+        Give::Taken
+    });
+    assert!(!fed.is_unable);
+    assert_eq!(n_calls, 2);
+    assert!(feed(&mut table).is_empty());
+    assert!(table.answered(0, first).is_some());
+    assert_eq!(feed(&mut table).len(), 2);
+}
+
+#[test]
+fn worker_of_no_use_gets_nothing_and_is_told_when_it_has_nothing_left() {
+    let mut table = table(2);
+    table.queue(short(0));
+    let ticket = feed(&mut table)[0].1;
+    table.retire(0);
+    assert_eq!(table.retired().count(), 0, "it has something to answer");
+    table.queue(short(1));
+    assert_eq!(feed(&mut table)[0].0, 1);
+    assert!(table.answered(0, ticket).is_some());
+    assert_eq!(table.retired().collect::<Vec<_>>(), [&0]);
+    // One whose ring takes nothing although it has nothing is of no use either.
+    let mut table = self::table(1);
+    table.queue(short(0));
+    let fed = table.feed(|_, _, _| Give::Full);
+    assert!(!fed.is_unable);
+    assert_eq!(table.retired().count(), 1);
+    assert_eq!(table.n_queued(), 1);
+}
+
+#[test]
+fn task_that_cannot_be_sent_is_given_back_and_the_next_is_tried() {
+    let mut table = table(1);
+    (0..3).for_each(|number| table.queue(short(number)));
+    let fed = table.feed(|_, _, work| match work.number {
+        1 => Give::Unsendable("why".to_owned()),
+        _ => Give::Taken,
+    });
+    assert_eq!(fed.unsendable, [(short(1), "why".to_owned())]);
+    assert_eq!(table.n_queued(), 0);
+}
+
+/// Something that happens to a pool.
+#[derive(Clone, Debug)]
+enum Event {
+    Queued {
+        nanos: u64,
+        has_parcel: bool,
+    },
+    /// A worker goes on with what it has: begins the next task, or answers the one it has begun.
+    Worked {
+        place: usize,
+    },
+    /// A worker dies.
+    Died {
+        place: usize,
+    },
+    /// The victims of this one are to run again.
+    DiedAndRetried {
+        place: usize,
+    },
+    Hired {
+        place: usize,
+    },
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let nanos = prop_oneof![Just(0_u64), 1..MOST_NANOS_AHEAD, Just(u64::MAX)];
+    prop_oneof![
+        4 => (nanos, any::<bool>()).prop_map(|(nanos, has_parcel)| Event::Queued { nanos, has_parcel }),
+        8 => (0..3_usize).prop_map(|place| Event::Worked { place }),
+        1 => (0..3_usize).prop_map(|place| Event::Died { place }),
+        1 => (0..3_usize).prop_map(|place| Event::DiedAndRetried { place }),
+        3 => (0..3_usize).prop_map(|place| Event::Hired { place }),
+    ]
+}
+
+/// A worker as it is: what its ring holds, and what it has begun.
+#[derive(Debug, Default)]
+struct Worker {
+    lives: bool,
+    incarnation: u64,
+    ring: VecDeque<(u64, u32)>,
+    begun: Option<(u64, u32)>,
+    said: Option<u64>,
+}
+
+proptest! {
+    #[test]
+    fn every_task_is_in_one_place_and_comes_to_one_end(events in vec(event(), 0..400)) {
+        let mut table: Table = Dispatch::new(3);
+        let mut workers = [(); 3].map(|()| Worker::default());
+        // What each task has come to: how often it was answered, how often it was a victim.
+        let mut ends: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut n_queued = 0_u32;
+        for event in events {
+            match event {
+                Event::Queued { nanos, has_parcel } => {
+                    table.queue(Work { number: n_queued, nanos, has_parcel });
+                    ends.insert(n_queued, 0);
+                    n_queued += 1;
+                }
+                Event::Hired { place } if !workers[place].lives => {
+                    table.employ(place, place);
+                    let incarnation = workers[place].incarnation + 1;
+                    workers[place] = Worker { lives: true, incarnation, ..Worker::default() };
+                }
+                Event::Worked { place } if workers[place].lives => {
+                    let worker = &mut workers[place];
+                    if let Some((ticket, number)) = worker.begun.take() {
+                        let answered = table.answered(place, ticket);
+                        prop_assert_eq!(answered.map(|work| work.number), Some(number));
+                        *ends.entry(number).or_default() += 1;
+                    } else if let Some(next) = worker.ring.pop_front() {
+                        worker.begun = Some(next);
+                        worker.said = Some(next.0);
+                    }
+                }
+                Event::Died { place } | Event::DiedAndRetried { place } if workers[place].lives => {
+                    let worker = std::mem::take(&mut workers[place]);
+                    workers[place].incarnation = worker.incarnation;
+                    let said = worker.said.map_or(Said::Ready, Said::Begun);
+                    let gone = table.died(place, worker.incarnation, said).unwrap();
+                    prop_assert_eq!(
+                        gone.victim.as_ref().map(|work| work.number),
+                        worker.begun.map(|(_, number)| number)
+                    );
+                    match (gone.victim, event) {
+                        (Some(work), Event::Died { .. }) => {
+                            *ends.entry(work.number).or_default() += 1;
+                        }
+                        (Some(work), _) => table.queue_first(work),
+                        (None, _) => {}
+                    }
+                }
+                _ => {}
+            }
+            let mut given = Vec::new();
+            let fed = table.feed(|place, ticket, work| {
+                given.push((*place, ticket, work.clone()));
+                Give::Taken
+            });
+            prop_assert!(fed.unsendable.is_empty());
+            for (place, ticket, work) in given {
+                prop_assert!(workers[place].lives);
+                workers[place].ring.push_back((ticket, work.number));
+            }
+            // I3, and nobody has more than is good.
+            for (worker, place) in workers.iter().zip(table.places()) {
+                prop_assert!(!worker.lives || !worker.ring.is_empty() || worker.begun.is_some() || table.n_queued() == 0);
+                prop_assert_eq!(place.n_given(), worker.ring.len() + usize::from(worker.begun.is_some()));
+                prop_assert!(place.n_given() <= MOST_GIVEN);
+            }
+            // Every task is somewhere, once.
+            let n_with_workers: usize = table.places().iter().map(super::Place::n_given).sum();
+            let n_ended = ends.values().map(|n| *n as usize).sum::<usize>();
+            prop_assert_eq!(table.n_queued() + n_with_workers + n_ended, n_queued as usize);
+            prop_assert!(ends.values().all(|n| *n <= 1), "a task has ended twice");
+        }
+        let left = table.take_all();
+        prop_assert_eq!(left.len() + ends.values().filter(|n| **n == 1).count(), n_queued as usize);
+        prop_assert!(left.iter().all(|work| ends[&work.number] == 0));
+        prop_assert!(table.is_idle());
+    }
+}

@@ -1,0 +1,53 @@
+//! A worker, as the parent has it.
+
+use ipc_core::Deadline;
+use ipc_core::wire::{MessageSocket, SendError};
+use ipc_queue::{ByteQueue, PutError};
+use proc_core::Process;
+
+use crate::dispatch::Give;
+use crate::job::Job;
+use crate::parcel::Freight;
+use crate::record::Order;
+
+/// A process that works, and the ways to it.
+#[derive(Debug)]
+pub(crate) struct Employee {
+    pub(crate) process: Process<()>,
+    /// Only this process puts, and only that one gets.
+    pub(crate) inbox: ByteQueue,
+    pub(crate) socket: MessageSocket,
+}
+
+impl Employee {
+    /// Puts a task into the worker's inbox.
+    pub(crate) fn give(&self, ticket: u64, job: &Job, record: &mut Vec<u8>) -> Give {
+        let freight = job.argument.freight();
+        let argument = job.argument.bytes();
+        Order { argument, function: &job.known.name, ticket, freight }.write(record);
+        if freight != Freight::None {
+            // A parcel is sent only if its record can follow; nobody else takes the room.
+            let n_slots = record.len().div_ceil(SLOT_BYTES);
+            if self.inbox.len() + n_slots > self.inbox.capacity() {
+                return Give::Full;
+            }
+            match job.argument.send(&self.socket, ticket, Deadline::now()) {
+                Ok(()) => {}
+                Err(SendError::TimedOut) => return Give::Full,
+                Err(SendError::Io(error)) => return Give::Unsendable(error.to_string()),
+                // It has died, which somebody will report, or half a message is in there.
+                Err(_) => return Give::Useless,
+            }
+        }
+        match self.inbox.try_put(record) {
+            Ok(()) => Give::Taken,
+            Err(error) if error.is_full() => Give::Full,
+            Err(PutError::NoSeat { .. }) => Give::Unable,
+            Err(error @ PutError::TooLarge { .. }) => Give::Unsendable(error.to_string()),
+            Err(_) => Give::Useless,
+        }
+    }
+}
+
+/// So much of a record fits into a slot of a ring: a task with a few numbers.
+pub(crate) const SLOT_BYTES: usize = 112;

@@ -1,0 +1,99 @@
+//! A task, as the parent has it.
+
+use std::sync::Arc;
+
+use ipc_core::primitive::AtomicU64;
+use ipc_core::primitive::Ordering::Relaxed;
+
+use crate::dispatch::{MOST_GIVEN, MOST_NANOS_AHEAD, Task};
+use crate::mailbox::Mailbox;
+use crate::parcel::{Freight, Parcel};
+
+/// A function and its argument, and who waits for what comes of it.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) known: Arc<Known>,
+    pub(crate) argument: Parcel,
+    /// Its number among the tasks of its caller.
+    pub(crate) index: usize,
+    pub(crate) mailbox: Arc<Mailbox>,
+    /// How many workers have died of it.
+    pub(crate) n_deaths: u32,
+}
+
+/// A function that was called before.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// Its name, encoded.
+    pub(crate) name: Vec<u8>,
+    /// How long it will likely take. A word of this process alone; a guess, so that nothing hangs on
+    /// its order among others.
+    nanos: AtomicU64,
+}
+
+impl Known {
+    /// A function of which nothing is known but its name.
+    pub(crate) fn new(name: Vec<u8>) -> Self {
+        Self { name, nanos: AtomicU64::new(u64::MAX) }
+    }
+
+    /// A task took so long. A long one is believed at once, short ones only by and by.
+    pub(crate) fn took(&self, nanos: u64) {
+        let believed = self.nanos.load(Relaxed);
+        let next = match believed {
+            u64::MAX => nanos,
+            _ => nanos.max(believed - believed / 8 + nanos / 8),
+        };
+        // Only the collector does this.
+        self.nanos.store(next, Relaxed);
+    }
+
+    /// How many tasks of this function a worker is likely to be given at a time.
+    pub(crate) fn depth(&self) -> usize {
+        let nanos = self.nanos.load(Relaxed).max(1);
+        usize::try_from(MOST_NANOS_AHEAD / nanos).unwrap_or(MOST_GIVEN).clamp(1, MOST_GIVEN)
+    }
+}
+
+impl Task for Job {
+    fn nanos(&self) -> u64 {
+        self.known.nanos.load(Relaxed)
+    }
+
+    fn has_parcel(&self) -> bool {
+        self.argument.freight() != Freight::None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Known, MOST_GIVEN, MOST_NANOS_AHEAD};
+
+    #[test]
+    fn unknown_function_is_given_one_at_a_time_and_a_short_one_more_and_more() {
+        let known = Known::new(Vec::new());
+        assert_eq!(known.depth(), 1);
+        known.took(MOST_NANOS_AHEAD / 4);
+        assert_eq!(known.depth(), 4);
+        for _ in 0..100 {
+            known.took(10);
+        }
+        assert_eq!(known.depth(), MOST_GIVEN);
+        known.took(0);
+        assert_eq!(known.depth(), MOST_GIVEN);
+    }
+
+    #[test]
+    fn long_task_is_believed_at_once_and_not_for_ever() {
+        let known = Known::new(Vec::new());
+        known.took(1_000);
+        known.took(MOST_NANOS_AHEAD * 10);
+        assert_eq!(known.depth(), 1);
+        for _ in 0..100 {
+            known.took(1_000);
+        }
+        assert_eq!(known.depth(), MOST_GIVEN);
+        known.took(u64::MAX - 1);
+        assert_eq!(known.depth(), 1);
+    }
+}
