@@ -48,6 +48,12 @@
 //! - Nothing in a segment is a pointer or a descriptor.
 //! - Every descriptor is closed on exec, and goes to another process only inside a message.
 
+#[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+compile_error!(
+    "this crate needs Linux (5.16 or newer) on x86_64 or aarch64: it rests on the kernel's futexes \
+     and robust lists"
+);
+
 mod deadline;
 mod error;
 mod header;

@@ -4,17 +4,24 @@
 use std::process::ExitCode;
 
 #[cfg(not(ipc_loom))]
+#[expect(dead_code, reason = "only where the words lie is used here")]
+mod scribble;
+
+#[cfg(not(ipc_loom))]
 mod scenarios {
     use std::os::fd::{AsFd as _, FromRawFd as _, OwnedFd};
     use std::time::Duration;
 
     use ipc_core::Deadline;
+    use ipc_core::primitive::Ordering::Relaxed;
     use ipc_core::wire::{self, Limits, MessageSocket};
     use ipc_queue::{Builder, ByteQueue, GetError, PutError, Queue, SeatError};
     use serde::de::DeserializeOwned;
     use testkit::child::{Child, End, Fresh, fork};
     use testkit::leaks::Snapshot;
     use testkit::{Counter, Outcome, Report, SharedArena, clock};
+
+    use crate::scribble::{Places, slot_bits, word};
 
     /// How long something may take that must happen.
     const LIMIT: Duration = Duration::from_secs(20);
@@ -138,6 +145,43 @@ mod scenarios {
             is(queue.get()? == expected, &round)?;
         }
         is(queue.stats().deaths_repaired == 0, &queue.stats())?;
+        Ok(Report::PASSED)
+    }
+
+    pub(crate) fn claims_of_the_dead() -> Outcome {
+        for living in [false, true] {
+            let queue = Builder::new(3).seats(2).without_backstop().message_bytes(48).bytes()?;
+            let places = Places { n_slots: 3, n_seats: 2, slot_bytes: 64 };
+            // The first seat's holder died with a message half written.
+            let mut dead = fork(|| i32::from(queue.try_get().is_ok()));
+            ends_well(&mut dead)?;
+            let hole = word(&queue, places.slot(0)).ok_or("a slot")?;
+            hole.store(slot_bits(0, 1, 1), Relaxed);
+            queue.put(b"behind the hole").map_err(|error| error.to_string())?;
+            let at_work = SharedArena::<Counter>::new(1);
+            let mut heir = living.then(|| {
+                fork(|| {
+                    let put = queue.put(b"by the heir").is_ok();
+                    at_work[0].set(1 + u64::from(put));
+                    // It lives, in the dead one's seat, and is not taken for the writer.
+                    loop {
+                        clock::pause(LIMIT);
+                    }
+                })
+            });
+            if living {
+                let put = at_work[0].wait_within(LIMIT, |it| it != 0);
+                is(put == Ok(2) && queue.stats().users == 2, &queue.stats())?;
+            }
+            is(queue.get_timeout(LIMIT)? == b"behind the hole", &queue)?;
+            is(queue.stats().deaths_repaired == 1, &queue.stats())?;
+            is(queue.len() == usize::from(living), &queue)?;
+            if let Some(heir) = &mut heir {
+                heir.kill();
+                heir.wait();
+                is(queue.get_timeout(LIMIT)? == b"by the heir", &queue)?;
+            }
+        }
         Ok(Report::PASSED)
     }
 
@@ -351,6 +395,7 @@ fn main() -> ExitCode {
         ("each message of several processes arrives once and in order", scenarios::messages),
         ("a process that closes wakes all sleepers, even if it dies", scenarios::close_wakes),
         ("the seats of killed processes are given out again", scenarios::seats_of_the_killed),
+        ("what the dead had claimed is not its heir's", scenarios::claims_of_the_dead),
         ("a forked child sits down anew", scenarios::fork_sits_down),
         ("a forked child that drops its handles harms nobody", scenarios::fork_drops),
         ("a handle that is sent leads to the same queue", scenarios::sent_to_a_fork),

@@ -2,19 +2,22 @@
 //! comes twice, and nobody sleeps for ever.
 //!
 //! The queue sleeps without a backstop, and nobody here uses a timeout: who is not woken is found.
-//! There are as many seats as workers, and one for the audit, so that the dead's seats are given
-//! out again at once.
+//! After every other death the others must get on by themselves before the dead one's place is
+//! taken: a new worker would look at the queue and find what the others were not told of. There are
+//! as many seats as workers, and one for the audit, so that the dead's seats are given out again at
+//! once.
 
 use std::process::ExitCode;
 
 #[cfg(not(ipc_loom))]
 mod ring {
+    use std::cell::Cell;
     use std::time::Duration;
 
     use ipc_core::Deadline;
     use ipc_queue::{Builder, ByteQueue, GetError, PutError};
-    use testkit::Outcome;
     use testkit::kill::{Ledger, Message, Storm, Worker};
+    use testkit::{Outcome, clock};
 
     /// What is stormed, and how.
     #[derive(Clone, Copy)]
@@ -57,18 +60,30 @@ mod ring {
         // The one that drains in the end is a receiver too.
         let ledger = Ledger::new(putters, getters + 1, ROOM);
         let stormed = Stormed { queue, ledger, lens };
+        let is_stuck = Cell::new(false);
         let end = Storm::new(name, &stormed)
             .role("putter", putters, Stormed::put)
             .role("getter", getters, Stormed::get)
-            .on_death(|stormed, death| match death.role.as_str() {
-                "putter" => stormed.ledger.sender_died(death.place),
-                _ => stormed.ledger.receiver_died(death.place),
+            .on_death(|stormed, death| {
+                match death.role.as_str() {
+                    "putter" => stormed.ledger.sender_died(death.place),
+                    _ => stormed.ledger.receiver_died(death.place),
+                }
+                // The only one of its kind leaves the others with nothing to do. And half of the
+                // time the dead's seat is taken before the others may have met what it left.
+                let has_others = putters > 1 && getters > 1 && death.generation % 2 == 0;
+                if has_others && !is_stuck.get() && !stormed.gets_on() {
+                    is_stuck.set(true);
+                }
             })
             .on_stop(|stormed| stormed.queue.close())
             .kills(if testkit::full() { kills * 50 } else { kills })
             .mean(Duration::from_millis(2))
             .longest_stall(LONGEST_STALL)
             .run()?;
+        if is_stuck.get() {
+            return Err("after a death nobody got on until the dead one's place was taken".into());
+        }
         let drain = Receiver { stormed: &stormed, place: getters };
         let mut bytes = Vec::new();
         while drain.take(&mut bytes, || ())? {}
@@ -86,6 +101,19 @@ mod ring {
     }
 
     impl Stormed {
+        /// Whether a message comes through now, within a time that is long for that.
+        fn gets_on(&self) -> bool {
+            let before = self.ledger.n_received();
+            let start = clock::now_ns();
+            while self.ledger.n_received() == before {
+                if clock::now_ns() - start > 3_000_000_000 {
+                    return false;
+                }
+                clock::pause(Duration::from_micros(20));
+            }
+            true
+        }
+
         fn put(&self, me: &Worker<'_>) -> i32 {
             let mut rng = me.rng("lengths");
             let (least, end) = self.lens;

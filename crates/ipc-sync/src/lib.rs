@@ -37,6 +37,8 @@ mod mutex;
 #[cfg(not(ipc_loom))]
 mod place;
 pub mod raw;
+#[cfg(not(ipc_loom))]
+mod travel;
 
 pub use error::{LockError, TryLockError};
 #[cfg(not(ipc_loom))]

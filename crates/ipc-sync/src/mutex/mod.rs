@@ -117,7 +117,7 @@ impl<T: NoUninit + CheckedBitPattern> Mutex<T> {
     pub fn new(value: T) -> Result<Self, SegmentError> {
         let mut layout = Layout::new();
         let offset = Self::reserve(&mut layout);
-        let segment = Segment::create(KIND, value::type_hash::<T>(), layout.size())?;
+        let segment = Segment::create(KIND, Self::type_hash(), layout.size())?;
         // SAFETY: nobody else has seen the segment, and it has nothing else in it.
         unsafe { Self::new_in_segment(&segment, offset, value) }
     }
@@ -307,6 +307,23 @@ impl<T: NoUninit + CheckedBitPattern> Mutex<T> {
     #[must_use]
     pub fn offset(&self) -> usize {
         self.place.offset()
+    }
+
+    /// The mutex that somebody says is at `offset` in the body of a segment.
+    ///
+    /// Messages come from processes of the same program, which are trusted with what they send
+    /// (see the type's docs); what can be checked is checked all the same.
+    pub(crate) fn received(segment: &Segment, offset: usize) -> Result<Self, SegmentError> {
+        if segment.kind() == KIND {
+            segment.check(KIND, Self::type_hash())?;
+        }
+        // SAFETY: the sender has a mutex there. It is of this type: it told the type's hash.
+        unsafe { Self::in_segment(segment, offset) }
+    }
+
+    /// A number that differs, very likely, between types that are laid out or checked differently.
+    pub(crate) fn type_hash() -> u64 {
+        value::type_hash::<T>()
     }
 
     /// Takes the lock, and copies of the value only, so that a panic changes nothing.

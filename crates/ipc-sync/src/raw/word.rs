@@ -251,7 +251,6 @@ impl<'word> RawLock<'word> {
     fn wait(self, me: Thread, deadline: Deadline) -> Result<Taken, Refused> {
         let mut spin = Spin::new(self.line);
         let mut slept = 0;
-        let mut is_late = false;
         for round in 1_u64.. {
             // Where honest peers are, a round ends in a nap; nobody else shall hold us here.
             if round.is_multiple_of(TRIES) && deadline.is_past() {
@@ -271,22 +270,23 @@ impl<'word> RawLock<'word> {
                 let held = me.holds(self.line);
                 return Err(if held { Refused::WouldDeadlock } else { Refused::Corrupt });
             }
-            if is_late {
+            if spin.again() {
+                continue;
+            }
+            if deadline.is_past() {
+                // Who was woken leaves the mark with the holder it found. Who has not slept leaves
+                // no trace.
                 if slept == 0 || self.announce(seen) {
                     break;
                 }
                 continue;
             }
-            if spin.again() || !self.announce(seen) {
+            if !self.announce(seen) {
                 continue;
             }
             match futex_wait(self.word(), seen | WAITERS, deadline) {
                 Woken::Changed => {} // Then we did not sleep.
-                Woken::TimedOut => {
-                    is_late = true;
-                    slept = KEPT;
-                }
-                Woken::By(_) => slept = KEPT,
+                Woken::By(_) | Woken::TimedOut => slept = KEPT,
             }
         }
         Err(Refused::Held)

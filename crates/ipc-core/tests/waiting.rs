@@ -1,0 +1,91 @@
+//! What the sleeping protocols assume of the kernel, asked of the kernel.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use ipc_core::primitive::Ordering::Relaxed;
+use ipc_core::primitive::{AtomicU32, Wait, Woken, futex_wait_any, futex_wake};
+use ipc_core::{Deadline, Kind, Segment};
+use testkit::child::{End, fork};
+use testkit::{Outcome, Report};
+
+fn main() -> ExitCode {
+    testkit::main(&[
+        ("of two words that wake a sleeper at once, the last is reported", the_last_is_reported),
+        ("a sleeper whose word has changed does not sleep", changed),
+        ("a death wakes who sleeps on the pending word, and changes nothing", pending),
+    ])
+}
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+fn words() -> Segment {
+    Segment::create(Kind::new(*b"twowords", 1), 0, 128).unwrap()
+}
+
+fn word(segment: &Segment, place: usize) -> &AtomicU32 {
+    segment.at(64 * place).unwrap()
+}
+
+/// Sleeps on two words and says which woke it: 10 and more for the word, less for anything else.
+fn sleeper(segment: &Segment) -> i32 {
+    let waits = [Wait::on(word(segment, 0), 0), Wait::on(word(segment, 1), 0)];
+    match futex_wait_any(&waits, Deadline::NEVER) {
+        Woken::By(index) => 10 + i32::try_from(index).unwrap(),
+        Woken::Changed => 1,
+        Woken::TimedOut => 2,
+    }
+}
+
+/// The queue's sleepers are told of a death through a word behind the one that brings news; if both
+/// come at once, the death must not be lost.
+fn the_last_is_reported() -> Outcome {
+    // The sleeper may come to itself between the two; then it is no case of both at once.
+    let mut cases = 0;
+    for round in 0..2000 {
+        let segment = words();
+        let mut child = fork(|| sleeper(&segment));
+        child.wait_asleep(LIMIT)?;
+        let (first, second) = (word(&segment, round % 2), word(&segment, 1 - round % 2));
+        let woken = (futex_wake(first, 1), futex_wake(second, 1));
+        let end = child.wait();
+        if woken == (1, 1) {
+            assert_eq!(end, End::Exited(11), "word {} was woken first", round % 2);
+            cases += 1;
+        }
+        if cases == 20 {
+            return Ok(Report::PASSED);
+        }
+    }
+    Err(format!("only {cases} of 2000 sleepers were woken by both").into())
+}
+
+fn changed() -> Outcome {
+    let segment = words();
+    word(&segment, 1).store(7, Relaxed);
+    let mut child = fork(|| sleeper(&segment));
+    assert_eq!(child.wait(), End::Exited(1));
+    Ok(Report::PASSED)
+}
+
+fn pending() -> Outcome {
+    let segment = words();
+    let mut child = fork(|| sleeper(&segment));
+    child.wait_asleep(LIMIT)?;
+    let mut victim = fork(|| {
+        ipc_core::robust::Thread::current().pend(word(&segment, 1));
+        word(&segment, 0).store(1, Relaxed);
+        loop {
+            std::thread::yield_now();
+        }
+    });
+    while word(&segment, 0).load(Relaxed) == 0 {
+        std::thread::yield_now();
+    }
+    victim.kill();
+    victim.wait();
+    assert_eq!(child.wait(), End::Exited(11));
+    assert_eq!(word(&segment, 1).load(Relaxed), 0);
+    Ok(Report::PASSED)
+}

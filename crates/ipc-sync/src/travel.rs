@@ -1,0 +1,51 @@
+//! How locks travel inside messages: the segment and the place in it.
+//!
+//! A lock that arrives in a process that has it already is another handle to the same mapping.
+
+use bytemuck::{CheckedBitPattern, NoUninit};
+use ipc_core::wire::{DecodeError, reject};
+use ipc_core::{Segment, SegmentError};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::lock::Lock;
+use crate::mutex::Mutex;
+
+impl Serialize for Lock {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.segment(), self.offset() as u64).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Lock {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (segment, offset) = <(Segment, u64)>::deserialize(deserializer)?;
+        Self::in_segment(&segment, offset_in(offset)).map_err(refuse)
+    }
+}
+
+impl<T: NoUninit + CheckedBitPattern> Serialize for Mutex<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.segment(), self.offset() as u64, Self::type_hash()).serialize(serializer)
+    }
+}
+
+impl<'de, T: NoUninit + CheckedBitPattern> Deserialize<'de> for Mutex<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (segment, offset, found) = <(Segment, u64, u64)>::deserialize(deserializer)?;
+        let expected = Self::type_hash();
+        if found != expected {
+            return Err(refuse(SegmentError::WrongType { expected, found }));
+        }
+        Self::received(&segment, offset_in(offset)).map_err(refuse)
+    }
+}
+
+/// An offset that no memory can have is out of bounds, like any other that is too large.
+fn offset_in(offset: u64) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
+}
+
+fn refuse<E: Error>(error: SegmentError) -> E {
+    reject(DecodeError::Segment(error))
+}

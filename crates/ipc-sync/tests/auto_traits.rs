@@ -1,0 +1,65 @@
+//! What may be sent to another thread, shared with one, and carried through a panic.
+
+#![cfg(not(ipc_loom))]
+
+use std::panic::{RefUnwindSafe, UnwindSafe};
+
+use ipc_sync::{Lock, LockError, LockGuard, LockStats, Mutex, MutexGuard, Recovery, TryLockError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The answer where there is no better one.
+trait Answer {
+    const _HAS: bool = false;
+}
+
+impl<T: ?Sized> Answer for T {}
+
+/// Whether a type has a trait: then an inherent constant is found before the trait's.
+macro_rules! has {
+    ($type:ty: $trait:path) => {{
+        struct Asked<T>(core::marker::PhantomData<T>);
+        impl<T: $trait> Asked<T> {
+            const _HAS: bool = true;
+        }
+        <Asked<$type>>::_HAS
+    }};
+}
+
+fn handle<T: Send + Sync + Clone + UnwindSafe + RefUnwindSafe + std::fmt::Debug>() {}
+fn travels<T: Serialize + DeserializeOwned + Send + 'static>() {}
+
+#[test]
+fn handles_go_everywhere() {
+    handle::<Lock>();
+    handle::<Mutex<u64>>();
+    handle::<Mutex<char>>();
+    handle::<LockStats>();
+    travels::<Lock>();
+    travels::<Mutex<[u8; 3]>>();
+}
+
+#[test]
+fn guards_stay_in_their_thread() {
+    assert!(has!(u64: Send), "the question itself works");
+    assert!(!has!(*const u64: Send), "the question itself works");
+    assert!(!has!(LockGuard<'static>: Send));
+    assert!(!has!(LockGuard<'static>: Sync));
+    assert!(!has!(MutexGuard<'static, u64>: Send));
+    assert!(!has!(Recovery<'static, u64>: Send));
+    assert!(!has!(LockError<LockGuard<'static>>: Send));
+    assert!(!has!(TryLockError<Recovery<'static, u64>>: Send));
+}
+
+#[test]
+fn what_a_guard_lends_may_be_looked_at_by_others() {
+    assert!(has!(MutexGuard<'static, u64>: Sync));
+}
+
+#[test]
+fn errors_without_the_lock_go_everywhere() {
+    assert!(has!(LockError<()>: Send));
+    assert!(has!(TryLockError<()>: Sync));
+    assert!(has!(LockError<()>: std::error::Error));
+    assert!(has!(LockError<LockGuard<'static>>: std::error::Error));
+}

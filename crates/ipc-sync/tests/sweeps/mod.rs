@@ -1,0 +1,177 @@
+//! One operation on a lock, a death at every point of it, and those who meet it.
+//!
+//! The same scenarios run in two binaries: `kill` takes the compiled code instruction by
+//! instruction, `crash` the algorithm access by access.
+//!
+//! Nobody looks twice before going to sleep here, so that who waits sleeps, and who is not woken
+//! sleeps for ever, and is found: a partner must come to its end by itself before the lock is
+//! touched again.
+#![expect(clippy::unwrap_used, reason = "a test binary")]
+#![expect(clippy::mem_forget, reason = "who forgets a guard and ends has died holding it")]
+
+mod lock;
+mod mutex;
+
+use std::fs;
+use std::time::Duration;
+
+use ipc_core::robust::Thread;
+use ipc_sync::{Lock, LockGuard, Mutex};
+use testkit::kill::{Partner, Sweep};
+use testkit::{Counter, Scenario, SharedArena, child, clock};
+
+use super::run;
+
+/// The scenarios, for both binaries.
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    ("lock: take a free one", lock::take_a_free_one),
+    ("lock: try a free one", lock::try_a_free_one),
+    ("lock: try a held one", lock::try_a_held_one),
+    ("lock: give back, nobody waits", lock::give_back_while_nobody_waits),
+    ("lock: give back, one sleeps", lock::give_back_while_one_sleeps),
+    ("lock: give back, two sleep, one barges in", lock::give_back_while_one_barges_in),
+    ("lock: wait behind a holder", lock::wait_behind_a_holder),
+    ("lock: wait, another behind, one barges in", lock::wait_while_one_barges_in),
+    ("lock: wait in vain", lock::wait_in_vain),
+    ("lock: take over from the dead", lock::take_over_from_the_dead),
+    ("lock: take over, two sleep, one barges in", lock::take_over_while_one_barges_in),
+    ("lock: update a mutex", mutex::update),
+    ("lock: recover a mutex", mutex::recover),
+    ("lock: recover a poisoned mutex", mutex::recover_a_poisoned_one),
+    ("lock: leave a mutex unrecovered", mutex::leave_unrecovered),
+];
+
+/// What a round shares.
+pub(crate) struct State {
+    lock: Lock,
+    /// Two numbers that are always equal when it is free.
+    pair: Mutex<[u64; 2]>,
+    notes: SharedArena<Counter>,
+}
+
+// Places in the notes.
+const HELD: usize = 0;
+const RELEASE: usize = 1;
+const FOLLOW: usize = 2;
+const FOLLOWER: usize = 3;
+
+fn state() -> State {
+    ipc_sync::raw::set_spin(0);
+    State {
+        lock: Lock::new().unwrap(),
+        pair: Mutex::new([0, 0]).unwrap(),
+        notes: SharedArena::new(4),
+    }
+}
+
+/// Goes through the code once, so that the sweep sees the operation alone.
+fn warm_up() {
+    let other = Lock::new().unwrap();
+    drop(other.lock().unwrap());
+    drop(other.try_lock().unwrap());
+    let other = Mutex::new(0).unwrap();
+    other.update(|value| value + 1).unwrap();
+}
+
+/// Lets a process die while it does `what`, before this one goes on.
+fn die_in(state: &State, what: impl Fn(&State)) {
+    let end = child::fork(|| {
+        what(state);
+        0
+    })
+    .wait();
+    assert!(end.is_success());
+}
+
+/// Takes the lock, whatever became of its last holder, and says whether that died.
+fn take(lock: &Lock) -> Result<(LockGuard<'_>, bool), String> {
+    match lock.lock() {
+        Ok(guard) => Ok((guard, false)),
+        Err(error) => {
+            let died = error.is_owner_died();
+            let guard = error.into_inner().ok_or("the lock cannot be taken")?;
+            Ok((guard, died))
+        }
+    }
+}
+
+/// That the lock is as good as new once the first to take it was told, or not, of a death.
+fn works(state: &State) -> Result<bool, String> {
+    let (guard, told) = take(&state.lock)?;
+    expect(state.lock.try_lock().is_err(), || "it can be taken twice".to_owned())?;
+    drop(guard);
+    for _ in 0..3 {
+        let (_guard, told) = take(&state.lock)?;
+        expect(!told, || "a death is told twice".to_owned())?;
+    }
+    let stats = state.lock.stats();
+    expect(stats.holder.is_none(), || format!("still held: {stats:?}"))?;
+    Ok(told)
+}
+
+fn expect(found: bool, what: impl FnOnce() -> String) -> Result<(), String> {
+    if found { Ok(()) } else { Err(what()) }
+}
+
+/// One that takes the lock and gives it back.
+fn passer_by(state: &State) -> i32 {
+    i32::from(take(&state.lock).is_err())
+}
+
+/// One that holds the lock until it is told to release it.
+fn holder<'a>() -> Partner<'a, State> {
+    let body = |state: &State| {
+        let _guard = take(&state.lock).unwrap();
+        state.notes[HELD].set(1);
+        state.notes[RELEASE].wait_until(|release| release == 1);
+        0
+    };
+    Partner::holder("holder", body, |state| state.notes[HELD].get() == 1)
+}
+
+/// One that wants the lock only when it is told to follow.
+fn follower<'a>() -> Partner<'a, State> {
+    let body = |state: &State| {
+        // A process of one thread: its id is the process's, too.
+        state.notes[FOLLOWER].set(u64::from(Thread::current().tid()));
+        state.notes[FOLLOW].wait_until(|follow| follow == 1);
+        passer_by(state)
+    };
+    Partner::holder("follower", body, |state| state.notes[FOLLOWER].get() != 0)
+}
+
+/// Lets the holder release the lock.
+fn release(state: &State) {
+    state.notes[RELEASE].set(1);
+}
+
+/// Lets the follower fall asleep behind the victim, then lets the holder release the lock.
+fn follow_and_release(state: &State) {
+    if state.notes[FOLLOW].get() == 0 {
+        state.notes[FOLLOW].set(1);
+        let follower = state.notes[FOLLOWER].get();
+        while !is_asleep_on_futex(follower) {
+            clock::pause(Duration::from_micros(50));
+        }
+    }
+    release(state);
+}
+
+/// Whether a process sleeps on a futex; one that has ended does, too, for the purpose.
+fn is_asleep_on_futex(pid: u64) -> bool {
+    match fs::read_to_string(format!("/proc/{pid}/syscall")) {
+        Ok(call) => call.split(' ').next() == Some(&libc::SYS_futex.to_string()),
+        Err(_) => true,
+    }
+}
+
+/// Takes the lock between the victim's last instruction and its death, if it is free, and gives
+/// it back after the death.
+fn barge(state: &State) -> Box<dyn FnOnce() + '_> {
+    let guard = state.lock.try_lock().or_else(|error| error.into_inner().ok_or(())).ok();
+    Box::new(move || drop(guard))
+}
+
+fn sweep<'a>(name: &str) -> Sweep<'a, State> {
+    Sweep::new(name, state)
+}
