@@ -47,6 +47,19 @@ impl Employee {
             Err(_) => Give::Useless,
         }
     }
+
+    /// Takes the next task out of the worker's inbox, if the worker has not; returns its ticket.
+    ///
+    /// It is either got by the worker or by us, as the queue promises. Its parcel stays behind.
+    pub(crate) fn take_back(&self) -> Option<u64> {
+        loop {
+            let record = self.inbox.try_get().ok()?;
+            // Beside orders there is only what the keeper put to get a seat.
+            if let Some(order) = Order::read(&record) {
+                return Some(order.ticket);
+            }
+        }
+    }
 }
 
 /// So much of a record fits into a slot of a ring: a task with a few numbers.

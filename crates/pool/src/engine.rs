@@ -61,6 +61,8 @@ pub(crate) struct State {
     pub(crate) n_failed_starts: u32,
     /// The collector must look at its mailbox: the keeper is to tell it.
     wants_nudge: bool,
+    /// The keeper sees to it that somebody collects now and then.
+    pub(crate) is_ticking: bool,
     /// Room for a record that is being made.
     record: Vec<u8>,
 }
@@ -101,6 +103,7 @@ impl Engine {
             n_replaced: 0,
             n_failed_starts: 0,
             wants_nudge: false,
+            is_ticking: false,
             record: Vec::new(),
         };
         let generation = Thread::current().generation();
@@ -145,7 +148,12 @@ impl Engine {
         state.dispatch.queue(job);
         let fed = state.feed();
         let has_backlog = state.dispatch.n_queued() > 0;
+        let starts_ticking = !state.is_ticking && state.dispatch.has_ahead();
+        state.is_ticking |= starts_ticking;
         drop(state);
+        if starts_ticking {
+            self.bell.ring();
+        }
         self.settle_aside(fed, Vec::new());
         if has_backlog {
             self.lead.call_clerk();
@@ -188,6 +196,19 @@ impl Engine {
         if std::mem::take(&mut self.lock().wants_nudge) {
             self.tell(What::Nudge, 0, 0);
         }
+    }
+
+    /// What the keeper does when it is time: as long as workers have tasks that they have not begun,
+    /// somebody must collect, so that others who have nothing get them. `false` if they have none.
+    pub(crate) fn tick(&self) -> bool {
+        let mut state = self.lock();
+        state.is_ticking = state.dispatch.has_ahead();
+        let goes_on = state.is_ticking;
+        drop(state);
+        if goes_on {
+            self.lead.call_clerk();
+        }
+        goes_on
     }
 
     /// Somebody works in a place again; gives the worker back if the pool is over.
@@ -284,9 +305,20 @@ impl Engine {
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 impl State {
+    /// Gives what there is to give, and sees to it that nobody is idle while another has tasks that
+    /// it has not begun.
     pub(crate) fn feed(&mut self) -> Fed<Job> {
         let Self { dispatch, record, .. } = self;
-        let fed = dispatch.feed(|worker, ticket, job| worker.give(ticket, job, record));
+        let mut fed = dispatch.feed(|worker, ticket, job| worker.give(ticket, job, record));
+        while !fed.is_unable
+            && let Some((place, worker)) = dispatch.most_ahead()
+            && let Some(ticket) = worker.take_back()
+        {
+            dispatch.taken_back(place, ticket);
+            let more = dispatch.feed(|worker, ticket, job| worker.give(ticket, job, record));
+            fed.unsendable.extend(more.unsendable);
+            fed.is_unable = more.is_unable;
+        }
         for worker in dispatch.retired() {
             // If it has ended already, all the better.
             let _killed = worker.process.kill();

@@ -45,13 +45,22 @@ impl Known {
             _ => nanos.max(believed - believed / 8 + nanos / 8),
         };
         // Only the collector does this.
-        self.nanos.store(next, Relaxed);
+        self.nanos.store(next.min(u64::MAX - 1), Relaxed);
+    }
+
+    /// How long a task will likely take, if anybody knows.
+    pub(crate) fn nanos(&self) -> Option<u64> {
+        match self.nanos.load(Relaxed) {
+            u64::MAX => None,
+            nanos => Some(nanos),
+        }
     }
 
     /// How many tasks of this function a worker is likely to be given at a time.
     pub(crate) fn depth(&self) -> usize {
-        let nanos = self.nanos.load(Relaxed).max(1);
-        usize::try_from(MOST_NANOS_AHEAD / nanos).unwrap_or(MOST_GIVEN).clamp(1, MOST_GIVEN)
+        let Some(nanos) = self.nanos() else { return 1 };
+        let depth = usize::try_from(MOST_NANOS_AHEAD / nanos.max(1)).unwrap_or(MOST_GIVEN);
+        depth.clamp(2, MOST_GIVEN)
     }
 }
 
@@ -88,12 +97,12 @@ mod tests {
         let known = Known::new(Vec::new());
         known.took(1_000);
         known.took(MOST_NANOS_AHEAD * 10);
-        assert_eq!(known.depth(), 1);
+        assert_eq!(known.depth(), 2);
         for _ in 0..100 {
             known.took(1_000);
         }
         assert_eq!(known.depth(), MOST_GIVEN);
-        known.took(u64::MAX - 1);
-        assert_eq!(known.depth(), 1);
+        known.took(u64::MAX);
+        assert_eq!(known.depth(), 2);
     }
 }

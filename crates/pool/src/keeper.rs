@@ -33,6 +33,9 @@ const MOST_FAILED_STARTS: u32 = 10;
 /// The longest time before another start is tried.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// How often the keeper sees to it that somebody collects, while workers have tasks ahead.
+const TICK: Duration = Duration::from_millis(5);
+
 /// Slots of an inbox: enough for as many short tasks as a worker has at a time, or for one with as
 /// many bytes as go through a ring.
 const INBOX_SLOTS: usize =
@@ -44,6 +47,8 @@ pub(crate) struct Keeper {
     watched: Vec<Watched>,
     /// Before that no start is tried.
     pause: Deadline,
+    /// When it sees next whether somebody collects; never, if there is no need.
+    tick: Deadline,
 }
 
 #[derive(Debug)]
@@ -55,7 +60,7 @@ struct Watched {
 
 impl Keeper {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, watched: Vec::new(), pause: Deadline::now() }
+        Self { engine, watched: Vec::new(), pause: Deadline::now(), tick: Deadline::NEVER }
     }
 
     /// The keeper's life, until the pool is over. Says through `begun` whether all came to work.
@@ -75,6 +80,7 @@ impl Keeper {
                 self.engine.bell.silence();
                 self.engine.look_around();
             }
+            self.tick();
             if self.pause.is_past()
                 && let Err(error) = self.hire_missing()
             {
@@ -87,9 +93,18 @@ impl Keeper {
         matches!(self.engine.lock().phase, Phase::Over | Phase::Broken(_))
     }
 
-    /// Waits until the bell rings, a worker has ended, or it is time for the next start.
+    fn tick(&mut self) {
+        let is_time = self.tick.is_past() || self.tick.is_never() && self.engine.lock().is_ticking;
+        if is_time {
+            let goes_on = self.engine.tick();
+            self.tick = if goes_on { Deadline::after(TICK) } else { Deadline::NEVER };
+        }
+    }
+
+    /// Waits until the bell rings, a worker has ended, or it is time for something.
     fn watch(&mut self) -> bool {
-        let deadline = if self.has_missing() { self.pause } else { Deadline::NEVER };
+        let start = if self.has_missing() { self.pause } else { Deadline::NEVER };
+        let deadline = start.min(self.tick);
         let mut files: Vec<BorrowedFd<'_>> = vec![self.engine.bell.as_fd()];
         files.extend(self.watched.iter().map(|watched| watched.worker.process.sentinel()));
         let Ok(ready) = sys::poll(&files, deadline) else {

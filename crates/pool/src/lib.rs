@@ -32,7 +32,7 @@
 //! has begun it says in a word of shared memory (`board`), so that its death costs that task and no
 //! other. A thread of the pool sees the deaths and starts workers (`keeper`); results are collected
 //! by whoever waits for one (`lead`), so a warm call crosses no thread but the worker's.
-//! `docs/design/pool.md` says why it is so.
+//! `docs/design/005-the-pool.md` says why it is so.
 
 mod board;
 mod builder;

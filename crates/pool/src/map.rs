@@ -5,6 +5,7 @@ use std::fmt;
 use std::iter::FusedIterator;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipc_core::Deadline;
 use serde::Serialize;
@@ -14,6 +15,7 @@ use crate::error::{PoolError, TaskError};
 use crate::job::Known;
 use crate::mailbox::{Mailbox, Waited};
 use crate::pool::Pool;
+use crate::sys;
 use crate::task;
 
 /// Tasks of one function, some of which are under way.
@@ -95,12 +97,34 @@ where
     }
 
     fn receive(&mut self) -> (usize, Result<R, TaskError>) {
+        if let Some(time) = self.time_to_nap()
+            && !self.is_here()
+        {
+            sys::nap(time);
+        }
         self.n_away -= 1;
         match self.pool.engine().wait(&self.mailbox, Deadline::NEVER) {
             Waited::Arrived(index, fate) => (index, task::result(fate)),
             // Not while something is away.
             _ => (0, Err(TaskError::Terminated)),
         }
+    }
+
+    /// How long nobody needs us: while all workers have enough short tasks in their rings.
+    ///
+    /// A worker that answers wakes whoever waits for answers, which can take as long as a short task
+    /// does. So it is better not to wait, but to come and see after some of them.
+    fn time_to_nap(&self) -> Option<Duration> {
+        /// With less work ahead for each worker, a nap might be too long.
+        const LEAST_AHEAD: Duration = Duration::from_micros(300);
+        /// The kernel adds some tens of them.
+        const NAP: Duration = Duration::from_micros(60);
+        /// Of longer tasks each is worth waking up for.
+        const LONGEST_TASK: Duration = Duration::from_micros(250);
+
+        let task = Duration::from_nanos(self.known.as_ref().ok()?.nanos()?);
+        let n_each = u32::try_from(self.n_away / self.pool.n_workers()).ok()?;
+        (task <= LONGEST_TASK && task * n_each >= LEAST_AHEAD).then_some(NAP)
     }
 
     /// Takes an item and sends it; `false` if there is none.

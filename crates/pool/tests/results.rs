@@ -149,6 +149,57 @@ fn long_tasks_are_not_queued_behind_one_another_while_a_worker_is_idle() {
     assert!(tasks.iter().all(|task| task.join().unwrap().is_some()));
 }
 
+type Gated = Option<ipc_core::wire::Handle>;
+
+fn pass_if_gated(gate: Gated) -> bool {
+    gate.map(pass).is_some()
+}
+
+/// Has both workers wait at a gate of their own, with short tasks behind them.
+fn block_two(
+    pool: &pool::Pool,
+    gates: &[Gate; 2],
+) -> ([pool::Task<bool>; 2], Vec<pool::Task<bool>>) {
+    // Known to be short, so that several are given at a time.
+    pool.map(pass_if_gated, (0..1_000).map(|_| None)).unwrap();
+    let blocked = gates.each_ref().map(|gate| pool.submit(pass_if_gated, Some(gate.handle())));
+    let blocked = blocked.map(Result::unwrap);
+    common::wait_until_running(pool, 2);
+    let short = (0..20).map(|_| pool.submit(pass_if_gated, None).unwrap()).collect();
+    (blocked, short)
+}
+
+#[test]
+fn tasks_that_a_busy_worker_has_not_begun_go_to_one_that_is_idle() {
+    let _watchdog = watch("balance");
+    let pool = pool(2);
+    let gates = [Gate::new(), Gate::new()];
+    let (blocked, short) = block_two(&pool, &gates);
+    gates[0].open(1);
+    assert!(short.iter().all(|task| !task.join().unwrap()));
+    assert!(!blocked[1].is_ready());
+    gates[1].open(1);
+    assert!(blocked.iter().all(|task| task.join().unwrap()));
+}
+
+#[test]
+fn tasks_go_to_an_idle_worker_also_if_nobody_waits_for_any() {
+    let _watchdog = watch("balance unasked");
+    let pool = pool(2);
+    let gates = [Gate::new(), Gate::new()];
+    let (reader, writer) = std::io::pipe().unwrap();
+    let (blocked, short) = block_two(&pool, &gates);
+    gates[0].open(1);
+    // The last task says that it runs by closing the pipe: nobody asks the pool for anything.
+    let last: ipc_core::wire::Handle = std::os::fd::OwnedFd::from(writer).into();
+    let last = pool.submit(|_: ipc_core::wire::Handle| (), last).unwrap();
+    assert_eq!(std::io::read_to_string(reader).unwrap(), "");
+    gates[1].open(1);
+    last.join().unwrap();
+    assert!(short.iter().all(|task| !task.join().unwrap()));
+    assert!(blocked.iter().all(|task| task.join().unwrap()));
+}
+
 #[test]
 fn nested_pools_work() {
     let _watchdog = watch("nested");

@@ -7,7 +7,7 @@
 //! | a task is | where it is | leaves by |
 //! |-----------|-------------|-----------|
 //! | queued | in the backlog | being given; the end of the pool; its caller's loss of interest |
-//! | given to a worker, under a ticket | with that worker | its answer; the worker's death |
+//! | given to a worker, under a ticket | with that worker | its answer; the worker's death; being taken back for one that has nothing |
 //! | answered, or failed | nowhere: its fate is in its caller's mailbox | – |
 //!
 //! A ticket stands for one handing-out of one task and is never used again, so an answer that comes
@@ -18,6 +18,14 @@
 //! - I1: a worker runs the tasks that it was given in their order.
 //! - I2: a place has tasks only if it has a worker.
 //! - I3: the backlog has a task only if no worker has room for the first one.
+//!
+//! # Who gets how much
+//!
+//! A worker that has nothing gets the next task, whatever it is. Short tasks are given many at a time,
+//! so that a worker need not wait for the parent between two of them; of others a worker has at most
+//! one that it has not begun, and of those of which nobody knows how long they take, none. When a
+//! worker has nothing and the backlog is empty, what another has not begun is taken back from its ring
+//! and given to the one.
 
 use std::collections::VecDeque;
 
@@ -26,7 +34,7 @@ use crate::board::{FIRST_TICKET, Said};
 /// A worker has at most so many tasks that it has not answered.
 pub(crate) const MOST_GIVEN: usize = 64;
 
-/// A worker gets a second task, and more, only if all it has will likely be done in this time.
+/// A worker gets a third task, and more, only if all it has will likely be done in this time.
 pub(crate) const MOST_NANOS_AHEAD: u64 = 500_000;
 
 /// At most so many tasks with parcels are with a worker: their descriptors are in its socket.
@@ -59,6 +67,7 @@ pub(crate) struct Place<W, T> {
     given: VecDeque<Given<T>>,
     /// How long what was given will likely take, all together.
     nanos: u64,
+    /// How many parcels may lie in its socket: those of tasks that were taken back, too.
     n_parcels: usize,
     /// There was no room in its ring. There may be when it has answered something.
     is_full: bool,
@@ -173,8 +182,39 @@ impl<W, T: Task> Dispatch<W, T> {
         let at = place.given.iter().position(|given| given.ticket == ticket)?;
         let given = place.given.remove(at)?;
         place.forget(&given);
+        if given.task.has_parcel() {
+            // It has taken its parcel, and with it those before that belonged to nothing.
+            place.n_parcels = place.given.iter().filter(|given| given.task.has_parcel()).count();
+        }
         place.n_answered += 1;
         Some(given.task)
+    }
+
+    /// The place from whose ring a task is to be taken back: there is nothing in the backlog, and
+    /// somebody has nothing to do while this one has most that it has not begun.
+    pub(crate) fn most_ahead(&self) -> Option<(usize, &W)> {
+        if !self.backlog.is_empty() || !self.places.iter().any(Place::is_free) {
+            return None;
+        }
+        let ahead = self.places.iter().enumerate().filter(|(_, place)| place.given.len() > 1);
+        let (at, place) = ahead.max_by_key(|(_, place)| place.given.len())?;
+        Some((at, place.worker.as_ref()?))
+    }
+
+    /// Whether any worker has tasks that it has not begun.
+    pub(crate) fn has_ahead(&self) -> bool {
+        self.places.iter().any(|place| place.given.len() > 1)
+    }
+
+    /// A task was taken back out of a worker's ring: it is queued before all others.
+    pub(crate) fn taken_back(&mut self, place: usize, ticket: u64) {
+        let Some(place) = self.places.get_mut(place) else { return };
+        if let Some(at) = place.given.iter().position(|given| given.ticket == ticket)
+            && let Some(given) = place.given.remove(at)
+        {
+            place.forget(&given);
+            self.backlog.push_front(given.task);
+        }
     }
 
     /// A worker has died, and all its answers were taken: what it had not begun is queued again,
@@ -295,10 +335,19 @@ impl<W, T: Task> Place<W, T> {
         if self.worker.is_none() || self.is_full || self.is_retiring {
             return false;
         }
-        self.given.is_empty()
-            || self.given.len() < MOST_GIVEN
-                && self.nanos.saturating_add(task.nanos()) <= MOST_NANOS_AHEAD
-                && !(task.has_parcel() && self.n_parcels >= MOST_PARCELS_AHEAD)
+        if self.given.is_empty() {
+            return true;
+        }
+        let is_quick = self.nanos.saturating_add(task.nanos()) <= MOST_NANOS_AHEAD;
+        let is_next = self.given.len() == 1 && task.nanos() != u64::MAX;
+        self.given.len() < MOST_GIVEN
+            && (is_quick || is_next)
+            && !(task.has_parcel() && self.n_parcels >= MOST_PARCELS_AHEAD)
+    }
+
+    /// Whether it has somebody who could do something and has nothing.
+    fn is_free(&self) -> bool {
+        self.worker.is_some() && !self.is_retiring && self.given.is_empty()
     }
 
     fn forget(&mut self, given: &Given<T>) {
@@ -307,7 +356,6 @@ impl<W, T: Task> Place<W, T> {
         if self.given.is_empty() {
             self.nanos = 0;
         }
-        self.n_parcels -= usize::from(given.task.has_parcel());
         self.is_full = false;
     }
 

@@ -70,13 +70,37 @@ fn long_tasks_are_given_one_at_a_time_to_each_worker() {
 }
 
 #[test]
-fn short_tasks_are_given_many_at_a_time_but_not_behind_a_long_one() {
+fn short_tasks_are_given_many_at_a_time_and_of_others_one_ahead() {
     let mut table = table(2);
     table.queue(long(0));
     (1..200).for_each(|number| table.queue(short(number)));
     let given = feed(&mut table);
-    assert_eq!(given.iter().filter(|(place, ..)| *place == 0).count(), 1);
+    assert_eq!(given.iter().filter(|(place, ..)| *place == 0).count(), 2);
     assert_eq!(given.iter().filter(|(place, ..)| *place == 1).count(), MOST_GIVEN);
+    let mut table = self::table(1);
+    (0..9).for_each(|number| table.queue(Work { nanos: MOST_NANOS_AHEAD, ..short(number) }));
+    assert_eq!(feed(&mut table).len(), 2);
+}
+
+#[test]
+fn what_was_not_begun_is_taken_back_for_a_worker_that_has_nothing() {
+    let mut table = table(2);
+    (0..4).for_each(|number| table.queue(Work { nanos: MOST_NANOS_AHEAD, ..short(number) }));
+    let given = feed(&mut table);
+    assert_eq!(given.len(), 4);
+    assert!(table.most_ahead().is_none(), "nobody is idle");
+    for (place, ticket, _) in &given {
+        if *place == 1 {
+            assert!(table.answered(1, *ticket).is_some());
+        }
+    }
+    let (place, ahead) = (0, given.iter().rfind(|(place, ..)| *place == 0).unwrap());
+    assert_eq!(table.most_ahead(), Some((place, &0)));
+    table.taken_back(place, ahead.1);
+    let again = feed(&mut table);
+    assert_eq!((again[0].0, again[0].2), (1, ahead.2));
+    assert!(table.most_ahead().is_none());
+    assert_eq!(table.answered(0, ahead.1), None, "its ticket is worth nothing now");
 }
 
 #[test]
@@ -206,6 +230,8 @@ enum Event {
     Hired {
         place: usize,
     },
+    /// Somebody who has nothing takes from another.
+    Balanced,
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -216,6 +242,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0..3_usize).prop_map(|place| Event::Died { place }),
         1 => (0..3_usize).prop_map(|place| Event::DiedAndRetried { place }),
         3 => (0..3_usize).prop_map(|place| Event::Hired { place }),
+        2 => Just(Event::Balanced),
     ]
 }
 
@@ -275,6 +302,14 @@ proptest! {
                         }
                         (Some(work), _) => table.queue_first(work),
                         (None, _) => {}
+                    }
+                }
+                Event::Balanced => {
+                    if let Some((place, _)) = table.most_ahead() {
+                        // The worker may have taken it before.
+                        if let Some((ticket, _)) = workers[place].ring.pop_front() {
+                            table.taken_back(place, ticket);
+                        }
                     }
                 }
                 _ => {}

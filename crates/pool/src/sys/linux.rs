@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt as _;
+use std::time::Duration;
 
 use ipc_core::Deadline;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
@@ -95,6 +96,17 @@ pub(crate) fn poll(files: &[BorrowedFd<'_>], deadline: Deadline) -> io::Result<V
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// Lets others run for a while; a signal may end it early.
+///
+/// # References
+///
+/// - POSIX `nanosleep`
+pub(crate) fn nap(time: Duration) {
+    if let Ok(time) = time.try_into() {
+        let _slept = rustix::thread::nanosleep(&time);
     }
 }
 

@@ -2,4 +2,6 @@
 
 mod linux;
 
-pub(crate) use linux::{Bell, file_in_memory, poll, read_whole, shrug_off_interrupts, usable_cpus};
+pub(crate) use linux::{
+    Bell, file_in_memory, nap, poll, read_whole, shrug_off_interrupts, usable_cpus,
+};
