@@ -241,7 +241,7 @@ impl Total {
 }
 
 /// So much of a file is counted at a time: a few milliseconds' work.
-const PIECE: usize = 128 << 10;
+const PIECE: usize = 64 << 10;
 
 /// The task for a file.
 fn order(path: &Path) -> Order {

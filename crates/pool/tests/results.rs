@@ -1,7 +1,5 @@
 //! Results come back, each to whoever asked for it, in the order that was promised.
 
-#![expect(clippy::unwrap_used, reason = "tests end when something is not as it should be")]
-
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::thread;

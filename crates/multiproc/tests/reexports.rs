@@ -1,0 +1,53 @@
+//! Every promised path exists, and means what it says.
+
+#![expect(unused_qualifications, reason = "the paths are what is tested")]
+
+use multiproc::prelude::*;
+
+fn double(x: u32) -> u32 {
+    x * 2
+}
+
+/// What the readme shows, with the names that it uses.
+#[test]
+fn names_of_the_prelude_work_together() -> multiproc::Result<()> {
+    let pool: Pool = Pool::builder().workers(1).on_worker_death(Retry::times(1)).build()?;
+    let task: Task<u32> = pool.submit(double, 4)?;
+    assert_eq!(task.join()?, 8);
+    let error: TaskError = pool.call(|()| -> () { panic!("no") }, ()).unwrap_err();
+    assert!(error.panic().is_some());
+
+    let child: Process<u32> = Process::builder().start(Start::ForkServer).spawn(double, 5)?;
+    assert_eq!(child.join()?, 10);
+    let again: JoinError = child.join().unwrap_err();
+    assert!(matches!(again, JoinError::Taken));
+    let status: Option<ExitStatus> = child.exit_status()?;
+    assert_eq!(status, Some(ExitStatus::Exited(0)));
+
+    let queue: Queue<u32> = Queue::bounded(1)?;
+    queue.put(1)?;
+    let bytes: ByteQueue = ByteQueue::bounded(1)?;
+    bytes.put(b"x").map_err(|error| error.to_string())?;
+    let segment: &Segment = queue.segment();
+    assert!(!segment.is_empty());
+    let lock: Lock = Lock::new()?;
+    drop(lock.lock().map_err(|error| error.to_string())?);
+    Ok(())
+}
+
+#[test]
+fn names_at_the_front_door_are_those_of_the_crates() {
+    fn same<T>(_: fn() -> T, _: fn() -> T) {}
+    fn never<T>() -> T {
+        unreachable!("only its type is wanted")
+    }
+
+    same(never::<multiproc::Pool>, never::<multiproc::pool::Pool>);
+    same(never::<multiproc::Process<u8>>, never::<multiproc::process::Process<u8>>);
+    same(never::<multiproc::Queue<u8>>, never::<multiproc::queue::Queue<u8>>);
+    same(never::<multiproc::Mutex<u8>>, never::<multiproc::sync::Mutex<u8>>);
+    same(never::<multiproc::Segment>, never::<multiproc::memory::Segment>);
+    same(never::<multiproc::wire::Handle>, never::<multiproc::memory::wire::Handle>);
+    assert_eq!(multiproc::current().name(), "MainProcess");
+    assert!(multiproc::parent().is_none());
+}
