@@ -220,9 +220,9 @@ mod robust {
                 let mut held = 0_u64;
                 for &idx in order {
                     if held & 1 << idx == 0 {
-                        shared.take(idx)
+                        shared.take(idx);
                     } else {
-                        shared.give_back(idx)
+                        shared.give_back(idx);
                     }
                     held ^= 1 << idx;
                 }
