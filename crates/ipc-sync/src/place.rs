@@ -13,6 +13,10 @@
 //! - P1: The segment stays mapped while a thread of this process holds the lock through this place.
 //!   A guard borrows the place; if it was forgotten, the place keeps the segment for ever.
 //! - P2: Notes are only written by who holds the lock.
+//!
+//! # Safety
+//!
+//! What the engine asks for, that the line stays mapped while it is held, is P1.
 
 #![expect(unsafe_code, reason = "promises the engine that the line stays mapped")]
 #![expect(clippy::disallowed_types, reason = "the counter of handles never leaves the process")]

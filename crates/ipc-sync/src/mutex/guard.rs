@@ -1,4 +1,9 @@
 //! `MutexGuard`: the value, while the mutex is held; `Recovery`: the same, after a death.
+//!
+//! # Safety
+//!
+//! References to the value are made here and nowhere else, and live no longer than the guard, which
+//! is proof that this thread holds the lock.
 
 #![expect(unsafe_code, reason = "references to a value in shared memory")]
 

@@ -13,6 +13,11 @@
 //! line that the value is poisoned before anything else, so that the state outlasts its guard; if
 //! it dies before, the kernel marks the word again. Only `recover`, `mark_consistent` and `reset`
 //! take the note back. A guard that is dropped by a panic notes it too.
+//!
+//! # Safety
+//!
+//! Who places a mutex in a segment promises that nothing else uses its bytes; a mutex in a segment of
+//! its own, and one that arrives in a message, is placed here on that condition.
 
 #![expect(unsafe_code, reason = "references to a value in shared memory")]
 

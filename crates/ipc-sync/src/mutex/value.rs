@@ -4,6 +4,10 @@
 //!
 //! - V1: The bytes lie inside the mapping, aligned for `T`: checked when the handle was made. They
 //!   are used by mutexes of this type only.
+//!
+//! # Safety
+//!
+//! Every pointer is the one that V1 is about, and is used while the lock is held.
 
 #![expect(unsafe_code, reason = "pointers to a value in shared memory")]
 

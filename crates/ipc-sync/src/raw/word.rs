@@ -50,6 +50,11 @@
 //! thread's list or given up, and from before it is taken off that list until all wake-ups are
 //! done. So the kernel finishes whatever the thread leaves undone: a death with the id in the word
 //! is marked there, a death after the release or after being woken wakes the next.
+//!
+//! # Safety
+//!
+//! Nothing here is done through a pointer. What is unsafe is to let the kernel know the address of a
+//! word that may go away: [`RawLock::lock`] and [`RawLock::try_lock`] leave that to their callers.
 
 #![expect(unsafe_code, reason = "taking the word hands its address to the kernel")]
 

@@ -122,9 +122,7 @@ pub(crate) fn nothing_is_left_of_locks() -> Outcome {
         let locks: Vec<_> = (0..20).map(|_| Lock::new()).collect::<Result<_, _>>()?;
         let clones = locks.clone();
         let guards: Vec<_> = locks.iter().map(|lock| lock.lock().unwrap()).collect();
-        thread::scope(|scope| {
-            scope.spawn(|| clones.iter().all(|lock| lock.try_lock().is_err()));
-        });
+        in_child(|| clones.iter().all(|lock| lock.try_lock().is_err()));
         // Handles that go while others hold the lock.
         drop(clones);
         drop(guards);
@@ -132,6 +130,9 @@ pub(crate) fn nothing_is_left_of_locks() -> Outcome {
             mem::forget(locks[0].lock().unwrap());
             true
         });
+        // Last, for a process with threads must not be forked.
+        let in_thread = || locks.iter().all(|lock| lock.lock().is_ok() || lock.lock().is_ok());
+        thread::scope(|scope| assert!(scope.spawn(in_thread).join().unwrap()));
     }
     before.assert_none();
     passed()
