@@ -112,7 +112,7 @@ fn main() -> Result<()> {
         Ok::<(), Box<dyn Error + Send + Sync>>(())
     })?;
     bar.finish_and_clear();
-    total.print(&options, pool.stats()?.replaced, start.elapsed());
+    total.print(&options, pool.stats().replaced, start.elapsed());
     Ok(())
 }
 
@@ -128,7 +128,7 @@ fn cause_chaos(pool: &Pool, interval: Duration, is_done: &mpsc::Receiver<()>) {
         random ^= random << 13;
         random ^= random >> 17;
         random ^= random << 5;
-        let n_workers = pool.stats().map_or(1, |stats| stats.workers.len());
+        let n_workers = pool.stats().workers.len().max(1);
         if let Err(error) = pool.kill_worker(random as usize % n_workers) {
             eprintln!("chaos: {error}");
         }

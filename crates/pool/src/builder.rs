@@ -24,7 +24,7 @@ use crate::sys::{self, Bell};
 /// use pool::{Pool, Retry};
 ///
 /// let pool = Pool::builder().workers(2).on_worker_death(Retry::times(1)).build()?;
-/// assert_eq!(pool.stats()?.workers.len(), 2);
+/// assert_eq!(pool.stats().workers.len(), 2);
 /// # Ok::<(), pool::PoolError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -173,6 +173,8 @@ fn start_thread(
     name: &str,
     work: impl FnOnce() + Send + 'static,
 ) -> Result<JoinHandle<()>, PoolError> {
-    let thread: io::Result<_> = thread::Builder::new().name(name.to_owned()).spawn(work);
+    let builder = thread::Builder::new().name(name.to_owned());
+    // Signals are for the program's own threads.
+    let thread: io::Result<_> = sys::with_signals_blocked(|| builder.spawn(work));
     thread.map_err(PoolError::system("start a thread"))
 }

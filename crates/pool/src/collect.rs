@@ -134,7 +134,7 @@ impl Engine {
     }
 
     fn must_clerk_go_on(&self) -> bool {
-        !self.outbox.is_closed() && self.lead.needs_clerk(|| self.has_backlog())
+        !self.outbox.is_closed() && self.lead.needs_clerk(|| !self.lock().dispatch.is_idle())
     }
 
     /// Stops collecting for everybody.

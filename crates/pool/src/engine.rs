@@ -61,7 +61,7 @@ pub(crate) struct State {
     pub(crate) n_failed_starts: u32,
     /// The collector must look at its mailbox: the keeper is to tell it.
     wants_nudge: bool,
-    /// The keeper sees to it that somebody collects now and then.
+    /// The keeper sees to it that somebody collects.
     pub(crate) is_ticking: bool,
     /// Room for a record that is being made.
     record: Vec<u8>,
@@ -148,8 +148,7 @@ impl Engine {
         state.dispatch.queue(job);
         let fed = state.feed();
         let has_backlog = state.dispatch.n_queued() > 0;
-        let starts_ticking = !state.is_ticking && state.dispatch.has_ahead();
-        state.is_ticking |= starts_ticking;
+        let starts_ticking = !std::mem::replace(&mut state.is_ticking, true);
         drop(state);
         if starts_ticking {
             self.bell.ring();
@@ -198,17 +197,15 @@ impl Engine {
         }
     }
 
-    /// What the keeper does when it is time: as long as workers have tasks that they have not begun,
-    /// somebody must collect, so that others who have nothing get them. `false` if they have none.
-    pub(crate) fn tick(&self) -> bool {
+    /// What the keeper does when it is time: as long as there are tasks, somebody must collect, also
+    /// if nobody waits for a result. For an answer lets go of what its task had, and makes room for
+    /// others. Says whether somebody did already; `None` if there are no tasks.
+    pub(crate) fn tick(&self) -> Option<bool> {
         let mut state = self.lock();
-        state.is_ticking = state.dispatch.has_ahead();
+        state.is_ticking = !state.dispatch.is_idle();
         let goes_on = state.is_ticking;
         drop(state);
-        if goes_on {
-            self.lead.call_clerk();
-        }
-        goes_on
+        goes_on.then(|| self.lead.call_clerk())
     }
 
     /// Somebody works in a place again; gives the worker back if the pool is over.

@@ -33,8 +33,10 @@ const MOST_FAILED_STARTS: u32 = 10;
 /// The longest time before another start is tried.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// How often the keeper sees to it that somebody collects, while workers have tasks ahead.
-const TICK: Duration = Duration::from_millis(5);
+/// How soon the keeper sees to it that somebody collects, while there are tasks ...
+const SHORTEST_TICK: Duration = Duration::from_millis(5);
+/// ... and how soon if somebody did so far.
+const LONGEST_TICK: Duration = Duration::from_millis(80);
 
 /// Slots of an inbox: enough for as many short tasks as a worker has at a time, or for one with as
 /// many bytes as go through a ring.
@@ -49,6 +51,8 @@ pub(crate) struct Keeper {
     pause: Deadline,
     /// When it sees next whether somebody collects; never, if there is no need.
     tick: Deadline,
+    /// How long it waits between two such looks.
+    interval: Duration,
 }
 
 #[derive(Debug)]
@@ -60,7 +64,8 @@ struct Watched {
 
 impl Keeper {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, watched: Vec::new(), pause: Deadline::now(), tick: Deadline::NEVER }
+        let (pause, tick, interval) = (Deadline::now(), Deadline::NEVER, SHORTEST_TICK);
+        Self { engine, watched: Vec::new(), pause, tick, interval }
     }
 
     /// The keeper's life, until the pool is over. Says through `begun` whether all came to work.
@@ -93,11 +98,23 @@ impl Keeper {
         matches!(self.engine.lock().phase, Phase::Over | Phase::Broken(_))
     }
 
+    /// Sees to it that somebody collects as long as there are tasks, beginning a while after the
+    /// first: most who submit a task wait for it at once.
     fn tick(&mut self) {
-        let is_time = self.tick.is_past() || self.tick.is_never() && self.engine.lock().is_ticking;
-        if is_time {
-            let goes_on = self.engine.tick();
-            self.tick = if goes_on { Deadline::after(TICK) } else { Deadline::NEVER };
+        if self.tick.is_never() {
+            if self.engine.lock().is_ticking {
+                self.interval = SHORTEST_TICK;
+                self.tick = Deadline::after(self.interval);
+            }
+        } else if self.tick.is_past() {
+            self.tick = match self.engine.tick() {
+                None => Deadline::NEVER,
+                Some(was_taken) => {
+                    let longer = (self.interval * 2).min(LONGEST_TICK);
+                    self.interval = if was_taken { longer } else { SHORTEST_TICK };
+                    Deadline::after(self.interval)
+                }
+            };
         }
     }
 

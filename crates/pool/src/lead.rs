@@ -3,7 +3,8 @@
 //! Reports must be taken from the ring in their order, by one thread at a time: the *collector*. It
 //! is whoever waits for a result, if anybody does, so that a result crosses no further thread on
 //! its way. When a collector has what it wants, it makes another waiting thread the collector; the
-//! *clerk*, a thread of the pool, is called only if there is work and nobody waits.
+//! *clerk*, a thread of the pool, is called only if nobody waits and there are tasks to be given, or
+//! if for some milliseconds nobody has collected.
 //!
 //! # Invariants
 //!
@@ -83,13 +84,14 @@ impl Lead {
         }
     }
 
-    /// Calls the clerk if nobody collects.
-    pub(crate) fn call_clerk(&self) {
+    /// Calls the clerk if nobody collects; says whether somebody did.
+    pub(crate) fn call_clerk(&self) -> bool {
         let mut state = self.lock();
-        if !state.is_taken {
-            state.is_taken = true;
+        let was_taken = std::mem::replace(&mut state.is_taken, true);
+        if !was_taken {
             self.clerk.promote();
         }
+        was_taken
     }
 
     /// Has somebody look at what is in the ring by now.

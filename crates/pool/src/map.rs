@@ -115,16 +115,17 @@ where
     /// A worker that answers wakes whoever waits for answers, which can take as long as a short task
     /// does. So it is better not to wait, but to come and see after some of them.
     fn time_to_nap(&self) -> Option<Duration> {
-        /// With less work ahead for each worker, a nap might be too long.
-        const LEAST_AHEAD: Duration = Duration::from_micros(300);
-        /// The kernel adds some tens of them.
-        const NAP: Duration = Duration::from_micros(60);
         /// Of longer tasks each is worth waking up for.
         const LONGEST_TASK: Duration = Duration::from_micros(250);
+        /// With less work ahead for each worker, it might come to the end of it.
+        const LEAST_AHEAD: Duration = Duration::from_micros(300);
+        /// The kernel adds so much to the time for which somebody wants to sleep.
+        const SLACK: Duration = Duration::from_micros(50);
 
         let task = Duration::from_nanos(self.known.as_ref().ok()?.nanos()?);
         let n_each = u32::try_from(self.n_away / self.pool.n_workers()).ok()?;
-        (task <= LONGEST_TASK && task * n_each >= LEAST_AHEAD).then_some(NAP)
+        let ahead = task.saturating_mul(n_each);
+        (task <= LONGEST_TASK && ahead >= LEAST_AHEAD).then(|| ahead / 3 - SLACK)
     }
 
     /// Takes an item and sends it; `false` if there is none.

@@ -283,16 +283,15 @@ impl Pool {
 
     /// What can be said of the pool at this moment.
     ///
-    /// # Errors
-    ///
-    /// [`PoolError::NotOurs`] in a process that was forked from the one that made the pool.
-    pub fn stats(&self) -> Result<Stats, PoolError> {
+    /// In a process that was forked from the one that made the pool, it is that there are no workers.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
         if !self.engine.is_ours() {
-            return Err(PoolError::NotOurs);
+            return Stats::default();
         }
         // What has been answered shall not count as running.
         self.engine.poll();
-        Ok(Stats::of(&self.engine))
+        Stats::of(&self.engine)
     }
 
     /// Kills the worker in a place, as a crash would, to see what becomes of a program then.
@@ -362,6 +361,8 @@ impl Pool {
     /// Ends workers and threads, in this order: nobody starts a worker, nobody works, nobody collects.
     fn end(&self, ending: Ending) {
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        // What has been answered is not lost.
+        self.engine.poll();
         self.engine.end(Phase::Over);
         if let Some(keeper) = threads.keeper.take() {
             // One that panicked has told its story.

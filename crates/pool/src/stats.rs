@@ -5,7 +5,7 @@ use crate::engine::Engine;
 
 /// What can be said of a pool at one moment.
 #[non_exhaustive]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// The workers, by their places.
     pub workers: Vec<WorkerStats>,

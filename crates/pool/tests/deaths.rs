@@ -39,7 +39,7 @@ fn worker_that_is_killed_fails_its_task_and_is_replaced() {
         other => panic!("{other:?}"),
     }
     assert_eq!(pool.call(square, 3).unwrap(), 9);
-    let stats = pool.stats().unwrap();
+    let stats = pool.stats();
     assert_eq!(stats.replaced, 1);
     assert_ne!(stats.workers[0].pid, Some(victim));
 }
@@ -52,7 +52,7 @@ fn worker_that_is_killed_when_idle_is_replaced_without_anybody_asking() {
     for n_replaced in 1..=6 {
         let pid = pool.kill_worker(n_replaced % 2).unwrap().unwrap();
         wait_until(&pool, |pool| {
-            let stats = pool.stats().unwrap();
+            let stats = pool.stats();
             stats.replaced == n_replaced as u64 && stats.workers.iter().all(|w| w.pid != Some(pid))
         });
         wait_until_idle(&pool);
@@ -75,7 +75,7 @@ fn tasks_that_a_dead_worker_had_not_begun_are_done_by_others() {
     for (x, task) in others.iter().enumerate() {
         assert_eq!(task.join().unwrap(), square(x as u64));
     }
-    assert_eq!(pool.stats().unwrap().replaced, 1);
+    assert_eq!(pool.stats().replaced, 1);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn other_workers_do_not_notice_a_death() {
     let gate = Gate::new();
     let tasks = [(); 2].map(|()| pool.submit(pass, gate.handle()).unwrap());
     wait_until_running(&pool, 2);
-    let pids: Vec<_> = pool.stats().unwrap().workers.iter().map(|w| w.pid).collect();
+    let pids: Vec<_> = pool.stats().workers.iter().map(|w| w.pid).collect();
     pool.kill_worker(0).unwrap();
     let is_victim = |task: &pool::Task<u32>| task.is_ready();
     wait_until(&pool, |_| tasks.iter().any(is_victim));
@@ -93,6 +93,34 @@ fn other_workers_do_not_notice_a_death() {
     let results: Vec<_> = tasks.iter().map(pool::Task::join).collect();
     assert_eq!(results.iter().filter(|result| result.is_err()).count(), 1);
     assert!(results.iter().any(|result| result.as_ref().ok() == pids[1].as_ref()), "{results:?}");
+}
+
+/// Starts a process of its own, tells its number, and waits.
+fn have_a_child(tell: Handle) {
+    let child = proc_core::Process::builder()
+        .start(proc_core::Start::ForkServer)
+        .dies_with_parent(true)
+        .spawn(|()| std::thread::park(), ())
+        .unwrap();
+    File::from(OwnedFd::from(tell)).write_all(&child.pid().to_le_bytes()).unwrap();
+    child.join().unwrap();
+}
+
+#[test]
+fn worker_with_a_child_of_its_own_can_be_killed_like_any_other() {
+    let _watchdog = watch("grandchild");
+    let pool = pool(1);
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let task = pool.submit(have_a_child, OwnedFd::from(writer).into()).unwrap();
+    let mut pid = [0; 4];
+    std::io::Read::read_exact(&mut reader, &mut pid).unwrap();
+    let grandchild = ipc_core::ProcessId::of(u32::from_le_bytes(pid)).unwrap();
+    pool.kill_worker(0).unwrap();
+    assert!(task.join().unwrap_err().is_worker_died());
+    assert_eq!(pool.call(square, 3).unwrap(), 9);
+    if let Some(grandchild) = grandchild {
+        assert!(ipc_core::wait_for_death(grandchild, ipc_core::Deadline::NEVER).unwrap());
+    }
 }
 
 /// Writes a byte, so that the test can count how often it was run, and dies.
@@ -137,7 +165,7 @@ fn task_that_runs_again_and_returns_is_no_error() {
     let pool = Pool::builder().workers(1).on_worker_death(Retry::always()).build().unwrap();
     let file = tempfile::tempfile().unwrap();
     assert_eq!(pool.call(die_once, OwnedFd::from(file).into()).unwrap(), 1);
-    assert_eq!(pool.stats().unwrap().replaced, 1);
+    assert_eq!(pool.stats().replaced, 1);
 }
 
 #[test]
@@ -176,7 +204,7 @@ fn interrupt_does_nothing_to_a_worker() {
     let pool = pool(1);
     let sigint = rustix::process::Signal::INT.as_raw();
     pool.call(raise, sigint).unwrap();
-    assert_eq!(pool.stats().unwrap().replaced, 0);
+    assert_eq!(pool.stats().replaced, 0);
 }
 
 /// Its decoding kills the process.
@@ -217,7 +245,7 @@ fn each_of_ten_thousand_tasks_is_answered_once_while_workers_are_killed() {
         assert!(killer.join().unwrap() > 0);
         assert_eq!(results.unwrap(), (0..10_000).map(square).collect::<Vec<_>>());
     });
-    assert!(pool.stats().unwrap().replaced > 0);
+    assert!(pool.stats().replaced > 0);
 }
 
 fn slow_square(x: u64) -> u64 {
@@ -250,6 +278,6 @@ fn without_retry_each_task_has_its_result_or_its_death() {
     }
     assert_eq!(n_done + n_died, 3_000);
     assert!(n_died <= 60, "{n_died} tasks died of 60 kills");
-    let stats = pool.stats().unwrap();
+    let stats = pool.stats();
     assert_eq!(stats.done, n_done);
 }

@@ -70,7 +70,7 @@ fn sweep(retry: Retry) -> Outcome {
 
 /// Kills the worker after so many instructions; says whether a task died of it.
 fn kill_after(pool: &Pool, n: usize, retry: Retry) -> Result<bool, String> {
-    let before = pool.stats().unwrap();
+    let before = pool.stats();
     let Walk { tasks, pid, .. } = walk(pool, n)?;
     let killed = pool.kill_worker(0).unwrap();
     if killed != Some(pid) {
@@ -95,7 +95,7 @@ fn kill_after(pool: &Pool, n: usize, retry: Retry) -> Result<bool, String> {
         Ok(25) => {}
         other => return Err(format!("afterwards: {other:?}")),
     }
-    common::wait_until(pool, |pool| pool.stats().unwrap().replaced == before.replaced + 1);
+    common::wait_until(pool, |pool| pool.stats().replaced == before.replaced + 1);
     Ok(n_died == 1)
 }
 
@@ -116,7 +116,7 @@ fn walk(pool: &Pool, n: usize) -> Result<Walk, String> {
         pool.call(square, 5).map_err(|error| error.to_string())?;
     }
     common::wait_until_idle(pool);
-    let pid = pool.stats().unwrap().workers[0].pid.unwrap();
+    let pid = pool.stats().workers[0].pid.unwrap();
     let tracee = Tracee::stop(pid)?;
     let tasks = [12, 13].map(|x| pool.submit(square, x).unwrap());
     let (mut n_steps, mut n_left) = (0, N_BEHIND);

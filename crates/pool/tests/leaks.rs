@@ -80,7 +80,7 @@ fn replaced_workers_leave_nothing() -> Outcome {
         assert!(results.iter().all(|len| *len == 20_000));
         wait_until_idle(&pool);
         pool.kill_worker(n % 2)?;
-        wait_until(&pool, |pool| pool.stats().unwrap().replaced == n as u64 + 1);
+        wait_until(&pool, |pool| pool.stats().replaced == n as u64 + 1);
     }
     drop(pool);
     check(&before);
@@ -95,7 +95,7 @@ fn killed_parent_leaves_no_worker() -> Outcome {
         wait_until_idle(&pool);
         let _tasks = [(); 2].map(|()| pool.submit(sleep_for_ever, ()).unwrap());
         wait_until_running(&pool, 2);
-        for (slot, worker) in pids.iter().zip(&pool.stats().unwrap().workers) {
+        for (slot, worker) in pids.iter().zip(&pool.stats().workers) {
             slot.set(worker.pid.unwrap().into());
         }
         pids[3].set(1);
@@ -141,7 +141,7 @@ fn copy_of_the_process_has_no_pool() -> Outcome {
                         TaskError::NotTaken(PoolError::NotOurs)
                     )
                     && matches!(task.join(), Err(TaskError::NotOurs))
-                    && matches!(pool.stats(), Err(PoolError::NotOurs))
+                    && pool.stats().workers.is_empty()
                     && matches!(pool.terminate(), Err(PoolError::NotOurs));
             drop(task);
             // It must leave the workers alone.
@@ -155,7 +155,7 @@ fn copy_of_the_process_has_no_pool() -> Outcome {
     }
     gate.open(1);
     task.join()?;
-    assert_eq!(pool.stats()?.replaced, 0);
+    assert_eq!(pool.stats().replaced, 0);
     drop((pool, task, gate));
     check(&before);
     Ok(Report::PASSED)

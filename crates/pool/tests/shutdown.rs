@@ -94,7 +94,7 @@ fn terminate_ends_workers_that_ignore_everything() {
     }
     assert!(matches!(queued.join(), Err(TaskError::Terminated)));
     assert!(pool.submit(square, 1).unwrap_err().is_closed());
-    assert_eq!(pool.stats().unwrap().running, 0);
+    assert_eq!(pool.stats().running, 0);
 }
 
 #[expect(unsafe_code, reason = "sets what signals do")]
@@ -106,6 +106,19 @@ fn ignore_everything(_: ()) {
     loop {
         testkit::clock::pause(Duration::from_secs(1000));
     }
+}
+
+#[test]
+fn what_was_answered_before_the_end_is_not_lost() {
+    let _watchdog = watch("answered");
+    let pool = pool(1);
+    let (reader, writer) = std::io::pipe().unwrap();
+    let writer: ipc_core::wire::Handle = std::os::fd::OwnedFd::from(writer).into();
+    let task = pool.submit(|_: ipc_core::wire::Handle| 7, writer).unwrap();
+    // Worker and pool let the pipe go when the task is done, also if nobody asks for its result.
+    assert_eq!(std::io::read_to_string(reader).unwrap(), "");
+    pool.terminate().unwrap();
+    assert_eq!(task.join().unwrap(), 7);
 }
 
 #[test]

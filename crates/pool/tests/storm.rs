@@ -54,7 +54,7 @@ fn in_a_storm<R>(pool: &Pool, name: &str, mean: Duration, work: impl FnOnce() ->
     let mut rng = Rng::of_run(name);
     std::thread::scope(|scope| {
         let killer = scope.spawn(|| {
-            let n_workers = pool.stats().unwrap().workers.len();
+            let n_workers = pool.stats().workers.len();
             let mut n_kills = 0_u64;
             while !*is_over.lock().unwrap() {
                 clock::pause(rng.until_next(mean));

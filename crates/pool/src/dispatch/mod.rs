@@ -35,7 +35,7 @@ use crate::board::{FIRST_TICKET, Said};
 pub(crate) const MOST_GIVEN: usize = 64;
 
 /// A worker gets a third task, and more, only if all it has will likely be done in this time.
-pub(crate) const MOST_NANOS_AHEAD: u64 = 500_000;
+pub(crate) const MOST_NANOS_AHEAD: u64 = 1_000_000;
 
 /// At most so many tasks with parcels are with a worker: their descriptors are in its socket.
 const MOST_PARCELS_AHEAD: usize = 2;
@@ -199,11 +199,6 @@ impl<W, T: Task> Dispatch<W, T> {
         let ahead = self.places.iter().enumerate().filter(|(_, place)| place.given.len() > 1);
         let (at, place) = ahead.max_by_key(|(_, place)| place.given.len())?;
         Some((at, place.worker.as_ref()?))
-    }
-
-    /// Whether any worker has tasks that it has not begun.
-    pub(crate) fn has_ahead(&self) -> bool {
-        self.places.iter().any(|place| place.given.len() > 1)
     }
 
     /// A task was taken back out of a worker's ring: it is queued before all others.

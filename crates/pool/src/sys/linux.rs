@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt as _;
 use std::time::Duration;
 
 use ipc_core::Deadline;
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::io::Errno;
@@ -123,6 +123,21 @@ pub(crate) fn shrug_off_interrupts() -> io::Result<()> {
     // SAFETY: the handler does nothing, which is right at any moment.
     unsafe { sigaction(Signal::SIGINT, &action) }?;
     Ok(())
+}
+
+/// Runs `work` with every signal blocked in the calling thread; threads begin as their maker is.
+///
+/// # References
+///
+/// - POSIX `pthread_sigmask`
+pub(crate) fn with_signals_blocked<R>(work: impl FnOnce() -> R) -> R {
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_BLOCK);
+    let result = work();
+    if let Ok(before) = before {
+        // It fails only for arguments that are not these.
+        let _restored = before.thread_set_mask();
+    }
+    result
 }
 
 /// How many processors this process may use; at least one.

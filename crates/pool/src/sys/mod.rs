@@ -4,4 +4,5 @@ mod linux;
 
 pub(crate) use linux::{
     Bell, file_in_memory, nap, poll, read_whole, shrug_off_interrupts, usable_cpus,
+    with_signals_blocked,
 };

@@ -60,14 +60,14 @@ pub(crate) fn pass(gate: Handle) -> u32 {
 
 /// Waits until so many workers are running a task.
 pub(crate) fn wait_until_running(pool: &Pool, n_running: usize) {
-    wait_until(pool, |pool| pool.stats().unwrap().running == n_running);
+    wait_until(pool, |pool| pool.stats().running == n_running);
 }
 
 /// Waits until all workers are idle.
 pub(crate) fn wait_until_idle(pool: &Pool) {
     wait_until(pool, |pool| {
         let idle = |worker: &pool::WorkerStats| worker.state == WorkerState::Idle;
-        pool.stats().unwrap().workers.iter().all(idle)
+        pool.stats().workers.iter().all(idle)
     });
 }
 
