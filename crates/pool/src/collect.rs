@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use ipc_core::{Deadline, wire};
+use ipc_core::Deadline;
 use ipc_queue::GetError;
 use proc_core::{ExitStatus, JoinError, Refusal};
 
@@ -223,14 +223,11 @@ impl Engine {
 /// What an answer says.
 fn fate(report: &Report, answer: Parcel) -> Fate {
     match report.what {
-        What::Refusal => {
-            let refusal = answer.unpack().map(wire::decode::<Refusal>);
-            match refusal {
-                Ok(Ok(refusal)) => Fate::Refused(refusal),
-                Ok(Err(error)) => Fate::Lost(error.to_string()),
-                Err(error) => Fate::Lost(error.to_string()),
-            }
-        }
+        What::Refusal => match answer.unpack::<Refusal>() {
+            Ok(Ok(refusal)) => Fate::Refused(refusal),
+            Ok(Err(error)) => Fate::Lost(error.to_string()),
+            Err(error) => Fate::Lost(error.to_string()),
+        },
         _ => Fate::Answered(answer),
     }
 }

@@ -7,7 +7,7 @@ use proc_core::Process;
 
 use crate::dispatch::Give;
 use crate::job::Job;
-use crate::parcel::Freight;
+use crate::parcel::{self, Freight};
 use crate::record::Order;
 
 /// A process that works, and the ways to it.
@@ -31,7 +31,8 @@ impl Employee {
             if self.inbox.len() + n_slots > self.inbox.capacity() {
                 return Give::Full;
             }
-            match job.argument.send(&self.socket, ticket, Deadline::now()) {
+            let handles = job.argument.handles();
+            match parcel::send(&self.socket, ticket, handles, Deadline::now()) {
                 Ok(()) => {}
                 Err(SendError::TimedOut) => return Give::Full,
                 Err(SendError::Io(error)) => return Give::Unsendable(error.to_string()),

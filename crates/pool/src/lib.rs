@@ -50,6 +50,7 @@ mod map;
 mod parcel;
 mod pool;
 mod record;
+mod scratch;
 mod stats;
 mod sys;
 mod task;

@@ -13,8 +13,11 @@ use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use ipc_core::Deadline;
-use ipc_core::wire::{Limits, Message, MessageSocket, RecvError, SendError};
+use ipc_core::wire::{self, DecodeError, EncodeError, Limits, MessageSocket, RecvError, SendError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use crate::scratch::with_scratch;
 use crate::sys;
 
 /// So many bytes of a value go through a ring.
@@ -33,38 +36,51 @@ pub(crate) enum Freight {
     File,
 }
 
-/// A value that is ready to be sent any number of times.
-#[derive(Debug, Default)]
+/// An encoded value that is ready to be sent any number of times, or that was received.
+#[derive(Debug)]
 pub(crate) struct Parcel {
+    /// What goes through the ring.
     bytes: Vec<u8>,
+    /// What goes through the socket.
     handles: Vec<OwnedFd>,
-    is_in_file: bool,
+    freight: Freight,
+}
+
+/// Why a value could not be packed.
+#[derive(Debug)]
+pub(crate) enum PackError {
+    Encode(EncodeError),
+    /// There is no room for its bytes.
+    File(io::Error),
 }
 
 impl Parcel {
-    /// Packs a value; many bytes are moved to a file.
-    pub(crate) fn pack(message: Message) -> io::Result<Self> {
-        let Message { bytes, mut handles } = message;
-        if bytes.len() <= MOST_INLINE {
-            return Ok(Self { bytes, handles, is_in_file: false });
-        }
-        handles.push(sys::file_in_memory(&bytes)?);
-        Ok(Self { bytes: Vec::new(), handles, is_in_file: true })
+    /// Encodes a value.
+    pub(crate) fn pack<T: Serialize>(value: &T) -> Result<Self, PackError> {
+        with_scratch(|scratch| {
+            scratch.clear();
+            let mut handles = wire::encode_into(value, scratch).map_err(PackError::Encode)?;
+            let freight = load(scratch, &mut handles).map_err(PackError::File)?;
+            let bytes = if freight == Freight::File { Vec::new() } else { scratch.to_vec() };
+            Ok(Self { bytes, handles, freight })
+        })
     }
 
     /// Puts together what came through a ring and what came through a socket.
     pub(crate) fn of_parts(freight: Freight, bytes: Vec<u8>, handles: Vec<OwnedFd>) -> Self {
-        Self { bytes, handles, is_in_file: freight == Freight::File }
+        Self { bytes, handles, freight }
     }
 
-    /// Makes the value's message again.
-    pub(crate) fn unpack(self) -> io::Result<Message> {
-        let Self { mut bytes, mut handles, is_in_file } = self;
-        if is_in_file {
-            let file = handles.pop().ok_or(io::ErrorKind::InvalidData)?;
-            bytes = sys::read_whole(file)?;
+    /// Decodes the value; the outer error is that its bytes cannot be had.
+    pub(crate) fn unpack<T: DeserializeOwned>(self) -> io::Result<Result<T, DecodeError>> {
+        let Self { bytes, mut handles, freight } = self;
+        if freight != Freight::File {
+            return Ok(wire::decode_parts(&bytes, handles));
         }
-        Ok(Message { bytes, handles })
+        with_scratch(|scratch| {
+            unload(&mut handles, scratch)?;
+            Ok(wire::decode_parts(scratch, handles))
+        })
     }
 
     /// What goes through the ring.
@@ -72,32 +88,40 @@ impl Parcel {
         &self.bytes
     }
 
-    /// The same, for good.
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+    /// What goes through the socket.
+    pub(crate) fn handles(&self) -> &[OwnedFd] {
+        &self.handles
     }
 
     pub(crate) fn freight(&self) -> Freight {
-        match (self.is_in_file, self.handles.is_empty()) {
-            (true, _) => Freight::File,
-            (false, false) => Freight::Handles,
-            (false, true) => Freight::None,
-        }
+        self.freight
     }
+}
 
-    /// Sends what goes through the socket, if anything does.
-    pub(crate) fn send(
-        &self,
-        socket: &MessageSocket,
-        ticket: u64,
-        deadline: Deadline,
-    ) -> Result<(), SendError> {
-        if self.handles.is_empty() {
-            return Ok(());
-        }
-        let handles: Vec<BorrowedFd<'_>> = self.handles.iter().map(OwnedFd::as_fd).collect();
-        socket.send_parts(&ticket.to_le_bytes(), &handles, deadline)
+/// Puts the bytes of a value into a file, whose handle becomes the last, if they are many.
+pub(crate) fn load(bytes: &[u8], handles: &mut Vec<OwnedFd>) -> io::Result<Freight> {
+    if bytes.len() > MOST_INLINE {
+        handles.push(sys::file_in_memory(bytes)?);
+        return Ok(Freight::File);
     }
+    Ok(if handles.is_empty() { Freight::None } else { Freight::Handles })
+}
+
+/// Reads the bytes of a value from the file that is the last of its handles.
+pub(crate) fn unload(handles: &mut Vec<OwnedFd>, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let file = handles.pop().ok_or(io::ErrorKind::InvalidData)?;
+    sys::read_whole(file, bytes)
+}
+
+/// Sends handles with the ticket of the task that they belong to.
+pub(crate) fn send(
+    socket: &MessageSocket,
+    ticket: u64,
+    handles: &[OwnedFd],
+    deadline: Deadline,
+) -> Result<(), SendError> {
+    let handles: Vec<BorrowedFd<'_>> = handles.iter().map(OwnedFd::as_fd).collect();
+    socket.send_parts(&ticket.to_le_bytes(), &handles, deadline)
 }
 
 /// Receives the handles that belong to a ticket; those of other tickets before it are dropped.
@@ -134,38 +158,45 @@ impl Freight {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
+    use std::os::fd::OwnedFd;
 
     use ipc_core::Deadline;
-    use ipc_core::wire::{Message, MessageSocket};
+    use ipc_core::wire::{Handle, MessageSocket};
 
-    use super::{Freight, MOST_INLINE, Parcel, receive};
+    use super::{Freight, MOST_INLINE, Parcel, receive, send};
 
-    fn value(len: usize, n_handles: usize) -> Message {
-        let handles = (0..n_handles).map(|_| File::open("/dev/null").unwrap().into()).collect();
-        Message { bytes: vec![7; len], handles }
+    type Value = (String, Vec<Handle>);
+
+    fn value(len: usize, n_handles: usize) -> Value {
+        let null = || Handle::from(OwnedFd::from(File::open("/dev/null").unwrap()));
+        ("x".repeat(len), (0..n_handles).map(|_| null()).collect())
     }
 
     #[test]
     fn parcel_of_any_size_arrives_whole_and_can_be_sent_again() {
         for (len, n_handles, freight) in [
-            (MOST_INLINE, 0, Freight::None),
+            (0, 0, Freight::None),
+            (MOST_INLINE - 10, 0, Freight::None),
             (5, 3, Freight::Handles),
-            (MOST_INLINE + 1, 0, Freight::File),
+            (MOST_INLINE, 0, Freight::File),
             (1 << 20, 2, Freight::File),
+            (100, 0, Freight::None),
         ] {
-            let parcel = Parcel::pack(value(len, n_handles)).unwrap();
+            let parcel = Parcel::pack(&value(len, n_handles)).unwrap();
             assert_eq!(parcel.freight(), freight);
             for ticket in [1, 2] {
                 let (left, right) = MessageSocket::pair().unwrap();
-                parcel.send(&left, ticket, Deadline::now()).unwrap();
                 let handles = match freight {
                     Freight::None => Vec::new(),
-                    _ => receive(&right, ticket).unwrap(),
+                    _ => {
+                        send(&left, ticket, parcel.handles(), Deadline::now()).unwrap();
+                        receive(&right, ticket).unwrap()
+                    }
                 };
                 let arrived = Parcel::of_parts(freight, parcel.bytes().to_vec(), handles);
-                let message = arrived.unpack().unwrap();
-                assert_eq!(message.bytes, vec![7; len]);
-                assert_eq!(message.handles.len(), n_handles);
+                let (text, handles): Value = arrived.unpack().unwrap().unwrap();
+                assert!(text == "x".repeat(len));
+                assert_eq!(handles.len(), n_handles);
             }
         }
     }
@@ -173,12 +204,18 @@ mod tests {
     #[test]
     fn parcel_whose_record_never_came_is_dropped() {
         let (left, right) = MessageSocket::pair().unwrap();
-        let parcel = Parcel::pack(value(1, 1)).unwrap();
+        let parcel = Parcel::pack(&value(1, 1)).unwrap();
         for ticket in [3, 4, 5] {
-            parcel.send(&left, ticket, Deadline::now()).unwrap();
+            send(&left, ticket, parcel.handles(), Deadline::now()).unwrap();
         }
         assert_eq!(receive(&right, 5).unwrap().len(), 1);
         drop(left);
         assert!(receive(&right, 6).is_err());
+    }
+
+    #[test]
+    fn parcel_without_the_file_that_it_speaks_of_is_an_error() {
+        let parcel = Parcel::of_parts(Freight::File, Vec::new(), Vec::new());
+        assert!(parcel.unpack::<Value>().is_err());
     }
 }

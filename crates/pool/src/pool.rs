@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use ipc_core::{Deadline, wire};
+use ipc_core::Deadline;
 use proc_core::Function;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,7 +19,7 @@ use crate::job::{Job, Known};
 use crate::keeper;
 use crate::mailbox::Mailbox;
 use crate::map::{Batch, Imap, ImapUnordered};
-use crate::parcel::Parcel;
+use crate::parcel::{PackError, Parcel};
 use crate::stats::Stats;
 use crate::task::Task;
 
@@ -351,9 +351,10 @@ impl Pool {
         index: usize,
         mailbox: &Arc<Mailbox>,
     ) -> Result<(), PoolError> {
-        let argument = wire::encode(argument).map_err(PoolError::Argument)?;
-        let argument =
-            Parcel::pack(argument).map_err(PoolError::system("make room for the argument"))?;
+        let argument = Parcel::pack(argument).map_err(|error| match error {
+            PackError::Encode(error) => PoolError::Argument(error),
+            PackError::File(error) => PoolError::System { action: "make a file in memory", error },
+        })?;
         let (known, mailbox) = (Arc::clone(known), Arc::clone(mailbox));
         self.engine.submit(Job { known, argument, index, mailbox, n_deaths: 0 })
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipc_core::Deadline;
-use proc_core::{Function, Outcome};
+use proc_core::Outcome;
 use serde::de::DeserializeOwned;
 
 use crate::engine::Engine;
@@ -124,8 +124,8 @@ impl<R> fmt::Debug for Task<R> {
 pub(crate) fn result<R: DeserializeOwned>(fate: Fate) -> Result<R, TaskError> {
     match fate {
         Fate::Answered(answer) => {
-            let message = answer.unpack().map_err(|error| TaskError::Lost(error.to_string()))?;
-            match Function::outcome(message).map_err(TaskError::Decode)? {
+            let outcome = answer.unpack().map_err(|error| TaskError::Lost(error.to_string()))?;
+            match outcome.map_err(TaskError::Decode)? {
                 Outcome::Returned(value) => Ok(value),
                 Outcome::Panicked(panic) => Err(TaskError::Panicked(panic)),
                 Outcome::Unsendable(reason) => Err(TaskError::Unsendable(reason)),

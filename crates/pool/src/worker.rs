@@ -1,6 +1,8 @@
 //! What a worker does all its life.
 
 use std::io::{self, Write as _};
+use std::mem;
+use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use ipc_core::wire::{self, Message, MessageSocket, SendError};
@@ -11,8 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::board::Board;
 use crate::find;
-use crate::parcel::{self, Freight, Parcel};
+use crate::parcel::{self, Freight};
 use crate::record::{Order, Report, What};
+use crate::scratch::MOST_KEPT;
 use crate::sys;
 
 /// What a worker is started with.
@@ -34,12 +37,17 @@ pub(crate) struct Seat {
 #[derive(Debug)]
 struct Worker {
     place: usize,
-    inbox: ByteQueue,
     outbox: ByteQueue,
     board: Board,
     socket: MessageSocket,
     /// The functions called so far, the last one first.
     known: Vec<(Vec<u8>, Callable)>,
+    /// Room for the bytes of an argument that came in a file.
+    argument: Vec<u8>,
+    /// Room for the bytes of an answer.
+    answer: Vec<u8>,
+    /// Room for a record whose bytes go in a file.
+    record: Vec<u8>,
 }
 
 /// Whether a worker can go on.
@@ -50,67 +58,85 @@ enum Fit {
     No,
 }
 
+/// Why a worker does not run a task.
+#[derive(Debug)]
+struct Refused {
+    refusal: Refusal,
+    /// Whether it can run others.
+    fit: Fit,
+}
+
 /// Runs tasks until the parent closes the inbox.
 ///
 /// A worker that cannot go on just ends: the parent sees it, and nothing is lost that the worker
 /// had not begun.
 pub(crate) fn work(seat: Seat) {
-    let Some(mut worker) = Worker::sit_down(seat) else { return };
-    while let Ok(record) = worker.inbox.get() {
-        if worker.serve(record) == Fit::No {
+    let Seat { place, inbox, outbox, board, socket } = seat;
+    let Some(mut worker) = Worker::sit_down(place, outbox, board, socket) else { return };
+    let mut record = Vec::new();
+    while inbox.get_into(&mut record, Deadline::NEVER).is_ok() {
+        // An empty record is the keeper's, taking its seat at the inbox.
+        if !record.is_empty() && worker.serve(&record) == Fit::No {
             return;
         }
     }
 }
 
 impl Worker {
-    fn sit_down(seat: Seat) -> Option<Self> {
-        let Seat { place, inbox, outbox, board, socket } = seat;
+    fn sit_down(
+        place: u32,
+        outbox: ByteQueue,
+        board: Segment,
+        socket: MessageSocket,
+    ) -> Option<Self> {
         // A program that is interrupted decides for its pool: its workers get the signal too.
         sys::shrug_off_interrupts().ok()?;
         let place = usize::try_from(place).ok()?;
         let board = Board::open(board, place).ok()?;
         board.say_ready(place);
-        Some(Self { place, inbox, outbox, board, socket, known: Vec::new() })
+        let (argument, answer, record) = Default::default();
+        Some(Self { place, outbox, board, socket, known: Vec::new(), argument, answer, record })
     }
 
-    fn serve(&mut self, record: Vec<u8>) -> Fit {
-        if record.is_empty() {
-            // The keeper, taking its seat at the inbox.
-            return Fit::Yes;
-        }
-        let Some(order) = Order::read(&record) else { return Fit::No };
-        let (ticket, freight) = (order.ticket, order.freight);
+    /// Does what a record says, and reports what came of it.
+    fn serve(&mut self, record: &[u8]) -> Fit {
+        let Some(order) = Order::read(record) else { return Fit::No };
         // From here on the task is in our hands: if we die, it is this one that goes with us.
-        self.board.say_begun(self.place, ticket);
+        self.board.say_begun(self.place, order.ticket);
         let began = Instant::now();
-        let callable = self.find(order.function);
-        let argument_len = order.argument.len();
-        let handles = match freight {
-            Freight::None => Vec::new(),
-            Freight::Handles | Freight::File => match parcel::receive(&self.socket, ticket) {
-                Ok(handles) => handles,
-                Err(error) => {
-                    let refusal = Refusal::Argument(error.to_string());
-                    // What comes next through the socket cannot be trusted.
-                    let _either_way = self.answer(What::Refusal, encode(&refusal), ticket, 0);
-                    return Fit::No;
-                }
-            },
-        };
-        let mut bytes = record;
-        bytes.truncate(argument_len);
-        let argument = Parcel::of_parts(freight, bytes, handles).unpack();
-        let argument = argument.map_err(|error| Refusal::Argument(error.to_string()));
-        let answer = callable.and_then(|callable| callable.call(argument?));
+        let answer = self.run(&order);
         // What the task wrote must not wait for the next one, which may be long in coming. Nobody
         // can be told if it cannot be written.
         let _flushed = io::stdout().flush();
         let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         match answer {
-            Ok(answer) => self.answer(What::Outcome, answer, ticket, nanos),
-            Err(refusal) => self.answer(What::Refusal, encode(&refusal), ticket, nanos),
+            Ok(answer) => self.answer(What::Outcome, answer, order.ticket, nanos),
+            Err(Refused { refusal, fit }) => {
+                let answered = self.answer(What::Refusal, encode(&refusal), order.ticket, nanos);
+                if fit == Fit::No { Fit::No } else { answered }
+            }
         }
+    }
+
+    fn run(&mut self, order: &Order<'_>) -> Result<Message, Refused> {
+        // First of all its parcel is taken, so that the next one's is next.
+        let mut handles = match order.freight {
+            Freight::None => Vec::new(),
+            Freight::Handles | Freight::File => parcel::receive(&self.socket, order.ticket)
+                // What comes next through the socket cannot be trusted.
+                .map_err(|error| Refused::argument(&error, Fit::No))?,
+        };
+        let callable = self.find(order.function)?;
+        let mut bytes = order.argument;
+        if order.freight == Freight::File {
+            parcel::unload(&mut handles, &mut self.argument)
+                .map_err(|error| Refused::argument(&error, Fit::Yes))?;
+            bytes = &self.argument;
+        }
+        let room = mem::take(&mut self.answer);
+        let answer = callable.call_into(bytes, handles, room)?;
+        keep(&mut self.argument);
+        Ok(answer)
     }
 
     /// The function with this name, found before or found now.
@@ -127,29 +153,59 @@ impl Worker {
     }
 
     /// Sends what came of a task: its parcel first, then its record.
-    fn answer(&self, what: What, answer: Message, ticket: u64, nanos: u64) -> Fit {
-        let packed = Parcel::pack(answer);
-        let sent = packed.map_err(SendError::Io).and_then(|parcel| {
-            parcel.send(&self.socket, ticket, Deadline::NEVER)?;
-            Ok(parcel)
-        });
-        let (parcel, fit) = match sent {
-            Ok(parcel) => (parcel, Fit::Yes),
+    fn answer(&mut self, what: What, answer: Message, ticket: u64, nanos: u64) -> Fit {
+        let Message { mut bytes, mut handles } = answer;
+        let sent = self.send(&bytes, &mut handles, ticket);
+        let (freight, fit) = match sent {
+            Ok(freight) => (freight, Fit::Yes),
             Err(error) => {
-                let outcome = Outcome::<()>::Unsendable(error.to_string());
-                let parcel = Parcel::of_parts(Freight::None, encode(&outcome).bytes, Vec::new());
+                bytes = encode(&Outcome::<()>::Unsendable(error.to_string())).bytes;
                 // Nothing more can be sent through a socket with half a message in it.
                 let is_torn = matches!(error, SendError::Torn);
-                (parcel, if is_torn { Fit::No } else { Fit::Yes })
+                (Freight::None, if is_torn { Fit::No } else { Fit::Yes })
             }
         };
-        let freight = parcel.freight();
-        let mut record = parcel.into_bytes();
-        Report { what, place: self.place, ticket, nanos, freight }.write(&mut record);
-        match self.outbox.put(&record) {
-            Ok(()) => fit,
-            Err(_) => Fit::No,
+        let report = Report { what, place: self.place, ticket, nanos, freight };
+        let record = if freight == Freight::File { &mut self.record } else { &mut bytes };
+        report.write(record);
+        let put = self.outbox.put(record).is_ok();
+        self.record.clear();
+        bytes.clear();
+        keep(&mut bytes);
+        self.answer = bytes;
+        if put { fit } else { Fit::No }
+    }
+
+    fn send(
+        &self,
+        bytes: &[u8],
+        handles: &mut Vec<OwnedFd>,
+        ticket: u64,
+    ) -> Result<Freight, SendError> {
+        let freight = parcel::load(bytes, handles)?;
+        if freight != Freight::None {
+            parcel::send(&self.socket, ticket, handles, Deadline::NEVER)?;
         }
+        Ok(freight)
+    }
+}
+
+impl Refused {
+    fn argument(error: &impl ToString, fit: Fit) -> Self {
+        Self { refusal: Refusal::Argument(error.to_string()), fit }
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, fit: Fit::Yes }
+    }
+}
+
+/// Lets memory go that is too much to keep.
+fn keep(bytes: &mut Vec<u8>) {
+    if bytes.capacity() > MOST_KEPT {
+        *bytes = Vec::new();
     }
 }
 

@@ -1,5 +1,7 @@
 //! One call in the child: from the encoded argument to the encoded result.
 
+use std::os::fd::OwnedFd;
+
 use ipc_core::wire::{self, DecodeError, EncodeError, Message};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -48,29 +50,44 @@ pub(crate) struct Answer {
 /// As a Rust program ends that panicked.
 const EXIT_PANICKED: i32 = 101;
 
+/// An encoded argument, and room for the answer.
+#[derive(Debug)]
+pub(crate) struct Input<'b> {
+    pub(crate) bytes: &'b [u8],
+    pub(crate) handles: Vec<OwnedFd>,
+    /// An empty vector, whose memory the answer is to have.
+    pub(crate) room: Vec<u8>,
+}
+
 /// Decodes the argument, says that it is accepted, calls the function, and encodes the result.
 pub(crate) fn run<A, R>(
     function: impl FnOnce(A) -> R,
-    argument: Message,
+    input: Input<'_>,
     accept: &mut dyn FnMut(),
 ) -> Result<Answer, Refusal>
 where
     A: DeserializeOwned,
     R: Serialize,
 {
-    let decoded = PanicInfo::catch(|| wire::decode::<A>(argument));
+    let Input { bytes, handles, room } = input;
+    let decoded = PanicInfo::catch(|| wire::decode_parts::<A>(bytes, handles));
     let argument = decoded
         .map_err(|panic| Refusal::Argument(panic.to_string()))?
         .map_err(|error| Refusal::Argument(error.to_string()))?;
     accept();
-    Ok(run_inherited(|| function(argument)))
+    Ok(run_into(room, || function(argument)))
 }
 
 /// Calls a function that needs no argument, and encodes the result.
 pub(crate) fn run_inherited<R: Serialize>(function: impl FnOnce() -> R) -> Answer {
+    run_into(Vec::new(), function)
+}
+
+fn run_into<R: Serialize>(room: Vec<u8>, function: impl FnOnce() -> R) -> Answer {
     let encoded = PanicInfo::catch(|| {
         let returned = Outcome::Returned(function());
-        wire::encode(&returned)
+        let mut bytes = room;
+        wire::encode_into(&returned, &mut bytes).map(|handles| Message { bytes, handles })
     });
     match encoded {
         Ok(Ok(message)) => Answer { message, exit_code: 0 },

@@ -21,11 +21,10 @@
 
 use std::any::type_name;
 
-use ipc_core::wire::Message;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::call::{self, Answer, Refusal};
+use crate::call::{self, Answer, Input, Refusal};
 use crate::fingerprint::Fingerprint;
 use crate::sys::image;
 
@@ -54,7 +53,7 @@ pub(crate) struct Resolved {
 /// # Safety
 ///
 /// The function must be of the type for which the descriptor that holds this was made.
-type Run = unsafe fn(*const (), Message, &mut dyn FnMut()) -> Result<Answer, Refusal>;
+type Run = unsafe fn(*const (), Input<'_>, &mut dyn FnMut()) -> Result<Answer, Refusal>;
 
 /// What the compiler knows of a function's types, in a static of the program.
 #[derive(Debug)]
@@ -125,11 +124,11 @@ impl Resolved {
     /// Decodes the argument, says that it is accepted, and calls the function with it.
     pub(crate) fn call(
         self,
-        argument: Message,
+        input: Input<'_>,
         accept: &mut dyn FnMut(),
     ) -> Result<Answer, Refusal> {
         // SAFETY: `resolve` found that the function has the type that the descriptor is for.
-        unsafe { (self.run)(self.function, argument, accept) }
+        unsafe { (self.run)(self.function, input, accept) }
     }
 }
 
@@ -146,13 +145,13 @@ fn is_code(address: u64) -> bool {
 /// `function` must be a function from `A` to `R`.
 unsafe fn run<A: DeserializeOwned, R: Serialize>(
     function: *const (),
-    argument: Message,
+    input: Input<'_>,
     accept: &mut dyn FnMut(),
 ) -> Result<Answer, Refusal> {
     #[expect(clippy::disallowed_methods, reason = "the only way to a function from an address")]
     // SAFETY: it is the address of such a function (duty of the caller).
     let function = unsafe { std::mem::transmute::<*const (), fn(A) -> R>(function) };
-    call::run(function, argument, accept)
+    call::run(function, input, accept)
 }
 
 fn signature<A, R>() -> u128 {

@@ -3,12 +3,13 @@
 #![expect(unsafe_code, reason = "passes on the duty that a name be what it says")]
 
 use std::fmt;
+use std::os::fd::OwnedFd;
 
 use ipc_core::wire::{DecodeError, Message};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::call::{self, Outcome, Refusal};
+use crate::call::{self, Input, Outcome, Refusal};
 use crate::entry::{Entry, Resolved};
 
 /// A function of this program, as it is named to another process that runs the same program.
@@ -85,7 +86,22 @@ impl Callable {
     ///
     /// [`Refusal::Argument`] if the argument could not be decoded; then the function was not called.
     pub fn call(&self, argument: Message) -> Result<Message, Refusal> {
-        self.0.call(argument, &mut || ()).map(|answer| answer.message)
+        self.call_into(&argument.bytes, argument.handles, Vec::new())
+    }
+
+    /// The same for an argument that is not in a [`Message`], and with memory that the caller uses
+    /// again and again: the answer's bytes are put into `room`, an empty vector.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    pub fn call_into(
+        &self,
+        bytes: &[u8],
+        handles: Vec<OwnedFd>,
+        room: Vec<u8>,
+    ) -> Result<Message, Refusal> {
+        self.0.call(Input { bytes, handles, room }, &mut || ()).map(|answer| answer.message)
     }
 }
 

@@ -1,5 +1,7 @@
 //! From the wire; trusts nothing.
 
+use std::os::fd::OwnedFd;
+
 use serde::de::DeserializeOwned;
 
 use super::codec::{Codec, Postcard};
@@ -14,8 +16,20 @@ use super::scope::Guard;
 /// Each way in which a message can be no such value has a variant of [`DecodeError`]. All its
 /// descriptors are closed then.
 pub fn decode<T: DeserializeOwned>(message: Message) -> Result<T, DecodeError> {
-    let scope = Guard::hand(message.handles);
-    let result = take_whole(&message.bytes);
+    decode_parts(&message.bytes, message.handles)
+}
+
+/// Turns bytes and handles that are not in a [`Message`] into a value.
+///
+/// # Errors
+///
+/// As [`decode`].
+pub fn decode_parts<T: DeserializeOwned>(
+    bytes: &[u8],
+    handles: Vec<OwnedFd>,
+) -> Result<T, DecodeError> {
+    let scope = Guard::hand(handles);
+    let result = take_whole(bytes);
     // What a handle was refused for says more than the codec's error that came of it.
     let count = scope.left_over()?;
     let value = result?;

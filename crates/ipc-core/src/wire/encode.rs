@@ -28,14 +28,32 @@ pub struct Message {
 /// [`EncodeError::Duplicate`] if the process has too many descriptors for a duplicate, and
 /// [`EncodeError::Value`] if the value's own `Serialize` fails. Nothing stays open.
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Message, EncodeError> {
-    let scope = Guard::gather();
     let mut bytes = Vec::new();
-    let result = Postcard::append(value, &mut bytes);
+    let handles = encode_into(value, &mut bytes)?;
+    Ok(Message { bytes, handles })
+}
+
+/// Appends a value's bytes to `bytes`, memory that the caller uses again and again, and returns its
+/// handles.
+///
+/// # Errors
+///
+/// As [`encode`]; `bytes` is as it was then.
+pub fn encode_into<T: Serialize + ?Sized>(
+    value: &T,
+    bytes: &mut Vec<u8>,
+) -> Result<Vec<OwnedFd>, EncodeError> {
+    let scope = Guard::gather();
+    let len = bytes.len();
+    let result = Postcard::append(value, bytes);
     // What a handle was refused for says more than the codec's error that came of it. And a value
     // may have swallowed the refusal: then it must not pass for whole.
-    let handles = scope.gathered()?;
-    result.map_err(EncodeError::Value)?;
-    Ok(Message { bytes, handles })
+    let gathered = scope.gathered();
+    let outcome = gathered.and_then(|handles| result.map(|()| handles).map_err(EncodeError::Value));
+    if outcome.is_err() {
+        bytes.truncate(len);
+    }
+    outcome
 }
 
 /// Appends a value without handles to `bytes`, for places that can carry nothing else.

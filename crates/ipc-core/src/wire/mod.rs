@@ -41,8 +41,8 @@ mod socket;
 mod turn;
 
 pub use codec::{Codec, CodecError, Postcard};
-pub use decode::{decode, decode_plain};
-pub use encode::{Message, encode, encode_plain};
+pub use decode::{decode, decode_parts, decode_plain};
+pub use encode::{Message, encode, encode_into, encode_plain};
 pub use error::{DecodeError, EncodeError, RecvError, SendError};
 pub use frame::Limits;
 pub use handle::{Handle, deserialize_fd, file, owned_fd, reject, serialize_fd};

@@ -33,19 +33,18 @@ pub(crate) fn file_in_memory(bytes: &[u8]) -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-/// Reads all of a file, from its beginning and without moving its position.
+/// Reads all of a file into `bytes`, in place of what was there, without moving its position.
 ///
 /// # References
 ///
 /// - POSIX `pread`
-pub(crate) fn read_whole(file: OwnedFd) -> io::Result<Vec<u8>> {
+pub(crate) fn read_whole(file: OwnedFd, bytes: &mut Vec<u8>) -> io::Result<()> {
     let file = File::from(file);
     let len = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(len).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    let more = len.saturating_sub(bytes.len());
+    bytes.try_reserve_exact(more).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
     bytes.resize(len, 0);
-    file.read_exact_at(&mut bytes, 0)?;
-    Ok(bytes)
+    file.read_exact_at(bytes, 0)
 }
 
 /// Something to ring that a `poll` can wait for.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ipc_core::Deadline;
 use ipc_core::wire::{Limits, Message, MessageSocket};
 
-use crate::call::{Answer, Refusal};
+use crate::call::{Answer, Input, Refusal};
 use crate::current::{self, Introduction};
 use crate::entry::Entry;
 use crate::fork::flush_stdout;
@@ -81,7 +81,11 @@ pub(super) fn call(
     entry: &Entry,
     argument: Message,
 ) -> impl FnOnce(&mut dyn FnMut()) -> Result<Answer, Refusal> {
-    move |accept| entry.resolve()?.call(argument, accept)
+    move |accept| {
+        let Message { bytes, handles } = argument;
+        let input = Input { bytes: &bytes, handles, room: Vec::new() };
+        entry.resolve()?.call(input, accept)
+    }
 }
 
 /// Does the work that this process was started for, and returns the code to end with.
