@@ -20,6 +20,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -82,8 +83,17 @@ struct Total {
     bytes: u64,
 }
 
-fn main() -> Result<()> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("wordcount: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<()> {
     let start = Instant::now();
     let mut total = Total::default();
     let files = total.find_files(&options.paths);
@@ -112,7 +122,7 @@ fn main() -> Result<()> {
         Ok::<(), Box<dyn Error + Send + Sync>>(())
     })?;
     bar.finish_and_clear();
-    total.print(&options, pool.stats().replaced, start.elapsed());
+    total.print(options, pool.stats().replaced, start.elapsed());
     Ok(())
 }
 

@@ -166,5 +166,6 @@ fn options_that_make_no_sense_are_refused() {
         let output = run(args, Path::new("."));
         assert!(!output.status.success(), "{args:?}");
         assert!(output.stdout.is_empty());
+        assert!(!output.stderr.is_empty());
     }
 }

@@ -88,7 +88,7 @@ impl Default for Builder {
 
 impl Builder {
     /// The greatest number of workers that a pool can have.
-    pub const MOST_WORKERS: usize = 4096;
+    pub const MOST_WORKERS: usize = 1024;
 
     /// A pool with a worker for each usable processor, whose tasks do not run again.
     pub const fn new() -> Self {

@@ -33,7 +33,9 @@ use crate::task::Task;
 ///
 /// A pool can be used from many threads at a time. Workers ignore `SIGINT`: whether Ctrl-C ends the
 /// program is the program's decision, and its workers end with it. What a worker prints without a
-/// newline is written when its task ends.
+/// newline is written when its task ends. Workers come from the fork server
+/// ([`Start::ForkServer`](proc_core::Start::ForkServer)), so their environment, working directory and
+/// limits are those that this process had when it used that for the first time.
 ///
 /// # Process death
 ///

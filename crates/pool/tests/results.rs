@@ -4,6 +4,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
@@ -74,6 +75,30 @@ fn join_with_a_timeout_gives_the_result_later_if_it_is_not_there_yet() {
     gate.open(1);
     assert!(task.join().unwrap() > 0);
     assert!(task.is_ready());
+}
+
+#[test]
+fn more_threads_than_queues_have_seats_can_use_a_pool() {
+    const N_THREADS: u64 = 700;
+    let _watchdog = watch("many threads");
+    let pool = pool(2);
+    let barrier = Barrier::new(usize::try_from(N_THREADS).unwrap());
+    thread::scope(|scope| {
+        for n in 0..N_THREADS {
+            let (pool, barrier) = (&pool, &barrier);
+            let thread = thread::Builder::new().stack_size(128 << 10);
+            let work = move || {
+                // All are there at a time, so that nobody gives a seat back.
+                for x in [n, n + 1] {
+                    assert_eq!(pool.call(square, x).unwrap(), square(x));
+                    barrier.wait();
+                }
+                assert_eq!(pool.map(square, n..n + 3).unwrap().len(), 3);
+            };
+            thread.spawn_scoped(scope, work).unwrap();
+        }
+    });
+    assert_eq!(pool.call(square, 2).unwrap(), 4);
 }
 
 #[test]
