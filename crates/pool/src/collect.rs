@@ -189,6 +189,11 @@ impl Engine {
     fn ended(&self, place: usize, incarnation: u64) {
         let said = self.board.read(place);
         let mut state = self.lock();
+        // A death is a fact from the kernel: a record alone may be a worker's own invention.
+        let worker = state.dispatch.worker(place);
+        if worker.is_some_and(|worker| worker.process.is_alive()) {
+            return;
+        }
         let Some(gone) = state.dispatch.died(place, incarnation, said) else { return };
         let came_to_work = said != Said::Nothing;
         state.n_failed_starts = if came_to_work { 0 } else { state.n_failed_starts + 1 };

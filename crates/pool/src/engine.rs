@@ -232,7 +232,8 @@ impl Engine {
             // Before, in case that the ring is full; and after.
             self.lead.have_looked();
             let put = self.outbox.put_timeout(&record, LOOK_AGAIN);
-            if !put.is_err_and(|error| error.is_full()) {
+            // Once the pool is over, nobody waits for reports, and some worker may hold up the ring.
+            if !put.is_err_and(|error| error.is_full()) || self.lock().phase == Phase::Over {
                 break;
             }
         }

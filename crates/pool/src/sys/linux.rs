@@ -8,7 +8,7 @@
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::time::Duration;
 
 use ipc_core::Deadline;
@@ -40,12 +40,20 @@ pub(crate) fn file_in_memory(bytes: &[u8]) -> io::Result<OwnedFd> {
 /// - POSIX `pread`
 pub(crate) fn read_whole(file: OwnedFd, bytes: &mut Vec<u8>) -> io::Result<()> {
     let file = File::from(file);
-    let len = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+    let metadata = file.metadata()?;
+    // A file with holes can claim any length. What its sender really has in memory, we can have too.
+    if !metadata.is_file() || metadata.blocks().saturating_mul(BLOCK) < metadata.len() {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let len = usize::try_from(metadata.len()).map_err(io::Error::other)?;
     let more = len.saturating_sub(bytes.len());
     bytes.try_reserve_exact(more).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
     bytes.resize(len, 0);
     file.read_exact_at(bytes, 0)
 }
+
+/// What `stat` counts room in.
+const BLOCK: u64 = 512;
 
 /// Something to ring that a `poll` can wait for.
 #[derive(Debug)]

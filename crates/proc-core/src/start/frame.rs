@@ -15,6 +15,7 @@
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt as _;
 
 use ipc_core::wire::{self, Message};
 use serde::de::DeserializeOwned;
@@ -144,13 +145,23 @@ impl<T> Parcel<T> {
     }
 }
 
+/// Reads a value that came in a file: one that is as large as it says, whoever sent it.
 fn read_all(mut file: File) -> io::Result<Vec<u8>> {
-    let len = file.metadata()?.len();
-    let mut bytes = Vec::with_capacity(usize::try_from(len).map_err(io::Error::other)?);
+    let metadata = file.metadata()?;
+    // A file with holes can claim any length. What its sender really has in memory, we can have too.
+    if !metadata.is_file() || metadata.blocks().saturating_mul(BLOCK) < metadata.len() {
+        return Err(malformed("the file of a value has holes"));
+    }
+    let mut bytes = Vec::new();
+    let len = usize::try_from(metadata.len()).map_err(io::Error::other)?;
+    bytes.try_reserve_exact(len).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
     file.rewind()?;
-    file.read_to_end(&mut bytes)?;
+    file.take(metadata.len()).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
+
+/// What `stat` counts room in.
+const BLOCK: u64 = 512;
 
 fn malformed(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
