@@ -8,6 +8,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ipc_core::wire::Handle;
 use pool::{Pool, PoolError, Retry, TaskError};
 use testkit::leaks::Snapshot;
 use testkit::seed::Rng;
@@ -26,6 +27,10 @@ fn main() -> ExitCode {
         ("parent killed at any moment leaves nobody", parent_killed_at_any_moment_leaves_nobody),
         ("copy of the process has no pool", copy_of_the_process_has_no_pool),
         ("pool that cannot start leaves nothing", pool_that_cannot_start_leaves_nothing),
+        (
+            "result that cannot be received is lost alone",
+            result_that_cannot_be_received_is_lost_alone,
+        ),
         ("pool whose workers cannot start says so", pool_whose_workers_cannot_start_says_so),
     ])
 }
@@ -216,6 +221,31 @@ fn pool_whose_workers_cannot_start_says_so() -> Outcome {
     assert!(matches!(error.reason(), PoolError::NoWorkers(_)), "{error}");
     limit_descriptors(1024);
     drop((pool, gate, running, queued));
+    check(&before);
+    Ok(Report::PASSED)
+}
+
+fn result_that_cannot_be_received_is_lost_alone() -> Outcome {
+    let before = warm_up();
+    let pool = pool(1);
+    let gate = Gate::new();
+    let large = |gate: Handle| pass(gate).to_string().repeat(1 << 18);
+    let task = pool.submit(large, gate.handle()).map_err(|error| error.to_string())?;
+    wait_until_running(&pool, 1);
+    // There is no descriptor for the file that the result comes in.
+    limit_descriptors(3);
+    gate.open(1);
+    match task.join() {
+        Err(TaskError::Lost(reason)) => assert!(reason.contains("descriptors"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+    limit_descriptors(1024);
+    assert_eq!(pool.call(square, 3)?, 9);
+    // What comes through that worker's socket could not be trusted any more.
+    wait_until(&pool, |pool| pool.stats().replaced == 1);
+    gate.open(1);
+    assert!(pool.call(large, gate.handle())?.len() >= 1 << 18);
+    drop((pool, task, gate));
     check(&before);
     Ok(Report::PASSED)
 }
