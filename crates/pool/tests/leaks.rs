@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use pool::{Pool, PoolError, Retry, TaskError};
 use testkit::leaks::Snapshot;
-use testkit::{Counter, Outcome, Report, SharedArena, child, clock};
+use testkit::seed::Rng;
+use testkit::{Counter, Outcome, Report, SharedArena, child, clock, full};
 
 use common::{Gate, pass, pool, square, wait_until, wait_until_idle, wait_until_running};
 
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         ("joined pool leaves nothing", joined_pool_leaves_nothing),
         ("replaced workers leave nothing", replaced_workers_leave_nothing),
         ("killed parent leaves no worker", killed_parent_leaves_no_worker),
+        ("parent killed at any moment leaves nobody", parent_killed_at_any_moment_leaves_nobody),
         ("copy of the process has no pool", copy_of_the_process_has_no_pool),
         ("pool that cannot start leaves nothing", pool_that_cannot_start_leaves_nothing),
         ("pool whose workers cannot start says so", pool_whose_workers_cannot_start_says_so),
@@ -117,6 +119,27 @@ fn killed_parent_leaves_no_worker() -> Outcome {
     }
     drop((parent, pids));
     before.assert_none();
+    Ok(Report::PASSED)
+}
+
+fn parent_killed_at_any_moment_leaves_nobody() -> Outcome {
+    let mut rng = Rng::of_run("moments");
+    for _ in 0..if full() { 1_000 } else { 30 } {
+        let mut parent = child::fork(|| {
+            let pool = Pool::builder().workers(2).on_worker_death(Retry::always()).build().unwrap();
+            for (n, result) in pool.imap_unordered(square, 0..).enumerate() {
+                result.unwrap();
+                if n % 1_000 == 0 {
+                    pool.kill_worker(n / 1_000 % 2).unwrap();
+                }
+            }
+            0
+        });
+        clock::pause(rng.duration(Duration::ZERO..Duration::from_millis(25)));
+        parent.kill();
+        parent.wait();
+    }
+    // Those whose parent is dead are the runner's now, which fails the scenario if any lives on.
     Ok(Report::PASSED)
 }
 
