@@ -7,6 +7,13 @@
 #![cfg(ipc_loom)]
 #![expect(dead_code, reason = "the models use a part of the ring's moves")]
 #![expect(unsafe_code, reason = "loom's cells give raw pointers, and check what is done with them")]
+#![expect(clippy::arc_with_non_send_sync, reason = "loom's threads are one thread's coroutines")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that talks and that fails"
+)]
 
 #[path = "../src/ring/mod.rs"]
 mod ring;

@@ -61,10 +61,12 @@ impl<M: Memory> Ring<'_, M> {
     /// The caller has the alarm pending.
     #[inline]
     pub(crate) fn put(self, me: Owner, span: u32, patience: Patience) -> Result<Claim, Refused> {
-        if span == 1
-            && let Some(Ok(claim)) = self.quick_claim_put(me)
-        {
-            return Ok(claim);
+        if span == 1 {
+            match self.quick_claim_put(me) {
+                Some(Ok(claim)) => return Ok(claim),
+                Some(Err(Blocked::Closed)) => return Err(Refused::Closed),
+                _ => {}
+            }
         }
         self.put_slowly(me, span, patience)
     }
