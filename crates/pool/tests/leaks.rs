@@ -8,9 +8,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ipc_core::wire::Handle;
 use pool::{Pool, PoolError, Retry, TaskError};
 use testkit::leaks::Snapshot;
-use testkit::{Counter, Outcome, Report, SharedArena, child, clock};
+use testkit::seed::Rng;
+use testkit::{Counter, Outcome, Report, SharedArena, child, clock, full};
 
 use common::{Gate, pass, pool, square, wait_until, wait_until_idle, wait_until_running};
 
@@ -22,8 +24,13 @@ fn main() -> ExitCode {
         ("joined pool leaves nothing", joined_pool_leaves_nothing),
         ("replaced workers leave nothing", replaced_workers_leave_nothing),
         ("killed parent leaves no worker", killed_parent_leaves_no_worker),
+        ("parent killed at any moment leaves nobody", parent_killed_at_any_moment_leaves_nobody),
         ("copy of the process has no pool", copy_of_the_process_has_no_pool),
         ("pool that cannot start leaves nothing", pool_that_cannot_start_leaves_nothing),
+        (
+            "result that cannot be received is lost alone",
+            result_that_cannot_be_received_is_lost_alone,
+        ),
         ("pool whose workers cannot start says so", pool_whose_workers_cannot_start_says_so),
     ])
 }
@@ -120,6 +127,27 @@ fn killed_parent_leaves_no_worker() -> Outcome {
     Ok(Report::PASSED)
 }
 
+fn parent_killed_at_any_moment_leaves_nobody() -> Outcome {
+    let mut rng = Rng::of_run("moments");
+    for _ in 0..if full() { 1_000 } else { 30 } {
+        let mut parent = child::fork(|| {
+            let pool = Pool::builder().workers(2).on_worker_death(Retry::always()).build().unwrap();
+            for (n, result) in pool.imap_unordered(square, 0..).enumerate() {
+                result.unwrap();
+                if n % 1_000 == 0 {
+                    pool.kill_worker(n / 1_000 % 2).unwrap();
+                }
+            }
+            0
+        });
+        clock::pause(rng.duration(Duration::ZERO..Duration::from_millis(25)));
+        parent.kill();
+        parent.wait();
+    }
+    // Those whose parent is dead are the runner's now, which fails the scenario if any lives on.
+    Ok(Report::PASSED)
+}
+
 fn sleep_for_ever(_: ()) {
     loop {
         clock::pause(Duration::from_secs(1000));
@@ -193,6 +221,31 @@ fn pool_whose_workers_cannot_start_says_so() -> Outcome {
     assert!(matches!(error.reason(), PoolError::NoWorkers(_)), "{error}");
     limit_descriptors(1024);
     drop((pool, gate, running, queued));
+    check(&before);
+    Ok(Report::PASSED)
+}
+
+fn result_that_cannot_be_received_is_lost_alone() -> Outcome {
+    let before = warm_up();
+    let pool = pool(1);
+    let gate = Gate::new();
+    let large = |gate: Handle| pass(gate).to_string().repeat(1 << 18);
+    let task = pool.submit(large, gate.handle()).map_err(|error| error.to_string())?;
+    wait_until_running(&pool, 1);
+    // There is no descriptor for the file that the result comes in.
+    limit_descriptors(3);
+    gate.open(1);
+    match task.join() {
+        Err(TaskError::Lost(reason)) => assert!(reason.contains("descriptors"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+    limit_descriptors(1024);
+    assert_eq!(pool.call(square, 3)?, 9);
+    // What comes through that worker's socket could not be trusted any more.
+    wait_until(&pool, |pool| pool.stats().replaced == 1);
+    gate.open(1);
+    assert!(pool.call(large, gate.handle())?.len() >= 1 << 18);
+    drop((pool, task, gate));
     check(&before);
     Ok(Report::PASSED)
 }
