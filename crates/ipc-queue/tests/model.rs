@@ -463,3 +463,29 @@ fn a_long_message_is_whole_and_its_dead_getter_holds_up_nobody() {
         died
     });
 }
+
+#[test]
+fn a_long_put_that_finds_no_room_lets_a_short_one_go_first() {
+    explore(|| {
+        let words = Words::new(2, 3);
+        let me = words.sit_down(2);
+        words.put(me, 1, FOREVER).unwrap();
+        words.put(me, 2, FOREVER).unwrap();
+        let long = Arc::clone(&words);
+        let long = loom::thread::spawn(move || {
+            let me = long.sit_down(0);
+            long.put_long(me, 9, 2, FOREVER).unwrap();
+        });
+        let short = Arc::clone(&words);
+        let short = loom::thread::spawn(move || {
+            let me = short.sit_down(1);
+            short.put(me, 3, FOREVER).unwrap();
+        });
+        // Room for the short one alone: it must come by itself.
+        assert_eq!(words.get(me, FOREVER), Ok(1));
+        short.join().unwrap();
+        let got = [(); 3].map(|()| words.get(me, FOREVER).unwrap());
+        assert_eq!(got, [2, 3, 9]);
+        long.join().unwrap();
+    });
+}

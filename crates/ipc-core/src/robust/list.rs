@@ -311,8 +311,8 @@ impl State {
         self.n_held.set(0);
         self.own_head.set(Head::NEW);
         match robust::head() {
-            Some((head, offset)) if (-56..=-16).contains(&offset) => {
-                self.detached.set(false);
+            Some((head, offset)) if (-40..=-16).contains(&offset) => {
+                self.detached.set(epoch::word().is_none());
                 self.head.set(head);
                 self.offset.set(offset);
             }

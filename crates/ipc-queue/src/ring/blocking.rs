@@ -5,12 +5,14 @@
 //! through the first two only; the other two are there to be compared after it was queued on them,
 //! so that a commit, a release, a claim and a death before that are not missed.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use ipc_core::Deadline;
 use ipc_core::primitive::{Wait, Woken, futex_wait_any, pause, yield_now};
 
 use super::event::Event;
+use super::position::Position;
 use super::slot::Owner;
 use super::{Blocked, Claim, Memory, Obstacle, Ring};
 
@@ -88,8 +90,25 @@ impl<M: Memory> Ring<'_, M> {
             Ok(claim) => Ok(claim),
             Err(blocked) => {
                 let space = &self.0.bells().space;
-                self.wait(space, patience, blocked, || self.claim_put(me, span))
+                let passed_on = Cell::new(None);
+                self.wait(space, patience, blocked, || {
+                    let claimed = self.claim_put(me, span);
+                    if let Err(Blocked::ByState(obstacle)) = &claimed {
+                        self.pass_on(obstacle, &passed_on);
+                    }
+                    claimed
+                })
             }
+        }
+    }
+
+    /// Tells other putters of room at the tail that is too small for this one's message: it may
+    /// have been woken in place of one whose message fits. Once for each tail, so that two large
+    /// ones do not wake each other for ever.
+    fn pass_on(self, obstacle: &Obstacle, passed_on: &Cell<Option<Position>>) {
+        let tail = self.0.tail().look();
+        if tail.index() != obstacle.index && passed_on.replace(Some(tail)) != Some(tail) {
+            self.0.bells().space.wake_all();
         }
     }
 
@@ -150,7 +169,9 @@ impl<M: Memory> Ring<'_, M> {
                 return Err(Refused::TimedOut);
             }
             match self.sleep(event, alarm, &obstacle, deadline.min(Deadline::after(slice))) {
-                Woken::By(ALARM) => self.0.bells().call_all(),
+                // Behind the alarm stands the claimer's life word, which the kernel wakes before it: one
+                // that is told of the life word may have been told of the alarm as well.
+                Woken::By(index) if index >= ALARM => self.0.bells().call_all(),
                 Woken::TimedOut => slice = tuning.longest_sleep.min(slice.saturating_mul(2)),
                 Woken::By(_) | Woken::Changed => {}
             }

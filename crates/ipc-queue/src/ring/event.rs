@@ -32,7 +32,7 @@
 //! looking at the event (E5 of the ring). See `README.md` beside this file.
 
 use ipc_core::primitive::Ordering::Relaxed;
-use ipc_core::primitive::{AtomicU32, fence_after_exchange, futex_wake};
+use ipc_core::primitive::{AtomicU32, futex_wake};
 
 /// Somebody may be asleep on the event.
 const WAITING: u32 = 1 << 31;
@@ -56,9 +56,9 @@ impl Event {
 
     /// Announces a sleeper; a full fence stands behind it.
     pub(crate) fn announce(&self) {
-        self.0.fetch_or(WAITING, Relaxed);
-        // E5 release.
-        fence_after_exchange();
+        // E5 release. An exchange and not an addition, so that bits which nobody of ours writes do
+        // not stay.
+        self.0.swap_and_fence(WAITING);
     }
 
     /// Wakes one sleeper. If there is none, takes the mark away and wakes all who came meanwhile.

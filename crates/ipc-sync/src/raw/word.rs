@@ -259,6 +259,10 @@ impl<'word> RawLock<'word> {
         for round in 1_u64.. {
             // Where honest peers are, a round ends in a nap; nobody else shall hold us here.
             if round.is_multiple_of(TRIES) && deadline.is_past() {
+                if slept != 0 {
+                    // We may have been woken in place of another, and have not looked since.
+                    futex_wake(self.word(), 1);
+                }
                 break;
             }
             let seen = self.word().load(Relaxed);
