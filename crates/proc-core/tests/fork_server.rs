@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use common::start;
 use ipc_core::wire::{self, Handle, Limits, MessageSocket};
@@ -142,9 +143,12 @@ mod body {
         let (stop, stopped) = mpsc::channel::<()>();
         let killer = std::thread::spawn(move || {
             let mut n_killed = 0;
-            while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
+            // Longer and shorter pauses, so that it is hit at all ages, and some come through.
+            let mut pauses = (0..8).cycle().map(Duration::from_millis);
+            while stopped.recv_timeout(pauses.next().unwrap_or_default())
+                == Err(mpsc::RecvTimeoutError::Timeout)
+            {
                 n_killed += children().into_iter().filter(|pid| kill_server(*pid)).count();
-                std::thread::yield_now();
             }
             n_killed
         });
