@@ -1,12 +1,16 @@
 //! A segment at an address, as long as the value lives.
 //!
+//! A mapping outlives its last handle if the kernel's list of some thread leads through it, because
+//! a guard was forgotten: then it stays for ever.
+//!
 //! # Safety
 //!
-//! The module turns the start of a mapping into the start of its body and nothing else; no
-//! reference to mapped bytes is made here.
-#![expect(unsafe_code, reason = "pointer arithmetic inside a mapping")]
+//! The module turns the start of a mapping into the start of its body and undoes the mapping at most
+//! once, in `drop`; no reference to mapped bytes is made here.
+#![expect(unsafe_code, reason = "pointer arithmetic inside a mapping, and its end")]
 
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
 
@@ -18,7 +22,7 @@ use crate::sys::memory;
 /// Header and body of a segment, mapped for reading and writing and shared with other processes.
 #[derive(Debug)]
 pub(crate) struct Mapping {
-    raw: MmapRaw,
+    raw: ManuallyDrop<MmapRaw>,
 }
 
 impl Mapping {
@@ -27,7 +31,7 @@ impl Mapping {
         if size < HEADER_LEN {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        Ok(Self { raw: memory::map(file, size)? })
+        Ok(Self { raw: ManuallyDrop::new(memory::map(file, size)?) })
     }
 
     /// Where the body begins.
@@ -38,4 +42,23 @@ impl Mapping {
         // SAFETY: it points into a mapping, or to its end: never to address zero.
         unsafe { NonNull::new_unchecked(body) }
     }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        let start = self.raw.as_mut_ptr().addr();
+        if !is_in_use(start..start + self.raw.len()) {
+            // SAFETY: not used again: it is being dropped.
+            unsafe { ManuallyDrop::drop(&mut self.raw) };
+        }
+    }
+}
+
+#[cfg(not(ipc_loom))]
+use crate::robust::is_any_held_within as is_in_use;
+
+/// The model keeps its words elsewhere.
+#[cfg(ipc_loom)]
+fn is_in_use(_: std::ops::Range<usize>) -> bool {
+    false
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::builder::Builder;
 use crate::error::{GetError, PutError, QueueError};
 use crate::mapped::{Mapped, Shape};
-use crate::ring::{Memory, Patience, Refused, Ring, Tuning};
+use crate::ring::{Patience, Refused, Ring, Tuning};
 use crate::seat::{Seated, TableHandle};
 use crate::stats::Stats;
 
@@ -188,7 +188,7 @@ impl ByteQueue {
     /// told. It happens at one exchange: a process that dies in here has closed the queue or not.
     pub fn close(&self) {
         let me = ipc_core::robust::Thread::current();
-        me.pend(self.ring().bells().alarm.word());
+        self.ring().pend(me);
         Ring(self.ring()).close();
         me.pend_clear();
     }
@@ -260,7 +260,7 @@ impl ByteQueue {
         }
         let Seated { me, owner } =
             self.table.sit_down().map_err(|source| PutError::NoSeat { value: bytes, source })?;
-        me.pend(ring.bells().alarm.word());
+        ring.pend(me);
         let claimed = Ring(ring).put(owner, ring.shape().span(bytes.len()), patience);
         if let Ok(claim) = &claimed {
             ring.write(claim, bytes);
@@ -293,7 +293,7 @@ impl ByteQueue {
         let Seated { me, owner } = self.table.sit_down()?;
         // Most messages fit into a slot: make room for those before anything is claimed.
         bytes.reserve(ring.shape().payload().min(MOST_ROOM_AHEAD));
-        me.pend(ring.bells().alarm.word());
+        ring.pend(me);
         let claimed = Ring(ring).get(owner, patience);
         let mut len = None;
         if let Ok(claim) = &claimed {
@@ -302,7 +302,7 @@ impl ByteQueue {
                 if len > bytes.capacity() {
                     bytes.reserve_exact(len);
                     // An allocator may use libc's robust mutexes, which clear what is pending.
-                    me.pend(ring.bells().alarm.word());
+                    ring.pend(me);
                 }
                 ring.read(claim, len, bytes);
             }

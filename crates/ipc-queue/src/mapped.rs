@@ -17,17 +17,18 @@
 //! pointers only, never by references.
 #![expect(unsafe_code, reason = "words and bytes in a mapping, by pointers checked at the open")]
 
+use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 use std::time::Duration;
 
 use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::primitive::{AtomicU32, AtomicU64, copy_in, copy_out};
-use ipc_core::robust::Life;
+use ipc_core::robust::{Life, Thread, TooManyHeld, support};
 use ipc_core::{Kind, Layout, Segment, SegmentError, Shared};
 
 use crate::error::QueueError;
-use crate::ring::event::Bells;
+use crate::ring::bells::Bells;
 use crate::ring::position::{MAX_SLOTS, Position, PositionWord};
 use crate::ring::slot::{MAX_SPAN, Owner, SlotWord};
 use crate::ring::{Claim, Memory, Tuning};
@@ -168,9 +169,15 @@ unsafe impl Sync for Mapped {}
 impl UnwindSafe for Mapped {}
 impl RefUnwindSafe for Mapped {}
 
+/// Whether the kernel tells of deaths here.
+fn is_supported() -> Result<(), SegmentError> {
+    support().map_err(|why| SegmentError::Io(io::Error::new(io::ErrorKind::Unsupported, why)))
+}
+
 impl Mapped {
     /// Makes an empty ring in a segment of its own.
     pub(crate) fn create(shape: Shape, type_hash: u64) -> Result<Self, QueueError> {
+        is_supported()?;
         let shape = shape.check()?;
         let segment = Segment::create(KIND, type_hash, Places::of(shape).size)?;
         Self::begin(&segment, shape)?;
@@ -179,6 +186,7 @@ impl Mapped {
 
     /// Opens the ring in a segment from elsewhere; trusts nothing that it finds there.
     pub(crate) fn open(segment: Segment, type_hash: u64) -> Result<Self, QueueError> {
+        is_supported()?;
         segment.check(KIND, type_hash)?;
         let words: &ShapeWords = segment.at(0)?;
         let shape = Shape {
@@ -202,6 +210,18 @@ impl Mapped {
         })
     }
 
+    /// Takes the life word of a seat for the calling thread if it is nobody's.
+    pub(crate) fn join(life: &Life, me: Thread) -> Result<bool, TooManyHeld> {
+        // SAFETY: all life words here lie in the segment.
+        unsafe { life.join(me) }
+    }
+
+    /// Takes the life word of a seat for the calling thread if its holder died.
+    pub(crate) fn replace(life: &Life, me: Thread) -> Result<bool, TooManyHeld> {
+        // SAFETY: as in `join`.
+        unsafe { life.replace(me) }
+    }
+
     fn begin(segment: &Segment, shape: Shape) -> Result<(), SegmentError> {
         let words: &ShapeWords = segment.at(Places::of(shape).shape)?;
         words.n_slots.store(shape.n_slots, Relaxed);
@@ -220,6 +240,14 @@ impl Mapped {
 
     pub(crate) fn segment(&self) -> &Segment {
         &self.segment
+    }
+
+    /// Makes the alarm the pending word of the calling thread; it clears it before `self` goes.
+    #[inline]
+    pub(crate) fn pend(&self, me: Thread) {
+        // SAFETY: the word is mapped as long as `segment` is kept, and all callers clear what is
+        // pending before they return to whoever lent them `self`.
+        unsafe { me.pend(self.bells().alarm.word()) };
     }
 
     pub(crate) fn lives(&self) -> &[Life] {

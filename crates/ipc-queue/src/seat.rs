@@ -163,7 +163,7 @@ impl Mapped {
     fn claim_seat(&self, me: Thread) -> Result<Owner, SeatError> {
         let seats = || (0..self.shape().n_seats).zip(self.lives());
         for (seat, life) in seats() {
-            if life.value() == 0 && life.join(me)? {
+            if life.value() == 0 && Self::join(life, me)? {
                 return Ok(Owner::of_seat(seat));
             }
         }
@@ -172,8 +172,8 @@ impl Mapped {
             // Should this thread die before the dead one's claims are buried, who sleeps because of
             // them is woken: through the life word as soon as it is replaced, and from the next
             // step on through the alarm as well.
-            if life.replace(me)? {
-                me.pend(self.bells().alarm.word());
+            if Self::replace(life, me)? {
+                self.pend(me);
                 Ring(self).bury(owner);
                 me.pend_clear();
                 return Ok(owner);

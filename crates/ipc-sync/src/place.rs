@@ -6,12 +6,11 @@
 //! | `notes[0]` | whether the value is consistent (`Mutex`) |
 //! | `notes[1]` | how often looking before sleeping was in vain ([`crate::raw`]) |
 //! | `notes[2]` | how many deaths were found |
-//! | `wide_notes[0]` | through which handle the lock was taken last |
 //!
 //! # Invariants
 //!
-//! - P1: The segment stays mapped while a thread of this process holds the lock through this place.
-//!   A guard borrows the place; if it was forgotten, the place keeps the segment for ever.
+//! - P1: The line lies in a segment, which stays mapped as long as a thread of this process holds the
+//!   lock, whatever becomes of guards and handles: the robust list sees to that.
 //! - P2: Notes are only written by who holds the lock.
 //!
 //! # Safety
@@ -19,16 +18,10 @@
 //! What the engine asks for, that the line stays mapped while it is held, is P1.
 
 #![expect(unsafe_code, reason = "promises the engine that the line stays mapped")]
-#![expect(clippy::disallowed_types, reason = "the counter of handles never leaves the process")]
 
-use core::mem;
-use core::sync::atomic::AtomicU64;
-use std::fs;
 use std::io;
-use std::path::Path;
 
 use ipc_core::primitive::Ordering::Relaxed;
-use ipc_core::primitive::yield_now;
 use ipc_core::robust::{RobustWord, Thread, support};
 use ipc_core::{Deadline, Placed, Segment, SegmentError};
 
@@ -49,17 +42,15 @@ pub struct LockStats {
 }
 
 /// One handle to a lock.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Place {
     line: Placed<RobustWord>,
-    /// Tells this handle from others in this process.
-    id: u64,
 }
 
 impl Place {
     pub(crate) fn new(segment: &Segment, offset: usize) -> Result<Self, SegmentError> {
         support().map_err(|why| io::Error::new(io::ErrorKind::Unsupported, why))?;
-        Ok(Self { line: segment.place(offset)?, id: new_id() })
+        Ok(Self { line: segment.place(offset)? })
     }
 
     pub(crate) fn segment(&self) -> &Segment {
@@ -135,7 +126,6 @@ impl Place {
     /// Notes what only the holder may note, after it has taken the lock.
     #[inline]
     fn note(&self, taken: Taken) {
-        self.line.wide_notes[0].store(self.id, Relaxed);
         if taken == Taken::OwnerDied {
             self.note_death();
         }
@@ -147,50 +137,8 @@ impl Place {
         deaths.store(deaths.load(Relaxed).saturating_add(1), Relaxed);
     }
 
-    /// Whether a thread of this process holds the lock through this handle.
-    ///
-    /// When it is asked, all guards are gone or were forgotten. There is one way to be wrong: another
-    /// handle's holder has taken the word and has yet to write its note, which it does at once.
-    fn has_forgotten_guard(&self) -> bool {
-        for _ in 0..100 {
-            let Holder::Thread(tid) = self.raw().holder() else { return false };
-            if self.line.wide_notes[0].load(Relaxed) != self.id || !is_thread_of_ours(tid) {
-                return false;
-            }
-            yield_now();
-        }
-        true
-    }
-
     #[inline]
     fn raw(&self) -> RawLock<'_> {
         RawLock::new(&self.line)
     }
-}
-
-impl Clone for Place {
-    fn clone(&self) -> Self {
-        Self { line: self.line.clone(), id: new_id() }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if self.has_forgotten_guard() {
-            #[expect(clippy::mem_forget, reason = "P1: the kernel has the address of the line")]
-            mem::forget(self.segment().clone());
-        }
-    }
-}
-
-/// A number that no other handle of this process has.
-fn new_id() -> u64 {
-    static LAST: AtomicU64 = AtomicU64::new(0);
-    LAST.fetch_add(1, Relaxed) + 1
-}
-
-/// Whether this process has a thread with this id; where the system does not tell, it has.
-fn is_thread_of_ours(tid: u32) -> bool {
-    let threads = Path::new("/proc/self/task");
-    threads.join(tid.to_string()).exists() || fs::metadata(threads).is_err()
 }

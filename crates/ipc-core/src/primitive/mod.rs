@@ -78,7 +78,9 @@ impl<'w> Wait<'w> {
 }
 
 /// The most words that [`futex_wait_any`] takes.
-pub const MAX_WAITS: usize = 8;
+///
+/// It is what the kernel takes.
+pub const MAX_WAITS: usize = 128;
 
 /// Sleeps until somebody wakes `word`, unless it does not hold `expected`.
 #[inline]

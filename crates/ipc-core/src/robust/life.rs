@@ -19,6 +19,8 @@
 //! |------|--------------|--------------|---------|
 //! | E1 | `leave`, and the kernel at a death | `join`, `replace`, `value` | all that the holder did before it left or died |
 
+#![expect(unsafe_code, reason = "the kernel keeps the addresses of words that are held")]
+
 use super::{OWNER, OWNER_DIED, RobustWord, Thread, TooManyHeld, WAITERS};
 use crate::primitive::AtomicU32;
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
@@ -49,13 +51,18 @@ impl Life {
 
     /// Takes the word for the calling thread if it is nobody's.
     ///
-    /// The mapping of the word must stay until the thread [leaves](Self::leave) or ends.
-    ///
     /// # Errors
     ///
     /// [`TooManyHeld`] if the thread's list is full.
-    pub fn join(&self, me: Thread) -> Result<bool, TooManyHeld> {
-        self.take(me, 0, me.tid())
+    ///
+    /// # Safety
+    ///
+    /// The word lies in a [`Segment`](crate::Segment), which then stays mapped as long as need be,
+    /// whatever becomes of its handles; or whoever calls sees to it that the word stays where it is
+    /// until the thread [leaves](Self::leave) or has ended.
+    pub unsafe fn join(&self, me: Thread) -> Result<bool, TooManyHeld> {
+        // SAFETY: the caller vouches for the word.
+        unsafe { self.take(me, 0, me.tid()) }
     }
 
     /// Takes the word for the calling thread if its holder died.
@@ -67,25 +74,35 @@ impl Life {
     /// # Errors
     ///
     /// [`TooManyHeld`] if the thread's list is full.
-    pub fn replace(&self, me: Thread) -> Result<bool, TooManyHeld> {
+    ///
+    /// # Safety
+    ///
+    /// As for [`join`](Self::join).
+    pub unsafe fn replace(&self, me: Thread) -> Result<bool, TooManyHeld> {
         let found = self.value();
         if found & (OWNER_DIED | OWNER) == OWNER_DIED {
-            self.take(me, found, me.tid() | WAITERS)
+            // SAFETY: the caller vouches for the word.
+            unsafe { self.take(me, found, me.tid() | WAITERS) }
         } else {
             Ok(false)
         }
     }
 
-    fn take(&self, me: Thread, from: u32, to: u32) -> Result<bool, TooManyHeld> {
-        me.reserve()?;
+    /// # Safety
+    ///
+    /// As for [`join`](Self::join).
+    unsafe fn take(&self, me: Thread, from: u32, to: u32) -> Result<bool, TooManyHeld> {
+        me.reserve(&self.0)?;
         // The pending word covers the time between the exchange and the link. The other way round
         // would do harm: linking writes into the word's line, through which the list of another
         // holder may pass.
-        me.pend(&self.0.word);
+        // SAFETY: cleared below.
+        unsafe { me.pend(&self.0.word) };
         // E1 acquire.
         let taken = self.0.word.compare_exchange(from, to, Acquire, Relaxed).is_ok();
         if taken {
-            me.link(&self.0);
+            // SAFETY: the caller vouches for the word.
+            unsafe { me.link(&self.0) };
         }
         me.pend_clear();
         Ok(taken)
@@ -98,7 +115,8 @@ impl Life {
         if me.holds(&self.0) {
             // Off the list first: from the store on, the next holder's list passes through the
             // line. The pending word covers the time between.
-            me.pend(&self.0.word);
+            // SAFETY: cleared below.
+            unsafe { me.pend(&self.0.word) };
             me.unlink(&self.0);
             if self.0.word.load(Relaxed) & OWNER == me.tid() {
                 // E1 release.

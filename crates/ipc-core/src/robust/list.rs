@@ -13,7 +13,7 @@
 //! - I1: `first` and `last` are private and are never unlinked while something of ours stands
 //!   between them. So libc's own linking never follows a pointer that lies in shared memory, and
 //!   never writes into a shared entry.
-//! - I2: What we hold is known from a private array. The `next` fields in shared memory are written
+//! - I2: What we hold is known from a private array (`held.rs`). The `next` fields in shared memory are written
 //!   for the kernel and never read back: who scribbles over them can at worst hide our death from
 //!   the words behind.
 //! - I3: Stores to the list are ordered for the kernel, which reads them for this very thread: the
@@ -26,23 +26,20 @@
 
 use core::cell::Cell;
 use core::ptr;
-use core::sync::atomic::AtomicU64;
+use core::sync::atomic::{AtomicPtr, AtomicU64};
 
-use super::{Life, MAX_HELD, RobustWord, TooManyHeld};
+use super::held::{self, Held};
+use super::{Life, RobustWord, TooManyHeld};
 use crate::Shared;
 use crate::primitive::Ordering::{Relaxed, SeqCst};
 use crate::primitive::{AtomicU32, compiler_fence};
-use crate::sys::epoch;
-use crate::sys::robust::{self, Head};
+use crate::sys::robust::{self, Found, Head};
+use crate::sys::{epoch, futex};
 
 /// Room in a [`RobustWord`] through which the kernel's list passes. It is written, never read.
 #[derive(Debug, Default)]
 #[repr(transparent)]
-pub(super) struct NodeArea([Cell<u64>; 4]);
-
-// SAFETY: only ever written, through raw pointers, and only by the thread that holds the word of
-// the same line (or, for the word below it on its own list, by that list's thread).
-unsafe impl Sync for NodeArea {}
+pub(super) struct NodeArea([AtomicU64; 4]);
 
 // SAFETY: it is `repr(C)` and consists of words, and of room for the kernel's list, which is only
 // ever written, by the thread that holds the word (I2). Any bytes are valid in both.
@@ -60,6 +57,8 @@ unsafe impl Shared for Life {}
 pub fn support() -> Result<(), &'static str> {
     if current().0.detached.get() {
         Err("the kernel's robust list cannot be used in this process")
+    } else if !futex::can_wait_for_any() {
+        Err("the kernel cannot wait for several futexes at once (futex_waitv, Linux 5.16)")
     } else {
         Ok(())
     }
@@ -67,11 +66,11 @@ pub fn support() -> Result<(), &'static str> {
 
 /// An entry of ours that is in private memory: words of zero, which the kernel passes over.
 #[repr(C, align(64))]
-struct Sentinel([Cell<u64>; 8]);
+struct Sentinel([AtomicU64; 8]);
 
 impl Sentinel {
     const fn new() -> Self {
-        Self([const { Cell::new(0) }; 8])
+        Self([const { AtomicU64::new(0) }; 8])
     }
 }
 
@@ -88,10 +87,10 @@ pub(super) struct State {
     first: Sentinel,
     last: Sentinel,
     own_head: Cell<Head>,
-    /// The words we hold, oldest first.
-    held: Cell<*mut *const RobustWord>,
-    n_held: Cell<usize>,
-    capacity: Cell<usize>,
+    held: Held,
+    /// True if the thread is past its destructors, so that it will not take its array out of the
+    /// register before it ends; then the array is not in it.
+    is_late: Cell<bool>,
 }
 
 thread_local! {
@@ -106,9 +105,8 @@ thread_local! {
             first: Sentinel::new(),
             last: Sentinel::new(),
             own_head: Cell::new(Head::NEW),
-            held: Cell::new(ptr::null_mut()),
-            n_held: Cell::new(0),
-            capacity: Cell::new(0),
+            held: Held::new(),
+            is_late: Cell::new(false),
         }
     };
     static LEAVE: Leave = const { Leave };
@@ -138,6 +136,53 @@ pub(super) fn current() -> Context {
     })
 }
 
+/// Lets `word` be pending until the result is dropped; sets nothing up.
+pub(super) fn pend_for_now(word: &AtomicU32) -> Option<Restore> {
+    let (head, offset) = STATE.with(|state| {
+        if state.is_current() {
+            return Some((state.head.get(), state.offset.get()));
+        }
+        match robust::head() {
+            Found::Libcs(head, offset) => Some((head, offset)),
+            Found::Nobodys | Found::Unusable => None,
+        }
+    })?;
+    // SAFETY: the head is valid for the life of the thread.
+    let pending = unsafe { pending_of(head) };
+    // SAFETY: as above; what interrupted libc or us in the middle of something gives it back.
+    let before = unsafe { pending.read_volatile() };
+    let entry = ptr::from_ref(word).cast::<u8>().cast_mut().wrapping_offset(offset.wrapping_neg());
+    // SAFETY: as above.
+    unsafe { pending.write_volatile(entry) };
+    compiler_fence(SeqCst);
+    Some(Restore { pending, before })
+}
+
+/// Lets that be pending again which was before.
+pub(super) struct Restore {
+    pending: *mut *mut u8,
+    before: *mut u8,
+}
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        compiler_fence(SeqCst);
+        // SAFETY: the field of this very thread's head: it is dropped where it was made.
+        unsafe { self.pending.write_volatile(self.before) };
+    }
+}
+
+/// Where a head keeps its pending entry.
+///
+/// # Safety
+///
+/// The head is valid.
+#[inline]
+unsafe fn pending_of(head: *mut Head) -> *mut *mut u8 {
+    // SAFETY: the caller vouches for the head.
+    unsafe { &raw mut (*head).pending }
+}
+
 impl Context {
     #[inline]
     pub(super) fn tid(self) -> u32 {
@@ -164,21 +209,24 @@ impl Context {
     #[inline]
     fn set_pending(self, entry: *mut u8) {
         // SAFETY: the head is valid for the life of the thread (libc's or our own).
-        let pending = unsafe { &raw mut (*self.0.head.get()).pending };
+        let pending = unsafe { pending_of(self.0.head.get()) };
         // SAFETY: as above; libc uses the field only inside its own calls, none of which runs now.
         unsafe { pending.write_volatile(entry) };
     }
 
     #[inline]
-    pub(super) fn reserve(self) -> Result<(), TooManyHeld> {
-        if self.0.n_held.get() < self.0.capacity.get() { Ok(()) } else { self.0.grow() }
+    pub(super) fn reserve(self, word: &RobustWord) -> Result<(), TooManyHeld> {
+        if self.0.held.has_room() && !self.0.is_late.get() {
+            Ok(())
+        } else {
+            self.0.make_room(word)
+        }
     }
 
     #[inline]
     pub(super) fn link(self, word: &RobustWord) {
         let state = self.0;
-        let n_held = state.n_held.get();
-        if n_held >= state.capacity.get() {
+        if !state.held.has_room() {
             return; // `reserve` was not called, or failed: then the word is not to be taken.
         }
         let entry = state.entry_of(ptr::from_ref(word).cast());
@@ -186,39 +234,27 @@ impl Context {
         compiler_fence(SeqCst);
         write_field(state.first_entry(), entry);
         compiler_fence(SeqCst);
-        // SAFETY: `n_held` is below the capacity of the array.
-        let place = unsafe { state.held.get().add(n_held) };
-        // SAFETY: the place lies in the array, which is private to this thread.
-        unsafe { place.write(ptr::from_ref(word)) };
-        state.n_held.set(n_held + 1);
+        state.held.push(word);
     }
 
     #[inline]
     pub(super) fn unlink(self, word: &RobustWord) -> bool {
         let state = self.0;
-        let Some(place) = state.position(word) else { return false };
+        let Some(place) = state.held.position(word) else { return false };
         let older = if place == 0 { state.last_entry() } else { state.held_entry(place - 1) };
-        let newest = state.n_held.get() - 1;
-        if place == newest {
+        if place + 1 == state.held.len() {
             write_field(state.first_entry(), older);
         } else {
             write_field(state.held_entry(place + 1), older);
         }
         compiler_fence(SeqCst);
-        for place in place..newest {
-            let next = state.held_at(place + 1);
-            // SAFETY: `place` is below `n_held`.
-            let target = unsafe { state.held.get().add(place) };
-            // SAFETY: the place lies in the array, which is private to this thread.
-            unsafe { target.write(next) };
-        }
-        state.n_held.set(newest);
+        state.held.remove(place);
         true
     }
 
     #[inline]
     pub(super) fn holds(self, word: &RobustWord) -> bool {
-        self.0.position(word).is_some()
+        self.0.held.position(word).is_some()
     }
 }
 
@@ -238,7 +274,7 @@ impl State {
 
     #[inline]
     fn held_entry(&self, place: usize) -> *mut u8 {
-        self.entry_of(self.held_at(place).cast())
+        self.entry_of(self.held.at(place).cast())
     }
 
     fn first_entry(&self) -> *mut u8 {
@@ -254,51 +290,19 @@ impl State {
     }
 
     #[inline]
-    fn held_at(&self, place: usize) -> *const RobustWord {
-        // SAFETY: callers pass places below `n_held`, which is at most the capacity.
-        let place = unsafe { self.held.get().add(place) };
-        // SAFETY: the places below `n_held` were written.
-        unsafe { place.read() }
-    }
-
-    #[inline]
     fn newest_entry(&self) -> *mut u8 {
-        match self.n_held.get() {
+        match self.held.len() {
             0 => self.last_entry(),
-            n_held => self.held_entry(n_held - 1),
+            len => self.held_entry(len - 1),
         }
-    }
-
-    #[inline]
-    fn position(&self, word: &RobustWord) -> Option<usize> {
-        let wanted = ptr::from_ref(word);
-        (0..self.n_held.get()).rev().find(|&place| self.held_at(place) == wanted)
     }
 
     #[cold]
-    fn grow(&self) -> Result<(), TooManyHeld> {
-        let n_held = self.n_held.get();
-        if n_held >= MAX_HELD {
-            return Err(TooManyHeld);
+    fn make_room(&self, word: &RobustWord) -> Result<(), TooManyHeld> {
+        if self.is_late.get() {
+            held::keep_for_ever(word);
         }
-        let capacity = (self.capacity.get() * 2).clamp(16, MAX_HELD);
-        let mut bigger = vec![ptr::null::<RobustWord>(); capacity].into_boxed_slice();
-        for (place, target) in bigger.iter_mut().enumerate().take(n_held) {
-            *target = self.held_at(place);
-        }
-        self.free_held();
-        self.held.set(Box::into_raw(bigger).cast());
-        self.capacity.set(capacity);
-        Ok(())
-    }
-
-    fn free_held(&self) {
-        let (held, capacity) = (self.held.get(), self.capacity.get());
-        if !held.is_null() {
-            // SAFETY: made by `grow` from a boxed slice of this length, and freed once: both
-            // callers put something else in its place.
-            drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(held, capacity)) });
-        }
+        if self.held.has_room() { Ok(()) } else { self.held.grow() }
     }
 
     /// Gets the kernel's list for this thread and puts our two sentinels on it.
@@ -308,10 +312,10 @@ impl State {
         // Where no page is wiped at a fork, the generation is compared with itself.
         self.page.set(epoch::word().map_or(self.generation.as_ptr().cast(), ptr::from_ref));
         self.tid.set(robust::thread_id());
-        self.n_held.set(0);
+        self.held.clear();
         self.own_head.set(Head::NEW);
         match robust::head() {
-            Some((head, offset)) if (-40..=-16).contains(&offset) => {
+            Found::Libcs(head, offset) => {
                 self.detached.set(epoch::word().is_none());
                 self.head.set(head);
                 self.offset.set(offset);
@@ -323,7 +327,7 @@ impl State {
                 // SAFETY: as above; an empty list points to itself.
                 unsafe { next.write_volatile(own.cast()) };
                 // Registered if the place is free: a process that was cloned without libc.
-                let registered = found.is_none() && robust::set_head(own);
+                let registered = matches!(found, Found::Nobodys) && robust::set_head(own);
                 self.detached.set(!registered);
                 self.head.set(own);
                 self.offset.set(Head::OWN_OFFSET);
@@ -333,7 +337,13 @@ impl State {
         self.generation.set(generation);
         // It fails in a thread that is already past its destructors; then the sentinels stay on
         // the list, in memory that outlives the kernel's walk.
-        LEAVE.try_with(|_| ()).ok();
+        let is_late = LEAVE.try_with(|_| ()).is_err();
+        self.is_late.set(is_late);
+        if !is_late {
+            // SAFETY: the state is in the thread's static block, which outlives its destructors,
+            // among which is the one that lets the array leave.
+            unsafe { self.held.enter() };
+        }
     }
 
     fn put_sentinels(&self) {
@@ -354,8 +364,14 @@ impl State {
     }
 
     fn retire(&self) {
-        if !self.is_current() || self.n_held.get() > 0 {
-            return; // Nothing of ours to undo, or something for the kernel to find.
+        if !self.is_current() {
+            return; // Nothing of ours to undo.
+        }
+        if self.held.len() > 0 {
+            // Something for the kernel to find. From here on this thread counts as late.
+            self.is_late.set(true);
+            self.held.leave();
+            return;
         }
         let (newer, older) =
             (untagged(read_field(prev_of(self.first_entry()))), read_field(self.last_entry()));
@@ -363,9 +379,7 @@ impl State {
         if untagged(older) != self.head.get().cast() {
             write_field(prev_of(untagged(older)), newer);
         }
-        self.free_held();
-        self.held.set(ptr::null_mut());
-        self.capacity.set(0);
+        self.held.leave();
         self.page.set(ptr::null());
         self.generation.set(0);
     }
@@ -384,12 +398,13 @@ fn untagged(link: *mut u8) -> *mut u8 {
 
 fn write_field(field: *mut u8, value: *mut u8) {
     // SAFETY: callers pass fields of sentinels, of libc's entries, of the head, or of the node
-    // area of a word that this thread holds: all mapped and writable. Musl's are not aligned.
-    // A volatile store of two halves would do too: the kernel reads for this very thread.
-    unsafe { field.cast::<*mut u8>().write_unaligned(value) };
+    // area of a word that this thread holds: all mapped, writable, and aligned, since
+    // `robust::head` gives no other heads. A peer may write to a node area at the same time, and
+    // the threads of this process only by atomic words, so this is one, too.
+    unsafe { AtomicPtr::from_ptr(field.cast::<*mut u8>()) }.store(value, Relaxed);
 }
 
 fn read_field(field: *mut u8) -> *mut u8 {
     // SAFETY: only called for private fields: the head's and the sentinels' (I2).
-    unsafe { field.cast::<*mut u8>().read_unaligned() }
+    unsafe { AtomicPtr::from_ptr(field.cast::<*mut u8>()) }.load(Relaxed)
 }

@@ -15,6 +15,11 @@
 //!
 //! - Linux `get_robust_list(2)`, `Documentation/locking/robust-futexes.rst`.
 
+#![expect(unsafe_code, reason = "the kernel keeps the addresses of words that are held")]
+
+mod bell;
+#[cfg(not(ipc_loom))]
+mod held;
 mod life;
 #[cfg(not(ipc_loom))]
 mod list;
@@ -26,6 +31,9 @@ use list as world;
 #[cfg(ipc_loom)]
 use model as world;
 
+pub use bell::Bell;
+#[cfg(not(ipc_loom))]
+pub(crate) use held::is_any_within as is_any_held_within;
 pub use life::{Alive, Life};
 #[cfg(not(ipc_loom))]
 pub use list::support;
@@ -93,6 +101,17 @@ impl fmt::Display for TooManyHeld {
 
 impl core::error::Error for TooManyHeld {}
 
+/// Runs `body` with `word` as the pending one, then lets that be pending which was before.
+///
+/// It is fit for a signal handler, which may have interrupted an operation with a pending word of
+/// its own, and may be the first to ask in its thread: it sets nothing up. `body` must not use
+/// other functions of this module.
+pub fn with_pending<R>(word: &AtomicU32, body: impl FnOnce() -> R) -> R {
+    crate::primitive::step();
+    let _restored = world::pend_for_now(word);
+    body()
+}
+
 /// The calling thread, as the kernel knows it.
 ///
 /// It is a plain name for thread-local state: cheap to get, cheap to copy, and of no use in any
@@ -129,8 +148,13 @@ impl Thread {
     ///
     /// From here on, no code of others may run in this thread until the word is cleared: libc
     /// clears it in the robust mutexes of its own.
+    ///
+    /// # Safety
+    ///
+    /// The word must stay where it is until it is pending no more: if the thread dies before, the
+    /// kernel writes there.
     #[inline]
-    pub fn pend(self, word: &AtomicU32) {
+    pub unsafe fn pend(self, word: &AtomicU32) {
         crate::primitive::step();
         self.context.pend(word);
     }
@@ -142,22 +166,25 @@ impl Thread {
         self.context.pend_clear();
     }
 
-    /// Makes room for one more [`link`](Self::link).
+    /// Makes room for one more [`link`](Self::link), of `word`.
     ///
     /// # Errors
     ///
     /// [`TooManyHeld`] if the thread holds [`MAX_HELD`] words.
     #[inline]
-    pub fn reserve(self) -> Result<(), TooManyHeld> {
-        self.context.reserve()
+    pub fn reserve(self, word: &RobustWord) -> Result<(), TooManyHeld> {
+        self.context.reserve(word)
     }
 
-    /// Puts `word` on the thread's list; [`reserve`](Self::reserve) was called before.
+    /// Puts `word` on the thread's list; [`reserve`](Self::reserve) was called for it before.
     ///
-    /// The word must stay mapped until it is unlinked or the thread has ended: whoever keeps the
-    /// mapping (a guard, a seat) sees to that.
+    /// # Safety
+    ///
+    /// The word lies in a [`Segment`](crate::Segment), which then stays mapped as long as need be,
+    /// whatever becomes of its handles; or whoever calls sees to it that the word stays where it is
+    /// until it is unlinked or the thread has ended.
     #[inline]
-    pub fn link(self, word: &RobustWord) {
+    pub unsafe fn link(self, word: &RobustWord) {
         crate::primitive::step();
         self.context.link(word);
     }

@@ -23,6 +23,23 @@ loom::thread_local! {
     };
 }
 
+/// Lets `word` be pending until it is dropped.
+pub(super) fn pend_for_now(word: &AtomicU32) -> Restore {
+    Restore(STATE.with(|state| state.pending.replace(word)))
+}
+
+/// Lets that be pending again which was before.
+pub(super) struct Restore(*const AtomicU32);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        // A modelled death unwinds: what is pending is for the kernel to find.
+        if !std::thread::panicking() {
+            STATE.with(|state| state.pending.set(self.0));
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 pub(super) struct Context {
     tid: u32,
@@ -49,7 +66,7 @@ impl Context {
         STATE.with(|state| state.pending.set(ptr::null()));
     }
 
-    pub(super) fn reserve(self) -> Result<(), TooManyHeld> {
+    pub(super) fn reserve(self, _: &RobustWord) -> Result<(), TooManyHeld> {
         STATE.with(|state| {
             state.held.iter().any(|held| held.get().is_null()).then_some(()).ok_or(TooManyHeld)
         })

@@ -3,7 +3,9 @@
 #![expect(clippy::disallowed_types, reason = "the kernel's calls take the hardware's words")]
 
 use core::num::NonZeroU32;
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
+use core::time::Duration;
+use std::thread;
 
 use rustix::io::Errno;
 use rustix::thread::futex::{self, Flags, WaitFlags, WaitPtr, WaitvFlags};
@@ -77,6 +79,33 @@ pub(crate) fn wait_any(list: &WaitList, deadline: Deadline) -> Woken {
         Ok(index) => Woken::By(index),
         Err(Errno::AGAIN) => Woken::Changed,
         Err(Errno::TIMEDOUT) => Woken::TimedOut,
-        Err(_) => Woken::By(0),
+        Err(Errno::INTR) => Woken::By(0),
+        // Forbidden since `can_wait_for_any` was asked, or no memory: the caller must look again
+        // now and then, but not all the time.
+        Err(_) => {
+            nap();
+            Woken::Changed
+        }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "where the kernel cannot wait for us")]
+fn nap() {
+    thread::sleep(Duration::from_millis(1));
+}
+
+/// Whether this process can sleep on several words at once.
+pub(crate) fn can_wait_for_any() -> bool {
+    static KNOWN: AtomicU8 = AtomicU8::new(0);
+    let answer = match KNOWN.load(Relaxed) {
+        0 => {
+            // Of no words at all: a kernel that has the call finds fault with that.
+            let none = futex::waitv(&[], WaitvFlags::empty(), None, ClockId::Monotonic);
+            let answer = if none == Err(Errno::INVAL) { 1 } else { 2 };
+            KNOWN.store(answer, Relaxed);
+            answer
+        }
+        known => known,
+    };
+    answer == 1
 }

@@ -25,26 +25,45 @@ impl Head {
         Self { next: ptr::null_mut(), offset: Self::OWN_OFFSET, pending: ptr::null_mut() };
 }
 
+/// What is registered for the calling thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Found {
+    /// A list head of libc's, and the way from its entries to their words.
+    Libcs(*mut Head, isize),
+    /// None: the thread was not made by libc.
+    Nobodys,
+    /// It is not told, or it is a list that ours cannot share.
+    Unusable,
+}
+
 /// The calling thread's list head and the way from its entries to their words, if there is one.
 ///
 /// # References
 ///
 /// - Linux `get_robust_list(2)`.
-pub(crate) fn head() -> Option<(*mut Head, isize)> {
-    #[cfg(target_env = "musl")]
-    register_by_libc();
+pub(crate) fn head() -> Found {
     let mut head: *mut Head = ptr::null_mut();
     let mut len: usize = 0;
     // SAFETY: writes a pointer and a length to the two places given; 0 names the calling thread.
     let result =
         unsafe { libc::syscall(libc::SYS_get_robust_list, 0, &raw mut head, &raw mut len) };
-    if result != 0 || head.is_null() || len != size_of::<Head>() {
-        return None;
+    if result != 0 {
+        return Found::Unusable;
+    }
+    if head.is_null() {
+        return Found::Nobodys;
+    }
+    if len != size_of::<Head>() || !head.is_aligned() {
+        return Found::Unusable;
     }
     // SAFETY: the kernel names a head that libc registered for this thread, which outlives it.
     let offset = unsafe { &raw const (*head).offset };
     // SAFETY: as above; libc writes the field once, before it registers the head.
-    Some((head, unsafe { offset.read() }))
+    match unsafe { offset.read() } {
+        // An entry's two fields, of which the second is the entry, lie in our lines, aligned.
+        offset @ (-40 | -32 | -24) => Found::Libcs(head, offset),
+        _ => Found::Unusable,
+    }
 }
 
 /// Registers `head` for the calling thread.
@@ -56,27 +75,6 @@ pub(crate) fn set_head(head: *mut Head) -> bool {
     // SAFETY: the caller passes a head in the thread's static block, which outlives the thread.
     let result = unsafe { libc::syscall(libc::SYS_set_robust_list, head, size_of::<Head>()) };
     result == 0
-}
-
-/// Lets musl register its list, which it does at a thread's first robust mutex.
-#[cfg(target_env = "musl")]
-fn register_by_libc() {
-    use core::mem::MaybeUninit;
-
-    let mut attributes = MaybeUninit::<libc::pthread_mutexattr_t>::uninit();
-    let mut mutex = MaybeUninit::<libc::pthread_mutex_t>::uninit();
-    // SAFETY: initialises the attributes.
-    unsafe { libc::pthread_mutexattr_init(attributes.as_mut_ptr()) };
-    // SAFETY: the attributes were initialised above.
-    unsafe {
-        libc::pthread_mutexattr_setrobust(attributes.as_mut_ptr(), libc::PTHREAD_MUTEX_ROBUST)
-    };
-    // SAFETY: initialises the mutex from the attributes.
-    unsafe { libc::pthread_mutex_init(mutex.as_mut_ptr(), attributes.as_ptr()) };
-    // SAFETY: the mutex was initialised above and is private to this frame.
-    unsafe { libc::pthread_mutex_lock(mutex.as_mut_ptr()) };
-    // SAFETY: locked on the line above.
-    unsafe { libc::pthread_mutex_unlock(mutex.as_mut_ptr()) };
 }
 
 /// The calling thread's id, asked of the kernel: libc may remember that of the parent.

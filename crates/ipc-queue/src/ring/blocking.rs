@@ -1,6 +1,6 @@
 //! Waiting for room or for work: look, spin a little, then sleep until something changes.
 //!
-//! A sleeper is queued on four words, in this order: its side's event, the alarm, the low half of
+//! A sleeper is queued on four words, in this order: its side's bell, the alarm, the low half of
 //! the slot that it waits for, and, if that slot is claimed, the claimer's life word. It is woken
 //! through the first two only; the other two are there to be compared after it was queued on them,
 //! so that a commit, a release, a claim and a death before that are not missed.
@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use ipc_core::Deadline;
 use ipc_core::primitive::{Wait, Woken, futex_wait_any, pause, yield_now};
+use ipc_core::robust::Bell;
 
-use super::event::Event;
 use super::position::Position;
 use super::slot::Owner;
 use super::{Blocked, Claim, Memory, Obstacle, Ring};
@@ -108,7 +108,7 @@ impl<M: Memory> Ring<'_, M> {
     fn pass_on(self, obstacle: &Obstacle, passed_on: &Cell<Option<Position>>) {
         let tail = self.0.tail().look();
         if tail.index() != obstacle.index && passed_on.replace(Some(tail)) != Some(tail) {
-            self.0.bells().space.wake_all();
+            self.0.bells().space.call_all();
         }
     }
 
@@ -126,12 +126,12 @@ impl<M: Memory> Ring<'_, M> {
     #[cold]
     fn wait(
         self,
-        event: &Event,
+        bell: &Bell,
         patience: Patience,
         blocked: Blocked,
         attempt: impl Fn() -> Result<Claim, Blocked>,
     ) -> Result<Claim, Refused> {
-        let mut obstacle = self.obstacle(event, blocked)?;
+        let mut obstacle = self.obstacle(bell, blocked)?;
         let Patience::Until(deadline) = patience else { return Err(Refused::NotNow) };
         let tuning = self.0.tuning();
         for look in 0..tuning.n_spins.saturating_add(tuning.n_yields) {
@@ -143,32 +143,32 @@ impl<M: Memory> Ring<'_, M> {
             if self.has_changed(&obstacle) {
                 match attempt() {
                     Ok(claim) => return Ok(claim),
-                    Err(blocked) => obstacle = self.obstacle(event, blocked)?,
+                    Err(blocked) => obstacle = self.obstacle(bell, blocked)?,
                 }
             }
         }
-        self.sleep_until(event, deadline, tuning, attempt)
+        self.sleep_until(bell, deadline, tuning, attempt)
     }
 
     fn sleep_until(
         self,
-        event: &Event,
+        bell: &Bell,
         deadline: Deadline,
         tuning: Tuning,
         attempt: impl Fn() -> Result<Claim, Blocked>,
     ) -> Result<Claim, Refused> {
         let mut slice = tuning.first_sleep;
         loop {
-            event.announce();
+            bell.announce();
             let alarm = self.0.bells().alarm.value();
             let obstacle = match attempt() {
                 Ok(claim) => return Ok(claim),
-                Err(blocked) => self.obstacle(event, blocked)?,
+                Err(blocked) => self.obstacle(bell, blocked)?,
             };
             if deadline.is_past() {
                 return Err(Refused::TimedOut);
             }
-            match self.sleep(event, alarm, &obstacle, deadline.min(Deadline::after(slice))) {
+            match self.sleep(bell, alarm, &obstacle, deadline.min(Deadline::after(slice))) {
                 // Behind the alarm stands the claimer's life word, which the kernel wakes before it: one
                 // that is told of the life word may have been told of the alarm as well.
                 Woken::By(index) if index >= ALARM => self.0.bells().call_all(),
@@ -178,33 +178,33 @@ impl<M: Memory> Ring<'_, M> {
         }
     }
 
-    fn sleep(self, event: &Event, alarm: u32, obstacle: &Obstacle, deadline: Deadline) -> Woken {
+    fn sleep(self, bell: &Bell, alarm: u32, obstacle: &Obstacle, deadline: Deadline) -> Woken {
         let slot = self.0.slot(obstacle.index);
-        let event = Wait::on(event.word(), Event::ANNOUNCED);
+        let bell = bell.wait();
         let alarm = Wait::on(self.0.bells().alarm.word(), alarm);
         let state = Wait::on_low_half(slot.word(), obstacle.state.bits());
         let claimer = obstacle.claimer.and_then(|(seat, seen)| Some((self.0.life(seat)?, seen)));
         match claimer {
             Some((life, seen)) => {
-                futex_wait_any(&[event, alarm, state, Wait::on(life.word(), seen)], deadline)
+                futex_wait_any(&[bell, alarm, state, Wait::on(life.word(), seen)], deadline)
             }
-            None => futex_wait_any(&[event, alarm, state], deadline),
+            None => futex_wait_any(&[bell, alarm, state], deadline),
         }
     }
 
     /// What is waited for, or why it is no use.
-    fn obstacle(self, event: &Event, blocked: Blocked) -> Result<Obstacle, Refused> {
+    fn obstacle(self, bell: &Bell, blocked: Blocked) -> Result<Obstacle, Refused> {
         match blocked {
             Blocked::Corrupt => Err(Refused::Corrupt),
             Blocked::Closed => Err(Refused::Closed),
             // Putters do not wait for room in a closed ring; getters do wait for a writer.
-            Blocked::ByState(_) if self.is_space(event) && self.is_closed() => Err(Refused::Closed),
+            Blocked::ByState(_) if self.is_space(bell) && self.is_closed() => Err(Refused::Closed),
             Blocked::ByState(obstacle) => Ok(obstacle),
         }
     }
 
-    fn is_space(self, event: &Event) -> bool {
-        core::ptr::eq(event, &raw const self.0.bells().space)
+    fn is_space(self, bell: &Bell) -> bool {
+        core::ptr::eq(bell, &raw const self.0.bells().space)
     }
 
     fn has_changed(self, obstacle: &Obstacle) -> bool {

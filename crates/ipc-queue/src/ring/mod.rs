@@ -12,7 +12,7 @@
 //! 3. **Wakes by pending.** The alarm is the pending word of every operation from before its first
 //!    step until after its last. A sleeper compares the slot it waits for as it is queued.
 //!
-//! The states are tabled in [`slot`], the positions in [`position`], the sleeping in [`event`]; why
+//! The states are tabled in [`slot`], the positions in [`position`], the sleeping in [`bells`]; why
 //! no wake-up is lost is argued in `README.md` beside this file. Here are the moves. They borrow
 //! their words from a [`Memory`] and know nothing of mappings, nor of what a message is.
 //!
@@ -33,7 +33,7 @@
 //! | E4 | `after_put_claim`, by the fence behind a putter's claim | `is_closed_for_getters` | the claim, or else the mark of the close goes the other way |
 //! | E5 | `announce`, by the fence behind the mark of a sleeper | the fences behind a commit, a release and a claim | the mark, or else the sleeper sees the change |
 
-pub(crate) mod event;
+pub(crate) mod bells;
 pub(crate) mod position;
 pub(crate) mod slot;
 
@@ -47,7 +47,7 @@ use core::cmp::Ordering as Order;
 use ipc_core::primitive::{AtomicU64, Ordering::SeqCst, fence, fence_after_exchange};
 use ipc_core::robust::{Alive, Life};
 
-use event::Bells;
+use bells::Bells;
 use position::{Position, PositionWord};
 use slot::{Owner, SlotWord, State};
 

@@ -9,6 +9,8 @@
 //! | `no_pend` | no word is ever pending |
 //! | `no_order` | the word is taken and given back without edge E1 |
 
+#![expect(unsafe_code, reason = "hands the address of a word to the kernel")]
+
 use ipc_core::primitive::{AtomicU32, Ordering};
 use ipc_core::robust::{Thread, WAITERS};
 
@@ -34,9 +36,14 @@ pub(super) const RELEASE: Ordering =
     if cfg!(ipc_planted = "no_order") { Ordering::Relaxed } else { Ordering::Release };
 
 /// Makes `word` the pending one.
+///
+/// # Safety
+///
+/// As for [`Thread::pend`].
 #[inline]
-pub(super) fn pend(me: Thread, word: &AtomicU32) {
+pub(super) unsafe fn pend(me: Thread, word: &AtomicU32) {
     if !cfg!(ipc_planted = "no_pend") {
-        me.pend(word);
+        // SAFETY: the caller vouches for the word.
+        unsafe { me.pend(word) };
     }
 }

@@ -147,16 +147,19 @@ impl<'word> RawLock<'word> {
     /// thread has given it back or has ended: the kernel keeps its address.
     #[inline]
     pub unsafe fn lock(self, me: Thread, deadline: Deadline) -> Result<Taken, Refused> {
-        me.reserve()?;
-        pend(me, self.word());
+        me.reserve(self.line)?;
+        // SAFETY: cleared before we return.
+        unsafe { pend(me, self.word()) };
         // E1 acquire.
         match self.word().compare_exchange(0, me.tid(), ACQUIRE, Relaxed) {
             Ok(_) => {
-                me.link(self.line);
+                // SAFETY: the caller vouches for the word.
+                unsafe { me.link(self.line) };
                 me.pend_clear();
                 Ok(Taken::Clean)
             }
-            Err(_) => self.lock_contended(me, deadline),
+            // SAFETY: the caller vouches for the word.
+            Err(_) => unsafe { self.lock_contended(me, deadline) },
         }
     }
 
@@ -171,16 +174,19 @@ impl<'word> RawLock<'word> {
     /// As for [`lock`](Self::lock).
     #[inline]
     pub unsafe fn try_lock(self, me: Thread) -> Result<Taken, Refused> {
-        me.reserve()?;
-        pend(me, self.word());
+        me.reserve(self.line)?;
+        // SAFETY: cleared before we return.
+        unsafe { pend(me, self.word()) };
         // E1 acquire.
         match self.word().compare_exchange(0, me.tid(), ACQUIRE, Relaxed) {
             Ok(_) => {
-                me.link(self.line);
+                // SAFETY: the caller vouches for the word.
+                unsafe { me.link(self.line) };
                 me.pend_clear();
                 Ok(Taken::Clean)
             }
-            Err(_) => self.try_lock_contended(me),
+            // SAFETY: the caller vouches for the word.
+            Err(_) => unsafe { self.try_lock_contended(me) },
         }
     }
 
@@ -189,7 +195,8 @@ impl<'word> RawLock<'word> {
     /// A forked child holds nothing that its parent holds.
     #[inline]
     pub fn unlock(self, me: Thread) {
-        pend(me, self.word());
+        // SAFETY: cleared before we return.
+        unsafe { pend(me, self.word()) };
         if me.unlink(self.line) {
             // E1 release.
             match self.word().compare_exchange(me.tid(), 0, RELEASE, Relaxed) {
@@ -217,14 +224,21 @@ impl<'word> RawLock<'word> {
         self.word().load(Relaxed) & WAITERS != 0
     }
 
+    /// # Safety
+    ///
+    /// As for [`lock`](Self::lock).
     #[cold]
-    fn lock_contended(self, me: Thread, deadline: Deadline) -> Result<Taken, Refused> {
+    unsafe fn lock_contended(self, me: Thread, deadline: Deadline) -> Result<Taken, Refused> {
         let outcome = self.wait(me, deadline);
-        self.settle(me, outcome)
+        // SAFETY: the caller vouches for the word.
+        unsafe { self.settle(me, outcome) }
     }
 
+    /// # Safety
+    ///
+    /// As for [`lock`](Self::lock).
     #[cold]
-    fn try_lock_contended(self, me: Thread) -> Result<Taken, Refused> {
+    unsafe fn try_lock_contended(self, me: Thread) -> Result<Taken, Refused> {
         let mut outcome = Err(Refused::Held);
         // Each further try means that somebody else took the word, or that it is scribbled over.
         for _ in 0..TRIES {
@@ -237,13 +251,19 @@ impl<'word> RawLock<'word> {
                 break;
             }
         }
-        self.settle(me, outcome)
+        // SAFETY: the caller vouches for the word.
+        unsafe { self.settle(me, outcome) }
     }
 
     /// Ends an attempt, whose word is pending until now.
-    fn settle(self, me: Thread, outcome: Result<Taken, Refused>) -> Result<Taken, Refused> {
+    ///
+    /// # Safety
+    ///
+    /// As for [`lock`](Self::lock).
+    unsafe fn settle(self, me: Thread, outcome: Result<Taken, Refused>) -> Result<Taken, Refused> {
         if outcome.is_ok() {
-            me.link(self.line);
+            // SAFETY: the caller vouches for the word.
+            unsafe { me.link(self.line) };
         }
         me.pend_clear();
         outcome

@@ -1,17 +1,7 @@
 //! The words through which sleepers are woken.
 //!
-//! Each side of the ring sleeps on an event of its own (getters until there are items, putters
+//! Each side of the ring sleeps on a bell of its own (getters until there are items, putters
 //! until there is space), and both on the *alarm*, through which the kernel tells of deaths.
-//!
-//! # States of an event
-//!
-//! | word | meaning |
-//! |------|---------|
-//! | `0` | nobody sleeps, or a wake-up of all who do is on its way |
-//! | `WAITING` | somebody may sleep: whoever brings news wakes one |
-//!
-//! `WAITING` is taken away only by a verified step: a wake-up that found nobody, the exchange to
-//! zero, then a wake-up of all who came in between.
 //!
 //! # States of the alarm
 //!
@@ -29,59 +19,14 @@
 //! The words carry nothing but themselves: what a sleeper looks at has edges of its own. That a
 //! sleeper and whoever brings news cannot miss one another rests on two full fences: the sleeper's
 //! between setting `WAITING` and looking at the slot, the other's between changing the slot and
-//! looking at the event (E5 of the ring). See `README.md` beside this file.
+//! looking at the bell (E5 of the ring). See `README.md` beside this file.
 
 use ipc_core::primitive::Ordering::Relaxed;
-use ipc_core::primitive::{AtomicU32, futex_wake};
+use ipc_core::primitive::AtomicU32;
+use ipc_core::robust::Bell;
 
-/// Somebody may be asleep on the event.
-const WAITING: u32 = 1 << 31;
 /// The ring is closed. Not one of the owner bits: those must be zero for the kernel.
 const CLOSED: u32 = 1 << 31;
-
-/// One side's event.
-#[cfg_attr(not(ipc_loom), repr(transparent))]
-#[derive(Debug, Default)]
-pub(crate) struct Event(AtomicU32);
-
-impl Event {
-    /// What the word holds when a sleeper has announced itself.
-    pub(crate) const ANNOUNCED: u32 = WAITING;
-
-    /// Whether somebody may be asleep.
-    #[inline]
-    pub(crate) fn is_waiting(&self) -> bool {
-        self.0.load(Relaxed) & WAITING != 0
-    }
-
-    /// Announces a sleeper; a full fence stands behind it.
-    pub(crate) fn announce(&self) {
-        // E5 release. An exchange and not an addition, so that bits which nobody of ours writes do
-        // not stay.
-        self.0.swap_and_fence(WAITING);
-    }
-
-    /// Wakes one sleeper. If there is none, takes the mark away and wakes all who came meanwhile.
-    #[cold]
-    pub(crate) fn wake_one(&self) {
-        if futex_wake(&self.0, 1) == 0
-            && self.0.compare_exchange(WAITING, 0, Relaxed, Relaxed).is_ok()
-        {
-            self.wake_all();
-        }
-    }
-
-    /// Wakes all sleepers, and leaves the mark as it is.
-    #[cold]
-    pub(crate) fn wake_all(&self) {
-        futex_wake(&self.0, u32::MAX);
-    }
-
-    /// The word itself, to sleep on.
-    pub(crate) fn word(&self) -> &AtomicU32 {
-        &self.0
-    }
-}
 
 /// The word through which deaths are told, and which says whether the ring is closed.
 #[cfg_attr(not(ipc_loom), repr(transparent))]
@@ -108,14 +53,14 @@ impl Alarm {
     }
 }
 
-/// The events of both sides and the alarm.
+/// The bells of both sides and the alarm.
 #[cfg_attr(not(ipc_loom), repr(C))]
 #[derive(Debug, Default)]
 pub(crate) struct Bells {
     /// Getters sleep here until there are items.
-    pub(crate) items: Event,
+    pub(crate) items: Bell,
     /// Putters sleep here until there is space.
-    pub(crate) space: Event,
+    pub(crate) space: Bell,
     /// Both sleep here until somebody dies or the ring is closed.
     pub(crate) alarm: Alarm,
 }
@@ -124,8 +69,8 @@ impl Bells {
     /// Wakes everybody, to look again.
     #[cold]
     pub(crate) fn call_all(&self) {
-        self.items.wake_all();
-        self.space.wake_all();
+        self.items.call_all();
+        self.space.call_all();
     }
 
     /// Closes the ring, then tells everybody.

@@ -1,0 +1,102 @@
+//! Bells: words through which sleepers are woken, apart from the words that they wait for.
+//!
+//! # States
+//!
+//! | word | meaning |
+//! |------|---------|
+//! | `0` | nobody sleeps, or a wake-up of all who do is on its way |
+//! | `WAITING` | somebody may sleep: whoever brings news rings |
+//!
+//! `WAITING` is taken away only by a verified step: a wake-up that found nobody (or was for all),
+//! the exchange to zero, then a wake-up of all who came in between.
+//!
+//! # The two-word wait
+//!
+//! A sleeper [announces](Bell::announce) itself, looks at the words that it waits for, and sleeps
+//! on the bell *and*, in this order, on those words with the values it saw
+//! ([`futex_wait_any`](crate::primitive::futex_wait_any)). Whoever changes one of the words does it
+//! by an exchange, a full fence, and then rings if the bell says that somebody waits. So the
+//! sleeper sees the change, or the kernel does when it compares, or the bell rings.
+//!
+//! The owner bits of a bell are always zero. A thread that makes it the *pending* word from before
+//! its change until it has rung leaves no sleeper behind when it dies in between: the kernel wakes
+//! one. A sleeper has it pending too, from before it announces itself until it has looked again or
+//! passed the wake-up on, so that a wake-up which is handed to a thread that dies goes to the next.
+//! A kernel's wake is a wake of one: where all must hear, who is woken rings for all in turn.
+//!
+//! # Edges
+//!
+//! | edge | release side | acquire side | carries |
+//! |------|--------------|--------------|---------|
+//! | E1 | `announce` and its fence | the changer's full fence before `is_waiting` | that a sleeper and a changer cannot miss one another |
+//!
+//! The word carries nothing else: what a sleeper looks at has edges of its own.
+
+use crate::primitive::Ordering::Relaxed;
+use crate::primitive::{AtomicU32, Wait, futex_wake};
+
+/// Somebody may be asleep. Not one of the owner bits, which must be zero for the kernel.
+const WAITING: u32 = 1 << 31;
+
+/// A word to sleep on until somebody rings; a word of zeros is one that nobody sleeps on.
+#[cfg_attr(not(ipc_loom), repr(transparent))]
+#[derive(Debug, Default)]
+pub struct Bell(AtomicU32);
+
+impl Bell {
+    /// Whether somebody may be asleep.
+    ///
+    /// A full fence stands between the caller's change and this.
+    #[inline]
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.0.load(Relaxed) & WAITING != 0
+    }
+
+    /// Announces a sleeper; a full fence stands behind it.
+    pub fn announce(&self) {
+        // E1 release. An exchange and not an addition, so that bits which nobody of ours writes do
+        // not stay.
+        self.0.swap_and_fence(WAITING);
+    }
+
+    /// Wakes one sleeper. If there is none, takes the mark away and wakes all who came meanwhile.
+    #[cold]
+    pub fn wake_one(&self) {
+        if futex_wake(&self.0, 1) == 0 {
+            self.clear();
+        }
+    }
+
+    /// Wakes all sleepers, takes the mark away, and wakes all who came meanwhile.
+    #[cold]
+    pub fn wake_all(&self) {
+        self.call_all();
+        self.clear();
+    }
+
+    /// Wakes all sleepers, and leaves the mark as it is.
+    #[cold]
+    pub fn call_all(&self) {
+        futex_wake(&self.0, u32::MAX);
+    }
+
+    /// What a sleeper that has announced itself sleeps on.
+    #[must_use]
+    pub fn wait(&self) -> Wait<'_> {
+        Wait::on(&self.0, WAITING)
+    }
+
+    /// The word itself, to make it pending.
+    #[inline]
+    #[must_use]
+    pub fn word(&self) -> &AtomicU32 {
+        &self.0
+    }
+
+    fn clear(&self) {
+        if self.0.compare_exchange(WAITING, 0, Relaxed, Relaxed).is_ok() {
+            self.call_all();
+        }
+    }
+}
