@@ -9,7 +9,8 @@
 //! |------|-----------|
 //! | [`Mutex`] | share a value that one thread at a time may change |
 //! | [`Lock`] | do something, anywhere, one thread at a time |
-//! | [`raw::RawLock`] | build another primitive |
+//! | [`Event`] | wait until somebody says so |
+//! | [`raw`] | build another primitive |
 //!
 //! # Examples
 //!
@@ -31,9 +32,13 @@
 
 mod error;
 #[cfg(not(ipc_loom))]
+mod event;
+#[cfg(not(ipc_loom))]
 mod lock;
 #[cfg(not(ipc_loom))]
 mod mutex;
+#[cfg(not(ipc_loom))]
+mod named;
 #[cfg(not(ipc_loom))]
 mod place;
 pub mod raw;
@@ -41,6 +46,8 @@ pub mod raw;
 mod travel;
 
 pub use error::{LockError, TryLockError};
+#[cfg(not(ipc_loom))]
+pub use event::{Event, EventStats};
 #[cfg(not(ipc_loom))]
 pub use lock::{Lock, LockGuard};
 #[cfg(not(ipc_loom))]

@@ -1,6 +1,6 @@
-//! How locks travel inside messages: the segment and the place in it.
+//! How primitives travel inside messages: the segment and the place in it.
 //!
-//! A lock that arrives in a process that has it already is another handle to the same mapping.
+//! One that arrives in a process that has it already is another handle to the same mapping.
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 use ipc_core::wire::{DecodeError, reject};
@@ -8,8 +8,22 @@ use ipc_core::{Segment, SegmentError};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::event::Event;
 use crate::lock::Lock;
 use crate::mutex::Mutex;
+
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.segment(), self.offset() as u64).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (segment, offset) = <(Segment, u64)>::deserialize(deserializer)?;
+        Self::in_segment(&segment, offset_in(offset)).map_err(refuse)
+    }
+}
 
 impl Serialize for Lock {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,17 +1,21 @@
-//! The lock itself: a protocol on one borrowed word, without a mapping and without a value.
+//! The engines: protocols on borrowed words, without a mapping and without a value.
 //!
-//! [`Lock`](crate::Lock) and [`Mutex`](crate::Mutex) are faces of it. Use it directly to build
-//! another primitive whose parts are locks; everything else is better off with a face.
+//! What the rest of the crate offers are faces of them. Use an engine directly to build another
+//! primitive of which it is a part; everything else is better off with a face.
 //!
 //! | file | job |
 //! |------|-----|
-//! | `word` | the states of the word, its moves and its orderings |
+//! | `word` | the lock: the states of its word, its moves and its orderings |
+//! | `event` | the event: the same |
 //! | `spin` | how long to look before going to sleep |
 //! | `planted` | bugs to order, which the proofs must find |
 
+mod event;
 mod planted;
 mod spin;
 mod word;
+
+pub use event::{EventWords, RawEvent};
 
 #[cfg(not(ipc_loom))]
 #[doc(hidden)]
