@@ -4,7 +4,10 @@
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
-use ipc_sync::{Lock, LockError, LockGuard, LockStats, Mutex, MutexGuard, Recovery, TryLockError};
+use ipc_sync::{
+    Event, EventStats, Lock, LockError, LockGuard, LockStats, Mutex, MutexGuard, Recovery,
+    TryLockError,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -31,10 +34,13 @@ fn travels<T: Serialize + DeserializeOwned + Send + 'static>() {}
 
 #[test]
 fn handles_go_everywhere() {
+    handle::<Event>();
+    handle::<EventStats>();
     handle::<Lock>();
     handle::<Mutex<u64>>();
     handle::<Mutex<char>>();
     handle::<LockStats>();
+    travels::<Event>();
     travels::<Lock>();
     travels::<Mutex<[u8; 3]>>();
 }
