@@ -21,8 +21,8 @@
 //! between setting `WAITING` and looking at the slot, the other's between changing the slot and
 //! looking at the bell (E5 of the ring). See `README.md` beside this file.
 
-use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::primitive::AtomicU32;
+use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::robust::Bell;
 
 /// The ring is closed. Not one of the owner bits: those must be zero for the kernel.
