@@ -355,7 +355,7 @@ impl State {
         write_field(first, last);
         write_field(prev_of(first), head);
         if untagged(older) != head {
-            // By the conventions of both glibc and musl; what the head itself keeps before its
+            // By the conventions of glibc; what the head itself keeps before its
             // `next` is left alone.
             write_field(prev_of(untagged(older)), last);
         }
@@ -409,7 +409,6 @@ fn read_field(field: *mut u8) -> *mut u8 {
     unsafe { AtomicPtr::from_ptr(link_at(field)) }.load(Relaxed)
 }
 
-#[expect(clippy::cast_ptr_alignment, reason = "callers pass fields, which are aligned")]
 const fn link_at(field: *mut u8) -> *mut *mut u8 {
     field.cast()
 }
