@@ -28,7 +28,7 @@
 //!
 //! | edge | release side | acquire side | carries |
 //! |------|--------------|--------------|---------|
-//! | E1 | `announce` and its fence | the changer's full fence before `is_waiting` | that a sleeper and a changer cannot miss one another |
+//! | E1 | `announce`, by the fence behind the mark | `is_waiting`, by the fence that its caller has made | the mark, or else the sleeper sees the change |
 //!
 //! The word carries nothing else: what a sleeper looks at has edges of its own.
 
@@ -50,6 +50,7 @@ impl Bell {
     #[inline]
     #[must_use]
     pub fn is_waiting(&self) -> bool {
+        // E1 acquire.
         self.0.load(Relaxed) & WAITING != 0
     }
 
