@@ -310,11 +310,9 @@ impl<M: Memory> Ring<'_, M> {
     #[inline]
     fn after_get_claim(self, claim: Claim) -> Result<Claim, Blocked> {
         self.help(self.0.head(), claim.at, claim.span())?;
-        // The fence that the bells ask for.
-        fence_after_exchange();
         let items = &self.0.bells().items;
         let next = claim.at.advance(claim.span(), self.0.n_slots());
-        if items.is_waiting() && self.is_good_for_getter(next) {
+        if items.is_waiting_after_exchange() && self.is_good_for_getter(next) {
             items.wake_one();
         }
         Ok(claim)
