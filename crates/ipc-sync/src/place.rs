@@ -3,9 +3,10 @@
 //! | field of the line | use |
 //! |-------------------|-----|
 //! | `word` | the lock ([`crate::raw`]) |
-//! | `notes[0]` | whether the value is consistent (`Mutex`) |
+//! | `notes[0]` | whether the value is consistent (`Mutex`); how often it is held (`RLock`); whether it was done (`Once`) |
 //! | `notes[1]` | how often looking before sleeping was in vain ([`crate::raw`]) |
 //! | `notes[2]` | how many deaths were found |
+//! | `wide_notes[0]` | how many gave up (`Once`) |
 //!
 //! # Invariants
 //!
@@ -25,7 +26,7 @@ use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::robust::{RobustWord, Thread, support};
 use ipc_core::{Deadline, Placed, Segment, SegmentError};
 
-use crate::raw::{Holder, RawLock, Refused, Taken};
+use crate::raw::{Holder, NotHeld, RawLock, Refused, Taken};
 
 /// What a lock says about itself, at the moment of asking.
 #[non_exhaustive]
@@ -39,6 +40,8 @@ pub struct LockStats {
     pub deaths: u32,
     /// Whether the value is half changed since a death or a panic; never for a lock without value.
     pub is_poisoned: bool,
+    /// How often its holder holds it: zero if nobody does, and more than one for an `RLock` only.
+    pub depth: u32,
 }
 
 /// One handle to a lock.
@@ -104,6 +107,16 @@ impl Place {
         self.line.notes[0].store(0, Relaxed);
     }
 
+    /// Gives the lock back, if the calling thread holds it.
+    pub(crate) fn release(&self) -> Result<(), NotHeld> {
+        if self.is_mine() {
+            self.unlock();
+            Ok(())
+        } else {
+            Err(NotHeld)
+        }
+    }
+
     pub(crate) fn is_locked(&self) -> bool {
         matches!(self.raw().holder(), Holder::Thread(_))
     }
@@ -115,6 +128,7 @@ impl Place {
             has_waiters: raw.has_waiters(),
             deaths: self.line.notes[2].load(Relaxed),
             is_poisoned: self.is_poisoned(),
+            depth: u32::from(self.is_locked()),
         }
     }
 
@@ -125,7 +139,7 @@ impl Place {
 
     /// Notes what only the holder may note, after it has taken the lock.
     #[inline]
-    fn note(&self, taken: Taken) {
+    pub(crate) fn note(&self, taken: Taken) {
         if taken == Taken::OwnerDied {
             self.note_death();
         }
