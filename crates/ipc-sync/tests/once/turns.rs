@@ -35,8 +35,10 @@ pub(crate) fn it_is_done_once() -> Outcome {
     passed()
 }
 
+type Way = fn(&Once) -> Result<(), OnceError>;
+
 pub(crate) fn every_way_does_it() -> Outcome {
-    let ways: [fn(&Once) -> Result<(), OnceError>; 6] = [
+    let ways: [Way; 6] = [
         |once| once.call_once(|_| ()),
         |once| once.call_once_timeout(SHORT, |_| ()),
         |once| once.call_once_deadline(Deadline::now(), |_| ()),
