@@ -13,7 +13,7 @@
 //!
 //! | edge | release side | acquire side | carries |
 //! |------|--------------|--------------|---------|
-//! | O1 | `complete` | `is_completed` | all that was done, to whoever relies on its being done |
+//! | E1 | `complete` | `is_completed` | all that was done, to whoever relies on its being done |
 //!
 //! What one who gave up or died has done is carried to the next by the edge of the lock's word.
 //!
@@ -35,7 +35,7 @@ use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::primitive::{AtomicU32, AtomicU64};
 use ipc_core::robust::{RobustWord, Thread};
 
-use super::planted::{ONCE_ACQUIRE, ONCE_LOOKS_AGAIN, ONCE_RELEASE};
+use super::planted::once::{ACQUIRE, LOOKS_AGAIN, RELEASE};
 use super::{Holder, NotHeld, RawLock, Refused, Taken};
 
 /// It was done. Any other number is nothing that we wrote, and counts as not done.
@@ -77,8 +77,8 @@ impl<'word> RawOnce<'word> {
     #[inline]
     #[must_use]
     pub fn is_completed(self) -> bool {
-        // O1 acquire.
-        self.mark().load(ONCE_ACQUIRE) == DONE
+        // E1 acquire.
+        self.mark().load(ACQUIRE) == DONE
     }
 
     /// Begins it if it was not done, waiting until `deadline` for whoever is at it.
@@ -130,8 +130,8 @@ impl<'word> RawOnce<'word> {
         if !me.holds(self.line) {
             return Err(NotHeld);
         }
-        // O1 release.
-        self.mark().store(DONE, ONCE_RELEASE);
+        // E1 release.
+        self.mark().store(DONE, RELEASE);
         self.word().unlock(me);
         Ok(())
     }
@@ -177,7 +177,7 @@ impl<'word> RawOnce<'word> {
             Err(_) if self.is_completed() => return Ok(Begun::Before),
             Err(refused) => return Err(refused),
         };
-        if ONCE_LOOKS_AGAIN && self.is_completed() {
+        if LOOKS_AGAIN && self.is_completed() {
             self.word().unlock(me);
             return Ok(Begun::Before);
         }

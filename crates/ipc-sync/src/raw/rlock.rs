@@ -41,7 +41,7 @@ use ipc_core::primitive::AtomicU32;
 use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::robust::{RobustWord, Thread};
 
-use super::planted::{RLOCK_COUNTS, RLOCK_STARTS_ANEW};
+use super::planted::rlock::{COUNTS, STARTS_ANEW};
 use super::{Holder, RawLock, Refused, Taken};
 
 /// The calling thread does not hold what it wanted to give back; nothing has changed.
@@ -123,7 +123,7 @@ impl<'word> RawRLock<'word> {
         match self.depth_word().load(Relaxed) {
             // Zero is nothing that the holder has written.
             0 | 1 => self.word().unlock(me),
-            _ if !RLOCK_COUNTS => self.word().unlock(me),
+            _ if !COUNTS => self.word().unlock(me),
             levels => self.depth_word().store(levels - 1, Relaxed),
         }
         Ok(())
@@ -179,7 +179,7 @@ impl<'word> RawRLock<'word> {
     /// Notes the depth. The calling thread has just taken the word.
     #[inline]
     fn begin(self, levels: u32) {
-        if RLOCK_STARTS_ANEW || self.depth_word().load(Relaxed) == 0 {
+        if STARTS_ANEW || self.depth_word().load(Relaxed) == 0 {
             self.depth_word().store(levels, Relaxed);
         }
     }
