@@ -7,6 +7,7 @@
 //! | `notes[1]` | how often looking before sleeping was in vain ([`crate::raw`]) |
 //! | `notes[2]` | how many deaths were found |
 //! | `wide_notes[0]` | how many gave up (`Once`) |
+//! | `wide_notes[1]` | the hash of the type of the value (`Mutex`) |
 //!
 //! # Invariants
 //!
@@ -52,8 +53,22 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new(segment: &Segment, offset: usize) -> Result<Self, SegmentError> {
-        support().map_err(|why| io::Error::new(io::ErrorKind::Unsupported, why))?;
+        is_supported()?;
         Ok(Self { line: segment.place(offset)? })
+    }
+
+    /// The same in a segment of any kind.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Segment::place_exclusive`].
+    pub(crate) unsafe fn new_exclusive(
+        segment: &Segment,
+        offset: usize,
+    ) -> Result<Self, SegmentError> {
+        is_supported()?;
+        // SAFETY: the caller vouches for it.
+        Ok(Self { line: unsafe { segment.place_exclusive(offset) }? })
     }
 
     pub(crate) fn segment(&self) -> &Segment {
@@ -155,4 +170,8 @@ impl Place {
     fn raw(&self) -> RawLock<'_> {
         RawLock::new(&self.line)
     }
+}
+
+fn is_supported() -> io::Result<()> {
+    support().map_err(|why| io::Error::new(io::ErrorKind::Unsupported, why))
 }
