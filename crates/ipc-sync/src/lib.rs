@@ -10,6 +10,8 @@
 //! | [`Mutex`] | share a value that one thread at a time may change |
 //! | [`Lock`] | do something, anywhere, one thread at a time |
 //! | [`Event`] | wait until somebody says so |
+//! | [`RLock`] | the same, where who holds it may come to take it again |
+//! | [`Once`] | do something once, whoever comes first |
 //! | [`raw`] | build another primitive |
 //!
 //! # Examples
@@ -40,8 +42,12 @@ mod mutex;
 #[cfg(not(ipc_loom))]
 mod named;
 #[cfg(not(ipc_loom))]
+mod once;
+#[cfg(not(ipc_loom))]
 mod place;
 pub mod raw;
+#[cfg(not(ipc_loom))]
+mod rlock;
 #[cfg(not(ipc_loom))]
 mod travel;
 
@@ -53,4 +59,9 @@ pub use lock::{Lock, LockGuard};
 #[cfg(not(ipc_loom))]
 pub use mutex::{Mutex, MutexGuard, Recovery};
 #[cfg(not(ipc_loom))]
+pub use once::{Once, OnceError, OnceState, OnceStats, OnceTurn};
+#[cfg(not(ipc_loom))]
 pub use place::LockStats;
+pub use raw::NotHeld;
+#[cfg(not(ipc_loom))]
+pub use rlock::{RLock, RLockGuard};

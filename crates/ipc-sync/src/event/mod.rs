@@ -8,7 +8,7 @@ use ipc_core::robust::Thread;
 use ipc_core::{Deadline, Kind, Layout, Placed, Segment, SegmentError};
 
 use crate::named;
-use crate::place::check_support;
+use crate::place::is_supported;
 use crate::raw::{EventWords, RawEvent};
 
 /// What a segment is called that holds nothing but one event.
@@ -115,7 +115,7 @@ impl Event {
     /// [`SegmentError::OutOfBounds`] and [`SegmentError::Misaligned`], and [`SegmentError::Io`] if
     /// the process runs where the kernel does not tell of deaths.
     pub fn in_segment(segment: &Segment, offset: usize) -> Result<Self, SegmentError> {
-        check_support()?;
+        is_supported()?;
         Ok(Self { words: segment.place(offset)? })
     }
 

@@ -1,22 +1,28 @@
-//! The engines: protocols on borrowed words, without a mapping and without a value.
+//! The protocols themselves: on borrowed words, without a mapping and without a value.
 //!
-//! What the rest of the crate offers are faces of them. Use an engine directly to build another
-//! primitive of which it is a part; everything else is better off with a face.
+//! [`Lock`](crate::Lock), [`Mutex`](crate::Mutex) and the others are faces of them. Use them
+//! directly to build another primitive whose parts are locks; everything else is better off with
+//! a face.
 //!
 //! | file | job |
 //! |------|-----|
 //! | `word` | the lock: the states of its word, its moves and its orderings |
 //! | `event` | the event: the same |
 //! | `spin` | how long to look before going to sleep |
+//! | `rlock` | a lock that its holder may take again |
+//! | `once` | a lock for whoever does a thing, and a mark that it was done |
 //! | `planted` | bugs to order, which the proofs must find |
 
 mod event;
+mod once;
 mod planted;
+mod rlock;
 mod spin;
 mod word;
 
 pub use event::{EventWords, RawEvent};
-
+pub use once::{Begun, RawOnce};
+pub use rlock::{NotHeld, RawRLock};
 #[cfg(not(ipc_loom))]
 #[doc(hidden)]
 pub use spin::set_spin;

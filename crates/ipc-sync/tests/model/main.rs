@@ -11,6 +11,7 @@
 
 mod event;
 mod lock;
+mod once;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
