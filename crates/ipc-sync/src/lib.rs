@@ -10,6 +10,7 @@
 //! | [`Mutex`] | share a value that one thread at a time may change |
 //! | [`Lock`] | do something, anywhere, one thread at a time |
 //! | [`Event`] | wait until somebody says so |
+//! | [`Semaphore`], [`BoundedSemaphore`] | let only so many go on, or wait for so many signals |
 //! | [`RLock`] | the same, where who holds it may come to take it again |
 //! | [`Once`] | do something once, whoever comes first |
 //! | [`raw`] | build another primitive |
@@ -49,6 +50,8 @@ pub mod raw;
 #[cfg(not(ipc_loom))]
 mod rlock;
 #[cfg(not(ipc_loom))]
+mod semaphore;
+#[cfg(not(ipc_loom))]
 mod travel;
 
 pub use error::{LockError, TryLockError};
@@ -65,3 +68,8 @@ pub use place::LockStats;
 pub use raw::NotHeld;
 #[cfg(not(ipc_loom))]
 pub use rlock::{RLock, RLockGuard};
+#[cfg(not(ipc_loom))]
+pub use semaphore::{
+    AcquireError, BoundedSemaphore, Permit, ReleaseError, Semaphore, SemaphoreError,
+    SemaphoreStats, TryAcquireError,
+};
