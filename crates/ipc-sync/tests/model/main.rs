@@ -10,6 +10,7 @@
 #![expect(clippy::disallowed_types, reason = "what the test notes is no part of the model")]
 
 mod lock;
+mod rwlock;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
