@@ -8,6 +8,7 @@
 //! | type | use it to |
 //! |------|-----------|
 //! | [`Mutex`] | share a value that one thread at a time may change |
+//! | [`RwLock`] | share a value that many may look at, and one at a time may change |
 //! | [`Lock`] | do something, anywhere, one thread at a time |
 //! | [`raw::RawLock`] | build another primitive |
 //!
@@ -35,15 +36,27 @@ mod lock;
 #[cfg(not(ipc_loom))]
 mod mutex;
 #[cfg(not(ipc_loom))]
+mod named;
+#[cfg(not(ipc_loom))]
 mod place;
 pub mod raw;
 #[cfg(not(ipc_loom))]
+mod recovery;
+#[cfg(not(ipc_loom))]
+mod rwlock;
+#[cfg(not(ipc_loom))]
 mod travel;
+#[cfg(not(ipc_loom))]
+mod value;
 
 pub use error::{LockError, TryLockError};
 #[cfg(not(ipc_loom))]
 pub use lock::{Lock, LockGuard};
 #[cfg(not(ipc_loom))]
-pub use mutex::{Mutex, MutexGuard, Recovery};
+pub use mutex::{Mutex, MutexGuard};
 #[cfg(not(ipc_loom))]
 pub use place::LockStats;
+#[cfg(not(ipc_loom))]
+pub use recovery::{Recovery, ValueGuard};
+#[cfg(not(ipc_loom))]
+pub use rwlock::{Readers, RwLock, RwLockReadGuard, RwLockRecovery, RwLockStats, RwLockWriteGuard};

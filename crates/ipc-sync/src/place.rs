@@ -41,6 +41,11 @@ pub struct LockStats {
     pub is_poisoned: bool,
 }
 
+/// That the kernel tells of deaths in this process: nothing here works where it does not.
+pub(crate) fn check_support() -> Result<(), SegmentError> {
+    support().map_err(|why| io::Error::new(io::ErrorKind::Unsupported, why).into())
+}
+
 /// One handle to a lock.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
@@ -49,7 +54,7 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new(segment: &Segment, offset: usize) -> Result<Self, SegmentError> {
-        support().map_err(|why| io::Error::new(io::ErrorKind::Unsupported, why))?;
+        check_support()?;
         Ok(Self { line: segment.place(offset)? })
     }
 

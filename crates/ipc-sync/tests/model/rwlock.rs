@@ -98,6 +98,8 @@ impl Guarded {
         self.victim_writes.store(true, Relaxed);
         self.note(taken.expect("a thread that holds nothing gets in"));
         self.change();
+        // An access to die before, with the change made.
+        assert!(!self.lock().is_poisoned(), "nobody else dies");
         self.victim_writes.store(false, Relaxed);
         self.lock().unlock_write(me);
     }
