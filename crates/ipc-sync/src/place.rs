@@ -6,6 +6,7 @@
 //! | `notes[0]` | whether the value is consistent (`Mutex`) |
 //! | `notes[1]` | how often looking before sleeping was in vain ([`crate::raw`]) |
 //! | `notes[2]` | how many deaths were found |
+//! | `wide_notes[1]` | the hash of the type of the value (`Mutex`) |
 //!
 //! # Invariants
 //!
@@ -56,6 +57,20 @@ impl Place {
     pub(crate) fn new(segment: &Segment, offset: usize) -> Result<Self, SegmentError> {
         check_support()?;
         Ok(Self { line: segment.place(offset)? })
+    }
+
+    /// The same in a segment of any kind.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Segment::place_exclusive`].
+    pub(crate) unsafe fn new_exclusive(
+        segment: &Segment,
+        offset: usize,
+    ) -> Result<Self, SegmentError> {
+        check_support()?;
+        // SAFETY: the caller vouches for it.
+        Ok(Self { line: unsafe { segment.place_exclusive(offset) }? })
     }
 
     pub(crate) fn segment(&self) -> &Segment {

@@ -6,7 +6,7 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 use ipc_core::wire::{DecodeError, reject};
 use ipc_core::{Segment, SegmentError};
 use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 
 use crate::lock::Lock;
 use crate::mutex::Mutex;
@@ -26,6 +26,11 @@ impl<'de> Deserialize<'de> for Lock {
 
 impl<T: NoUninit + CheckedBitPattern> Serialize for Mutex<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !self.can_travel() {
+            return Err(ser::Error::custom(
+                "a mutex can only be sent if it lies in a segment of its own, or of an exclusive kind",
+            ));
+        }
         (self.segment(), self.offset() as u64, Self::type_hash()).serialize(serializer)
     }
 }

@@ -4,7 +4,10 @@
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
-use ipc_sync::{Lock, LockError, LockGuard, LockStats, Mutex, MutexGuard, Recovery, TryLockError};
+use ipc_sync::{
+    Lock, LockError, LockGuard, LockStats, Mutex, MutexGuard, Recovery, RwLock, RwLockReadGuard,
+    RwLockRecovery, RwLockStats, RwLockWriteGuard, TryLockError,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -35,6 +38,9 @@ fn handles_go_everywhere() {
     handle::<Mutex<u64>>();
     handle::<Mutex<char>>();
     handle::<LockStats>();
+    handle::<RwLock<u64>>();
+    handle::<RwLockStats>();
+    travels::<RwLock<[u8; 3]>>();
     travels::<Lock>();
     travels::<Mutex<[u8; 3]>>();
 }
@@ -48,12 +54,17 @@ fn guards_stay_in_their_thread() {
     assert!(!has!(MutexGuard<'static, u64>: Send));
     assert!(!has!(Recovery<'static, u64>: Send));
     assert!(!has!(LockError<LockGuard<'static>>: Send));
+    assert!(!has!(RwLockReadGuard<'static, u64>: Send));
+    assert!(!has!(RwLockWriteGuard<'static, u64>: Send));
+    assert!(!has!(RwLockRecovery<'static, u64>: Send));
     assert!(!has!(TryLockError<Recovery<'static, u64>>: Send));
 }
 
 #[test]
 fn what_a_guard_lends_may_be_looked_at_by_others() {
     assert!(has!(MutexGuard<'static, u64>: Sync));
+    assert!(has!(RwLockReadGuard<'static, u64>: Sync));
+    assert!(has!(RwLockWriteGuard<'static, u64>: Sync));
 }
 
 #[test]

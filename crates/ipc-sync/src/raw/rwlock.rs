@@ -54,9 +54,10 @@
 //! | `notes[1]` | how often looking before sleeping was in vain ([`crate::raw`]) |
 //! | `notes[2]` | how many writers were found to have died inside |
 //! | `wide_notes[0]` | `active` |
-//! | `wide_notes[1]` | how many slots there are; written before anybody else has a handle |
+//! | `wide_notes[1]` | the hash of the type of the value (`RwLock`) |
 //!
-//! A slot's `notes[2]` counts the readers that were found to have died in it.
+//! A slot's `notes[2]` counts the readers that were found to have died in it; the first slot's
+//! `wide_notes[0]` says how many slots there are (`RwLock`).
 //!
 //! # Safety
 //!
@@ -78,6 +79,9 @@ use super::{Holder, RawLock, Refused, Taken};
 
 /// The most readers that can be inside at the same time, whatever the lock was made for.
 pub const MOST_READERS: usize = 127;
+
+/// As many slots are looked at in less room.
+const FEW: usize = 16;
 
 /// The states of what the lock protects.
 const WHOLE: u32 = 0;
@@ -373,8 +377,13 @@ impl<'words> RawRwLock<'words> {
             }
             match patience {
                 Some(deadline) if !deadline.is_past() => {
-                    if !spin.again() {
-                        self.sleep_on_slots(deadline);
+                    if spin.again() {
+                        continue;
+                    }
+                    if self.slots.len() <= FEW {
+                        self.sleep_on_slots::<FEW>(deadline);
+                    } else {
+                        self.sleep_on_slots::<MOST_READERS>(deadline);
                     }
                 }
                 _ => return Err(Refused::Held),
@@ -382,9 +391,10 @@ impl<'words> RawRwLock<'words> {
         }
     }
 
-    /// Sleeps until one of the slots is given back, unless one of them is free.
-    fn sleep_on_slots(self, deadline: Deadline) {
-        let mut waits = [Wait::on(&self.writer.word, 0); MOST_READERS];
+    /// Sleeps until one of the slots, of which there are `N` at most, is given back, unless one of
+    /// them is free.
+    fn sleep_on_slots<const N: usize>(self, deadline: Deadline) {
+        let mut waits = [Wait::on(&self.writer.word, 0); N];
         let mut len = 0;
         for (wait, slot) in waits.iter_mut().zip(self.slots) {
             let seen = slot.word.load(Relaxed);

@@ -23,9 +23,10 @@
 //!
 //! # Safety
 //!
-//! Who places a lock in a segment promises that nothing else uses its bytes; one in a segment of its
-//! own, and one that arrives in a message, is placed here on that condition. What the engine asks
-//! for, that the lines stay mapped while they are held, is R1.
+//! Who places a lock in a segment promises that nothing else uses its bytes. A lock of its own lies in
+//! an exclusive segment, in which safe code can place nothing else, and only locks in such segments
+//! travel. The line of writers says of which type the lock is: whoever receives one checks that.
+//! What the engine asks for, that the lines stay mapped while they are held, is R1.
 
 #![expect(unsafe_code, reason = "a value in shared memory, and lines that stay mapped")]
 
@@ -51,7 +52,7 @@ use crate::raw::{MOST_READERS, RawRwLock, Refused, Share, Taken};
 use crate::value;
 
 /// What a segment is called that holds nothing but one lock for readers and writers.
-const KIND: Kind = Kind::new(*b"rwlock\0\0", 1);
+const KIND: Kind = Kind::exclusive(*b"rwlock\0\0", 1);
 
 /// How many can read at the same time: from 1 to 127.
 ///
@@ -264,8 +265,11 @@ impl<T: NoUninit + CheckedBitPattern> RwLock<T> {
         readers: Readers,
         value: T,
     ) -> Result<Self, SegmentError> {
-        let lock = Self::place(segment, offset, readers)?;
-        lock.writer.wide_notes[1].store(readers.0 as u64, Relaxed);
+        // SAFETY: the caller vouches for the bytes.
+        let lock = unsafe { Self::place(segment, offset, readers) }?;
+        if let Some(first) = lock.slots.first() {
+            first.wide_notes[0].store(readers.0 as u64, Relaxed);
+        }
         // SAFETY: the pointer is good (R2), and nobody else has a handle.
         unsafe { value::write(lock.value(), &value) };
         Ok(lock)
@@ -273,7 +277,8 @@ impl<T: NoUninit + CheckedBitPattern> RwLock<T> {
 
     /// The lock that somebody made at `offset` in the body of a segment.
     ///
-    /// Nothing is written: bytes of zero are a free lock for 16 readers with a value of zeros.
+    /// Bytes of zero are a free lock for 16 readers with a value of zeros. It can be sent to other
+    /// processes if the segment is of an [exclusive](Kind::exclusive) kind.
     ///
     /// # Errors
     ///
@@ -284,15 +289,17 @@ impl<T: NoUninit + CheckedBitPattern> RwLock<T> {
     /// The bytes of the lock must be used for nothing but a lock of this type, as long as the
     /// segment lives.
     pub unsafe fn in_segment(segment: &Segment, offset: usize) -> Result<Self, SegmentError> {
-        let writer: Placed<RobustWord> = segment.place(offset)?;
-        let said = writer.wide_notes[1].load(Relaxed);
+        // SAFETY: the caller vouches for the bytes: a lock has one slot at least.
+        let least = unsafe { Self::place(segment, offset, Readers(1)) }?;
+        let said = least.slots.first().map_or(0, |first| first.wide_notes[0].load(Relaxed));
         let readers = match usize::try_from(said) {
             Ok(0) => Some(Readers::DEFAULT),
             Ok(number) => Readers::new(number),
             Err(_) => None,
         };
         match readers {
-            Some(readers) => Self::place(segment, offset, readers),
+            // SAFETY: the caller vouches for the bytes.
+            Some(readers) => unsafe { Self::place(segment, offset, readers) },
             // Somebody scribbled over it: no lock for so many fits anywhere.
             None => Err(SegmentError::OutOfBounds { offset, size: usize::MAX, len: segment.len() }),
         }
@@ -471,30 +478,57 @@ impl<T: NoUninit + CheckedBitPattern> RwLock<T> {
 
     /// The lock that somebody says is at `offset` in the body of a segment.
     ///
-    /// Messages come from processes of the same program, which are trusted with what they send
-    /// (see the type's docs); what can be checked is checked all the same.
+    /// What a message says is checked against what lies there.
     fn received(segment: &Segment, offset: usize) -> Result<Self, SegmentError> {
+        let expected = Self::type_hash();
         if segment.kind() == KIND {
-            segment.check(KIND, Self::type_hash())?;
+            segment.check(KIND, expected)?;
+        } else if !segment.kind().is_exclusive() {
+            return Err(SegmentError::WrongKind { expected: KIND, found: segment.kind() });
         }
-        // SAFETY: the sender has a lock there. It is of this type: it told the type's hash.
+        // SAFETY: a look at one word of the line, if a line can be there at all.
+        let line = unsafe { segment.place_exclusive::<RobustWord>(offset) }?;
+        let found = line.wide_notes[1].load(Relaxed);
+        if found != expected {
+            return Err(SegmentError::WrongType { expected, found });
+        }
+        // SAFETY: a lock of this type was placed there: safe code writes no such mark into an
+        // exclusive segment.
         unsafe { Self::in_segment(segment, offset) }
+    }
+
+    /// Whether the lock may go to another process: one that lies where safe code could place
+    /// something else over it may not.
+    fn can_travel(&self) -> bool {
+        self.segment().kind().is_exclusive()
     }
 
     /// A number that differs, very likely, between types that are laid out or checked differently.
     fn type_hash() -> u64 {
-        value::type_hash::<T>()
+        // Nobody shall take it for a mutex of the same type, nor the other way round.
+        value::type_hash::<T>() ^ u64::from_le_bytes(KIND.name)
     }
 
-    fn place(segment: &Segment, offset: usize, readers: Readers) -> Result<Self, SegmentError> {
+    /// # Safety
+    ///
+    /// The bytes of the lock are used for nothing but a lock of this type.
+    unsafe fn place(
+        segment: &Segment,
+        offset: usize,
+        readers: Readers,
+    ) -> Result<Self, SegmentError> {
         check_support()?;
         let alignment = Self::ALIGNMENT;
         if !offset.is_multiple_of(alignment) {
             return Err(SegmentError::Misaligned { offset, alignment });
         }
         segment.bytes_at(offset, Self::size(readers))?;
-        let writer = segment.place(offset)?;
-        let slots = segment.place_slice(offset + size_of::<RobustWord>(), readers.0)?;
+        // SAFETY: the caller vouches for the bytes.
+        let writer: Placed<RobustWord> = unsafe { segment.place_exclusive(offset) }?;
+        let behind = offset + size_of::<RobustWord>();
+        // SAFETY: the caller vouches for the bytes.
+        let slots = unsafe { segment.place_slice_exclusive(behind, readers.0) }?;
+        writer.wide_notes[1].store(Self::type_hash(), Relaxed);
         Ok(Self { writer, slots, value: PhantomData })
     }
 

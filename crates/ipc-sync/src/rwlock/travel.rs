@@ -2,13 +2,18 @@
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 use ipc_core::{Segment, SegmentError};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 
 use super::RwLock;
 use crate::travel::{offset_in, refuse};
 
 impl<T: NoUninit + CheckedBitPattern> Serialize for RwLock<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !self.can_travel() {
+            return Err(ser::Error::custom(
+                "a lock can only be sent if it lies in a segment of its own, or of an exclusive kind",
+            ));
+        }
         (self.segment(), self.offset() as u64, Self::type_hash()).serialize(serializer)
     }
 }

@@ -8,7 +8,7 @@ use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::primitive::{AtomicU32, AtomicU64};
 use ipc_core::robust::{OWNER_DIED, Thread, WAITERS};
 use ipc_core::wire::{self, DecodeError};
-use ipc_core::{Kind, Layout, Segment, SegmentError};
+use ipc_core::{Kind, Layout, Placed, Segment, SegmentError, Shared};
 use ipc_sync::{Readers, RwLock};
 use testkit::Outcome;
 use testkit::leaks::Snapshot;
@@ -27,6 +27,12 @@ pub(crate) fn made_in<T: NoUninit + CheckedBitPattern>(
 ) -> RwLock<T> {
     // SAFETY: callers use the place for this lock only.
     unsafe { RwLock::new_in_segment(segment, offset, readers, value) }.unwrap()
+}
+
+/// Words that lie over a lock, to scribble on.
+pub(crate) fn over<T, W: Shared>(lock: &RwLock<T>, distance: usize) -> Placed<W> {
+    // SAFETY: nobody has a reference to the value.
+    unsafe { lock.segment().place_exclusive(lock.offset() + distance) }.unwrap()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
@@ -75,7 +81,7 @@ pub(crate) fn bad_numbers_are_refused() -> Outcome {
     assert_eq!(lock.max_readers(), 127);
     drop(lock.write().unwrap());
     // What others wrote there is checked at the opening, and not looked at again.
-    let said: &AtomicU64 = lock.segment().at(lock.offset() + 56)?;
+    let said: Placed<AtomicU64> = over(&lock, 112);
     for number in [128, 1 << 40, u64::MAX] {
         said.store(number, Relaxed);
         // SAFETY: it is a lock of this type.
@@ -84,7 +90,7 @@ pub(crate) fn bad_numbers_are_refused() -> Outcome {
         assert_eq!(lock.get().unwrap(), 0);
     }
     let small = RwLock::with_readers(0_u8, Readers::new(1).ok_or("a number")?)?;
-    let said: &AtomicU64 = small.segment().at(small.offset() + 56)?;
+    let said: Placed<AtomicU64> = over(&small, 112);
     said.store(2, Relaxed);
     // SAFETY: it is a lock of this type.
     let refused = unsafe { RwLock::<u8>::in_segment(small.segment(), 0) }.unwrap_err();
@@ -106,7 +112,7 @@ pub(crate) fn a_lock_travels() -> Outcome {
         other => return Err(format!("{other:?}").into()),
     }
     let hash = lock.segment().type_hash();
-    let forged = wire::encode(&(lock.segment().clone(), 128_u64, hash))?;
+    let forged = wire::encode(&(lock.segment().clone(), 1_u64 << 20, hash))?;
     match wire::decode::<RwLock<u32>>(forged) {
         Err(DecodeError::Segment(SegmentError::OutOfBounds { .. })) => {}
         other => return Err(format!("{other:?}").into()),
@@ -115,6 +121,18 @@ pub(crate) fn a_lock_travels() -> Outcome {
     let forged = wire::encode(&(other.segment().clone(), 0_u64, hash))?;
     match wire::decode::<RwLock<u32>>(forged) {
         Err(DecodeError::Segment(SegmentError::WrongType { .. })) => {}
+        other => return Err(format!("{other:?}").into()),
+    }
+    // Safe code can place something over a lock that lies among other things, so it stays here.
+    let open = Segment::create(KIND, 0, RwLock::<u32>::size(five))?;
+    assert!(wire::encode(&made_in(&open, 0, five, 1_u32)).is_err());
+    let closed = Segment::create(Kind::exclusive(*b"values\0\0", 1), 0, open.len())?;
+    let lock = made_in(&closed, 0, five, 1_u32);
+    let arrived: RwLock<u32> = wire::decode(wire::encode(&lock)?)?;
+    assert_eq!((arrived.get().unwrap(), arrived.max_readers()), (1, 5));
+    let forged = wire::encode(&(open, 0_u64, hash))?;
+    match wire::decode::<RwLock<u32>>(forged) {
+        Err(DecodeError::Segment(SegmentError::WrongKind { .. })) => {}
         other => return Err(format!("{other:?}").into()),
     }
     passed()
@@ -163,13 +181,13 @@ pub(crate) fn nothing_is_left() -> Outcome {
 pub(crate) fn scribbling_is_survived() -> Outcome {
     let two = Readers::new(2).ok_or("a number")?;
     let lock = RwLock::with_readers(0_u32, two)?;
-    let words: &[AtomicU32] = lock.segment().slice_at(0, 49)?;
+    let words: Placed<[AtomicU32; 49]> = over(&lock, 0);
     let me = Thread::current().tid();
     let mut rng = seed::Rng::of_run("scribble");
     let marks = [1, me, me | WAITERS, WAITERS, OWNER_DIED, OWNER_DIED | WAITERS, u32::MAX];
     for round in 0..400 {
         let scribble = marks[round % marks.len()];
-        for word in words {
+        for word in &*words {
             if round < marks.len() {
                 word.store(scribble, Relaxed);
             } else if rng.chance(8) {
@@ -183,7 +201,7 @@ pub(crate) fn scribbling_is_survived() -> Outcome {
         drop(lock.read_timeout(short).map_err(|error| error.without_lock().to_string()));
         drop(lock.write_timeout(short).map_err(|error| error.without_lock().to_string()));
         assert!(format!("{lock:?} {:?}", lock.stats()).len() > 10);
-        for word in words {
+        for word in &*words {
             word.store(0, Relaxed);
         }
         // While it is held, too.

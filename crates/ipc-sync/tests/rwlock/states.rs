@@ -4,6 +4,7 @@ use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
+use ipc_core::Placed;
 use ipc_core::primitive::AtomicU32;
 use ipc_core::primitive::Ordering::Relaxed;
 use ipc_sync::{
@@ -11,6 +12,7 @@ use ipc_sync::{
 };
 use testkit::{Counter, Outcome, SharedArena};
 
+use crate::places::over;
 use crate::together::{LONG, SHORT, finish, in_child, passed, start};
 
 /// Two numbers that are equal when nobody is changing them.
@@ -175,7 +177,7 @@ pub(crate) fn who_times_out_leaves_it_untold() -> Outcome {
     let notes = SharedArena::<Counter>::new(1);
     die_half_way(&pair);
     // Somebody has the only slot, as one has who is about to see that it must give way.
-    let slot: &AtomicU32 = pair.segment().at(pair.offset() + 64)?;
+    let slot: Placed<AtomicU32> = over(&pair, 64);
     let mut other = start(|| {
         slot.store(ipc_core::robust::Thread::current().tid(), Relaxed);
         notes[0].set(1);
@@ -257,7 +259,7 @@ pub(crate) fn a_panic_in_an_update_changes_nothing() -> Outcome {
 pub(crate) fn bytes_that_are_no_value_are_refused() -> Outcome {
     let one = Readers::new(1).ok_or("a number")?;
     let letter = RwLock::with_readers('a', one)?;
-    let value: &AtomicU32 = letter.segment().at(letter.offset() + 128)?;
+    let value: Placed<AtomicU32> = over(&letter, 128);
     assert_eq!(value.load(Relaxed), u32::from('a'));
     value.store(0xd800, Relaxed);
     for _ in 0..2 {
