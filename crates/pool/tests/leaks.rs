@@ -223,6 +223,8 @@ fn death_is_seen_without_a_poll() -> Outcome {
     let task = pool.submit(pass, gate.handle()).map_err(|error| error.to_string())?;
     wait_until_running(&pool, 1);
     limit_descriptors(3);
+    // So that the keeper waits with this limit when the worker dies.
+    clock::pause(Duration::from_millis(200));
     let running = |worker: &&pool::WorkerStats| worker.state == pool::WorkerState::Running;
     let place = pool.stats().workers.iter().find(running).unwrap().place;
     pool.kill_worker(place)?;
