@@ -15,7 +15,7 @@ const BOUND: &str = "LOOM_MAX_PREEMPTIONS";
 pub(crate) fn run(workspace: &Workspace, flags: &flags::Loom) -> Result<String> {
     let crates = workspace.with_test("model");
     if crates.is_empty() {
-        return Ok("loom: nothing to run yet: no crate has a tests/model.rs".to_owned());
+        return Ok("loom: nothing to run yet: no crate has a test `model`".to_owned());
     }
     let bound = if flags.full { PREEMPTIONS.1 } else { PREEMPTIONS.0 };
     let bound = std::env::var(BOUND).unwrap_or_else(|_| bound.to_owned());

@@ -42,6 +42,13 @@ pub enum SegmentError {
         /// What is there.
         found: Kind,
     },
+    /// What lies in the segment lends its bytes as plain references, so nothing else may be placed
+    /// there.
+    #[error("the segment is a {found}, in which nothing else can be placed")]
+    Exclusive {
+        /// What lies there.
+        found: Kind,
+    },
     /// The right thing lies in it, but laid out by another version of the crate it belongs to.
     #[error("the segment is a {found}, of another version than {expected}")]
     WrongKindVersion {

@@ -42,22 +42,52 @@ const _: () = assert!(HEADER_LEN.is_multiple_of(align_of::<Header>()), "an array
 pub struct Kind {
     /// Eight bytes that name it, for people to read in a dump too; zeros at the end are fill.
     pub name: [u8; 8],
-    /// The version of its layout: changes when the layout does.
+    /// The version of its layout: changes when the layout does. The highest bit says that the
+    /// segment is [exclusive](Kind::exclusive).
     pub version: u32,
 }
 
 impl Kind {
+    /// The bit of the version that says: exclusive.
+    const EXCLUSIVE: u32 = 1 << 31;
+
     /// Names what lies in a segment.
+    ///
+    /// # Panics
+    ///
+    /// If the version has more than 31 bits.
     #[must_use]
     pub const fn new(name: [u8; 8], version: u32) -> Self {
+        assert!(version < Self::EXCLUSIVE, "a version has 31 bits");
         Self { name, version }
+    }
+
+    /// Names what lies in a segment whose bytes are lent as plain references.
+    ///
+    /// Safe code cannot place anything else in such a segment: only who promises to know what lies
+    /// there can, with [`Segment::place_exclusive`](crate::Segment::place_exclusive).
+    ///
+    /// # Panics
+    ///
+    /// If the version has more than 31 bits.
+    #[must_use]
+    pub const fn exclusive(name: [u8; 8], version: u32) -> Self {
+        let open = Self::new(name, version);
+        Self { version: open.version | Self::EXCLUSIVE, ..open }
+    }
+
+    /// Whether safe code can place nothing in a segment of this kind.
+    #[must_use]
+    pub const fn is_exclusive(self) -> bool {
+        self.version & Self::EXCLUSIVE != 0
     }
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let end = self.name.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        write!(formatter, "{}/{}", self.name.get(..end).unwrap_or(&[]).escape_ascii(), self.version)
+        let name = self.name.get(..end).unwrap_or(&[]).escape_ascii();
+        write!(formatter, "{name}/{}", self.version & !Self::EXCLUSIVE)
     }
 }
 

@@ -54,6 +54,12 @@ compile_error!(
      and robust lists"
 );
 
+#[cfg(all(target_os = "linux", not(target_env = "gnu")))]
+compile_error!(
+    "this crate needs glibc: it shares the robust list of its threads, by glibc's conventions \
+     (musl walks the list of a thread that ends in its own way)"
+);
+
 mod deadline;
 mod error;
 mod header;

@@ -21,9 +21,16 @@ impl Segment {
     ///
     /// # Errors
     ///
-    /// [`SegmentError::OutOfBounds`] if it does not lie inside the body, and
-    /// [`SegmentError::Misaligned`] if a `T` cannot begin there.
+    /// [`SegmentError::OutOfBounds`] if it does not lie inside the body,
+    /// [`SegmentError::Misaligned`] if a `T` cannot begin there, and [`SegmentError::Exclusive`] if
+    /// the segment's [kind](crate::Kind::exclusive) forbids it.
     pub fn at<T: Shared>(&self, offset: usize) -> Result<&T, SegmentError> {
+        self.check_open()?;
+        self.at_unchecked(offset)
+    }
+
+    /// Like [`at`](Self::at), in a segment of any kind.
+    fn at_unchecked<T: Shared>(&self, offset: usize) -> Result<&T, SegmentError> {
         let pointer = self.locate(offset, size_of::<T>(), align_of::<T>())?.cast::<T>();
         // SAFETY:
         // - `locate` checked that it lies in the body and is aligned, and the mapping lives as long
@@ -39,6 +46,7 @@ impl Segment {
     ///
     /// As [`at`](Self::at).
     pub fn slice_at<T: Shared>(&self, offset: usize, count: usize) -> Result<&[T], SegmentError> {
+        self.check_open()?;
         let pointer = self.locate_slice::<T>(offset, count)?;
         // SAFETY: as in `at`, for the whole slice.
         Ok(unsafe { pointer.as_ref() })
@@ -51,6 +59,25 @@ impl Segment {
     /// As [`at`](Self::at).
     pub fn place<T: Shared>(&self, offset: usize) -> Result<Placed<T>, SegmentError> {
         let pointer = NonNull::from_ref(self.at::<T>(offset)?);
+        Ok(Placed { pointer, segment: self.clone(), offset })
+    }
+
+    /// The `T` at `offset` in the body of a segment of any kind, as a handle that keeps the segment
+    /// mapped.
+    ///
+    /// # Errors
+    ///
+    /// As [`at`](Self::at), but for the kind.
+    ///
+    /// # Safety
+    ///
+    /// If the segment is [exclusive](crate::Kind::exclusive), the caller belongs to what lies in it,
+    /// and uses the `T` by its rules.
+    pub unsafe fn place_exclusive<T: Shared>(
+        &self,
+        offset: usize,
+    ) -> Result<Placed<T>, SegmentError> {
+        let pointer = NonNull::from_ref(self.at_unchecked::<T>(offset)?);
         Ok(Placed { pointer, segment: self.clone(), offset })
     }
 
@@ -81,6 +108,11 @@ impl Segment {
     /// [`SegmentError::OutOfBounds`] if they do not all lie inside the body.
     pub fn bytes_at(&self, offset: usize, len: usize) -> Result<NonNull<[u8]>, SegmentError> {
         Ok(NonNull::slice_from_raw_parts(self.locate(offset, len, 1)?, len))
+    }
+
+    fn check_open(&self) -> Result<(), SegmentError> {
+        let found = self.kind();
+        if found.is_exclusive() { Err(SegmentError::Exclusive { found }) } else { Ok(()) }
     }
 
     fn locate_slice<T: Shared>(

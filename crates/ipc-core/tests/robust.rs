@@ -13,6 +13,9 @@ fn main() -> ExitCode {
         ("a pending word that is free wakes one", robust::a_free_pending_word_wakes_one),
         ("a life word shows a death", robust::a_life_word_shows_a_death),
         ("whoever asks in vain harms no list", robust::asking_in_vain_harms_no_list),
+        ("memory stays mapped while a thread holds a word in it", robust::held_memory_stays),
+        ("memory stays mapped when a thread ended holding a word", robust::left_memory_stays),
+        ("a pending word for now gives way to the one before", robust::pending_for_now),
         ("woken by two words, the last is told", robust::woken_by_two_the_last_is_told),
     ])
 }
@@ -29,13 +32,18 @@ mod robust {
     #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
     use std::mem;
+    use std::ptr;
+    use std::sync::mpsc;
     use std::thread;
     use std::time::Duration;
 
     use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
     use ipc_core::primitive::{AtomicU32, Wait, Woken, futex_wait, futex_wait_any, futex_wake};
-    use ipc_core::robust::{Alive, Life, OWNER_DIED, RobustWord, Thread, WAITERS};
-    use ipc_core::{Deadline, Kind, Segment};
+    use ipc_core::robust::{
+        Alive, Life, OWNER_DIED, RobustWord, Thread, TooManyHeld, WAITERS, with_pending,
+    };
+    use ipc_core::{Deadline, Kind, Placed, Segment};
+    use rustix::thread::gettid;
     use testkit::child::{self, Child};
     use testkit::report::Report;
     use testkit::seed::Rng;
@@ -129,18 +137,34 @@ mod robust {
         }
     }
 
+    fn pend(word: &AtomicU32) {
+        // SAFETY: all words here lie in segments that outlive their pending.
+        unsafe { Thread::current().pend(word) };
+    }
+
+    fn join(life: &Life, me: Thread) -> Result<bool, TooManyHeld> {
+        // SAFETY: all words here lie in segments.
+        unsafe { life.join(me) }
+    }
+
+    fn replace(life: &Life, me: Thread) -> Result<bool, TooManyHeld> {
+        // SAFETY: all words here lie in segments.
+        unsafe { life.replace(me) }
+    }
+
     fn hold(word: &RobustWord) {
         let me = Thread::current();
-        me.reserve().unwrap();
-        me.pend(&word.word);
+        me.reserve(word).unwrap();
+        pend(&word.word);
         word.word.compare_exchange(0, me.tid(), Acquire, Relaxed).unwrap();
-        me.link(word);
+        // SAFETY: all words here lie in segments.
+        unsafe { me.link(word) };
         me.pend_clear();
     }
 
     fn let_go(word: &RobustWord) {
         let me = Thread::current();
-        me.pend(&word.word);
+        pend(&word.word);
         assert!(me.unlink(word));
         word.word.store(0, Release);
         me.pend_clear();
@@ -282,7 +306,7 @@ mod robust {
         for waiters in [0, WAITERS] {
             then_killed(|| {
                 let me = Thread::current();
-                me.pend(word);
+                pend(word);
                 word.store(me.tid() | waiters, Relaxed);
             });
             assert_eq!(word.load(Relaxed), OWNER_DIED | waiters);
@@ -290,7 +314,7 @@ mod robust {
         // One that was pending is not.
         then_killed(|| {
             let me = Thread::current();
-            me.pend(word);
+            pend(word);
             me.pend_clear();
             word.store(me.tid(), Relaxed);
         });
@@ -317,7 +341,7 @@ mod robust {
             for sleeper in &mut sleepers {
                 sleeper.wait_asleep(LONG)?;
             }
-            then_killed(|| Thread::current().pend(word));
+            then_killed(|| pend(word));
             woken[0].wait_within(LONG, |woken| woken > 0).unwrap();
             assert_eq!(word.load(Relaxed), value, "the word is as it was");
             // The other one sleeps on.
@@ -334,21 +358,113 @@ mod robust {
         let life: &Life = shared.segment.at(0)?;
         let me = Thread::current();
         assert_eq!(life.alive(), Alive::Nobody);
-        assert!(!life.replace(me)?, "nobody died");
-        then_killed(|| assert!(life.join(Thread::current()).unwrap()));
+        assert!(!replace(life, me)?, "nobody died");
+        then_killed(|| assert!(join(life, Thread::current()).unwrap()));
         assert_eq!(life.alive(), Alive::Died);
-        assert!(!life.join(me)?, "first it must be cleaned up after the dead");
-        assert!(life.replace(me)?);
+        assert!(!join(life, me)?, "first it must be cleaned up after the dead");
+        assert!(replace(life, me)?);
         assert_eq!(life.alive(), Alive::Yes(me.tid()));
         then_killed(|| {
             let child = Thread::current();
-            assert!(!life.join(child).unwrap() && !life.replace(child).unwrap());
+            assert!(!join(life, child).unwrap() && !replace(life, child).unwrap());
             assert!(!life.is_held_by(child));
             life.leave(child);
         });
         assert!(life.is_held_by(me), "a child leaves nothing of its parent's");
         life.leave(me);
         assert_eq!(life.alive(), Alive::Nobody);
+        passed()
+    }
+
+    /// Whether memory at this address is mapped.
+    fn is_mapped(address: *const RobustWord) -> bool {
+        let page = address.map_addr(|address| address & !4095).cast_mut().cast();
+        let mut residency = 0_u8;
+        // SAFETY: writes one byte, for one page, to the place given.
+        unsafe { libc::mincore(page, 1, &raw mut residency) == 0 }
+    }
+
+    /// A word of a segment without further handles.
+    fn lone_word() -> Placed<RobustWord> {
+        Segment::create(Kind::new(*b"lone\0\0\0\0", 1), 0, 64).unwrap().place(0).unwrap()
+    }
+
+    /// Neither the handle nor the word itself tells that it is held.
+    pub(crate) fn held_memory_stays() -> Outcome {
+        let (free, held, later) = (lone_word(), lone_word(), lone_word());
+        let addresses = [&free, &held, &later].map(|word| ptr::from_ref(&**word));
+        hold(&free);
+        let_go(&free);
+        hold(&held);
+        hold(&later);
+        held.word.store(0, Relaxed); // By a peer that means no good.
+        for word in [free, held] {
+            drop(word);
+        }
+        assert_eq!(addresses.map(is_mapped), [false, true, true]);
+        // The list of this thread still leads through it, and can be written.
+        let another = lone_word();
+        hold(&another);
+        let_go(&later);
+        let_go(&another);
+        drop(later);
+        assert_eq!(addresses.map(is_mapped)[1..], [true, false]);
+        // Another thread's list is seen as well.
+        let (word, (ours, theirs)) = (lone_word(), mpsc::sync_channel(0));
+        let address = ptr::from_ref(&*word);
+        let holder = thread::spawn(move || {
+            hold(&word);
+            drop(word);
+            theirs.recv().unwrap();
+        });
+        while !matches!(ours.try_send(()), Ok(())) {
+            thread::yield_now();
+        }
+        holder.join().unwrap();
+        assert!(is_mapped(address));
+        passed()
+    }
+
+    /// Until the kernel has walked the list of the thread, its words must be there.
+    pub(crate) fn left_memory_stays() -> Outcome {
+        let word = lone_word();
+        let address = ptr::from_ref(&*word);
+        let other = word.clone();
+        thread::spawn(move || hold(&other)).join().unwrap();
+        while word.word.load(Relaxed) != OWNER_DIED {
+            thread::yield_now();
+        }
+        drop(word);
+        assert!(is_mapped(address));
+        passed()
+    }
+
+    pub(crate) fn pending_for_now() -> Outcome {
+        let shared = Shared::new();
+        let [outer, inner] = [0, 1].map(|place| &shared.word(place).word);
+        for is_known in [false, true] {
+            then_killed(|| {
+                let me = is_known.then(Thread::current);
+                let tid = gettid().as_raw_nonzero().get().cast_unsigned();
+                if me.is_some() {
+                    pend(outer);
+                }
+                with_pending(inner, || inner.store(tid, Relaxed));
+                outer.store(tid, Relaxed);
+            });
+            assert_eq!(inner.swap(0, Relaxed) & OWNER_DIED, 0, "it is pending no more");
+            assert_eq!(outer.swap(0, Relaxed) & OWNER_DIED != 0, is_known);
+            let mut victim = child::fork(|| {
+                let tid = gettid().as_raw_nonzero().get().cast_unsigned();
+                with_pending(inner, || {
+                    inner.store(tid, Relaxed);
+                    // SAFETY: ends the process where it stands.
+                    unsafe { libc::raise(libc::SIGKILL) }
+                })
+            });
+            victim.wait();
+            assert_eq!(inner.swap(0, Relaxed), OWNER_DIED);
+        }
         passed()
     }
 
@@ -360,16 +476,16 @@ mod robust {
         let asked = SharedArena::<Counter>::new(1);
         let holder = child::fork(|| {
             shared.take(0);
-            assert!(life.join(Thread::current()).unwrap());
+            assert!(join(life, Thread::current()).unwrap());
             asked[0].set(1);
             loop {
                 thread::park();
             }
         });
         asked[0].wait_within(LONG, |asked| asked == 1).unwrap();
-        assert!(!life.join(Thread::current())?);
-        assert!(!life.replace(Thread::current())?);
-        then_killed(|| assert!(!life.join(Thread::current()).unwrap()));
+        assert!(!join(life, Thread::current())?);
+        assert!(!replace(life, Thread::current())?);
+        then_killed(|| assert!(!join(life, Thread::current()).unwrap()));
         end(holder);
         assert_eq!(life.alive(), Alive::Died);
         assert!(shared.is_told(0), "the word behind it is found, too");

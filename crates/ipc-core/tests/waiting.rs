@@ -1,5 +1,6 @@
 //! What the sleeping protocols assume of the kernel, asked of the kernel.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
+#![expect(unsafe_code, reason = "a pending word")]
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -74,7 +75,8 @@ fn pending() -> Outcome {
     let mut child = fork(|| sleeper(&segment));
     child.wait_asleep(LIMIT)?;
     let mut victim = fork(|| {
-        ipc_core::robust::Thread::current().pend(word(&segment, 1));
+        // SAFETY: the word lies in a segment that this process never unmaps.
+        unsafe { ipc_core::robust::Thread::current().pend(word(&segment, 1)) };
         word(&segment, 0).store(1, Relaxed);
         loop {
             std::thread::yield_now();

@@ -27,7 +27,7 @@ use ipc_core::primitive::model::{Ended, run};
 use ipc_core::robust::{Life, Thread};
 use loom::cell::UnsafeCell;
 
-use ring::event::Bells;
+use ring::bells::Bells;
 use ring::position::PositionWord;
 use ring::slot::{Owner, SlotWord};
 use ring::{Memory, Patience, Refused, Ring, Tuning};
@@ -58,14 +58,16 @@ impl Words {
     /// Runs one operation of the thread in `seat` as the mapped ring does.
     fn operation<T>(&self, operate: impl FnOnce(Ring<'_, Self>) -> T) -> T {
         let me = Thread::current();
-        me.pend(self.bells.alarm.word());
+        // SAFETY: a model's words live until its last thread has ended.
+        unsafe { me.pend(self.bells.alarm.word()) };
         let result = operate(Ring(self));
         me.pend_clear();
         result
     }
 
     fn sit_down(&self, seat: u16) -> Owner {
-        assert!(self.lives[usize::from(seat)].join(Thread::current()).unwrap());
+        // SAFETY: a model's words live until its last thread has ended.
+        assert!(unsafe { self.lives[usize::from(seat)].join(Thread::current()) }.unwrap());
         Owner::of_seat(seat)
     }
 

@@ -9,6 +9,8 @@
 //! |------|-----------|
 //! | [`Mutex`] | share a value that one thread at a time may change |
 //! | [`Lock`] | do something, anywhere, one thread at a time |
+//! | [`RLock`] | the same, where who holds it may come to take it again |
+//! | [`Once`] | do something once, whoever comes first |
 //! | [`raw::RawLock`] | build another primitive |
 //!
 //! # Examples
@@ -35,8 +37,12 @@ mod lock;
 #[cfg(not(ipc_loom))]
 mod mutex;
 #[cfg(not(ipc_loom))]
+mod once;
+#[cfg(not(ipc_loom))]
 mod place;
 pub mod raw;
+#[cfg(not(ipc_loom))]
+mod rlock;
 #[cfg(not(ipc_loom))]
 mod travel;
 
@@ -46,4 +52,9 @@ pub use lock::{Lock, LockGuard};
 #[cfg(not(ipc_loom))]
 pub use mutex::{Mutex, MutexGuard, Recovery};
 #[cfg(not(ipc_loom))]
+pub use once::{Once, OnceError, OnceState, OnceStats, OnceTurn};
+#[cfg(not(ipc_loom))]
 pub use place::LockStats;
+pub use raw::NotHeld;
+#[cfg(not(ipc_loom))]
+pub use rlock::{RLock, RLockGuard};

@@ -6,26 +6,40 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 use ipc_core::wire::{DecodeError, reject};
 use ipc_core::{Segment, SegmentError};
 use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 
 use crate::lock::Lock;
 use crate::mutex::Mutex;
+use crate::once::Once;
+use crate::rlock::RLock;
 
-impl Serialize for Lock {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (self.segment(), self.offset() as u64).serialize(serializer)
-    }
+/// Lets a handle travel that is no more than a segment and an offset.
+macro_rules! travels {
+    ($($handle:ty),*) => {$(
+        impl Serialize for $handle {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                (self.segment(), self.offset() as u64).serialize(serializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $handle {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let (segment, offset) = <(Segment, u64)>::deserialize(deserializer)?;
+                Self::in_segment(&segment, offset_in(offset)).map_err(refuse)
+            }
+        }
+    )*};
 }
 
-impl<'de> Deserialize<'de> for Lock {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (segment, offset) = <(Segment, u64)>::deserialize(deserializer)?;
-        Self::in_segment(&segment, offset_in(offset)).map_err(refuse)
-    }
-}
+travels!(Lock, Once, RLock);
 
 impl<T: NoUninit + CheckedBitPattern> Serialize for Mutex<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !self.can_travel() {
+            return Err(ser::Error::custom(
+                "a mutex can only be sent if it lies in a segment of its own, or of an exclusive kind",
+            ));
+        }
         (self.segment(), self.offset() as u64, Self::type_hash()).serialize(serializer)
     }
 }

@@ -4,7 +4,10 @@
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
-use ipc_sync::{Lock, LockError, LockGuard, LockStats, Mutex, MutexGuard, Recovery, TryLockError};
+use ipc_sync::{
+    Lock, LockError, LockGuard, LockStats, Mutex, MutexGuard, NotHeld, Once, OnceError, OnceState,
+    OnceStats, OnceTurn, RLock, RLockGuard, Recovery, TryLockError,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -35,7 +38,13 @@ fn handles_go_everywhere() {
     handle::<Mutex<u64>>();
     handle::<Mutex<char>>();
     handle::<LockStats>();
+    handle::<RLock>();
+    handle::<Once>();
+    handle::<OnceStats>();
+    handle::<OnceState>();
     travels::<Lock>();
+    travels::<RLock>();
+    travels::<Once>();
     travels::<Mutex<[u8; 3]>>();
 }
 
@@ -46,6 +55,9 @@ fn guards_stay_in_their_thread() {
     assert!(!has!(LockGuard<'static>: Send));
     assert!(!has!(LockGuard<'static>: Sync));
     assert!(!has!(MutexGuard<'static, u64>: Send));
+    assert!(!has!(RLockGuard<'static>: Send));
+    assert!(!has!(RLockGuard<'static>: Sync));
+    assert!(!has!(OnceTurn<'static>: Send));
     assert!(!has!(Recovery<'static, u64>: Send));
     assert!(!has!(LockError<LockGuard<'static>>: Send));
     assert!(!has!(TryLockError<Recovery<'static, u64>>: Send));
@@ -61,5 +73,8 @@ fn errors_without_the_lock_go_everywhere() {
     assert!(has!(LockError<()>: Send));
     assert!(has!(TryLockError<()>: Sync));
     assert!(has!(LockError<()>: std::error::Error));
+    assert!(has!(NotHeld: std::error::Error));
+    assert!(has!(OnceError: std::error::Error));
+    assert!(has!(OnceError<std::io::Error>: Send));
     assert!(has!(LockError<LockGuard<'static>>: std::error::Error));
 }

@@ -17,6 +17,6 @@ fn main() -> std::process::ExitCode {
 }
 
 #[cfg(ipc_crash)]
-fn run(sweep: testkit::kill::Sweep<'_, sweeps::State>) -> testkit::Outcome {
+fn run<S>(sweep: testkit::kill::Sweep<'_, S>) -> testkit::Outcome {
     Ok(sweep.at_every_access(ipc_core::primitive::crash::arm)?.into())
 }

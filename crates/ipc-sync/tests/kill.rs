@@ -11,7 +11,7 @@ fn main() -> ExitCode {
 }
 
 #[cfg(not(ipc_loom))]
-fn run(sweep: testkit::kill::Sweep<'_, sweeps::State>) -> testkit::Outcome {
+fn run<S>(sweep: testkit::kill::Sweep<'_, S>) -> testkit::Outcome {
     Ok(sweep.at_every_instruction()?.into())
 }
 

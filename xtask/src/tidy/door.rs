@@ -12,8 +12,9 @@ const DOOR: &[&str] = &["crates/ipc-core/src/primitive/", "crates/testkit/"];
 /// Workspaces of their own: rivals bring what they need.
 const OUTSIDE: &[&str] = &["benches/compare/", "fuzz/"];
 
-/// The models, which use loom's cells to see that an edge carries what it should.
-const MODELS: &str = "/tests/model.rs";
+/// The models, a file or a folder of them, which use loom's cells to see that an edge carries what
+/// it should.
+const MODELS: &[&str] = &["/tests/model.rs", "/tests/model/"];
 
 /// How many lines above a name an attribute may stand.
 const NEAR: usize = 8;
@@ -27,7 +28,7 @@ pub(super) fn check(sources: &[Source]) -> Vec<Finding> {
         }
         let excuses = excuses(source);
         for (line, path) in source.paths() {
-            let modelled = path.first() == Some(&"loom") && source.path.ends_with(MODELS);
+            let modelled = path.first() == Some(&"loom") && is_model(&source.path);
             if is_behind_the_door(&path)
                 && !modelled
                 && !excuses.iter().any(|excuse| excuse.covers(line))
@@ -39,6 +40,11 @@ pub(super) fn check(sources: &[Source]) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Whether a file is a model or lies in a folder of them.
+fn is_model(path: &str) -> bool {
+    MODELS.iter().any(|model| path.contains(model))
 }
 
 /// Whether only the door may name this.
@@ -135,9 +141,10 @@ mod tests {
 
     #[test]
     fn a_model_may_name_cells_of_loom_and_no_others() {
-        let path = "crates/ipc-queue/tests/model.rs";
-        assert!(found(path, "use loom::cell::UnsafeCell;").is_empty());
-        assert_eq!(found(path, "use std::cell::UnsafeCell;"), [1]);
+        for path in ["crates/ipc-queue/tests/model.rs", "crates/ipc-sync/tests/model/lock.rs"] {
+            assert!(found(path, "use loom::cell::UnsafeCell;").is_empty());
+            assert_eq!(found(path, "use std::cell::UnsafeCell;"), [1]);
+        }
         assert_eq!(found("crates/ipc-queue/src/ring/mod.rs", "use loom::cell::UnsafeCell;"), [1]);
     }
 

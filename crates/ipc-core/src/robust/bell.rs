@@ -28,12 +28,12 @@
 //!
 //! | edge | release side | acquire side | carries |
 //! |------|--------------|--------------|---------|
-//! | E1 | `announce` and its fence | the changer's full fence before `is_waiting` | that a sleeper and a changer cannot miss one another |
+//! | E1 | `announce`, by the fence behind the mark | `is_waiting_after_exchange`, or `is_waiting` behind a fence of the caller's | the mark, or else the sleeper sees the change |
 //!
 //! The word carries nothing else: what a sleeper looks at has edges of its own.
 
 use crate::primitive::Ordering::Relaxed;
-use crate::primitive::{AtomicU32, Wait, futex_wake};
+use crate::primitive::{AtomicU32, Wait, fence_after_exchange, futex_wake};
 
 /// Somebody may be asleep. Not one of the owner bits, which must be zero for the kernel.
 const WAITING: u32 = 1 << 31;
@@ -51,6 +51,16 @@ impl Bell {
     #[must_use]
     pub fn is_waiting(&self) -> bool {
         self.0.load(Relaxed) & WAITING != 0
+    }
+
+    /// Whether somebody may be asleep, where the caller's change was an exchange, the access just
+    /// before this.
+    #[inline]
+    #[must_use]
+    pub fn is_waiting_after_exchange(&self) -> bool {
+        // E1 acquire.
+        fence_after_exchange();
+        self.is_waiting()
     }
 
     /// Announces a sleeper; a full fence stands behind it.

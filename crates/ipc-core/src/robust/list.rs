@@ -355,7 +355,7 @@ impl State {
         write_field(first, last);
         write_field(prev_of(first), head);
         if untagged(older) != head {
-            // By the conventions of both glibc and musl; what the head itself keeps before its
+            // By the conventions of glibc; what the head itself keeps before its
             // `next` is left alone.
             write_field(prev_of(untagged(older)), last);
         }
@@ -401,10 +401,14 @@ fn write_field(field: *mut u8, value: *mut u8) {
     // area of a word that this thread holds: all mapped, writable, and aligned, since
     // `robust::head` gives no other heads. A peer may write to a node area at the same time, and
     // the threads of this process only by atomic words, so this is one, too.
-    unsafe { AtomicPtr::from_ptr(field.cast::<*mut u8>()) }.store(value, Relaxed);
+    unsafe { AtomicPtr::from_ptr(link_at(field)) }.store(value, Relaxed);
 }
 
 fn read_field(field: *mut u8) -> *mut u8 {
     // SAFETY: only called for private fields: the head's and the sentinels' (I2).
-    unsafe { AtomicPtr::from_ptr(field.cast::<*mut u8>()) }.load(Relaxed)
+    unsafe { AtomicPtr::from_ptr(link_at(field)) }.load(Relaxed)
+}
+
+const fn link_at(field: *mut u8) -> *mut *mut u8 {
+    field.cast()
 }

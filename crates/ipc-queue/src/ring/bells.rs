@@ -19,10 +19,10 @@
 //! The words carry nothing but themselves: what a sleeper looks at has edges of its own. That a
 //! sleeper and whoever brings news cannot miss one another rests on two full fences: the sleeper's
 //! between setting `WAITING` and looking at the slot, the other's between changing the slot and
-//! looking at the bell (E5 of the ring). See `README.md` beside this file.
+//! looking at the bell. See `README.md` beside this file.
 
-use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::primitive::AtomicU32;
+use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::robust::Bell;
 
 /// The ring is closed. Not one of the owner bits: those must be zero for the kernel.

@@ -26,12 +26,11 @@
 //!
 //! # Edges
 //!
-//! E1 and E2 are the slots', E3 the positions'. Here:
+//! E1 and E2 are the slots', E3 the positions', and a bell has one of its own. Here:
 //!
 //! | edge | release side | acquire side | carries |
 //! |------|--------------|--------------|---------|
 //! | E4 | `after_put_claim`, by the fence behind a putter's claim | `is_closed_for_getters` | the claim, or else the mark of the close goes the other way |
-//! | E5 | `announce`, by the fence behind the mark of a sleeper | the fences behind a commit, a release and a claim | the mark, or else the sleeper sees the change |
 
 pub(crate) mod bells;
 pub(crate) mod position;
@@ -293,7 +292,7 @@ impl<M: Memory> Ring<'_, M> {
     fn after_put_claim(self, claim: Claim) -> Result<Claim, Blocked> {
         let next = claim.at.advance(claim.span(), self.0.n_slots());
         self.0.tail().help(claim.at, next);
-        // E4 release, E5 acquire.
+        // E4 release; and the fence that the bells ask for.
         fence_after_exchange();
         let bells = self.0.bells();
         if bells.alarm.is_closed() {
@@ -311,11 +310,9 @@ impl<M: Memory> Ring<'_, M> {
     #[inline]
     fn after_get_claim(self, claim: Claim) -> Result<Claim, Blocked> {
         self.help(self.0.head(), claim.at, claim.span())?;
-        // E5 acquire.
-        fence_after_exchange();
         let items = &self.0.bells().items;
         let next = claim.at.advance(claim.span(), self.0.n_slots());
-        if items.is_waiting() && self.is_good_for_getter(next) {
+        if items.is_waiting_after_exchange() && self.is_good_for_getter(next) {
             items.wake_one();
         }
         Ok(claim)

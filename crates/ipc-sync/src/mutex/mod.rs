@@ -16,8 +16,9 @@
 //!
 //! # Safety
 //!
-//! Who places a mutex in a segment promises that nothing else uses its bytes; a mutex in a segment of
-//! its own, and one that arrives in a message, is placed here on that condition.
+//! Who places a mutex in a segment promises that nothing else uses its bytes. A mutex of its own lies
+//! in an exclusive segment, in which safe code can place nothing else, and only mutexes in such
+//! segments travel. The line of each says of which type it is: whoever receives one checks that.
 
 #![expect(unsafe_code, reason = "references to a value in shared memory")]
 
@@ -30,6 +31,7 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::time::Duration;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
+use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::robust::RobustWord;
 use ipc_core::{Deadline, Kind, Layout, Segment, SegmentError};
 
@@ -40,7 +42,7 @@ use crate::place::{LockStats, Place};
 use crate::raw::{Refused, Taken};
 
 /// What a segment is called that holds nothing but one mutex.
-const KIND: Kind = Kind::new(*b"mutex\0\0\0", 1);
+const KIND: Kind = Kind::exclusive(*b"mutex\0\0\0", 2);
 
 /// A lock on a value in shared memory, held by one thread at a time.
 ///
@@ -157,7 +159,8 @@ impl<T: NoUninit + CheckedBitPattern> Mutex<T> {
 
     /// The mutex that somebody made at `offset` in the body of a segment.
     ///
-    /// Nothing is written: bytes of zero are a free mutex with a value of zeros.
+    /// Bytes of zero are a free mutex with a value of zeros. It can be sent to other processes if the
+    /// segment is of an [exclusive](Kind::exclusive) kind.
     ///
     /// # Errors
     ///
@@ -173,7 +176,10 @@ impl<T: NoUninit + CheckedBitPattern> Mutex<T> {
             return Err(SegmentError::Misaligned { offset, alignment });
         }
         segment.bytes_at(offset, Self::SIZE)?;
-        Ok(Self { place: Place::new(segment, offset)?, value: PhantomData })
+        // SAFETY: the caller vouches for the bytes.
+        let place = unsafe { Place::new_exclusive(segment, offset) }?;
+        place.line().wide_notes[1].store(Self::type_hash(), Relaxed);
+        Ok(Self { place, value: PhantomData })
     }
 
     /// Takes the lock, waiting as long as it takes.
@@ -316,14 +322,29 @@ impl<T: NoUninit + CheckedBitPattern> Mutex<T> {
 
     /// The mutex that somebody says is at `offset` in the body of a segment.
     ///
-    /// Messages come from processes of the same program, which are trusted with what they send
-    /// (see the type's docs); what can be checked is checked all the same.
+    /// What a message says is checked against what lies there.
     pub(crate) fn received(segment: &Segment, offset: usize) -> Result<Self, SegmentError> {
+        let expected = Self::type_hash();
         if segment.kind() == KIND {
-            segment.check(KIND, Self::type_hash())?;
+            segment.check(KIND, expected)?;
+        } else if !segment.kind().is_exclusive() {
+            return Err(SegmentError::WrongKind { expected: KIND, found: segment.kind() });
         }
-        // SAFETY: the sender has a mutex there. It is of this type: it told the type's hash.
+        // SAFETY: a look at one word of the line, if a line can be there at all.
+        let line = unsafe { segment.place_exclusive::<RobustWord>(offset) }?;
+        let found = line.wide_notes[1].load(Relaxed);
+        if found != expected {
+            return Err(SegmentError::WrongType { expected, found });
+        }
+        // SAFETY: a mutex of this type was placed there: safe code writes no such mark into an
+        // exclusive segment.
         unsafe { Self::in_segment(segment, offset) }
+    }
+
+    /// Whether the mutex may go to another process: one that lies where safe code could place
+    /// something else over it may not.
+    pub(crate) fn can_travel(&self) -> bool {
+        self.segment().kind().is_exclusive()
     }
 
     /// A number that differs, very likely, between types that are laid out or checked differently.

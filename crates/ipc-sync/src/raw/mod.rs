@@ -1,18 +1,25 @@
-//! The lock itself: a protocol on one borrowed word, without a mapping and without a value.
+//! The protocols themselves: on borrowed words, without a mapping and without a value.
 //!
-//! [`Lock`](crate::Lock) and [`Mutex`](crate::Mutex) are faces of it. Use it directly to build
-//! another primitive whose parts are locks; everything else is better off with a face.
+//! [`Lock`](crate::Lock), [`Mutex`](crate::Mutex) and the others are faces of them. Use them
+//! directly to build another primitive whose parts are locks; everything else is better off with
+//! a face.
 //!
 //! | file | job |
 //! |------|-----|
 //! | `word` | the states of the word, its moves and its orderings |
 //! | `spin` | how long to look before going to sleep |
+//! | `rlock` | a lock that its holder may take again |
+//! | `once` | a lock for whoever does a thing, and a mark that it was done |
 //! | `planted` | bugs to order, which the proofs must find |
 
+mod once;
 mod planted;
+mod rlock;
 mod spin;
 mod word;
 
+pub use once::{Begun, RawOnce};
+pub use rlock::{NotHeld, RawRLock};
 #[cfg(not(ipc_loom))]
 #[doc(hidden)]
 pub use spin::set_spin;

@@ -105,6 +105,8 @@ pub enum Refused {
     TooManyHeld,
     /// The word names the calling thread, which does not hold it: somebody scribbled over it.
     Corrupt,
+    /// The calling thread has taken it so often that it cannot be counted any more.
+    TooDeep,
 }
 
 impl From<TooManyHeld> for Refused {

@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         ("large values are whole", values::large_values_are_whole),
         ("a mutex that travels is the same mutex", values::a_mutex_that_travels_is_the_same),
         ("a mutex does not arrive as another type", values::a_mutex_keeps_its_type),
+        ("nothing else is placed over a mutex", values::nothing_else_is_placed_over_a_mutex),
         ("nothing is left of mutexes", values::nothing_is_left_of_mutexes),
     ])
 }

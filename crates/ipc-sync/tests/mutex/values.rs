@@ -7,7 +7,7 @@ use ipc_core::primitive::AtomicU32;
 use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::wire::{self, DecodeError};
 use ipc_core::{Kind, Layout, Segment, SegmentError};
-use ipc_sync::{LockError, Mutex, TryLockError};
+use ipc_sync::{Lock, LockError, Mutex, TryLockError};
 use testkit::Outcome;
 use testkit::leaks::Snapshot;
 
@@ -20,8 +20,9 @@ fn scribble<T>(mutex: &Mutex<T>, value: u32)
 where
     T: bytemuck::NoUninit + bytemuck::CheckedBitPattern,
 {
-    let word: &AtomicU32 = mutex.segment().at(mutex.offset() + 64).unwrap();
-    word.store(value, Relaxed);
+    // SAFETY: nobody has a reference to the value.
+    let word = unsafe { mutex.segment().place_exclusive::<AtomicU32>(mutex.offset() + 64) };
+    word.unwrap().store(value, Relaxed);
 }
 
 pub(crate) fn bytes_that_are_no_value_are_refused() -> Outcome {
@@ -121,11 +122,50 @@ pub(crate) fn a_mutex_that_travels_is_the_same() -> Outcome {
     assert!(mutex.try_lock().unwrap_err().is_would_block());
     drop(guard);
     assert_eq!(mutex.get().unwrap(), 6);
-    let segment = Segment::create(KIND, 0, 256)?;
+    let segment = Segment::create(Kind::exclusive(*b"letters\0", 1), 0, 256)?;
     // SAFETY: nobody else has the segment, and nothing else is in it.
     let placed = unsafe { Mutex::new_in_segment(&segment, 64, 'x') }?;
     let arrived: Mutex<char> = wire::decode(wire::encode(&placed)?)?;
     assert_eq!((arrived.offset(), arrived.get().unwrap()), (64, 'x'));
+    // Where there is none, or one of another type, there is none to receive.
+    for (offset, hash) in [(0_u64, segment_hash::<char>()?), (64, segment_hash::<u32>()?)] {
+        let forged = wire::encode(&(segment.clone(), offset, hash))?;
+        let refused = if offset == 0 {
+            wire::decode::<Mutex<char>>(forged).map(drop)
+        } else {
+            wire::decode::<Mutex<u32>>(forged).map(drop)
+        };
+        assert!(matches!(refused, Err(DecodeError::Segment(SegmentError::WrongType { .. }))));
+    }
+    passed()
+}
+
+fn segment_hash<T: bytemuck::NoUninit + bytemuck::CheckedBitPattern + Default>()
+-> Result<u64, SegmentError> {
+    Ok(Mutex::new(T::default())?.segment().type_hash())
+}
+
+/// Else safe code could write what a guard lends.
+pub(crate) fn nothing_else_is_placed_over_a_mutex() -> Outcome {
+    let mutex = Mutex::new(5_u32)?;
+    let segment = mutex.segment();
+    let is_refused = |refused: Result<(), SegmentError>| {
+        assert!(matches!(refused, Err(SegmentError::Exclusive { .. })), "{refused:?}");
+    };
+    is_refused(segment.at::<AtomicU32>(64).map(drop));
+    is_refused(segment.slice_at::<AtomicU32>(64, 1).map(drop));
+    is_refused(segment.place::<AtomicU32>(64).map(drop));
+    is_refused(segment.place_slice::<AtomicU32>(64, 1).map(drop));
+    is_refused(Lock::in_segment(segment, 0).map(drop));
+    // In a segment where safe code can, a mutex works, but none is sent or received.
+    let open = Segment::create(KIND, 0, 256)?;
+    // SAFETY: nobody else has the segment, and nothing else is in it.
+    let placed = unsafe { Mutex::new_in_segment(&open, 64, 5_u32) }?;
+    assert_eq!(placed.update(|value| value + 1).unwrap(), 6);
+    assert!(wire::encode(&placed).is_err());
+    let forged = wire::encode(&(open, 64_u64, segment.type_hash()))?;
+    let refused = wire::decode::<Mutex<u32>>(forged).map(drop);
+    assert!(matches!(refused, Err(DecodeError::Segment(SegmentError::WrongKind { .. }))));
     passed()
 }
 

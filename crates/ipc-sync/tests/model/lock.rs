@@ -1,13 +1,6 @@
 //! The lock in the model: every interleaving of a few threads, and every death of one of them.
-//!
-//! Run with `RUSTFLAGS="--cfg ipc_loom" cargo test -p ipc-sync --profile model --test model`.
-//! A lost wake-up shows as a deadlock, a broken exclusion or a missing edge as an access to the
-//! payload that loom objects to. `LOOM_MAX_PREEMPTIONS` sets the bound on preemptions,
-//! `TESTKIT_FULL=1` explores what takes minutes, too.
 
-#![cfg(ipc_loom)]
 #![expect(unsafe_code, reason = "the payload is written under the lock")]
-#![expect(clippy::expect_used, reason = "a test")]
 #![expect(clippy::disallowed_types, reason = "what the test notes is no part of the model")]
 
 use std::sync::Arc;
@@ -21,6 +14,8 @@ use ipc_core::robust::{RobustWord, Thread, WAITERS};
 use ipc_sync::raw::{Holder, RawLock, Taken};
 use loom::cell::UnsafeCell;
 use loom::thread;
+
+use super::{explore, with_every_death};
 
 /// A lock, what it protects, and what the test notes beside the model.
 struct Guarded {
@@ -125,31 +120,6 @@ impl Guarded {
             assert!(!held || told == 1, "a holder's death is told");
         }
         assert_eq!(self.lock().holder(), Holder::Nobody);
-    }
-}
-
-fn explore(body: impl Fn() + Send + Sync + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = builder.preemption_bound.or(Some(2));
-    builder.check(body);
-}
-
-/// Explores `body` with a victim that dies before its first access, its second, and so on, until
-/// it comes to its end in every execution.
-fn with_every_death(body: impl Fn(u64) -> Ended<()> + Send + Sync + 'static) {
-    let body = Arc::new(body);
-    for dies_at in 0.. {
-        let somebody_died = Arc::new(AtomicBool::new(false));
-        let (body, noted) = (Arc::clone(&body), Arc::clone(&somebody_died));
-        explore(move || {
-            if !body(dies_at).is_finished() {
-                noted.store(true, Relaxed);
-            }
-        });
-        if !somebody_died.load(Relaxed) {
-            assert!(dies_at > 5, "the victim makes more accesses than that");
-            return;
-        }
     }
 }
 
