@@ -320,7 +320,7 @@ fn count_file(order: Order) -> Counted {
 
 /// Opens a regular file; does not wait for the other end of a pipe that took its name meanwhile.
 fn open(path: &Path) -> io::Result<File> {
-    /// `O_NONBLOCK`, by its number on x86_64 and aarch64. For regular files it means nothing.
+    /// `O_NONBLOCK`, by its number on `x86_64` and `aarch64`. For regular files it means nothing.
     const DO_NOT_WAIT: i32 = 0o4000;
 
     let file = OpenOptions::new().read(true).custom_flags(DO_NOT_WAIT).open(path)?;

@@ -27,9 +27,10 @@ use crate::task::Task;
 ///
 /// A task is a function and its argument; both go to a worker, and the result comes back. The
 /// function is a plain one or a closure that captures nothing. Arguments and results are serde
-/// values; they may contain handles (segments, files, queues) and may be of any size. A worker runs
-/// one task after the other in the same process, so what a task leaves in its statics the next one
-/// finds.
+/// values; they may contain handles (segments, files, queues) and may be of any size. A task that waits
+/// holds the handles in its argument, and a result those in it; a value without handles needs no
+/// descriptors, however large it is. A worker runs one task after the other in the same process, so
+/// what a task leaves in its statics the next one finds.
 ///
 /// A pool can be used from many threads at a time. Workers ignore `SIGINT`: whether Ctrl-C ends the
 /// program is the program's decision, and its workers end with it. What a worker prints without a
@@ -50,7 +51,8 @@ use crate::task::Task;
 ///
 /// # Dropping
 ///
-/// A pool that is dropped is [terminated](Self::terminate).
+/// A pool that is dropped is [terminated](Self::terminate), which takes bounded time whatever the
+/// workers do, or the fork server: also if they were stopped.
 ///
 /// # Examples
 ///

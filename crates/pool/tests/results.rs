@@ -170,8 +170,7 @@ fn long_tasks_are_not_queued_behind_one_another_while_a_worker_is_idle() {
     let pool = pool(2);
     let gate = Gate::new();
     // Known to be short, and then one is not.
-    pool.map(|gate: Option<Handle>| gate.map(pass), (0..1000).map(|_| None))
-        .unwrap();
+    pool.map(|gate: Option<Handle>| gate.map(pass), (0..1000).map(|_| None)).unwrap();
     let wait = |gate: Option<Handle>| gate.map(pass);
     let tasks = [(); 2].map(|()| pool.submit(wait, Some(gate.handle())).unwrap());
     common::wait_until_running(&pool, 2);
