@@ -59,8 +59,8 @@ fn large_values_hold_no_descriptors() -> Outcome {
             pool.kill_worker(n / 500 % 3)?;
         }
     }
-    // All are done, and nobody has taken a result.
-    gate.open(1);
+    // All are done, and nobody has taken a result. A worker that was killed a moment ago may pass too.
+    gate.open(10);
     blocker.join()?;
     wait_until(&pool, |_| tasks.iter().all(pool::Task::is_ready));
     wait_until_idle(&pool);
