@@ -9,9 +9,10 @@
 //! |------|-----------|
 //! | [`Mutex`] | share a value that one thread at a time may change |
 //! | [`Lock`] | do something, anywhere, one thread at a time |
+//! | [`Event`] | wait until somebody says so |
 //! | [`RLock`] | the same, where who holds it may come to take it again |
 //! | [`Once`] | do something once, whoever comes first |
-//! | [`raw::RawLock`] | build another primitive |
+//! | [`raw`] | build another primitive |
 //!
 //! # Examples
 //!
@@ -33,9 +34,13 @@
 
 mod error;
 #[cfg(not(ipc_loom))]
+mod event;
+#[cfg(not(ipc_loom))]
 mod lock;
 #[cfg(not(ipc_loom))]
 mod mutex;
+#[cfg(not(ipc_loom))]
+mod named;
 #[cfg(not(ipc_loom))]
 mod once;
 #[cfg(not(ipc_loom))]
@@ -47,6 +52,8 @@ mod rlock;
 mod travel;
 
 pub use error::{LockError, TryLockError};
+#[cfg(not(ipc_loom))]
+pub use event::{Event, EventStats};
 #[cfg(not(ipc_loom))]
 pub use lock::{Lock, LockGuard};
 #[cfg(not(ipc_loom))]

@@ -172,6 +172,7 @@ impl Place {
     }
 }
 
-fn is_supported() -> io::Result<()> {
+/// That the kernel tells of deaths in this process: nothing here works where it does not.
+pub(crate) fn is_supported() -> io::Result<()> {
     support().map_err(|why| io::Error::new(io::ErrorKind::Unsupported, why))
 }

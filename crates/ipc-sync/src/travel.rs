@@ -1,6 +1,6 @@
-//! How locks travel inside messages: the segment and the place in it.
+//! How primitives travel inside messages: the segment and the place in it.
 //!
-//! A lock that arrives in a process that has it already is another handle to the same mapping.
+//! One that arrives in a process that has it already is another handle to the same mapping.
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 use ipc_core::wire::{DecodeError, reject};
@@ -8,6 +8,7 @@ use ipc_core::{Segment, SegmentError};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 
+use crate::event::Event;
 use crate::lock::Lock;
 use crate::mutex::Mutex;
 use crate::once::Once;
@@ -31,7 +32,7 @@ macro_rules! travels {
     )*};
 }
 
-travels!(Lock, Once, RLock);
+travels!(Event, Lock, Once, RLock);
 
 impl<T: NoUninit + CheckedBitPattern> Serialize for Mutex<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

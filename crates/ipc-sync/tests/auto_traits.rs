@@ -5,8 +5,8 @@
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use ipc_sync::{
-    Lock, LockError, LockGuard, LockStats, Mutex, MutexGuard, NotHeld, Once, OnceError, OnceState,
-    OnceStats, OnceTurn, RLock, RLockGuard, Recovery, TryLockError,
+    Event, EventStats, Lock, LockError, LockGuard, LockStats, Mutex, MutexGuard, NotHeld, Once,
+    OnceError, OnceState, OnceStats, OnceTurn, RLock, RLockGuard, Recovery, TryLockError,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -34,10 +34,13 @@ fn travels<T: Serialize + DeserializeOwned + Send + 'static>() {}
 
 #[test]
 fn handles_go_everywhere() {
+    handle::<Event>();
+    handle::<EventStats>();
     handle::<Lock>();
     handle::<Mutex<u64>>();
     handle::<Mutex<char>>();
     handle::<LockStats>();
+    travels::<Event>();
     handle::<RLock>();
     handle::<Once>();
     handle::<OnceStats>();

@@ -6,18 +6,21 @@
 //!
 //! | file | job |
 //! |------|-----|
-//! | `word` | the states of the word, its moves and its orderings |
+//! | `word` | the lock: the states of its word, its moves and its orderings |
+//! | `event` | the event: the same |
 //! | `spin` | how long to look before going to sleep |
 //! | `rlock` | a lock that its holder may take again |
 //! | `once` | a lock for whoever does a thing, and a mark that it was done |
 //! | `planted` | bugs to order, which the proofs must find |
 
+mod event;
 mod once;
 mod planted;
 mod rlock;
 mod spin;
 mod word;
 
+pub use event::{EventWords, RawEvent};
 pub use once::{Begun, RawOnce};
 pub use rlock::{NotHeld, RawRLock};
 #[cfg(not(ipc_loom))]

@@ -8,6 +8,10 @@
 //! | `no_clear_wake` | the mark is cleared without waking those who slipped in |
 //! | `no_pend` | no word is ever pending |
 //! | `no_order` | the word is taken and given back without edge E1 |
+//! | `event_no_pend` | an event's call word is never pending |
+//! | `event_no_chain` | who finds an event set whose sleepers were not called does not call them |
+//! | `event_clear_untold` | an event is cleared before all sleepers were called |
+//! | `event_no_order` | an event is set without edge E1 |
 //! | `rlock_no_count` | whoever gives back one level of an `RLock` gives back all |
 //! | `rlock_old_depth` | whoever takes an `RLock` finds itself as deep as the last holder was |
 //! | `once_no_order` | a `Once` is marked and seen done without edge E1 |
