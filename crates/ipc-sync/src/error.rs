@@ -1,8 +1,9 @@
-//! `LockError` and `TryLockError`: why a lock was not taken, or not without a word.
+//! `LockError`, `TryLockError` and `NotHeld`: why a lock was not taken, or not without a word, and
+//! why it was not given back.
 
 use core::fmt;
 
-use crate::raw::Refused;
+use crate::raw::{NotHeld, Refused};
 
 /// Why a lock was not simply taken.
 ///
@@ -24,6 +25,8 @@ pub enum LockError<R> {
     WouldDeadlock,
     /// The calling thread holds as many locks as a thread can.
     TooManyHeld,
+    /// The calling thread has taken the lock so often that it cannot be counted any more.
+    TooDeep,
 }
 
 /// Why a lock was not simply taken without waiting.
@@ -43,6 +46,8 @@ pub enum TryLockError<R> {
     Corrupt,
     /// The calling thread holds as many locks as a thread can.
     TooManyHeld,
+    /// The calling thread has taken the lock so often that it cannot be counted any more.
+    TooDeep,
 }
 
 impl<R> LockError<R> {
@@ -89,6 +94,7 @@ impl<R> LockError<R> {
             Self::Timeout => LockError::Timeout,
             Self::WouldDeadlock => LockError::WouldDeadlock,
             Self::TooManyHeld => LockError::TooManyHeld,
+            Self::TooDeep => LockError::TooDeep,
         }
     }
 }
@@ -132,6 +138,7 @@ impl<R> TryLockError<R> {
             Self::Poisoned(_) => TryLockError::Poisoned(()),
             Self::Corrupt => TryLockError::Corrupt,
             Self::TooManyHeld => TryLockError::TooManyHeld,
+            Self::TooDeep => TryLockError::TooDeep,
         }
     }
 }
@@ -145,6 +152,7 @@ impl<R> From<LockError<R>> for TryLockError<R> {
             LockError::Corrupt => Self::Corrupt,
             LockError::Timeout | LockError::WouldDeadlock => Self::WouldBlock,
             LockError::TooManyHeld => Self::TooManyHeld,
+            LockError::TooDeep => Self::TooDeep,
         }
     }
 }
@@ -156,6 +164,7 @@ impl<R> From<Refused> for LockError<R> {
             Refused::WouldDeadlock => Self::WouldDeadlock,
             Refused::TooManyHeld => Self::TooManyHeld,
             Refused::Corrupt => Self::Corrupt,
+            Refused::TooDeep => Self::TooDeep,
         }
     }
 }
@@ -164,6 +173,7 @@ const OWNER_DIED: &str = "the last holder died holding the lock";
 const POISONED: &str = "the value was left half changed and not repaired";
 const CORRUPT: &str = "the bytes in the lock are not a value of its type";
 const TOO_MANY_HELD: &str = "this thread holds as many locks as a thread can";
+const TOO_DEEP: &str = "this thread has taken the lock too often to count";
 
 impl<R> fmt::Display for LockError<R> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -174,6 +184,7 @@ impl<R> fmt::Display for LockError<R> {
             Self::Timeout => "the lock did not become free in time",
             Self::WouldDeadlock => "this thread holds the lock already",
             Self::TooManyHeld => TOO_MANY_HELD,
+            Self::TooDeep => TOO_DEEP,
         })
     }
 }
@@ -186,6 +197,7 @@ impl<R> fmt::Display for TryLockError<R> {
             Self::Poisoned(_) => POISONED,
             Self::Corrupt => CORRUPT,
             Self::TooManyHeld => TOO_MANY_HELD,
+            Self::TooDeep => TOO_DEEP,
         })
     }
 }
@@ -199,6 +211,7 @@ impl<R> fmt::Debug for LockError<R> {
             Self::Timeout => "Timeout",
             Self::WouldDeadlock => "WouldDeadlock",
             Self::TooManyHeld => "TooManyHeld",
+            Self::TooDeep => "TooDeep",
         })
     }
 }
@@ -211,9 +224,18 @@ impl<R> fmt::Debug for TryLockError<R> {
             Self::Poisoned(_) => "Poisoned(..)",
             Self::Corrupt => "Corrupt",
             Self::TooManyHeld => "TooManyHeld",
+            Self::TooDeep => "TooDeep",
         })
     }
 }
 
 impl<R> core::error::Error for LockError<R> {}
 impl<R> core::error::Error for TryLockError<R> {}
+
+impl fmt::Display for NotHeld {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("this thread does not hold the lock")
+    }
+}
+
+impl core::error::Error for NotHeld {}

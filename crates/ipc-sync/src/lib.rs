@@ -10,7 +10,10 @@
 //! | [`Mutex`] | share a value that one thread at a time may change |
 //! | [`RwLock`] | share a value that many may look at, and one at a time may change |
 //! | [`Lock`] | do something, anywhere, one thread at a time |
-//! | [`raw::RawLock`] | build another primitive |
+//! | [`Event`] | wait until somebody says so |
+//! | [`RLock`] | the same, where who holds it may come to take it again |
+//! | [`Once`] | do something once, whoever comes first |
+//! | [`raw`] | build another primitive |
 //!
 //! # Examples
 //!
@@ -32,16 +35,22 @@
 
 mod error;
 #[cfg(not(ipc_loom))]
+mod event;
+#[cfg(not(ipc_loom))]
 mod lock;
 #[cfg(not(ipc_loom))]
 mod mutex;
 #[cfg(not(ipc_loom))]
 mod named;
 #[cfg(not(ipc_loom))]
+mod once;
+#[cfg(not(ipc_loom))]
 mod place;
 pub mod raw;
 #[cfg(not(ipc_loom))]
 mod recovery;
+#[cfg(not(ipc_loom))]
+mod rlock;
 #[cfg(not(ipc_loom))]
 mod rwlock;
 #[cfg(not(ipc_loom))]
@@ -51,12 +60,19 @@ mod value;
 
 pub use error::{LockError, TryLockError};
 #[cfg(not(ipc_loom))]
+pub use event::{Event, EventStats};
+#[cfg(not(ipc_loom))]
 pub use lock::{Lock, LockGuard};
 #[cfg(not(ipc_loom))]
 pub use mutex::{Mutex, MutexGuard};
 #[cfg(not(ipc_loom))]
+pub use once::{Once, OnceError, OnceState, OnceStats, OnceTurn};
+#[cfg(not(ipc_loom))]
 pub use place::LockStats;
+pub use raw::NotHeld;
 #[cfg(not(ipc_loom))]
 pub use recovery::{Recovery, ValueGuard};
+#[cfg(not(ipc_loom))]
+pub use rlock::{RLock, RLockGuard};
 #[cfg(not(ipc_loom))]
 pub use rwlock::{Readers, RwLock, RwLockReadGuard, RwLockRecovery, RwLockStats, RwLockWriteGuard};

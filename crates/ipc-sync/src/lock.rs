@@ -9,8 +9,9 @@ use ipc_core::robust::RobustWord;
 use ipc_core::{Deadline, Kind, Layout, Segment, SegmentError};
 
 use crate::error::{LockError, TryLockError};
+use crate::named;
 use crate::place::{LockStats, Place};
-use crate::raw::{Refused, Taken};
+use crate::raw::{NotHeld, Refused, Taken};
 
 /// What a segment is called that holds nothing but one lock.
 const KIND: Kind = Kind::new(*b"lock\0\0\0\0", 1);
@@ -85,6 +86,32 @@ impl Lock {
         Self::in_segment(&Segment::create(KIND, 0, size_of::<RobustWord>())?, 0)
     }
 
+    /// Makes a lock with a name, for programs that know each other by nothing else.
+    ///
+    /// It stays until somebody calls [`Segment::unlink`] with its name.
+    ///
+    /// # Errors
+    ///
+    /// [`SegmentError::BadName`], [`SegmentError::AlreadyExists`],
+    /// [`SegmentError::PermissionDenied`], and as [`new`](Self::new).
+    #[doc(alias = "sem_open")]
+    pub fn create_named(name: &str) -> Result<Self, SegmentError> {
+        named::create(name, KIND, 0, size_of::<RobustWord>(), |segment| {
+            Self::in_segment(segment, 0)
+        })
+    }
+
+    /// Opens the lock of that name.
+    ///
+    /// # Errors
+    ///
+    /// [`SegmentError::BadName`], [`SegmentError::NotFound`], [`SegmentError::PermissionDenied`];
+    /// [`SegmentError::NotASegment`] or [`SegmentError::WrongKind`] if the name is something
+    /// else's; and as [`new`](Self::new).
+    pub fn open_named(name: &str) -> Result<Self, SegmentError> {
+        Self::in_segment(&Segment::open_named(name, KIND, 0)?, 0)
+    }
+
     /// Makes room for a lock in the layout of a segment, and returns its offset.
     pub const fn reserve(layout: &mut Layout) -> usize {
         layout.one::<RobustWord>()
@@ -111,7 +138,6 @@ impl Lock {
     /// [`LockError::WouldDeadlock`] if the calling thread holds it. [`LockError::TooManyHeld`].
     /// [`LockError::Corrupt`] if somebody scribbled over it.
     #[inline]
-    #[doc(alias = "acquire")]
     pub fn lock(&self) -> Result<LockGuard<'_>, LockError<LockGuard<'_>>> {
         self.lock_deadline(Deadline::NEVER)
     }
@@ -156,6 +182,85 @@ impl Lock {
     pub fn try_lock(&self) -> Result<LockGuard<'_>, TryLockError<LockGuard<'_>>> {
         let taken = self.place.try_lock();
         self.guard(taken).map_err(TryLockError::from)
+    }
+
+    /// Takes the lock without a guard, waiting as long as it takes: [`release`](Self::release) is
+    /// yours to call.
+    ///
+    /// Prefer [`lock`](Self::lock), whose guard cannot be forgotten on one of many ways out. This is
+    /// for where taking and giving back stand in different functions, in the same thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`lock`](Self::lock): after [`LockError::OwnerDied`] the lock is held.
+    #[inline]
+    pub fn acquire(&self) -> Result<(), LockError<()>> {
+        self.acquire_deadline(Deadline::NEVER)
+    }
+
+    /// Takes the lock without a guard, waiting for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// As [`lock_timeout`](Self::lock_timeout): after [`LockError::OwnerDied`] the lock is held.
+    pub fn acquire_timeout(&self, timeout: Duration) -> Result<(), LockError<()>> {
+        match self.try_acquire() {
+            Ok(()) => Ok(()),
+            Err(TryLockError::OwnerDied(())) => Err(LockError::OwnerDied(())),
+            // Only who has to wait looks at the clock.
+            Err(_) => self.acquire_deadline(Deadline::after(timeout)),
+        }
+    }
+
+    /// Takes the lock without a guard, waiting until `deadline` at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`lock_deadline`](Self::lock_deadline): after [`LockError::OwnerDied`] the lock is held.
+    pub fn acquire_deadline(&self, deadline: Deadline) -> Result<(), LockError<()>> {
+        match self.place.lock(deadline) {
+            Ok(Taken::Clean) => Ok(()),
+            Ok(Taken::OwnerDied) => Err(LockError::OwnerDied(())),
+            Err(refused) => Err(refused.into()),
+        }
+    }
+
+    /// Takes the lock without a guard, if it is free.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_lock`](Self::try_lock): after [`TryLockError::OwnerDied`] the lock is held.
+    pub fn try_acquire(&self) -> Result<(), TryLockError<()>> {
+        match self.place.try_lock() {
+            Ok(Taken::Clean) => Ok(()),
+            Ok(Taken::OwnerDied) => Err(TryLockError::OwnerDied(())),
+            Err(refused) => Err(LockError::from(refused).into()),
+        }
+    }
+
+    /// Gives back the lock that the calling thread holds, however it took it.
+    ///
+    /// If it took it with a guard that it still has, that guard holds nothing any more: dropping it
+    /// does nothing, unless the thread has taken the lock again, which it then gives back.
+    ///
+    /// # Errors
+    ///
+    /// [`NotHeld`] if the calling thread does not hold the lock: it is free, or another holds it, or
+    /// a process that this one was forked from. Nothing has changed then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ipc_sync::{Lock, NotHeld};
+    ///
+    /// let lock = Lock::new()?;
+    /// lock.acquire()?;
+    /// lock.release()?;
+    /// assert_eq!(lock.release(), Err(NotHeld));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn release(&self) -> Result<(), NotHeld> {
+        self.place.release()
     }
 
     /// Whether a thread holds the lock, at the moment of asking.

@@ -2,7 +2,7 @@
 
 use ipc_core::{Kind, Segment, SegmentError};
 
-use crate::place::check_support;
+use crate::place::is_supported;
 
 /// Makes a segment with a name, whose body `make` turns into a primitive before anybody sees it.
 ///
@@ -14,7 +14,7 @@ pub(crate) fn create<P, E: From<SegmentError>>(
     len: usize,
     make: impl FnOnce(&Segment) -> Result<P, E>,
 ) -> Result<P, E> {
-    check_support()?;
+    is_supported().map_err(SegmentError::from)?;
     let mut made = None;
     let segment = Segment::create_named(name, kind, type_hash, len, |segment| {
         made = Some(make(segment));

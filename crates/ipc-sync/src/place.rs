@@ -3,9 +3,10 @@
 //! | field of the line | use |
 //! |-------------------|-----|
 //! | `word` | the lock ([`crate::raw`]) |
-//! | `notes[0]` | whether the value is consistent (`Mutex`) |
+//! | `notes[0]` | whether the value is consistent (`Mutex`); how often it is held (`RLock`); whether it was done (`Once`) |
 //! | `notes[1]` | how often looking before sleeping was in vain ([`crate::raw`]) |
 //! | `notes[2]` | how many deaths were found |
+//! | `wide_notes[0]` | how many gave up (`Once`) |
 //! | `wide_notes[1]` | the hash of the type of the value (`Mutex`) |
 //!
 //! # Invariants
@@ -26,7 +27,7 @@ use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::robust::{RobustWord, Thread, support};
 use ipc_core::{Deadline, Placed, Segment, SegmentError};
 
-use crate::raw::{Holder, RawLock, Refused, Taken};
+use crate::raw::{Holder, NotHeld, RawLock, Refused, Taken};
 
 /// What a lock says about itself, at the moment of asking.
 #[non_exhaustive]
@@ -40,11 +41,8 @@ pub struct LockStats {
     pub deaths: u32,
     /// Whether the value is half changed since a death or a panic; never for a lock without value.
     pub is_poisoned: bool,
-}
-
-/// That the kernel tells of deaths in this process: nothing here works where it does not.
-pub(crate) fn check_support() -> Result<(), SegmentError> {
-    support().map_err(|why| io::Error::new(io::ErrorKind::Unsupported, why).into())
+    /// How often its holder holds it: zero if nobody does, and more than one for an `RLock` only.
+    pub depth: u32,
 }
 
 /// One handle to a lock.
@@ -55,7 +53,7 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new(segment: &Segment, offset: usize) -> Result<Self, SegmentError> {
-        check_support()?;
+        is_supported()?;
         Ok(Self { line: segment.place(offset)? })
     }
 
@@ -68,7 +66,7 @@ impl Place {
         segment: &Segment,
         offset: usize,
     ) -> Result<Self, SegmentError> {
-        check_support()?;
+        is_supported()?;
         // SAFETY: the caller vouches for it.
         Ok(Self { line: unsafe { segment.place_exclusive(offset) }? })
     }
@@ -124,6 +122,16 @@ impl Place {
         self.line.notes[0].store(0, Relaxed);
     }
 
+    /// Gives the lock back, if the calling thread holds it.
+    pub(crate) fn release(&self) -> Result<(), NotHeld> {
+        if self.is_mine() {
+            self.unlock();
+            Ok(())
+        } else {
+            Err(NotHeld)
+        }
+    }
+
     pub(crate) fn is_locked(&self) -> bool {
         matches!(self.raw().holder(), Holder::Thread(_))
     }
@@ -135,6 +143,7 @@ impl Place {
             has_waiters: raw.has_waiters(),
             deaths: self.line.notes[2].load(Relaxed),
             is_poisoned: self.is_poisoned(),
+            depth: u32::from(self.is_locked()),
         }
     }
 
@@ -145,7 +154,7 @@ impl Place {
 
     /// Notes what only the holder may note, after it has taken the lock.
     #[inline]
-    fn note(&self, taken: Taken) {
+    pub(crate) fn note(&self, taken: Taken) {
         if taken == Taken::OwnerDied {
             self.note_death();
         }
@@ -161,4 +170,9 @@ impl Place {
     fn raw(&self) -> RawLock<'_> {
         RawLock::new(&self.line)
     }
+}
+
+/// That the kernel tells of deaths in this process: nothing here works where it does not.
+pub(crate) fn is_supported() -> io::Result<()> {
+    support().map_err(|why| io::Error::new(io::ErrorKind::Unsupported, why))
 }

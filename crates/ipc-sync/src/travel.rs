@@ -1,6 +1,6 @@
-//! How locks travel inside messages: the segment and the place in it.
+//! How primitives travel inside messages: the segment and the place in it.
 //!
-//! A lock that arrives in a process that has it already is another handle to the same mapping.
+//! One that arrives in a process that has it already is another handle to the same mapping.
 
 use bytemuck::{CheckedBitPattern, NoUninit};
 use ipc_core::wire::{DecodeError, reject};
@@ -8,21 +8,31 @@ use ipc_core::{Segment, SegmentError};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 
+use crate::event::Event;
 use crate::lock::Lock;
 use crate::mutex::Mutex;
+use crate::once::Once;
+use crate::rlock::RLock;
 
-impl Serialize for Lock {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (self.segment(), self.offset() as u64).serialize(serializer)
-    }
+/// Lets a handle travel that is no more than a segment and an offset.
+macro_rules! travels {
+    ($($handle:ty),*) => {$(
+        impl Serialize for $handle {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                (self.segment(), self.offset() as u64).serialize(serializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $handle {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let (segment, offset) = <(Segment, u64)>::deserialize(deserializer)?;
+                Self::in_segment(&segment, offset_in(offset)).map_err(refuse)
+            }
+        }
+    )*};
 }
 
-impl<'de> Deserialize<'de> for Lock {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (segment, offset) = <(Segment, u64)>::deserialize(deserializer)?;
-        Self::in_segment(&segment, offset_in(offset)).map_err(refuse)
-    }
-}
+travels!(Event, Lock, Once, RLock);
 
 impl<T: NoUninit + CheckedBitPattern> Serialize for Mutex<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -5,8 +5,9 @@
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use ipc_sync::{
-    Lock, LockError, LockGuard, LockStats, Mutex, MutexGuard, Recovery, RwLock, RwLockReadGuard,
-    RwLockRecovery, RwLockStats, RwLockWriteGuard, TryLockError,
+    Event, EventStats, Lock, LockError, LockGuard, LockStats, Mutex, MutexGuard, NotHeld, Once,
+    OnceError, OnceState, OnceStats, OnceTurn, RLock, RLockGuard, Recovery, RwLock,
+    RwLockReadGuard, RwLockRecovery, RwLockStats, RwLockWriteGuard, TryLockError,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -34,14 +35,23 @@ fn travels<T: Serialize + DeserializeOwned + Send + 'static>() {}
 
 #[test]
 fn handles_go_everywhere() {
+    handle::<Event>();
+    handle::<EventStats>();
     handle::<Lock>();
     handle::<Mutex<u64>>();
     handle::<Mutex<char>>();
     handle::<LockStats>();
+    travels::<Event>();
+    handle::<RLock>();
+    handle::<Once>();
+    handle::<OnceStats>();
+    handle::<OnceState>();
     handle::<RwLock<u64>>();
     handle::<RwLockStats>();
     travels::<RwLock<[u8; 3]>>();
     travels::<Lock>();
+    travels::<RLock>();
+    travels::<Once>();
     travels::<Mutex<[u8; 3]>>();
 }
 
@@ -52,6 +62,9 @@ fn guards_stay_in_their_thread() {
     assert!(!has!(LockGuard<'static>: Send));
     assert!(!has!(LockGuard<'static>: Sync));
     assert!(!has!(MutexGuard<'static, u64>: Send));
+    assert!(!has!(RLockGuard<'static>: Send));
+    assert!(!has!(RLockGuard<'static>: Sync));
+    assert!(!has!(OnceTurn<'static>: Send));
     assert!(!has!(Recovery<'static, u64>: Send));
     assert!(!has!(LockError<LockGuard<'static>>: Send));
     assert!(!has!(RwLockReadGuard<'static, u64>: Send));
@@ -72,5 +85,8 @@ fn errors_without_the_lock_go_everywhere() {
     assert!(has!(LockError<()>: Send));
     assert!(has!(TryLockError<()>: Sync));
     assert!(has!(LockError<()>: std::error::Error));
+    assert!(has!(NotHeld: std::error::Error));
+    assert!(has!(OnceError: std::error::Error));
+    assert!(has!(OnceError<std::io::Error>: Send));
     assert!(has!(LockError<LockGuard<'static>>: std::error::Error));
 }

@@ -197,6 +197,11 @@ pub(crate) fn wake(address: usize, count: u32) -> u32 {
     woken
 }
 
+/// How many sleep on `word`: for a model in which something happens when they do.
+pub fn n_asleep(word: &AtomicU32) -> usize {
+    lock_table().queue.iter().filter(|&&(queued_at, ..)| queued_at == address(word)).count()
+}
+
 fn lock_table() -> loom::sync::MutexGuard<'static, Table> {
     let Ok(table) = KERNEL.table.lock() else { unreachable!("loom poisons no mutex") };
     table

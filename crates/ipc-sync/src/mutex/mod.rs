@@ -38,6 +38,7 @@ use ipc_core::{Deadline, Kind, Layout, Segment, SegmentError};
 pub use guard::MutexGuard;
 
 use crate::error::{LockError, TryLockError};
+use crate::named;
 use crate::place::{LockStats, Place};
 use crate::raw::{Refused, Taken};
 use crate::recovery::Recovery;
@@ -129,6 +130,35 @@ impl<T: NoUninit + CheckedBitPattern> Mutex<T> {
         let segment = Segment::create(KIND, Self::type_hash(), layout.size())?;
         // SAFETY: nobody else has seen the segment, and it has nothing else in it.
         unsafe { Self::new_in_segment(&segment, offset, value) }
+    }
+
+    /// Makes a mutex with a name, for programs that know each other by nothing else.
+    ///
+    /// It stays until somebody calls [`Segment::unlink`] with its name.
+    ///
+    /// # Errors
+    ///
+    /// [`SegmentError::BadName`], [`SegmentError::AlreadyExists`],
+    /// [`SegmentError::PermissionDenied`], and as [`new`](Self::new).
+    pub fn create_named(name: &str, value: T) -> Result<Self, SegmentError> {
+        named::create(name, KIND, Self::type_hash(), Self::SIZE, |segment| {
+            // SAFETY: nobody else has seen the segment, and it has nothing else in it.
+            unsafe { Self::new_in_segment(segment, 0, value) }
+        })
+    }
+
+    /// Opens the mutex of that name, whose value must be of the same type.
+    ///
+    /// # Errors
+    ///
+    /// [`SegmentError::BadName`], [`SegmentError::NotFound`], [`SegmentError::PermissionDenied`];
+    /// [`SegmentError::NotASegment`], [`SegmentError::WrongKind`] or [`SegmentError::WrongType`] if
+    /// the name is something else's; and as [`new`](Self::new).
+    pub fn open_named(name: &str) -> Result<Self, SegmentError> {
+        let segment = Segment::open_named(name, KIND, Self::type_hash())?;
+        // SAFETY: what has this kind and hash holds a mutex of this type at its start, and nothing
+        // else.
+        unsafe { Self::in_segment(&segment, 0) }
     }
 
     /// Makes room for a mutex in the layout of a segment, and returns its offset.

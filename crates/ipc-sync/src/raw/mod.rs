@@ -1,20 +1,30 @@
-//! The lock itself: a protocol on one borrowed word, without a mapping and without a value.
+//! The protocols themselves: on borrowed words, without a mapping and without a value.
 //!
-//! [`Lock`](crate::Lock) and [`Mutex`](crate::Mutex) are faces of it. Use it directly to build
-//! another primitive whose parts are locks; everything else is better off with a face.
+//! [`Lock`](crate::Lock), [`Mutex`](crate::Mutex) and the others are faces of them. Use them
+//! directly to build another primitive whose parts are locks; everything else is better off with
+//! a face.
 //!
 //! | file | job |
 //! |------|-----|
-//! | `rwlock` | a lock for one writer or many readers, made of such words |
-//! | `word` | the states of the word, its moves and its orderings |
+//! | `word` | the lock: the states of its word, its moves and its orderings |
+//! | `event` | the event: the same |
 //! | `spin` | how long to look before going to sleep |
+//! | `rlock` | a lock that its holder may take again |
+//! | `once` | a lock for whoever does a thing, and a mark that it was done |
+//! | `rwlock` | a lock for one writer or many readers, made of such words |
 //! | `planted` | bugs to order, which the proofs must find |
 
+mod event;
+mod once;
 mod planted;
+mod rlock;
 mod rwlock;
 mod spin;
 mod word;
 
+pub use event::{EventWords, RawEvent};
+pub use once::{Begun, RawOnce};
+pub use rlock::{NotHeld, RawRLock};
 pub use rwlock::{MOST_READERS, RawRwLock, Share};
 #[cfg(not(ipc_loom))]
 #[doc(hidden)]

@@ -13,6 +13,14 @@
 //! | `rwlock_no_active` | a writer does not note that it is inside |
 //! | `rwlock_no_mark` | who sleeps until a slot is free does not say so |
 //! | `rwlock_releases_first` | a writer gives back the word and then says that it has left |
+//! | `event_no_pend` | an event's call word is never pending |
+//! | `event_no_chain` | who finds an event set whose sleepers were not called does not call them |
+//! | `event_clear_untold` | an event is cleared before all sleepers were called |
+//! | `event_no_order` | an event is set without edge E1 |
+//! | `rlock_no_count` | whoever gives back one level of an `RLock` gives back all |
+//! | `rlock_old_depth` | whoever takes an `RLock` finds itself as deep as the last holder was |
+//! | `once_no_order` | a `Once` is marked and seen done without edge E1 |
+//! | `once_no_second_look` | whoever waited for a `Once` does not see that it was done meanwhile |
 
 #![expect(unsafe_code, reason = "hands the address of a word to the kernel")]
 
@@ -66,4 +74,29 @@ pub(super) unsafe fn pend(me: Thread, word: &AtomicU32) {
         // SAFETY: the caller vouches for the word.
         unsafe { me.pend(word) };
     }
+}
+
+/// Bugs of a `Once`.
+pub(super) mod once {
+    use ipc_core::primitive::Ordering;
+
+    /// The acquire end of edge E1.
+    pub(in super::super) const ACQUIRE: Ordering =
+        if cfg!(ipc_planted = "once_no_order") { Ordering::Relaxed } else { Ordering::Acquire };
+
+    /// The release end of edge E1.
+    pub(in super::super) const RELEASE: Ordering =
+        if cfg!(ipc_planted = "once_no_order") { Ordering::Relaxed } else { Ordering::Release };
+
+    /// Whether who has waited looks whether it was done meanwhile.
+    pub(in super::super) const LOOKS_AGAIN: bool = !cfg!(ipc_planted = "once_no_second_look");
+}
+
+/// Bugs of an `RLock`.
+pub(super) mod rlock {
+    /// Whether the levels count.
+    pub(in super::super) const COUNTS: bool = !cfg!(ipc_planted = "rlock_no_count");
+
+    /// Whether whoever takes it begins with a depth of its own.
+    pub(in super::super) const STARTS_ANEW: bool = !cfg!(ipc_planted = "rlock_old_depth");
 }

@@ -355,7 +355,7 @@ impl<'words> RawRwLock<'words> {
     /// As for [`read`](Self::read).
     unsafe fn find_slot(self, me: Thread, patience: Option<Deadline>) -> Result<Share, Refused> {
         let own = self.own_slot(me);
-        let mut spin = Spin::new(self.writer);
+        let mut spin = Spin::new(&self.writer.notes[1]);
         loop {
             for slot in (own..self.slots.len()).chain(0..own) {
                 let Some(line) = self.slots.get(slot) else { continue };

@@ -18,14 +18,13 @@ pub(super) use model::Spin;
 mod real {
     #![expect(clippy::disallowed_types, reason = "a setting that never leaves the process")]
 
-    use core::sync::atomic::AtomicU32;
+    use core::sync::atomic;
 
     use ipc_core::primitive::Ordering::Relaxed;
-    use ipc_core::primitive::pause;
-    use ipc_core::robust::RobustWord;
+    use ipc_core::primitive::{AtomicU32, pause};
 
     /// The most looks that a waiter takes.
-    static MOST_LOOKS: AtomicU32 = AtomicU32::new(10);
+    static MOST_LOOKS: atomic::AtomicU32 = atomic::AtomicU32::new(10);
 
     /// The longest pause between two looks, as a power of two.
     const LONGEST_PAUSE: u32 = 6;
@@ -43,16 +42,16 @@ mod real {
     /// One waiter's looks.
     #[derive(Debug)]
     pub(in super::super) struct Spin {
-        /// How often looking was in vain, as the word's line had it.
+        /// How often looking was in vain, as the note beside the word had it.
         disappointments: u32,
         budget: u32,
         taken: u32,
     }
 
     impl Spin {
-        pub(in super::super) fn new(line: &RobustWord) -> Self {
+        pub(in super::super) fn new(memory: &AtomicU32) -> Self {
             // Others can write anything there.
-            let disappointments = line.notes[1].load(Relaxed).min(MOST_DISAPPOINTMENTS);
+            let disappointments = memory.load(Relaxed).min(MOST_DISAPPOINTMENTS);
             let budget = MOST_LOOKS.load(Relaxed).saturating_sub(disappointments);
             Self { disappointments, budget, taken: 0 }
         }
@@ -70,15 +69,17 @@ mod real {
             true
         }
 
-        /// Lets the next waiters know whether it paid to look. The caller holds the word.
-        pub(in super::super) fn learn(&self, line: &RobustWord, has_slept: bool) {
+        /// Lets the next waiters know whether it paid to look.
+        ///
+        /// If several say so at once, one of them is heard: it is a hint.
+        pub(in super::super) fn learn(&self, memory: &AtomicU32, has_slept: bool) {
             let disappointments = match (has_slept, self.budget) {
                 (_, 0) => return,
                 (true, _) => (self.disappointments + 1).min(MOST_DISAPPOINTMENTS),
                 (false, _) => self.disappointments.saturating_sub(2),
             };
             if disappointments != self.disappointments {
-                line.notes[1].store(disappointments, Relaxed);
+                memory.store(disappointments, Relaxed);
             }
         }
     }
@@ -86,14 +87,14 @@ mod real {
 
 #[cfg(ipc_loom)]
 mod model {
-    use ipc_core::robust::RobustWord;
+    use ipc_core::primitive::AtomicU32;
 
     /// In the model nobody looks twice: it explores every order of events anyway.
     #[derive(Debug)]
     pub(in super::super) struct Spin;
 
     impl Spin {
-        pub(in super::super) fn new(_: &RobustWord) -> Self {
+        pub(in super::super) fn new(_: &AtomicU32) -> Self {
             Self
         }
 
@@ -101,6 +102,6 @@ mod model {
             false
         }
 
-        pub(in super::super) fn learn(&self, _: &RobustWord, _: bool) {}
+        pub(in super::super) fn learn(&self, _: &AtomicU32, _: bool) {}
     }
 }

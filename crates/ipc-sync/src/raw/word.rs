@@ -105,6 +105,8 @@ pub enum Refused {
     TooManyHeld,
     /// The word names the calling thread, which does not hold it: somebody scribbled over it.
     Corrupt,
+    /// The calling thread has taken it so often that it cannot be counted any more.
+    TooDeep,
 }
 
 impl From<TooManyHeld> for Refused {
@@ -289,7 +291,7 @@ impl<'word> RawLock<'word> {
     /// Whoever was woken does not leave without having found the word held, and having seen to it
     /// that its holder wakes the next (I2).
     fn wait(self, me: Thread, deadline: Deadline) -> Result<Taken, Refused> {
-        let mut spin = Spin::new(self.line);
+        let mut spin = Spin::new(&self.line.notes[1]);
         let mut slept = 0;
         for round in 1_u64.. {
             // Where honest peers are, a round ends in a nap; nobody else shall hold us here.
@@ -304,7 +306,7 @@ impl<'word> RawLock<'word> {
             if seen & OWNER == 0 {
                 match self.take(me, seen, slept) {
                     Some(taken) => {
-                        spin.learn(self.line, slept != 0);
+                        spin.learn(&self.line.notes[1], slept != 0);
                         return Ok(taken);
                     }
                     None => continue,

@@ -47,7 +47,7 @@ pub use guard::{RwLockReadGuard, RwLockRecovery, RwLockWriteGuard};
 
 use crate::error::{LockError, TryLockError};
 use crate::named;
-use crate::place::check_support;
+use crate::place::is_supported;
 use crate::raw::{MOST_READERS, RawRwLock, Refused, Share, Taken};
 use crate::value;
 
@@ -517,7 +517,7 @@ impl<T: NoUninit + CheckedBitPattern> RwLock<T> {
         offset: usize,
         readers: Readers,
     ) -> Result<Self, SegmentError> {
-        check_support()?;
+        is_supported()?;
         let alignment = Self::ALIGNMENT;
         if !offset.is_multiple_of(alignment) {
             return Err(SegmentError::Misaligned { offset, alignment });

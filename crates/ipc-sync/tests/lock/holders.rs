@@ -7,7 +7,7 @@ use std::thread;
 
 use ipc_core::robust::{MAX_HELD, Thread};
 use ipc_core::{Deadline, Kind, Layout, Segment};
-use ipc_sync::{Lock, LockError, LockGuard, TryLockError};
+use ipc_sync::{Lock, LockError, LockGuard, NotHeld, TryLockError};
 use testkit::{Counter, Outcome, SharedArena};
 
 use crate::together::{LONG, SHORT, finish, in_child, passed, start};
@@ -293,5 +293,52 @@ pub(crate) fn a_thread_can_hold_so_many() -> Outcome {
     });
     let told = locks.iter().filter(|lock| lock.lock().is_err_and(|error| error.is_owner_died()));
     assert_eq!(told.count(), MAX_HELD, "every one of them tells of the death");
+    passed()
+}
+
+pub(crate) fn only_the_holder_gives_it_back() -> Outcome {
+    let lock = Lock::new()?;
+    assert_eq!(lock.release(), Err(NotHeld), "it is free");
+    let ways: [fn(&Lock); 4] = [
+        |lock| lock.acquire().unwrap(),
+        |lock| lock.try_acquire().unwrap(),
+        |lock| lock.acquire_timeout(SHORT).unwrap(),
+        |lock| lock.acquire_deadline(Deadline::now()).unwrap(),
+    ];
+    for take in ways {
+        take(&lock);
+        assert_eq!(lock.acquire(), Err(LockError::WouldDeadlock));
+        in_child(|| {
+            lock.release() == Err(NotHeld)
+                && lock.try_acquire() == Err(TryLockError::WouldBlock)
+                && lock.acquire_timeout(SHORT) == Err(LockError::Timeout)
+        });
+        assert!(lock.is_locked(), "nothing has changed");
+        assert_eq!(lock.release(), Ok(()));
+        assert_eq!(lock.release(), Err(NotHeld), "it is free again");
+    }
+    // After a death it is held, too.
+    die_holding(&lock);
+    assert_eq!(lock.acquire(), Err(LockError::OwnerDied(())));
+    assert_eq!(lock.release(), Ok(()));
+    die_holding(&lock);
+    assert_eq!(lock.acquire_timeout(SHORT), Err(LockError::OwnerDied(())));
+    assert_eq!(lock.release(), Ok(()));
+    // A guard whose lock was given back does nothing, whoever holds it.
+    let guard = lock.lock().unwrap();
+    assert_eq!(lock.release(), Ok(()));
+    let mut other = start(|| {
+        mem::forget(lock.lock().unwrap());
+        loop {
+            thread::park();
+        }
+    });
+    while !lock.is_locked() {
+        thread::yield_now();
+    }
+    drop(guard);
+    assert!(lock.is_locked(), "still the other's");
+    other.kill();
+    other.wait();
     passed()
 }

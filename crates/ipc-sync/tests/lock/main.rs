@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         ("a program that becomes another lets go", holders::exec_lets_go),
         ("a forked child holds nothing", holders::a_forked_child_holds_nothing),
         ("locks are given back in any order", holders::locks_are_given_back_in_any_order),
+        ("who does not hold it cannot give it back", holders::only_the_holder_gives_it_back),
         ("a thread can hold so many and no more", holders::a_thread_can_hold_so_many),
         ("locks in one segment are apart", places::locks_in_one_segment_are_apart),
         ("a lock must lie inside its segment", places::a_lock_must_lie_inside_its_segment),

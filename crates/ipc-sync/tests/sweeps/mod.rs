@@ -1,4 +1,4 @@
-//! One operation on a lock, a death at every point of it, and those who meet it.
+//! One operation, a death at every point of it, and those who meet it.
 //!
 //! The same scenarios run in two binaries: `kill` takes the compiled code instruction by
 //! instruction, `crash` the algorithm access by access.
@@ -11,6 +11,8 @@
 
 mod lock;
 mod mutex;
+mod once;
+mod rlock;
 mod rwlock;
 
 use std::fs;
@@ -54,6 +56,14 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("rwlock: read after a dead writer", rwlock::read_after_a_dead_writer),
     ("rwlock: recover after a dead writer", rwlock::recover_after_a_dead_writer),
     ("rwlock: become a reader, a writer sleeps", rwlock::become_a_reader_while_a_writer_sleeps),
+    ("rlock: take and give back, again and again", rlock::take_and_give_back),
+    ("rlock: give back the last level, one sleeps", rlock::give_back_while_one_sleeps),
+    ("rlock: wait behind a holder", rlock::wait_behind_a_holder),
+    ("rlock: take over from one who died deep", rlock::take_over_from_the_deep),
+    ("once: do it while one waits", once::do_it_while_one_waits),
+    ("once: wait for one who does it", once::wait_for_one_who_does_it),
+    ("once: give up while one waits", once::give_up_while_one_waits),
+    ("once: take over from the dead", once::take_over_from_the_dead),
 ];
 
 /// What a round shares.

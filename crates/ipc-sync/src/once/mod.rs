@@ -1,0 +1,387 @@
+//! `Once`: something that is to be done once, by whoever comes first.
+//!
+//! # Safety
+//!
+//! What the engine asks for, that the line stays mapped while it is held, is invariant P1 of
+//! `place.rs`.
+
+#![expect(unsafe_code, reason = "promises the engine that the line stays mapped")]
+
+mod error;
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::time::Duration;
+
+use ipc_core::robust::{RobustWord, Thread};
+use ipc_core::{Deadline, Kind, Layout, Segment, SegmentError};
+
+pub use error::OnceError;
+
+use crate::place::Place;
+use crate::raw::{Begun, Holder, RawOnce, Refused};
+
+/// What a segment is called that holds nothing but one of these.
+const KIND: Kind = Kind::new(*b"once\0\0\0\0", 1);
+
+/// Something that is to be done once, among all processes that have a handle.
+///
+/// Whoever comes first does it; whoever comes while it is being done waits; whoever comes later goes
+/// on after a single load. What was done before it was [completed](OnceTurn::complete) is seen by all
+/// who find it completed. For a value of one process use [`std::sync::OnceLock`]; this is for what
+/// processes share: memory to fill, a file to write, a schema to create.
+///
+/// It is not to be used in a signal handler.
+///
+/// # Process death
+///
+/// If the thread that is at it dies, with its process or alone, one of those who wait, or the next
+/// to come, takes over, and is told [how many](OnceState::deaths) died before it: what they did may
+/// be half done. The same holds for an initialiser that fails or panics: nobody is locked out for
+/// good. In a forked child the parent's turn does nothing. The commit point is the store of the mark
+/// that it was done.
+///
+/// # Examples
+///
+/// ```
+/// use ipc_sync::Once;
+///
+/// let ready = Once::new()?;
+/// let mut times = 0;
+/// for _ in 0..3 {
+///     ready.call_once(|state| {
+///         assert!(state.is_first_try());
+///         times += 1;
+///     })?;
+/// }
+/// assert!(ready.is_completed());
+/// assert_eq!(times, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Once {
+    place: Place,
+}
+
+/// What became of earlier attempts, told to whoever makes the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnceState {
+    deaths: u32,
+    failures: u64,
+}
+
+/// What a [`Once`] says about itself, at the moment of asking.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnceStats {
+    /// Whether it was done.
+    pub is_completed: bool,
+    /// The id of the thread that is at it.
+    pub holder: Option<u32>,
+    /// Whether somebody may be asleep until it is done.
+    pub has_waiters: bool,
+    /// How many died at it, as far as those who came after them have told.
+    pub deaths: u32,
+    /// How many gave up, or panicked.
+    pub failures: u64,
+}
+
+/// The turn of the calling thread to do what is to be done once.
+///
+/// [Complete](Self::complete) it when it is done. Dropping it gives up: the next who comes begins
+/// anew. In a forked child that inherited it, it does nothing. If it is forgotten, the others wait
+/// until the thread ends, and then take over from a dead one.
+#[must_use = "a turn that is dropped at once is given up"]
+pub struct OnceTurn<'once> {
+    once: &'once Once,
+    state: OnceState,
+    /// The kernel knows the thread that is at it, so no other can end it.
+    not_send: PhantomData<*const ()>,
+}
+
+impl Once {
+    /// Makes one in memory of its own, which is freed with the last process that has a handle.
+    ///
+    /// It takes a page of memory and a descriptor. Where there are many, put them into one segment:
+    /// [`in_segment`](Self::in_segment).
+    ///
+    /// # Errors
+    ///
+    /// [`SegmentError::NoSpace`], or [`SegmentError::Io`] if the process has too many descriptors
+    /// or runs where the kernel does not tell of deaths.
+    #[doc(alias = "pthread_once")]
+    pub fn new() -> Result<Self, SegmentError> {
+        Self::in_segment(&Segment::create(KIND, 0, size_of::<RobustWord>())?, 0)
+    }
+
+    /// Makes room for one in the layout of a segment, and returns its offset.
+    pub const fn reserve(layout: &mut Layout) -> usize {
+        layout.one::<RobustWord>()
+    }
+
+    /// The one at `offset` in the body of a segment: 64 bytes at a multiple of 64.
+    ///
+    /// Nothing is written: bytes of zero are one that nobody has begun. The bytes belong to it
+    /// alone; if somebody else writes there, it may be done twice or never.
+    ///
+    /// # Errors
+    ///
+    /// [`SegmentError::OutOfBounds`] and [`SegmentError::Misaligned`], and [`SegmentError::Io`] if
+    /// the process runs where the kernel does not tell of deaths.
+    pub fn in_segment(segment: &Segment, offset: usize) -> Result<Self, SegmentError> {
+        Ok(Self { place: Place::new(segment, offset)? })
+    }
+
+    /// Whether it was done; then all that was done is seen by the calling thread.
+    #[inline]
+    #[must_use]
+    pub fn is_completed(&self) -> bool {
+        self.raw().is_completed()
+    }
+
+    /// Does it if it was not done yet, waiting for whoever is at it as long as it takes.
+    ///
+    /// If `init` panics, the attempt has failed, and the next who comes begins anew.
+    ///
+    /// # Errors
+    ///
+    /// [`OnceError::Recursive`] if the calling thread is at it. [`OnceError::TooManyHeld`].
+    /// [`OnceError::NotHeld`] in a child that `init` forked and that returned from it.
+    /// [`OnceError::Corrupt`] if somebody scribbled over it.
+    #[inline]
+    pub fn call_once(&self, init: impl FnOnce(OnceState)) -> Result<(), OnceError> {
+        self.call_once_deadline(Deadline::NEVER, init)
+    }
+
+    /// Does it if it was not done yet, waiting for whoever is at it for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`OnceError::Timeout`], and as [`call_once`](Self::call_once).
+    pub fn call_once_timeout(
+        &self,
+        timeout: Duration,
+        init: impl FnOnce(OnceState),
+    ) -> Result<(), OnceError> {
+        finish(self.begin_timeout(timeout)?, init)
+    }
+
+    /// Does it if it was not done yet, waiting for whoever is at it until `deadline` at most.
+    ///
+    /// # Errors
+    ///
+    /// [`OnceError::Timeout`], and as [`call_once`](Self::call_once).
+    #[inline]
+    pub fn call_once_deadline(
+        &self,
+        deadline: Deadline,
+        init: impl FnOnce(OnceState),
+    ) -> Result<(), OnceError> {
+        if self.is_completed() {
+            return Ok(());
+        }
+        finish(self.begin_deadline(deadline)?, init)
+    }
+
+    /// Does it if it was not done yet and nobody is at it.
+    ///
+    /// # Errors
+    ///
+    /// [`OnceError::Busy`] if another thread is at it, and as [`call_once`](Self::call_once).
+    pub fn try_call_once(&self, init: impl FnOnce(OnceState)) -> Result<(), OnceError> {
+        finish(self.try_begin()?, init)
+    }
+
+    /// Does it if it was not done yet, with an initialiser that can fail.
+    ///
+    /// It waits for whoever is at it as long as it takes; use [`begin_deadline`](Self::begin_deadline)
+    /// and its kin for the other ways to wait.
+    ///
+    /// # Errors
+    ///
+    /// [`OnceError::Failed`] with what `init` returned, and as [`call_once`](Self::call_once).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ipc_sync::{Once, OnceError};
+    ///
+    /// let ready = Once::new()?;
+    /// let failed = ready.call_once_fallible(|_| Err("no network"));
+    /// assert_eq!(failed, Err(OnceError::Failed("no network")));
+    /// ready.call_once(|state| assert_eq!(state.failures(), 1))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "get_or_try_init")]
+    pub fn call_once_fallible<E>(
+        &self,
+        init: impl FnOnce(OnceState) -> Result<(), E>,
+    ) -> Result<(), OnceError<E>> {
+        let Some(turn) = self.begin().map_err(OnceError::widen)? else { return Ok(()) };
+        init(turn.state).map_err(OnceError::Failed)?;
+        turn.complete().map_err(OnceError::widen)
+    }
+
+    /// Begins it if it was not done yet, waiting for whoever is at it as long as it takes.
+    ///
+    /// `None` means that it was done. This is what the others are made of, for where a closure does
+    /// not fit.
+    ///
+    /// # Errors
+    ///
+    /// As [`call_once`](Self::call_once).
+    pub fn begin(&self) -> Result<Option<OnceTurn<'_>>, OnceError> {
+        self.begin_deadline(Deadline::NEVER)
+    }
+
+    /// Begins it if it was not done yet, waiting for whoever is at it for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`OnceError::Timeout`], and as [`call_once`](Self::call_once).
+    pub fn begin_timeout(&self, timeout: Duration) -> Result<Option<OnceTurn<'_>>, OnceError> {
+        match self.try_begin() {
+            // Only who has to wait looks at the clock.
+            Err(OnceError::Busy) => self.begin_deadline(Deadline::after(timeout)),
+            settled => settled,
+        }
+    }
+
+    /// Begins it if it was not done yet, waiting for whoever is at it until `deadline` at most.
+    ///
+    /// # Errors
+    ///
+    /// [`OnceError::Timeout`], and as [`call_once`](Self::call_once).
+    pub fn begin_deadline(&self, deadline: Deadline) -> Result<Option<OnceTurn<'_>>, OnceError> {
+        // SAFETY: the line stays mapped until the word is given back: P1.
+        let begun = unsafe { self.raw().begin(Thread::current(), deadline) };
+        Ok(self.turn(begun?))
+    }
+
+    /// Begins it if it was not done yet and nobody is at it.
+    ///
+    /// # Errors
+    ///
+    /// [`OnceError::Busy`] if another thread is at it, and as [`call_once`](Self::call_once).
+    pub fn try_begin(&self) -> Result<Option<OnceTurn<'_>>, OnceError> {
+        // SAFETY: the line stays mapped until the word is given back: P1.
+        let begun = unsafe { self.raw().try_begin(Thread::current()) };
+        match begun {
+            Err(Refused::Held) if self.place.is_mine() => Err(OnceError::Recursive),
+            Err(Refused::Held) => Err(OnceError::Busy),
+            begun => Ok(self.turn(begun?)),
+        }
+    }
+
+    /// What there is to know about it, at the moment of asking.
+    #[must_use]
+    pub fn stats(&self) -> OnceStats {
+        let raw = self.raw();
+        OnceStats {
+            is_completed: raw.is_completed(),
+            holder: if let Holder::Thread(tid) = raw.holder() { Some(tid) } else { None },
+            has_waiters: raw.has_waiters(),
+            deaths: raw.deaths(),
+            failures: raw.failures(),
+        }
+    }
+
+    /// The segment that it lies in.
+    #[must_use]
+    pub fn segment(&self) -> &Segment {
+        self.place.segment()
+    }
+
+    /// Where in the body of its segment it lies.
+    #[must_use]
+    pub fn offset(&self) -> usize {
+        self.place.offset()
+    }
+
+    fn turn(&self, begun: Begun) -> Option<OnceTurn<'_>> {
+        let raw = self.raw();
+        let state = OnceState { deaths: raw.deaths(), failures: raw.failures() };
+        (begun == Begun::ByMe).then_some(OnceTurn { once: self, state, not_send: PhantomData })
+    }
+
+    #[inline]
+    fn raw(&self) -> RawOnce<'_> {
+        RawOnce::new(self.place.line())
+    }
+}
+
+/// Does what is to be done, if it is the caller's turn.
+fn finish(turn: Option<OnceTurn<'_>>, init: impl FnOnce(OnceState)) -> Result<(), OnceError> {
+    let Some(turn) = turn else { return Ok(()) };
+    // If it panics, the turn is dropped, and so given up.
+    init(turn.state);
+    turn.complete()
+}
+
+impl OnceState {
+    /// How many died while they were at it, as far as those who came after them have told.
+    #[must_use]
+    pub const fn deaths(self) -> u32 {
+        self.deaths
+    }
+
+    /// How many failed or panicked.
+    #[must_use]
+    pub const fn failures(self) -> u64 {
+        self.failures
+    }
+
+    /// Whether nobody has tried before.
+    #[must_use]
+    pub const fn is_first_try(self) -> bool {
+        self.deaths == 0 && self.failures == 0
+    }
+}
+
+impl OnceTurn<'_> {
+    /// What became of earlier attempts.
+    #[must_use]
+    pub const fn state(&self) -> OnceState {
+        self.state
+    }
+
+    /// Says that it is done: the commit point.
+    ///
+    /// # Errors
+    ///
+    /// [`OnceError::NotHeld`] in a forked child, which inherited the turn and does not have it.
+    pub fn complete(self) -> Result<(), OnceError> {
+        // Dropped afterwards, when there is nothing left to give up.
+        self.once.raw().complete(Thread::current()).map_err(|_| OnceError::NotHeld)
+    }
+}
+
+impl Drop for OnceTurn<'_> {
+    fn drop(&mut self) {
+        self.once.raw().give_up(Thread::current());
+    }
+}
+
+impl fmt::Debug for Once {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stats = self.stats();
+        formatter
+            .debug_struct("Once")
+            .field("is_completed", &stats.is_completed)
+            .field("holder", &stats.holder)
+            .field("deaths", &stats.deaths)
+            .field("failures", &stats.failures)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for OnceTurn<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("OnceTurn").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+// Whoever takes over after a panic is told of it.
+impl UnwindSafe for Once {}
+impl RefUnwindSafe for Once {}
