@@ -58,7 +58,7 @@ impl<'de, T: NoUninit + CheckedBitPattern> Deserialize<'de> for Mutex<T> {
 }
 
 /// An offset that no memory can have is out of bounds, like any other that is too large.
-fn offset_in(offset: u64) -> usize {
+pub(crate) fn offset_in(offset: u64) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }
 
@@ -67,4 +67,6 @@ fn refuse<E: Error>(error: impl Into<SemaphoreError>) -> E {
         SemaphoreError::Segment(error) => reject(DecodeError::Segment(error)),
         other => E::custom(other),
     }
+pub(crate) fn refuse<E: Error>(error: SegmentError) -> E {
+    reject(DecodeError::Segment(error))
 }

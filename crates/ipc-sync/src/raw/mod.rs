@@ -12,6 +12,7 @@
 //! | `spin` | how long to look before going to sleep |
 //! | `rlock` | a lock that its holder may take again |
 //! | `once` | a lock for whoever does a thing, and a mark that it was done |
+//! | `rwlock` | a lock for one writer or many readers, made of such words |
 //! | `planted` | bugs to order, which the proofs must find |
 
 mod event;
@@ -19,6 +20,7 @@ mod once;
 mod planted;
 mod rlock;
 mod semaphore;
+mod rwlock;
 mod spin;
 mod word;
 
@@ -28,6 +30,7 @@ pub use rlock::{NotHeld, RawRLock};
 pub use semaphore::{Lease, NoPermit, RawSemaphore, SemaphoreWords, TooManyPermits};
 #[cfg(not(ipc_loom))]
 pub(crate) use semaphore::{MOST_PERMITS, MOST_SEATS};
+pub use rwlock::{MOST_READERS, RawRwLock, Share};
 #[cfg(not(ipc_loom))]
 #[doc(hidden)]
 pub use spin::set_spin;

@@ -13,6 +13,7 @@ mod event;
 mod lock;
 mod once;
 mod semaphore;
+mod rwlock;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
