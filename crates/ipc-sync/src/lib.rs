@@ -53,8 +53,9 @@ mod recovery;
 #[cfg(not(ipc_loom))]
 mod rlock;
 #[cfg(not(ipc_loom))]
-mod semaphore;
 mod rwlock;
+#[cfg(not(ipc_loom))]
+mod semaphore;
 #[cfg(not(ipc_loom))]
 mod travel;
 #[cfg(not(ipc_loom))]
@@ -77,8 +78,9 @@ pub use recovery::{Recovery, ValueGuard};
 #[cfg(not(ipc_loom))]
 pub use rlock::{RLock, RLockGuard};
 #[cfg(not(ipc_loom))]
+pub use rwlock::{Readers, RwLock, RwLockReadGuard, RwLockRecovery, RwLockStats, RwLockWriteGuard};
+#[cfg(not(ipc_loom))]
 pub use semaphore::{
     AcquireError, BoundedSemaphore, Permit, ReleaseError, Semaphore, SemaphoreError,
     SemaphoreStats, TryAcquireError,
 };
-pub use rwlock::{Readers, RwLock, RwLockReadGuard, RwLockRecovery, RwLockStats, RwLockWriteGuard};

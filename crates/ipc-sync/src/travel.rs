@@ -62,11 +62,9 @@ pub(crate) fn offset_in(offset: u64) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }
 
-fn refuse<E: Error>(error: impl Into<SemaphoreError>) -> E {
+pub(crate) fn refuse<E: Error>(error: impl Into<SemaphoreError>) -> E {
     match error.into() {
         SemaphoreError::Segment(error) => reject(DecodeError::Segment(error)),
         other => E::custom(other),
     }
-pub(crate) fn refuse<E: Error>(error: SegmentError) -> E {
-    reject(DecodeError::Segment(error))
 }

@@ -7,11 +7,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use ipc_sync::{
     AcquireError, BoundedSemaphore, Event, EventStats, Lock, LockError, LockGuard, LockStats,
     Mutex, MutexGuard, NotHeld, Once, OnceError, OnceState, OnceStats, OnceTurn, Permit, RLock,
-    RLockGuard, Recovery, ReleaseError, Semaphore, SemaphoreError, SemaphoreStats, TryAcquireError,
-    TryLockError,
-    Event, EventStats, Lock, LockError, LockGuard, LockStats, Mutex, MutexGuard, NotHeld, Once,
-    OnceError, OnceState, OnceStats, OnceTurn, RLock, RLockGuard, Recovery, RwLock,
-    RwLockReadGuard, RwLockRecovery, RwLockStats, RwLockWriteGuard, TryLockError,
+    RLockGuard, Recovery, ReleaseError, RwLock, RwLockReadGuard, RwLockRecovery, RwLockStats,
+    RwLockWriteGuard, Semaphore, SemaphoreError, SemaphoreStats, TryAcquireError, TryLockError,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -19,18 +19,18 @@ mod event;
 mod once;
 mod planted;
 mod rlock;
-mod semaphore;
 mod rwlock;
+mod semaphore;
 mod spin;
 mod word;
 
 pub use event::{EventWords, RawEvent};
 pub use once::{Begun, RawOnce};
 pub use rlock::{NotHeld, RawRLock};
+pub use rwlock::{MOST_READERS, RawRwLock, Share};
 pub use semaphore::{Lease, NoPermit, RawSemaphore, SemaphoreWords, TooManyPermits};
 #[cfg(not(ipc_loom))]
 pub(crate) use semaphore::{MOST_PERMITS, MOST_SEATS};
-pub use rwlock::{MOST_READERS, RawRwLock, Share};
 #[cfg(not(ipc_loom))]
 #[doc(hidden)]
 pub use spin::set_spin;

@@ -12,8 +12,8 @@
 mod event;
 mod lock;
 mod once;
-mod semaphore;
 mod rwlock;
+mod semaphore;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

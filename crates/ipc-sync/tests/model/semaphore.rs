@@ -248,9 +248,9 @@ fn a_permit_comes_back_to_who_wants_no_lease() {
 #[test]
 fn a_permit_comes_back_while_two_wait() {
     with_every_death_within(1, |dies_at| {
-        let permits = Permits::opened(2, 1);
+        let permits = Permits::opened(1, 1);
         let victim = spawn_victim(&permits, dies_at, Permits::add);
-        let other = spawn(&permits, Permits::add);
+        let other = spawn(&permits, Permits::take_and_add);
         permits.take_and_add();
         other.join().unwrap();
         let victim = victim.join().unwrap();
