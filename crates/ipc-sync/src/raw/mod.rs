@@ -13,8 +13,10 @@
 //! | `rlock` | a lock that its holder may take again |
 //! | `once` | a lock for whoever does a thing, and a mark that it was done |
 //! | `rwlock` | a lock for one writer or many readers, made of such words |
+//! | `barrier` | a barrier: a state, seats and bells |
 //! | `planted` | bugs to order, which the proofs must find |
 
+mod barrier;
 mod event;
 mod once;
 mod planted;
@@ -24,6 +26,7 @@ mod semaphore;
 mod spin;
 mod word;
 
+pub use barrier::{BarrierWords, Broken, Failed, MOST_PARTIES, Place, RawBarrier, n_seats};
 pub use event::{EventWords, RawEvent};
 pub use once::{Begun, RawOnce};
 pub use rlock::{NotHeld, RawRLock};

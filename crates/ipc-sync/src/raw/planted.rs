@@ -29,6 +29,10 @@
 //! | `rlock_old_depth` | whoever takes an `RLock` finds itself as deep as the last holder was |
 //! | `once_no_order` | a `Once` is marked and seen done without edge E1 |
 //! | `once_no_second_look` | whoever waited for a `Once` does not see that it was done meanwhile |
+//! | `barrier_no_look` | the last to arrive does not look whether the others live |
+//! | `barrier_no_pend` | no bell of a barrier is ever pending |
+//! | `barrier_no_ring` | who was woken does not ring for the others |
+//! | `barrier_no_watch` | who waits does not sleep on seats |
 
 #![expect(unsafe_code, reason = "hands the address of a word to the kernel")]
 
@@ -70,6 +74,18 @@ pub(super) const RWLOCK_RELEASES_FIRST: bool = cfg!(ipc_planted = "rwlock_releas
 
 /// Whether a fence stands between taking one's own word and looking at the others'.
 pub(super) const RWLOCK_FENCES: bool = !cfg!(ipc_planted = "rwlock_no_fence");
+
+/// Whether the last to arrive at a barrier looks whether the others live.
+pub(super) const BARRIER_LOOKS_BEFORE_TRIP: bool = !cfg!(ipc_planted = "barrier_no_look");
+
+/// Whether the bell of a barrier is pending while somebody waits or rings.
+pub(super) const BARRIER_PENDS: bool = !cfg!(ipc_planted = "barrier_no_pend");
+
+/// Whether who was woken rings for the others.
+pub(super) const BARRIER_RINGS_AGAIN: bool = !cfg!(ipc_planted = "barrier_no_ring");
+
+/// Whether who waits sleeps on the seats of others, too.
+pub(super) const BARRIER_WATCHES: bool = !cfg!(ipc_planted = "barrier_no_watch");
 
 /// Makes `word` the pending one.
 ///
