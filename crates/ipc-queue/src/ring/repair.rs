@@ -9,6 +9,7 @@ use core::cmp::Ordering as Order;
 
 use ipc_core::primitive::Ordering::Relaxed;
 
+use super::attempt::Attempt;
 use super::position::Position;
 use super::slot::{Owner, State};
 use super::{Blocked, Claim, Memory, Obstacle, Ring};
@@ -18,7 +19,13 @@ impl<M: Memory> Ring<'_, M> {
     ///
     /// An error says that it is not its turn yet: there are messages before it.
     #[cold]
-    pub(super) fn retire(self, at: Position, dead: State) -> Result<(), Blocked> {
+    pub(super) fn retire(
+        self,
+        at: Position,
+        dead: State,
+        attempt: &mut Attempt,
+    ) -> Result<(), Blocked> {
+        attempt.count(dead.span());
         if !dead.is_written() {
             self.help(self.0.tail(), at, dead.span())?;
         }
