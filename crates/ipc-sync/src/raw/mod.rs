@@ -11,8 +11,10 @@
 //! | `spin` | how long to look before going to sleep |
 //! | `rlock` | a lock that its holder may take again |
 //! | `once` | a lock for whoever does a thing, and a mark that it was done |
+//! | `condition` | to give a lock back, sleep until notified, and take it again |
 //! | `planted` | bugs to order, which the proofs must find |
 
+mod condition;
 mod event;
 mod once;
 mod planted;
@@ -20,6 +22,7 @@ mod rlock;
 mod spin;
 mod word;
 
+pub use condition::{ConditionWords, NotWaited, Outer, RawCondition, WaitEnd};
 pub use event::{EventWords, RawEvent};
 pub use once::{Begun, RawOnce};
 pub use rlock::{NotHeld, RawRLock};
