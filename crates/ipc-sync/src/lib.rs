@@ -11,6 +11,7 @@
 //! | [`Lock`] | do something, anywhere, one thread at a time |
 //! | [`Event`] | wait until somebody says so |
 //! | [`RLock`] | the same, where who holds it may come to take it again |
+//! | [`Condition`] | give a lock back until something has changed |
 //! | [`Once`] | do something once, whoever comes first |
 //! | [`raw`] | build another primitive |
 //!
@@ -32,6 +33,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(not(ipc_loom))]
+mod condition;
 mod error;
 #[cfg(not(ipc_loom))]
 mod event;
@@ -51,6 +54,8 @@ mod rlock;
 #[cfg(not(ipc_loom))]
 mod travel;
 
+#[cfg(not(ipc_loom))]
+pub use condition::{Condition, ConditionGuard, ConditionStats, WaitError};
 pub use error::{LockError, TryLockError};
 #[cfg(not(ipc_loom))]
 pub use event::{Event, EventStats};
@@ -62,6 +67,6 @@ pub use mutex::{Mutex, MutexGuard, Recovery};
 pub use once::{Once, OnceError, OnceState, OnceStats, OnceTurn};
 #[cfg(not(ipc_loom))]
 pub use place::LockStats;
-pub use raw::NotHeld;
+pub use raw::{NotHeld, WaitEnd};
 #[cfg(not(ipc_loom))]
 pub use rlock::{RLock, RLockGuard};

@@ -127,6 +127,14 @@ pub enum WaitEnd {
     TimedOut,
 }
 
+impl WaitEnd {
+    /// Whether the deadline has come.
+    #[must_use]
+    pub const fn is_timed_out(self) -> bool {
+        matches!(self, Self::TimedOut)
+    }
+}
+
 /// Why there was no wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotWaited {

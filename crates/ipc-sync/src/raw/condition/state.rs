@@ -88,12 +88,17 @@ impl State {
         self.0 & MEMBERS != 0
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "the low half is what is asked for")]
+    const fn low(self) -> u32 {
+        self.0 as u32
+    }
+
     const fn closed(self) -> u32 {
-        ((self.0 >> CLOSED_SHIFT) & MOST_CLOSED as u64) as u32
+        (self.low() >> CLOSED_SHIFT) & MOST_CLOSED
     }
 
     pub(super) const fn permits(self) -> u32 {
-        (self.0 & MOST_PERMITS as u64) as u32
+        self.low() & MOST_PERMITS
     }
 
     /// The number of the oldest group that is not released.
@@ -147,3 +152,6 @@ impl State {
         Self::new(self.generation().wrapping_add(u32::from(self.has_members())), 0, 0)
     }
 }
+
+#[cfg(all(test, not(ipc_loom)))]
+mod tests;
