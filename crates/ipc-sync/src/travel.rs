@@ -58,10 +58,10 @@ impl<'de, T: NoUninit + CheckedBitPattern> Deserialize<'de> for Mutex<T> {
 }
 
 /// An offset that no memory can have is out of bounds, like any other that is too large.
-fn offset_in(offset: u64) -> usize {
+pub(crate) fn offset_in(offset: u64) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }
 
-fn refuse<E: Error>(error: SegmentError) -> E {
+pub(crate) fn refuse<E: Error>(error: SegmentError) -> E {
     reject(DecodeError::Segment(error))
 }

@@ -6,7 +6,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use ipc_sync::{
     Event, EventStats, Lock, LockError, LockGuard, LockStats, Mutex, MutexGuard, NotHeld, Once,
-    OnceError, OnceState, OnceStats, OnceTurn, RLock, RLockGuard, Recovery, TryLockError,
+    OnceError, OnceState, OnceStats, OnceTurn, RLock, RLockGuard, Recovery, RwLock,
+    RwLockReadGuard, RwLockRecovery, RwLockStats, RwLockWriteGuard, TryLockError,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -45,6 +46,9 @@ fn handles_go_everywhere() {
     handle::<Once>();
     handle::<OnceStats>();
     handle::<OnceState>();
+    handle::<RwLock<u64>>();
+    handle::<RwLockStats>();
+    travels::<RwLock<[u8; 3]>>();
     travels::<Lock>();
     travels::<RLock>();
     travels::<Once>();
@@ -63,12 +67,17 @@ fn guards_stay_in_their_thread() {
     assert!(!has!(OnceTurn<'static>: Send));
     assert!(!has!(Recovery<'static, u64>: Send));
     assert!(!has!(LockError<LockGuard<'static>>: Send));
+    assert!(!has!(RwLockReadGuard<'static, u64>: Send));
+    assert!(!has!(RwLockWriteGuard<'static, u64>: Send));
+    assert!(!has!(RwLockRecovery<'static, u64>: Send));
     assert!(!has!(TryLockError<Recovery<'static, u64>>: Send));
 }
 
 #[test]
 fn what_a_guard_lends_may_be_looked_at_by_others() {
     assert!(has!(MutexGuard<'static, u64>: Sync));
+    assert!(has!(RwLockReadGuard<'static, u64>: Sync));
+    assert!(has!(RwLockWriteGuard<'static, u64>: Sync));
 }
 
 #[test]

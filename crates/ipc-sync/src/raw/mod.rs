@@ -12,6 +12,7 @@
 //! | `rlock` | a lock that its holder may take again |
 //! | `once` | a lock for whoever does a thing, and a mark that it was done |
 //! | `condition` | to give a lock back, sleep until notified, and take it again |
+//! | `rwlock` | a lock for one writer or many readers, made of such words |
 //! | `planted` | bugs to order, which the proofs must find |
 
 mod condition;
@@ -19,6 +20,7 @@ mod event;
 mod once;
 mod planted;
 mod rlock;
+mod rwlock;
 mod spin;
 mod word;
 
@@ -26,6 +28,7 @@ pub use condition::{ConditionWords, NotWaited, Outer, RawCondition, WaitEnd};
 pub use event::{EventWords, RawEvent};
 pub use once::{Begun, RawOnce};
 pub use rlock::{NotHeld, RawRLock};
+pub use rwlock::{MOST_READERS, RawRwLock, Share};
 #[cfg(not(ipc_loom))]
 #[doc(hidden)]
 pub use spin::set_spin;

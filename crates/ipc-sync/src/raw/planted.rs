@@ -8,6 +8,11 @@
 //! | `no_clear_wake` | the mark is cleared without waking those who slipped in |
 //! | `no_pend` | no word is ever pending |
 //! | `no_order` | the word is taken and given back without edge E1 |
+//! | `rwlock_no_fence` | readers and writers look at each other without a fence before it |
+//! | `rwlock_no_look` | a reader does not look for a writer once it has its slot |
+//! | `rwlock_no_active` | a writer does not note that it is inside |
+//! | `rwlock_no_mark` | who sleeps until a slot is free does not say so |
+//! | `rwlock_releases_first` | a writer gives back the word and then says that it has left |
 //! | `event_no_pend` | an event's call word is never pending |
 //! | `event_no_chain` | who finds an event set whose sleepers were not called does not call them |
 //! | `event_clear_untold` | an event is cleared before all sleepers were called |
@@ -46,6 +51,21 @@ pub(super) const ACQUIRE: Ordering =
 /// The release end of edge E1.
 pub(super) const RELEASE: Ordering =
     if cfg!(ipc_planted = "no_order") { Ordering::Relaxed } else { Ordering::Release };
+
+/// Whether a reader looks for a writer once it has its slot.
+pub(super) const RWLOCK_LOOKS_AGAIN: bool = !cfg!(ipc_planted = "rwlock_no_look");
+
+/// What a writer notes that is inside.
+pub(super) const RWLOCK_ACTIVE: u64 = if cfg!(ipc_planted = "rwlock_no_active") { 0 } else { 1 };
+
+/// What a sleeper adds to a slot.
+pub(super) const RWLOCK_MARK: u32 = if cfg!(ipc_planted = "rwlock_no_mark") { 0 } else { WAITERS };
+
+/// Whether a writer gives back the word before it says that it has left.
+pub(super) const RWLOCK_RELEASES_FIRST: bool = cfg!(ipc_planted = "rwlock_releases_first");
+
+/// Whether a fence stands between taking one's own word and looking at the others'.
+pub(super) const RWLOCK_FENCES: bool = !cfg!(ipc_planted = "rwlock_no_fence");
 
 /// Makes `word` the pending one.
 ///

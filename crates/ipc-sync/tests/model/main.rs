@@ -13,6 +13,7 @@ mod condition;
 mod event;
 mod lock;
 mod once;
+mod rwlock;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
