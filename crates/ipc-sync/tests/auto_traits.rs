@@ -4,11 +4,7 @@
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
-use ipc_sync::{
-    Event, EventStats, Lock, LockError, LockGuard, LockStats, Mutex, MutexGuard, NotHeld, Once,
-    OnceError, OnceState, OnceStats, OnceTurn, RLock, RLockGuard, Recovery, RwLock,
-    RwLockReadGuard, RwLockRecovery, RwLockStats, RwLockWriteGuard, TryLockError,
-};
+use ipc_sync::{Condition, ConditionStats, Event, EventStats, Lock, LockError, LockGuard, LockStats, Mutex, MutexGuard, NotHeld, Once, OnceError, OnceState, OnceStats, OnceTurn, RLock, RLockGuard, Recovery, RwLock, RwLockReadGuard, RwLockRecovery, RwLockStats, RwLockWriteGuard, TryLockError, WaitEnd, WaitError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -43,6 +39,9 @@ fn handles_go_everywhere() {
     handle::<LockStats>();
     travels::<Event>();
     handle::<RLock>();
+    handle::<Condition>();
+    handle::<ConditionStats>();
+    handle::<WaitEnd>();
     handle::<Once>();
     handle::<OnceStats>();
     handle::<OnceState>();
@@ -51,6 +50,7 @@ fn handles_go_everywhere() {
     travels::<RwLock<[u8; 3]>>();
     travels::<Lock>();
     travels::<RLock>();
+    travels::<Condition>();
     travels::<Once>();
     travels::<Mutex<[u8; 3]>>();
 }
@@ -86,6 +86,8 @@ fn errors_without_the_lock_go_everywhere() {
     assert!(has!(TryLockError<()>: Sync));
     assert!(has!(LockError<()>: std::error::Error));
     assert!(has!(NotHeld: std::error::Error));
+    assert!(has!(WaitError<()>: Send));
+    assert!(!has!(WaitError<LockGuard<'static>>: Send));
     assert!(has!(OnceError: std::error::Error));
     assert!(has!(OnceError<std::io::Error>: Send));
     assert!(has!(LockError<LockGuard<'static>>: std::error::Error));
