@@ -11,6 +11,7 @@
 //! | [`RwLock`] | share a value that many may look at, and one at a time may change |
 //! | [`Lock`] | do something, anywhere, one thread at a time |
 //! | [`Event`] | wait until somebody says so |
+//! | [`Semaphore`], [`BoundedSemaphore`] | let only so many go on, or wait for so many signals |
 //! | [`RLock`] | the same, where who holds it may come to take it again |
 //! | [`Condition`] | give a lock back until something has changed |
 //! | [`Once`] | do something once, whoever comes first |
@@ -57,6 +58,8 @@ mod rlock;
 #[cfg(not(ipc_loom))]
 mod rwlock;
 #[cfg(not(ipc_loom))]
+mod semaphore;
+#[cfg(not(ipc_loom))]
 mod travel;
 #[cfg(not(ipc_loom))]
 mod value;
@@ -81,3 +84,8 @@ pub use recovery::{Recovery, ValueGuard};
 pub use rlock::{RLock, RLockGuard};
 #[cfg(not(ipc_loom))]
 pub use rwlock::{Readers, RwLock, RwLockReadGuard, RwLockRecovery, RwLockStats, RwLockWriteGuard};
+#[cfg(not(ipc_loom))]
+pub use semaphore::{
+    AcquireError, BoundedSemaphore, Permit, ReleaseError, Semaphore, SemaphoreError,
+    SemaphoreStats, TryAcquireError,
+};

@@ -14,6 +14,7 @@ use crate::lock::Lock;
 use crate::mutex::Mutex;
 use crate::once::Once;
 use crate::rlock::RLock;
+use crate::semaphore::{BoundedSemaphore, Semaphore, SemaphoreError};
 
 /// Lets a handle travel that is no more than a segment and an offset.
 macro_rules! travels {
@@ -33,7 +34,7 @@ macro_rules! travels {
     )*};
 }
 
-travels!(Condition, Event, Lock, Once, RLock);
+travels!(BoundedSemaphore, Condition, Event, Lock, Once, RLock, Semaphore);
 
 impl<T: NoUninit + CheckedBitPattern> Serialize for Mutex<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -62,6 +63,9 @@ pub(crate) fn offset_in(offset: u64) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }
 
-pub(crate) fn refuse<E: Error>(error: SegmentError) -> E {
-    reject(DecodeError::Segment(error))
+pub(crate) fn refuse<E: Error>(error: impl Into<SemaphoreError>) -> E {
+    match error.into() {
+        SemaphoreError::Segment(error) => reject(DecodeError::Segment(error)),
+        other => E::custom(other),
+    }
 }

@@ -4,7 +4,13 @@
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
-use ipc_sync::{Condition, ConditionStats, Event, EventStats, Lock, LockError, LockGuard, LockStats, Mutex, MutexGuard, NotHeld, Once, OnceError, OnceState, OnceStats, OnceTurn, RLock, RLockGuard, Recovery, RwLock, RwLockReadGuard, RwLockRecovery, RwLockStats, RwLockWriteGuard, TryLockError, WaitEnd, WaitError};
+use ipc_sync::{
+    AcquireError, BoundedSemaphore, Condition, ConditionStats, Event, EventStats, Lock, LockError,
+    LockGuard, LockStats, Mutex, MutexGuard, NotHeld, Once, OnceError, OnceState, OnceStats,
+    OnceTurn, Permit, RLock, RLockGuard, Recovery, ReleaseError, RwLock, RwLockReadGuard,
+    RwLockRecovery, RwLockStats, RwLockWriteGuard, Semaphore, SemaphoreError, SemaphoreStats,
+    TryAcquireError, TryLockError, WaitEnd, WaitError,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -32,12 +38,17 @@ fn travels<T: Serialize + DeserializeOwned + Send + 'static>() {}
 #[test]
 fn handles_go_everywhere() {
     handle::<Event>();
+    handle::<Semaphore>();
+    handle::<BoundedSemaphore>();
+    handle::<SemaphoreStats>();
     handle::<EventStats>();
     handle::<Lock>();
     handle::<Mutex<u64>>();
     handle::<Mutex<char>>();
     handle::<LockStats>();
     travels::<Event>();
+    travels::<Semaphore>();
+    travels::<BoundedSemaphore>();
     handle::<RLock>();
     handle::<Condition>();
     handle::<ConditionStats>();
@@ -60,6 +71,8 @@ fn guards_stay_in_their_thread() {
     assert!(has!(u64: Send), "the question itself works");
     assert!(!has!(*const u64: Send), "the question itself works");
     assert!(!has!(LockGuard<'static>: Send));
+    assert!(!has!(Permit<'static>: Send));
+    assert!(!has!(Permit<'static>: Sync));
     assert!(!has!(LockGuard<'static>: Sync));
     assert!(!has!(MutexGuard<'static, u64>: Send));
     assert!(!has!(RLockGuard<'static>: Send));
@@ -83,6 +96,10 @@ fn what_a_guard_lends_may_be_looked_at_by_others() {
 #[test]
 fn errors_without_the_lock_go_everywhere() {
     assert!(has!(LockError<()>: Send));
+    assert!(has!(AcquireError: std::error::Error));
+    assert!(has!(TryAcquireError: std::error::Error));
+    assert!(has!(ReleaseError: std::error::Error));
+    assert!(has!(SemaphoreError: Send));
     assert!(has!(TryLockError<()>: Sync));
     assert!(has!(LockError<()>: std::error::Error));
     assert!(has!(NotHeld: std::error::Error));

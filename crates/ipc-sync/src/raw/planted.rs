@@ -17,6 +17,14 @@
 //! | `event_no_chain` | who finds an event set whose sleepers were not called does not call them |
 //! | `event_clear_untold` | an event is cleared before all sleepers were called |
 //! | `event_no_order` | an event is set without edge E1 |
+//! | `semaphore_no_pend` | a semaphore's call word is never pending |
+//! | `semaphore_no_keep` | whoever has slept for a permit takes it without the mark |
+//! | `semaphore_no_pass_on` | whoever has slept for a permit does not call the next |
+//! | `semaphore_no_hand_on` | whoever was called lets another word be pending all the same |
+//! | `semaphore_no_clear_call` | the mark is cleared without calling those who slipped in |
+//! | `semaphore_no_help` | an operation on a lease is replaced before it is complete |
+//! | `semaphore_no_second_look` | a dead holder's last operation is not completed |
+//! | `semaphore_no_order` | a permit is released and taken without edge E1 |
 //! | `rlock_no_count` | whoever gives back one level of an `RLock` gives back all |
 //! | `rlock_old_depth` | whoever takes an `RLock` finds itself as deep as the last holder was |
 //! | `once_no_order` | a `Once` is marked and seen done without edge E1 |
