@@ -12,11 +12,13 @@
 //! | `spin` | how long to look before going to sleep |
 //! | `rlock` | a lock that its holder may take again |
 //! | `once` | a lock for whoever does a thing, and a mark that it was done |
+//! | `condition` | to give a lock back, sleep until notified, and take it again |
 //! | `rwlock` | a lock for one writer or many readers, made of such words |
 //! | `barrier` | a barrier: a state, seats and bells |
 //! | `planted` | bugs to order, which the proofs must find |
 
 mod barrier;
+mod condition;
 mod event;
 mod once;
 mod planted;
@@ -27,6 +29,7 @@ mod spin;
 mod word;
 
 pub use barrier::{BarrierWords, Broken, Failed, MOST_PARTIES, Place, RawBarrier, n_seats};
+pub use condition::{ConditionWords, NotWaited, Outer, RawCondition, WaitEnd};
 pub use event::{EventWords, RawEvent};
 pub use once::{Begun, RawOnce};
 pub use rlock::{NotHeld, RawRLock};
