@@ -384,8 +384,13 @@ impl<'words> RawBarrier<'words> {
     ///
     /// # Errors
     ///
-    /// [`Failed::Broken`] if it was broken meanwhile.
+    /// [`Failed::Broken`] if it was broken meanwhile, or if the calling thread is not the one that
+    /// arrived, but a forked child's.
     pub fn trip(self, me: Thread, place: Place) -> Result<u32, Failed> {
+        if !me.holds_any(self.seats) {
+            // A forked child has come back from its parent's action.
+            return Err(Failed::Broken(Broken::Aborted));
+        }
         // Each further try means that somebody else changed the state.
         let mut end = Err(Broken::Aborted);
         for _ in 0..TRIES {
@@ -407,8 +412,11 @@ impl<'words> RawBarrier<'words> {
 
     /// Breaks the round, as the last to arrive, whose action failed, and leaves.
     pub fn spoil(self, me: Thread, place: Place) {
-        self.end(me, place.round, Broken::Spoiled);
-        self.leave(me, place);
+        // A forked child does not have its parent's place.
+        if me.holds_any(self.seats) {
+            self.end(me, place.round, Broken::Spoiled);
+            self.leave(me, place);
+        }
     }
 
     /// Breaks the round, whoever is there.

@@ -5,16 +5,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use ipc_core::Deadline;
 use ipc_core::primitive::model::{Ended, run};
-use ipc_core::robust::{RobustWord, Thread};
+use ipc_core::robust::{OWNER_DIED, RobustWord, Thread};
 use ipc_sync::raw::{BarrierWords, Broken, Failed, RawBarrier, n_seats};
 use loom::cell::UnsafeCell;
 use loom::thread;
 
-use super::{explore, with_every_death};
+use super::{explore, with_every_death, with_every_death_within};
 
 /// What stands for the process of the victim.
 const VICTIM: u32 = 77;
@@ -51,18 +51,22 @@ impl Shared {
     }
 
     fn pass(&self, pid: u32) -> Result<u32, Failed> {
-        let me = Thread::current();
-        let place = self.barrier().arrive(me, pid, Deadline::NEVER)?;
-        let end = if place.is_last() {
-            self.barrier().trip(me, place)
-        } else {
-            self.barrier().wait(me, place, Deadline::NEVER)
-        };
+        let end = self.come(pid);
         match end {
             Ok(_) => self.passed.fetch_add(1, Relaxed),
             Err(_) => self.broken.fetch_add(1, Relaxed),
         };
         end
+    }
+
+    fn come(&self, pid: u32) -> Result<u32, Failed> {
+        let me = Thread::current();
+        let place = self.barrier().arrive(me, pid, Deadline::NEVER)?;
+        if place.is_last() {
+            self.barrier().trip(me, place)
+        } else {
+            self.barrier().wait(me, place, Deadline::NEVER)
+        }
     }
 }
 
@@ -177,8 +181,8 @@ fn survive(shared: &Shared) {
 }
 
 /// Every death of one of the parties, and another that comes in its place if it never arrived.
-fn after_every_death(survivors: u32) {
-    with_every_death(move |dies_at| {
+fn after_every_death(most_preemptions: usize, survivors: u32) {
+    with_every_death_within(most_preemptions, move |dies_at| {
         let shared = Shared::new(survivors + 1);
         let victim = Arc::clone(&shared);
         let victim = thread::spawn(move || {
@@ -204,25 +208,29 @@ fn after_every_death(survivors: u32) {
 
 /// Whether the victim's arrival counted: then the others must learn of its death by themselves.
 fn has_arrived(shared: &Shared) -> bool {
-    let arrived = shared.seats.iter().position(|seat| {
-        seat.word.load(Relaxed) & ipc_core::robust::OWNER_DIED != 0
-            && seat.notes[0].load(Relaxed) == VICTIM
-    });
-    let Some(seat) = arrived else { return shared.passed.load(Relaxed) > 0 };
-    // The state before this one has moved on, or counts the seat.
-    shared.barrier().broken().is_some()
-        || shared.barrier().arrived() as usize > seat
-        || shared.passed.load(Relaxed) > 0
+    let seat = || {
+        shared.seats.iter().position(|seat| {
+            seat.word.load(SeqCst) & OWNER_DIED != 0 && seat.notes[0].load(Relaxed) == VICTIM
+        })
+    };
+    if let Some(number) = seat() {
+        let counted = shared.barrier().arrived() as usize > number;
+        // Unless it is somebody else's arrival, who has taken the seat of the dead meanwhile.
+        if counted && seat().is_some() {
+            return true;
+        }
+    }
+    shared.barrier().broken().is_some() || shared.passed.load(Relaxed) > 0
 }
 
 #[test]
 fn barrier_one_survivor_learns_of_every_death() {
-    after_every_death(1);
+    after_every_death(usize::MAX, 1);
 }
 
 #[test]
 fn barrier_two_survivors_learn_of_every_death() {
-    after_every_death(2);
+    after_every_death(1, 2);
 }
 
 #[test]
