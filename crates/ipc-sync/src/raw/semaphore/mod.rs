@@ -148,11 +148,15 @@ enum Want {
 impl<'words> RawSemaphore<'words> {
     /// Makes a semaphore of its words and seats, which may have `most` permits.
     ///
-    /// Everybody gives the same number of seats. More than 120 are not used.
+    /// Everybody gives the same number of seats. More than 120 are not used, and no more permits than
+    /// fit into 31 bits.
     #[inline]
     #[must_use]
-    pub fn new(words: &'words SemaphoreWords, seats: &'words [RobustWord], most: u32) -> Self {
-        let seats = seats.get(..MOST_SEATS).unwrap_or(seats);
+    pub const fn new(
+        words: &'words SemaphoreWords,
+        seats: &'words [RobustWord],
+        most: u32,
+    ) -> Self {
         Self { words, seats, most: if most < MOST_PERMITS { most } else { MOST_PERMITS } }
     }
 
@@ -194,7 +198,7 @@ impl<'words> RawSemaphore<'words> {
         }
         let mut seen = self.look();
         while !seen.is_waiting() {
-            let more = self.counted(seen, count)?;
+            let more = seen.with_more(count, self.most).ok_or(TooManyPermits)?;
             // E1 release.
             match self.words.state.compare_exchange(seen.bits(), more.bits(), RELEASE, Relaxed) {
                 Ok(_) => return Ok(()),
@@ -233,7 +237,7 @@ impl<'words> RawSemaphore<'words> {
     fn take_free(self) -> bool {
         let mut seen = self.look();
         while seen.count() > 0 {
-            let fewer = seen.with_count(seen.count() - 1);
+            let fewer = seen.with_one_less();
             // E1 acquire.
             match self.words.state.compare_exchange(seen.bits(), fewer.bits(), ACQUIRE, Relaxed) {
                 Ok(_) => return true,
@@ -255,23 +259,13 @@ impl<'words> RawSemaphore<'words> {
         if self.take_free() { Ok(()) } else { Err(NoPermit::None) }
     }
 
-    fn counted(self, seen: State, more: u32) -> Result<State, TooManyPermits> {
-        match seen.count().checked_add(more) {
-            Some(count) if count <= self.most => Ok(seen.with_count(count)),
-            _ => Err(TooManyPermits),
-        }
-    }
-
     #[cold]
     fn release_and_call(self, count: u32) -> Result<(), TooManyPermits> {
         let me = Thread::current();
         self.pend(me);
         let released = loop {
             let seen = self.look();
-            let more = match self.counted(seen, count) {
-                Ok(more) => more,
-                Err(error) => break Err(error),
-            };
+            let Some(more) = seen.with_more(count, self.most) else { break Err(TooManyPermits) };
             // E1 release.
             if self.replace(seen, more, RELEASE) {
                 if seen.is_waiting() {
@@ -351,7 +345,7 @@ impl<'words> RawSemaphore<'words> {
     /// Takes a permit, which was seen; calls the next if need be.
     fn take_seen(self, seen: State, slept: bool) -> bool {
         let kept = slept && !cfg!(ipc_planted = "semaphore_no_keep");
-        let fewer = seen.with_count(seen.count() - 1).with_waiting(kept);
+        let fewer = seen.with_one_less().with_waiting(kept);
         // E1 acquire.
         let taken = self.replace(seen, fewer, ACQUIRE);
         if taken

@@ -37,7 +37,7 @@ use ipc_core::primitive::{MAX_WAITS, Wait, futex_wake};
 use ipc_core::robust::{OWNER, OWNER_DIED, RobustWord, Thread, WAITERS};
 
 use super::state::{Op, State, has_permit};
-use super::{NoPermit, RawSemaphore};
+use super::{MOST_SEATS, NoPermit, RawSemaphore};
 
 /// A further seat is being opened.
 const OPENING: u32 = 1 << 31;
@@ -96,7 +96,7 @@ impl<'words> RawSemaphore<'words> {
         self.pend(me);
         // Each further round means that somebody died meanwhile, or that it is scribbled over.
         let mut outcome = Ok(Seats::Quiet);
-        for _ in 0..=self.seats.len() {
+        for _ in 0..=MOST_SEATS {
             let mut waits = Waits::new(Wait::on(&self.words.call, 0));
             outcome = self.look_at_seats(me, has_room, &mut false, &mut waits);
             if outcome != Ok(Seats::Changed) {
@@ -179,7 +179,7 @@ impl<'words> RawSemaphore<'words> {
                     return Some((idx, seat));
                 }
             }
-            if open as usize >= self.seats.len() {
+            if open as usize >= self.seats.len().min(MOST_SEATS) {
                 return None;
             }
             let opening = (open + 1) | OPENING;
@@ -192,7 +192,7 @@ impl<'words> RawSemaphore<'words> {
     /// Whether all seats have a permit; exact if no lease is begun or ended meanwhile.
     pub(super) fn has_every_seat_a_permit(self) -> bool {
         // E4 acquire: the caller looks at the state again behind this.
-        self.seats.iter().all(|seat| has_permit(seat.notes[0].load(Acquire)))
+        self.seats.iter().take(MOST_SEATS).all(|seat| has_permit(seat.notes[0].load(Acquire)))
     }
 
     /// Gives up a seat that the calling thread holds, and that has no permit.
@@ -244,7 +244,7 @@ impl<'words> RawSemaphore<'words> {
 
     /// The open seats that there are, with their places.
     fn open_seats(self, open: u32) -> impl Iterator<Item = (usize, &'words RobustWord)> {
-        self.seats.iter().take((open & !OPENING) as usize).enumerate()
+        self.seats.iter().take((open & !OPENING) as usize).take(MOST_SEATS).enumerate()
     }
 
     /// Calls all, so that they sleep on the word of the new seat too, and lets it be used.
