@@ -59,8 +59,9 @@ pub(super) struct Waits<'words> {
 }
 
 impl<'words> Waits<'words> {
-    pub(super) fn new(first: Wait<'words>) -> Self {
-        Self { list: [first; MAX_WAITS], len: 1 }
+    /// Makes an empty list, which is filled with `nothing` for now.
+    pub(super) fn new(nothing: Wait<'words>) -> Self {
+        Self { list: [nothing; MAX_WAITS], len: 0 }
     }
 
     pub(super) fn as_slice(&self) -> &[Wait<'words>] {
@@ -96,8 +97,8 @@ impl<'words> RawSemaphore<'words> {
         self.pend(me);
         // Each further round means that somebody died meanwhile, or that it is scribbled over.
         let mut outcome = Ok(Seats::Quiet);
+        let mut waits = Waits::new(Wait::on(&self.words.call, 0));
         for _ in 0..=MOST_SEATS {
-            let mut waits = Waits::new(Wait::on(&self.words.call, 0));
             outcome = self.look_at_seats(me, has_room, &mut false, &mut waits);
             if outcome != Ok(Seats::Changed) {
                 break;
@@ -131,7 +132,8 @@ impl<'words> RawSemaphore<'words> {
             return Ok(Seats::Changed);
         }
         let nothing = State::from_bits(0).with_waiting(true).bits();
-        *waits = Waits::new(Wait::on(&self.words.call, 0));
+        waits.len = 0;
+        waits.push(Wait::on(&self.words.call, 0));
         waits.push(Wait::on_low_half(&self.words.state, nothing));
         waits.push(Wait::on(&self.words.open, open));
         for (idx, seat) in self.open_seats(open) {
