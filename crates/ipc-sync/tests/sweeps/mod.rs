@@ -85,7 +85,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("semaphore: wait to acquire, one barges in", semaphore::wait_to_acquire_behind_a_holder),
     ("semaphore: wait in vain", semaphore::wait_in_vain),
     ("semaphore: take over from the dead, one barges in", semaphore::take_over_from_the_dead),
-    ("semaphore: bring back a permit", semaphore::bring_back_while_one_sleeps),
+    ("semaphore: bring back a permit", semaphore::bring_a_permit_back),
 ];
 
 /// What a round shares.

@@ -245,17 +245,11 @@ pub(super) fn take_over_from_the_dead() -> Outcome {
         .check(|shared, _| has(shared, 1)))
 }
 
-/// The victim sees to the dead holder while another sleeps, who was not woken for it.
-pub(super) fn bring_back_while_one_sleeps() -> Outcome {
-    run(sweep("bring back, one sleeps", 1)
+/// The victim sees to the dead holder without wanting anything itself.
+pub(super) fn bring_a_permit_back() -> Outcome {
+    run(Sweep::new("bring back", after_a_death)
         .victim(|shared, marks| {
             warm_up();
-            let holder = child::fork(|| {
-                std::mem::forget(shared.semaphore.acquire().unwrap());
-                0
-            })
-            .wait();
-            assert!(holder.is_success());
             assert_eq!(marks.around(|| shared.semaphore.value()), 1);
         })
         .partner(Partner::latecomer("late", passer_by))

@@ -75,6 +75,9 @@ use state::State;
 pub(crate) const MOST_SEATS: usize = 120;
 const _: () = assert!(MOST_SEATS + 3 <= MAX_WAITS);
 
+/// Most sleepers sleep on no more words than this.
+const FEW_WAITS: usize = 11;
+
 /// So many times in a row somebody may be faster, before we look at the clock.
 const TRIES: u64 = 256;
 
@@ -286,7 +289,7 @@ impl<'words> RawSemaphore<'words> {
     fn wait(self, me: Thread, deadline: Deadline, want: Want) -> Result<Option<Lease>, NoPermit> {
         let has_room = self.reserve(me);
         let mut spin = Spin::new(&self.words.disappointments);
-        let mut waits = Waits::new(Wait::on(&self.words.call, 0));
+        let nothing = Wait::on(&self.words.call, 0);
         let (mut slept, mut ever_slept) = (false, false);
         self.pend(me);
         let mut rounds = 0_u64;
@@ -314,7 +317,14 @@ impl<'words> RawSemaphore<'words> {
             if spin.again() {
                 continue;
             }
-            match self.look_at_seats(me, has_room, &mut slept, &mut waits) {
+            let open = self.open();
+            let (mut few, mut many) = ([nothing; FEW_WAITS], None);
+            let list = match open.n_waits() {
+                0..=FEW_WAITS => few.as_mut_slice(),
+                _ => many.insert([nothing; MAX_WAITS]).as_mut_slice(),
+            };
+            let mut waits = Waits::new(list);
+            match self.look_at_seats(me, has_room, &mut slept, open, &mut waits) {
                 Ok(Seats::Quiet) => {}
                 Ok(Seats::Changed) => continue,
                 Err(error) => {
