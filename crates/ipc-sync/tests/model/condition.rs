@@ -272,6 +272,39 @@ fn who_comes_late_is_in_nobodys_way() {
     });
 }
 
+/// One has no time to wait: it has been notified, or it leaves the notification to the other.
+#[test]
+fn who_is_timed_out_takes_nothing() {
+    fn have_no_time(shared: &Shared) -> bool {
+        shared.lock();
+        if shared.number() == 0 {
+            let (me, outer) = (Thread::current(), Outer::Lock(RawLock::new(&shared.line)));
+            // SAFETY: the words live until the last thread of the model has ended.
+            let waited = unsafe { shared.condition().wait(me, outer, Deadline::now()) };
+            // Also where it was notified, the other may have come before it.
+            waited.expect("the lock is held, and nobody scribbles");
+        }
+        let takes = shared.number() > 0;
+        if takes {
+            shared.set(shared.number() - 1);
+        }
+        shared.unlock();
+        takes
+    }
+    explore(|| {
+        let shared = Shared::new();
+        let patient = spawn(&shared, Shared::take_one);
+        let other = Arc::clone(&shared);
+        let other = thread::spawn(move || have_no_time(&other));
+        shared.add_one();
+        if other.join().unwrap() {
+            shared.add_one();
+        }
+        patient.join().unwrap();
+        shared.audit(1);
+    });
+}
+
 #[test]
 fn a_lock_of_many_levels_is_given_back_and_restored() {
     explore(|| {

@@ -13,6 +13,7 @@ mod condition;
 mod event;
 mod lock;
 mod once;
+mod rlock;
 mod rwlock;
 mod semaphore;
 
