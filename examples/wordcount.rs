@@ -9,16 +9,14 @@
 //! has a *ledger* with it, a file to which it adds what it has counted piece by piece; when it runs
 //! again, it goes on from there.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its user")]
-
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::error::Error;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -38,8 +36,8 @@ use serde_json::json;
 struct Options {
     /// Files and folders; this repository, without what was built, if there are none.
     ///
-    /// Of a folder every regular file counts but those in hidden folders and hidden ones; links are
-    /// not followed.
+    /// Of a folder every regular file counts but those in hidden folders and hidden ones. A link to a
+    /// regular file counts as that file, once for each name; links to folders are not followed.
     paths: Vec<PathBuf>,
     /// How many worker processes; as many as there are processors if not said.
     #[arg(long, value_name = "N")]
@@ -87,7 +85,7 @@ fn main() -> ExitCode {
     match run(&Options::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("wordcount: {error}");
+            tell(&format!("wordcount: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -103,7 +101,13 @@ fn run(options: &Options) -> Result<()> {
         builder = builder.workers(n_workers);
     }
     let pool = builder.build()?;
-    let bar = ProgressBar::new(files.len() as u64).with_style(ProgressStyle::with_template(
+    // It is drawn on the standard error, and for somebody who watches the standard output too.
+    let bar = if io::stdout().is_terminal() && io::stderr().is_terminal() {
+        ProgressBar::new(files.len() as u64)
+    } else {
+        ProgressBar::hidden()
+    };
+    let bar = bar.with_style(ProgressStyle::with_template(
         "{bar:40} {pos}/{len} files, {per_sec}, {eta} left",
     )?);
     thread::scope(|scope| {
@@ -122,8 +126,17 @@ fn run(options: &Options) -> Result<()> {
         Ok::<(), Box<dyn Error + Send + Sync>>(())
     })?;
     bar.finish_and_clear();
-    total.print(options, pool.stats().replaced, start.elapsed());
-    Ok(())
+    let replaced = pool.stats().replaced;
+    match total.print(&mut io::stdout().lock(), options, replaced, start.elapsed()) {
+        // Whoever read it has enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => Ok(printed?),
+    }
+}
+
+/// Says something on the standard error, if anybody listens.
+fn tell(what: &str) {
+    let _told = writeln!(io::stderr(), "{what}");
 }
 
 /// Kills a random worker again and again, until the other end of the channel is dropped.
@@ -140,7 +153,7 @@ fn cause_chaos(pool: &Pool, interval: Duration, is_done: &mpsc::Receiver<()>) {
         random ^= random << 5;
         let n_workers = pool.stats().workers.len().max(1);
         if let Err(error) = pool.kill_worker(random as usize % n_workers) {
-            eprintln!("chaos: {error}");
+            tell(&format!("chaos: {error}"));
         }
     }
 }
@@ -188,6 +201,12 @@ impl Total {
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => self.walk(&path, files, wanted),
                 Ok(kind) if kind.is_file() => files.push(path),
+                Ok(kind) if kind.is_symlink() => match fs::metadata(&path) {
+                    Ok(about) if about.is_file() => files.push(path),
+                    Ok(_) => {}
+                    Err(error) => self.skip(&format!("{}: {error}", path.display())),
+                },
+                // Pipes, sockets and devices.
                 Ok(_) => {}
                 Err(error) => self.skip(&format!("{}: {error}", path.display())),
             }
@@ -196,7 +215,7 @@ impl Total {
 
     fn skip(&mut self, what: &str) {
         self.skipped += 1;
-        eprintln!("skipped {what}");
+        tell(&format!("skipped {what}"));
     }
 
     fn add(&mut self, counted: Counted, bar: &ProgressBar) -> Result<()> {
@@ -227,7 +246,13 @@ impl Total {
         }
     }
 
-    fn print(&self, options: &Options, replaced: u64, elapsed: Duration) {
+    fn print(
+        &self,
+        out: &mut impl io::Write,
+        options: &Options,
+        replaced: u64,
+        elapsed: Duration,
+    ) -> io::Result<()> {
         const N_TOP: usize = 20;
 
         let mut top: Vec<(&String, u64)> = self.counts.iter().map(|(word, n)| (word, *n)).collect();
@@ -240,13 +265,15 @@ impl Total {
                 "files": files, "skipped": skipped, "words": words, "distinct": distinct,
                 "bytes": bytes, "top": top, "workers_replaced": replaced, "seconds": seconds,
             });
-            return println!("{report}");
+            writeln!(out, "{report}")?;
+            return out.flush();
         }
         for (word, n) in &top {
-            println!("{n:>10}  {word}");
+            writeln!(out, "{n:>10}  {word}")?;
         }
-        println!("{files} files, {skipped} skipped, {words} words, {distinct} distinct");
-        println!("{bytes} bytes in {seconds:.3} s, {replaced} workers replaced");
+        writeln!(out, "{files} files, {skipped} skipped, {words} words, {distinct} distinct")?;
+        writeln!(out, "{bytes} bytes in {seconds:.3} s, {replaced} workers replaced")?;
+        out.flush()
     }
 }
 
@@ -267,7 +294,7 @@ fn order(path: &Path) -> Order {
 /// The work of a worker.
 fn count_file(order: Order) -> Counted {
     let path = PathBuf::from(OsString::from_vec(order.path));
-    let counted = File::open(&path).and_then(|file| match order.ledger {
+    let counted = open(&path).and_then(|file| match order.ledger {
         None => {
             let mut counts = Counts::new();
             let mut bytes = 0;
@@ -289,6 +316,18 @@ fn count_file(order: Order) -> Counted {
         }
     });
     counted.unwrap_or_else(|error| Counted::Skipped(format!("{}: {error}", path.display())))
+}
+
+/// Opens a regular file; does not wait for the other end of a pipe that took its name meanwhile.
+fn open(path: &Path) -> io::Result<File> {
+    /// `O_NONBLOCK`, by its number on `x86_64` and `aarch64`. For regular files it means nothing.
+    const DO_NOT_WAIT: i32 = 0o4000;
+
+    let file = OpenOptions::new().read(true).custom_flags(DO_NOT_WAIT).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file"));
+    }
+    Ok(file)
 }
 
 /// Counts the words from `start` up to where no word is cut apart, and returns where that is; `None`

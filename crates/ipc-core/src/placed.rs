@@ -47,6 +47,15 @@ impl Segment {
     /// As [`at`](Self::at).
     pub fn slice_at<T: Shared>(&self, offset: usize, count: usize) -> Result<&[T], SegmentError> {
         self.check_open()?;
+        self.slice_at_unchecked(offset, count)
+    }
+
+    /// Like [`slice_at`](Self::slice_at), in a segment of any kind.
+    fn slice_at_unchecked<T: Shared>(
+        &self,
+        offset: usize,
+        count: usize,
+    ) -> Result<&[T], SegmentError> {
         let pointer = self.locate_slice::<T>(offset, count)?;
         // SAFETY: as in `at`, for the whole slice.
         Ok(unsafe { pointer.as_ref() })
@@ -78,6 +87,25 @@ impl Segment {
         offset: usize,
     ) -> Result<Placed<T>, SegmentError> {
         let pointer = NonNull::from_ref(self.at_unchecked::<T>(offset)?);
+        Ok(Placed { pointer, segment: self.clone(), offset })
+    }
+
+    /// The `count` values of `T` that begin at `offset` in the body of a segment of any kind, as a
+    /// handle that keeps the segment mapped.
+    ///
+    /// # Errors
+    ///
+    /// As [`at`](Self::at), but for the kind.
+    ///
+    /// # Safety
+    ///
+    /// As for [`place_exclusive`](Self::place_exclusive).
+    pub unsafe fn place_slice_exclusive<T: Shared>(
+        &self,
+        offset: usize,
+        count: usize,
+    ) -> Result<Placed<[T]>, SegmentError> {
+        let pointer = NonNull::from_ref(self.slice_at_unchecked::<T>(offset, count)?);
         Ok(Placed { pointer, segment: self.clone(), offset })
     }
 

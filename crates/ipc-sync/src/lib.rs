@@ -8,8 +8,10 @@
 //! | type | use it to |
 //! |------|-----------|
 //! | [`Mutex`] | share a value that one thread at a time may change |
+//! | [`RwLock`] | share a value that many may look at, and one at a time may change |
 //! | [`Lock`] | do something, anywhere, one thread at a time |
 //! | [`Event`] | wait until somebody says so |
+//! | [`Semaphore`], [`BoundedSemaphore`] | let only so many go on, or wait for so many signals |
 //! | [`RLock`] | the same, where who holds it may come to take it again |
 //! | [`Once`] | do something once, whoever comes first |
 //! | [`raw`] | build another primitive |
@@ -47,9 +49,17 @@ mod once;
 mod place;
 pub mod raw;
 #[cfg(not(ipc_loom))]
+mod recovery;
+#[cfg(not(ipc_loom))]
 mod rlock;
 #[cfg(not(ipc_loom))]
+mod rwlock;
+#[cfg(not(ipc_loom))]
+mod semaphore;
+#[cfg(not(ipc_loom))]
 mod travel;
+#[cfg(not(ipc_loom))]
+mod value;
 
 pub use error::{LockError, TryLockError};
 #[cfg(not(ipc_loom))]
@@ -57,11 +67,20 @@ pub use event::{Event, EventStats};
 #[cfg(not(ipc_loom))]
 pub use lock::{Lock, LockGuard};
 #[cfg(not(ipc_loom))]
-pub use mutex::{Mutex, MutexGuard, Recovery};
+pub use mutex::{Mutex, MutexGuard};
 #[cfg(not(ipc_loom))]
 pub use once::{Once, OnceError, OnceState, OnceStats, OnceTurn};
 #[cfg(not(ipc_loom))]
 pub use place::LockStats;
 pub use raw::NotHeld;
 #[cfg(not(ipc_loom))]
+pub use recovery::{Recovery, ValueGuard};
+#[cfg(not(ipc_loom))]
 pub use rlock::{RLock, RLockGuard};
+#[cfg(not(ipc_loom))]
+pub use rwlock::{Readers, RwLock, RwLockReadGuard, RwLockRecovery, RwLockStats, RwLockWriteGuard};
+#[cfg(not(ipc_loom))]
+pub use semaphore::{
+    AcquireError, BoundedSemaphore, Permit, ReleaseError, Semaphore, SemaphoreError,
+    SemaphoreStats, TryAcquireError,
+};

@@ -13,6 +13,7 @@ use crate::lock::Lock;
 use crate::mutex::Mutex;
 use crate::once::Once;
 use crate::rlock::RLock;
+use crate::semaphore::{BoundedSemaphore, Semaphore, SemaphoreError};
 
 /// Lets a handle travel that is no more than a segment and an offset.
 macro_rules! travels {
@@ -32,7 +33,7 @@ macro_rules! travels {
     )*};
 }
 
-travels!(Event, Lock, Once, RLock);
+travels!(BoundedSemaphore, Event, Lock, Once, RLock, Semaphore);
 
 impl<T: NoUninit + CheckedBitPattern> Serialize for Mutex<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -57,10 +58,13 @@ impl<'de, T: NoUninit + CheckedBitPattern> Deserialize<'de> for Mutex<T> {
 }
 
 /// An offset that no memory can have is out of bounds, like any other that is too large.
-fn offset_in(offset: u64) -> usize {
+pub(crate) fn offset_in(offset: u64) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }
 
-fn refuse<E: Error>(error: SegmentError) -> E {
-    reject(DecodeError::Segment(error))
+pub(crate) fn refuse<E: Error>(error: impl Into<SemaphoreError>) -> E {
+    match error.into() {
+        SemaphoreError::Segment(error) => reject(DecodeError::Segment(error)),
+        other => E::custom(other),
+    }
 }

@@ -5,8 +5,10 @@
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use ipc_sync::{
-    Event, EventStats, Lock, LockError, LockGuard, LockStats, Mutex, MutexGuard, NotHeld, Once,
-    OnceError, OnceState, OnceStats, OnceTurn, RLock, RLockGuard, Recovery, TryLockError,
+    AcquireError, BoundedSemaphore, Event, EventStats, Lock, LockError, LockGuard, LockStats,
+    Mutex, MutexGuard, NotHeld, Once, OnceError, OnceState, OnceStats, OnceTurn, Permit, RLock,
+    RLockGuard, Recovery, ReleaseError, RwLock, RwLockReadGuard, RwLockRecovery, RwLockStats,
+    RwLockWriteGuard, Semaphore, SemaphoreError, SemaphoreStats, TryAcquireError, TryLockError,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -35,16 +37,24 @@ fn travels<T: Serialize + DeserializeOwned + Send + 'static>() {}
 #[test]
 fn handles_go_everywhere() {
     handle::<Event>();
+    handle::<Semaphore>();
+    handle::<BoundedSemaphore>();
+    handle::<SemaphoreStats>();
     handle::<EventStats>();
     handle::<Lock>();
     handle::<Mutex<u64>>();
     handle::<Mutex<char>>();
     handle::<LockStats>();
     travels::<Event>();
+    travels::<Semaphore>();
+    travels::<BoundedSemaphore>();
     handle::<RLock>();
     handle::<Once>();
     handle::<OnceStats>();
     handle::<OnceState>();
+    handle::<RwLock<u64>>();
+    handle::<RwLockStats>();
+    travels::<RwLock<[u8; 3]>>();
     travels::<Lock>();
     travels::<RLock>();
     travels::<Once>();
@@ -56,6 +66,8 @@ fn guards_stay_in_their_thread() {
     assert!(has!(u64: Send), "the question itself works");
     assert!(!has!(*const u64: Send), "the question itself works");
     assert!(!has!(LockGuard<'static>: Send));
+    assert!(!has!(Permit<'static>: Send));
+    assert!(!has!(Permit<'static>: Sync));
     assert!(!has!(LockGuard<'static>: Sync));
     assert!(!has!(MutexGuard<'static, u64>: Send));
     assert!(!has!(RLockGuard<'static>: Send));
@@ -63,17 +75,26 @@ fn guards_stay_in_their_thread() {
     assert!(!has!(OnceTurn<'static>: Send));
     assert!(!has!(Recovery<'static, u64>: Send));
     assert!(!has!(LockError<LockGuard<'static>>: Send));
+    assert!(!has!(RwLockReadGuard<'static, u64>: Send));
+    assert!(!has!(RwLockWriteGuard<'static, u64>: Send));
+    assert!(!has!(RwLockRecovery<'static, u64>: Send));
     assert!(!has!(TryLockError<Recovery<'static, u64>>: Send));
 }
 
 #[test]
 fn what_a_guard_lends_may_be_looked_at_by_others() {
     assert!(has!(MutexGuard<'static, u64>: Sync));
+    assert!(has!(RwLockReadGuard<'static, u64>: Sync));
+    assert!(has!(RwLockWriteGuard<'static, u64>: Sync));
 }
 
 #[test]
 fn errors_without_the_lock_go_everywhere() {
     assert!(has!(LockError<()>: Send));
+    assert!(has!(AcquireError: std::error::Error));
+    assert!(has!(TryAcquireError: std::error::Error));
+    assert!(has!(ReleaseError: std::error::Error));
+    assert!(has!(SemaphoreError: Send));
     assert!(has!(TryLockError<()>: Sync));
     assert!(has!(LockError<()>: std::error::Error));
     assert!(has!(NotHeld: std::error::Error));

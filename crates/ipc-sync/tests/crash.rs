@@ -1,4 +1,4 @@
-//! A death before every access to shared memory of every operation of a lock.
+//! A death before every access to shared memory of every operation of a primitive.
 //!
 //! It needs the crash world: `cargo xtask crash`.
 

@@ -1,4 +1,4 @@
-//! A death after every instruction of every operation of a lock.
+//! A death after every instruction of every operation of a primitive.
 
 #[cfg(not(ipc_loom))]
 mod sweeps;

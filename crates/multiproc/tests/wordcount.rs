@@ -117,7 +117,7 @@ fn counts_are_right_with_and_without_chaos() {
 }
 
 #[test]
-fn hidden_ones_and_links_do_not_count_and_unreadable_ones_are_told() {
+fn hidden_ones_and_linked_folders_do_not_count_and_unreadable_ones_are_told() {
     let folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name);
     fs::write(path("a.txt"), "one two").unwrap();
@@ -129,6 +129,13 @@ fn hidden_ones_and_links_do_not_count_and_unreadable_ones_are_told() {
     fs::write(path("sub/b.txt"), "Two three").unwrap();
     symlink(path("sub"), path("link-to-folder")).unwrap();
     symlink(path("a.txt"), path("link-to-file")).unwrap();
+    symlink(path("a.txt"), path(".hidden-link")).unwrap();
+    symlink(path("nothing"), path("link-to-nothing")).unwrap();
+    // Whoever opens one to read waits for somebody to write.
+    assert!(Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
+    symlink(path("pipe"), path("link-to-pipe")).unwrap();
+    symlink("/dev/zero", path("link-to-device")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
     fs::write(path("binary"), b"one \xff two").unwrap();
     // The fault comes late, when much was counted already.
     fs::write(path("late"), ["word ".repeat(100_000).as_bytes(), b"\xc3"].concat()).unwrap();
@@ -136,16 +143,19 @@ fn hidden_ones_and_links_do_not_count_and_unreadable_ones_are_told() {
     fs::write(odd, "three").unwrap();
 
     let (report, errors) = count(&["--workers", "2"], folder.path());
-    assert_eq!(report, expected(&["one two", "", "Two three", "three"], 2));
-    assert_eq!(errors.lines().count(), 2, "{errors}");
+    assert_eq!(report, expected(&["one two", "one two", "", "Two three", "three"], 3));
+    assert_eq!(errors.lines().count(), 3, "{errors}");
+    assert!(errors.contains("link-to-nothing: "), "{errors}");
     assert!(errors.contains("binary: not UTF-8") && errors.contains("late: not UTF-8"), "{errors}");
 
     // A file may be named itself, a hidden one too; what is not there is told.
     let (report, _) = count(&[], &path(".hidden"));
     assert_eq!(report, expected(&["not this"], 0));
-    let (report, errors) = count(&[], &path("nowhere"));
-    assert_eq!(report, expected(&[], 1));
-    assert!(errors.contains("nowhere"), "{errors}");
+    for name in ["nowhere", "pipe", "link-to-pipe", "link-to-device"] {
+        let (report, errors) = count(&[], &path(name));
+        assert_eq!(report, expected(&[], 1));
+        assert!(errors.contains(name), "{errors}");
+    }
 }
 
 #[test]
@@ -158,6 +168,45 @@ fn report_for_people_has_the_top_words_and_the_totals() {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     assert_eq!(lines[..4], ["3  b", "2  a", "1  c", "1 files, 0 skipped, 6 words, 3 distinct"]);
     assert!(lines[4].starts_with("11 bytes in ") && lines[4].ends_with(" 0 workers replaced"));
+}
+
+#[test]
+fn nobody_who_listens_is_no_failure() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("a"), "b a b c b a").unwrap();
+    fs::write(folder.path().join("binary"), b"\xff").unwrap();
+    let closed = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        writer
+    };
+    for json in [&["--json"][..], &[]] {
+        let mut program = Command::new(program());
+        let output = program.args(json).arg(folder.path()).stdout(closed()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        // It has told of the one file, and of nothing else.
+        assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 1, "{output:?}");
+
+        let mut deaf = Command::new(self::program());
+        let output = deaf.args(json).arg(folder.path()).stderr(closed()).output().unwrap();
+        assert!(output.status.success() && !output.stdout.is_empty(), "{output:?}");
+    }
+}
+
+#[test]
+fn progress_is_shown_only_if_the_output_is_a_terminal() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("a"), "b a b c b a").unwrap();
+    // A terminal for the standard error, and one or none for the standard output.
+    let run = |redirection: &str| {
+        let line = format!("{} {} {redirection}", program().display(), folder.path().display());
+        let mut script = Command::new("script");
+        let output = script.args(["-qec", &line, "/dev/null"]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert!(run("").contains("/1 files, "));
+    assert_eq!(run("> /dev/null"), "");
 }
 
 #[test]

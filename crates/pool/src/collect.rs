@@ -179,7 +179,11 @@ impl Engine {
         drop(state);
         let fate = match handles {
             Err(reason) => Fate::Lost(reason),
-            Ok(handles) => fate(report, Parcel::of_parts(report.freight, bytes, handles)),
+            // Its bytes are read at once: results that nobody has taken yet hold no descriptors.
+            Ok(handles) => match Parcel::of_parts(report.freight, bytes, handles) {
+                Ok(answer) => fate(report, answer),
+                Err(error) => Fate::Lost(error.to_string()),
+            },
         };
         job.mailbox.deliver(job.index, fate);
         self.settle(fed, drained);
@@ -229,8 +233,7 @@ impl Engine {
 fn fate(report: &Report, answer: Parcel) -> Fate {
     match report.what {
         What::Refusal => match answer.unpack::<Refusal>() {
-            Ok(Ok(refusal)) => Fate::Refused(refusal),
-            Ok(Err(error)) => Fate::Lost(error.to_string()),
+            Ok(refusal) => Fate::Refused(refusal),
             Err(error) => Fate::Lost(error.to_string()),
         },
         _ => Fate::Answered(answer),

@@ -2,7 +2,7 @@
 
 use ipc_core::Deadline;
 use ipc_core::wire::{MessageSocket, SendError};
-use ipc_queue::{ByteQueue, PutError};
+use ipc_queue::{ByteQueue, GetError, PutError};
 use proc_core::Process;
 
 use crate::dispatch::Give;
@@ -32,7 +32,7 @@ impl Employee {
                 return Give::Full;
             }
             let handles = job.argument.handles();
-            match parcel::send(&self.socket, ticket, handles, Deadline::now()) {
+            match parcel::send(&self.socket, ticket, &handles, Deadline::now()) {
                 Ok(()) => {}
                 Err(SendError::TimedOut) => return Give::Full,
                 Err(SendError::Io(error)) => return Give::Unsendable(error.to_string()),
@@ -52,15 +52,30 @@ impl Employee {
     /// Takes the next task out of the worker's inbox, if the worker has not; returns its ticket.
     ///
     /// It is either got by the worker or by us, as the queue promises. Its parcel stays behind.
-    pub(crate) fn take_back(&self) -> Option<u64> {
+    pub(crate) fn take_back(&self) -> TakenBack {
         loop {
-            let record = self.inbox.try_get().ok()?;
+            let record = match self.inbox.try_get() {
+                Ok(record) => record,
+                Err(GetError::NoSeat(_)) => return TakenBack::Unable,
+                Err(_) => return TakenBack::Nothing,
+            };
             // Beside orders there is only what the keeper put to get a seat.
             if let Some(order) = Order::read(&record) {
-                return Some(order.ticket);
+                return TakenBack::Task(order.ticket);
             }
         }
     }
+}
+
+/// What was in a worker's inbox.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum TakenBack {
+    /// The task with this ticket, which the worker will not see.
+    Task(u64),
+    /// Nothing that could be taken.
+    Nothing,
+    /// The calling thread cannot take anything out.
+    Unable,
 }
 
 /// So much of a record fits into a slot of a ring: a task with a few numbers.

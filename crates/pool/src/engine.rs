@@ -21,14 +21,14 @@ use proc_core::Function;
 use crate::board::Board;
 use crate::builder::Retry;
 use crate::dispatch::{Dispatch, Fed};
-use crate::employee::Employee;
+use crate::employee::{Employee, TakenBack};
 use crate::error::PoolError;
 use crate::job::{Job, Known};
 use crate::lead::Lead;
 use crate::mailbox::{Fate, Mailbox, Waited};
 use crate::parcel::Freight;
 use crate::record::{Report, What};
-use crate::sys::Bell;
+use crate::sys::{self, Bell};
 
 /// All of a pool but its threads.
 #[derive(Debug)]
@@ -61,6 +61,10 @@ pub(crate) struct State {
     pub(crate) n_failed_starts: u32,
     /// The collector must look at its mailbox: the keeper is to tell it.
     wants_nudge: bool,
+    /// Some thread prepares the next task, and will give it.
+    is_preparing: bool,
+    /// Mailboxes that nobody is interested in: the keeper is to take their tasks back.
+    forgotten: Vec<Arc<Mailbox>>,
     /// The keeper sees to it that somebody collects.
     pub(crate) is_ticking: bool,
     /// Room for a record that is being made.
@@ -103,6 +107,8 @@ impl Engine {
             n_replaced: 0,
             n_failed_starts: 0,
             wants_nudge: false,
+            is_preparing: false,
+            forgotten: Vec::new(),
             is_ticking: false,
             record: Vec::new(),
         };
@@ -147,21 +153,63 @@ impl Engine {
         job.mailbox.expect_one();
         state.dispatch.queue(job);
         let fed = state.feed();
-        let has_backlog = state.dispatch.n_queued() > 0;
+        let mut has_backlog = state.dispatch.n_queued() > 0;
         let starts_ticking = !std::mem::replace(&mut state.is_ticking, true);
         drop(state);
         if starts_ticking {
             self.bell.ring();
         }
+        let was_unprepared = fed.is_unprepared;
         self.settle_aside(fed, Vec::new());
+        if was_unprepared {
+            has_backlog = self.lock().dispatch.n_queued() > 0;
+        }
         if has_backlog {
             self.lead.call_clerk();
         }
         Ok(())
     }
 
+    /// Prepares tasks that somebody has room for, which takes long and is done without the lock, and
+    /// gives them.
+    fn prepare(&self, fed: &mut Fed<Job>, drained: &mut Vec<Arc<Mailbox>>) {
+        while std::mem::take(&mut fed.is_unprepared) {
+            let mut state = self.lock();
+            if state.is_preparing {
+                // Whoever does so goes on until nothing is left.
+                return;
+            }
+            let wanted = state.dispatch.next_task().and_then(|job| job.argument.wants_file());
+            if let Some(bytes) = wanted {
+                state.is_preparing = true;
+                drop(state);
+                let file = sys::file_in_memory(&bytes);
+                state = self.lock();
+                state.is_preparing = false;
+                // It may be gone, or another one be next by now.
+                match (state.dispatch.next_task(), file) {
+                    (Some(job), Ok(file)) if job.argument.is_of(&bytes) => {
+                        job.argument.take_file(file);
+                    }
+                    (Some(job), Err(error)) if job.argument.is_of(&bytes) => {
+                        let job = state.dispatch.take_next();
+                        fed.unsendable.extend(job.map(|job| (job, error.to_string())));
+                    }
+                    _ => {}
+                }
+            }
+            fed.extend(state.feed());
+            drained.extend(state.drained());
+        }
+    }
+
     /// What remains to be done without the lock, for the collector.
-    pub(crate) fn settle(&self, fed: Fed<Job>, drained: Vec<Arc<Mailbox>>) {
+    pub(crate) fn settle(&self, mut fed: Fed<Job>, mut drained: Vec<Arc<Mailbox>>) {
+        self.prepare(&mut fed, &mut drained);
+        self.deliver(fed, drained);
+    }
+
+    fn deliver(&self, fed: Fed<Job>, drained: Vec<Arc<Mailbox>>) {
         for (job, reason) in fed.unsendable {
             job.mailbox.deliver(job.index, Fate::Lost(reason));
         }
@@ -176,9 +224,10 @@ impl Engine {
 
     /// The same for others: the collector may be waiting for just what is delivered here, and looks
     /// at the ring only.
-    fn settle_aside(&self, fed: Fed<Job>, drained: Vec<Arc<Mailbox>>) {
+    fn settle_aside(&self, mut fed: Fed<Job>, mut drained: Vec<Arc<Mailbox>>) {
+        self.prepare(&mut fed, &mut drained);
         let has_delivered = !fed.unsendable.is_empty() || !drained.is_empty();
-        self.settle(fed, drained);
+        self.deliver(fed, drained);
         if has_delivered && self.lead.is_taken() {
             self.lock().wants_nudge = true;
             self.bell.ring();
@@ -188,6 +237,10 @@ impl Engine {
     /// What the keeper does when the bell rings: gives what can be given, and nudges.
     pub(crate) fn look_around(&self) {
         let mut state = self.lock();
+        for mailbox in std::mem::take(&mut state.forgotten) {
+            // The keeper can.
+            let _can = state.forget(&mailbox);
+        }
         let fed = state.feed();
         let drained = state.drained();
         drop(state);
@@ -292,10 +345,14 @@ impl Engine {
     /// Nobody is interested in the results of a mailbox any more.
     pub(crate) fn forget(&self, mailbox: &Arc<Mailbox>) {
         let mut state = self.lock();
-        state.dispatch.forget(|job| Arc::ptr_eq(&job.mailbox, mailbox));
+        if !state.forget(mailbox) {
+            state.forgotten.push(Arc::clone(mailbox));
+            self.bell.ring();
+        }
+        let fed = state.feed();
         let drained = state.drained();
         drop(state);
-        self.settle_aside(Fed::nothing(), drained);
+        self.settle_aside(fed, drained);
     }
 }
 
@@ -310,18 +367,45 @@ impl State {
         let mut fed = dispatch.feed(|worker, ticket, job| worker.give(ticket, job, record));
         while !fed.is_unable
             && let Some((place, worker)) = dispatch.most_ahead()
-            && let Some(ticket) = worker.take_back()
+            && let TakenBack::Task(ticket) = worker.take_back()
         {
             dispatch.taken_back(place, ticket);
-            let more = dispatch.feed(|worker, ticket, job| worker.give(ticket, job, record));
-            fed.unsendable.extend(more.unsendable);
-            fed.is_unable = more.is_unable;
+            fed.extend(dispatch.feed(|worker, ticket, job| worker.give(ticket, job, record)));
         }
         for worker in dispatch.retired() {
             // If it has ended already, all the better.
             let _killed = worker.process.kill();
         }
         fed
+    }
+
+    /// Takes out the tasks of a mailbox that no worker has taken; `false` if the calling thread cannot.
+    fn forget(&mut self, mailbox: &Arc<Mailbox>) -> bool {
+        let is_of = |job: &Job| Arc::ptr_eq(&job.mailbox, mailbox);
+        let mut can = true;
+        for place in 0..self.dispatch.places().len() {
+            let Some(of_place) = self.dispatch.places().get(place) else { continue };
+            let Some(worker) = of_place.worker().filter(|_| of_place.tasks().any(is_of)) else {
+                continue;
+            };
+            // Those of others, which lie between, are given again.
+            let mut tickets = Vec::new();
+            loop {
+                match worker.take_back() {
+                    TakenBack::Task(ticket) => tickets.push(ticket),
+                    TakenBack::Nothing => break,
+                    TakenBack::Unable => {
+                        can = false;
+                        break;
+                    }
+                }
+            }
+            for ticket in tickets.into_iter().rev() {
+                self.dispatch.taken_back(place, ticket);
+            }
+        }
+        self.dispatch.forget(is_of);
+        can
     }
 
     /// Those who wait for the last task to be done, if it is.

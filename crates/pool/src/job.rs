@@ -72,6 +72,14 @@ impl Task for Job {
     fn has_parcel(&self) -> bool {
         self.argument.freight() != Freight::None
     }
+
+    fn is_prepared(&self) -> bool {
+        self.argument.wants_file().is_none()
+    }
+
+    fn was_given(&mut self) {
+        self.argument.drop_file();
+    }
 }
 
 #[cfg(test)]

@@ -38,6 +38,12 @@ const SHORTEST_TICK: Duration = Duration::from_millis(5);
 /// ... and how soon if somebody did so far.
 const LONGEST_TICK: Duration = Duration::from_millis(80);
 
+/// How soon the keeper looks again at what it cannot wait for.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// How long a worker's start may take. It has nothing to do but to open what it was given.
+const LONGEST_START: Duration = Duration::from_secs(10);
+
 /// Slots of an inbox: enough for as many short tasks as a worker has at a time, or for one with as
 /// many bytes as go through a ring.
 const INBOX_SLOTS: usize =
@@ -60,6 +66,8 @@ struct Watched {
     place: usize,
     incarnation: u64,
     worker: Arc<Employee>,
+    /// It has ended, and a debugger holds its status: its descriptor is ready all the time.
+    is_held: bool,
 }
 
 impl Keeper {
@@ -121,30 +129,42 @@ impl Keeper {
     /// Waits until the bell rings, a worker has ended, or it is time for something.
     fn watch(&mut self) -> bool {
         let start = if self.has_missing() { self.pause } else { Deadline::NEVER };
-        let deadline = start.min(self.tick);
+        let mut deadline = start.min(self.tick);
         let mut files: Vec<BorrowedFd<'_>> = vec![self.engine.bell.as_fd()];
-        files.extend(self.watched.iter().map(|watched| watched.worker.process.sentinel()));
-        let Ok(ready) = sys::poll(&files, deadline) else {
-            // No memory for the call now.
-            drop(files);
-            let bell = [self.engine.bell.as_fd()];
-            return sys::poll(&bell, Deadline::after(Duration::from_millis(10))).is_ok();
-        };
+        for watched in &self.watched {
+            if watched.is_held {
+                deadline = deadline.min(Deadline::after(LOOK_AGAIN));
+            } else {
+                files.push(watched.worker.process.sentinel());
+            }
+        }
+        let polled = sys::poll(&files, deadline);
         drop(files);
-        let mut is_ready = ready.iter().skip(1);
+        let can_poll = polled.is_ok();
+        let ready = polled.unwrap_or_else(|_| {
+            // No memory for the call now, or the limit of descriptors is below their number.
+            sys::nap(LOOK_AGAIN);
+            Vec::new()
+        });
+        // Where nothing is known, it is looked at.
+        let mut ready = ready.into_iter();
+        let bell_rang = ready.next().unwrap_or(true);
         let mut ended = Vec::new();
         self.watched.retain_mut(|watched| {
-            let has_ended = is_ready.next().is_some_and(|ready| *ready)
-                && matches!(watched.worker.process.exit_status(), Ok(Some(_)));
+            if !watched.is_held && !ready.next().unwrap_or(true) {
+                return true;
+            }
+            let has_ended = matches!(watched.worker.process.exit_status(), Ok(Some(_)));
             if has_ended {
                 ended.push((watched.place, watched.incarnation));
             }
+            watched.is_held |= can_poll;
             !has_ended
         });
         for (place, incarnation) in ended {
             self.engine.tell(What::Ended, place, incarnation);
         }
-        ready.first().is_some_and(|ready| *ready)
+        bell_rang
     }
 
     fn has_missing(&self) -> bool {
@@ -172,8 +192,10 @@ impl Keeper {
             }
             let worker = Arc::new(self.hire(place)?);
             match self.engine.employ(place, Arc::clone(&worker)) {
-                Ok(incarnation) => self.watched.push(Watched { place, incarnation, worker }),
-                Err(worker) => dismiss(&worker),
+                Ok(incarnation) => {
+                    self.watched.push(Watched { place, incarnation, worker, is_held: false });
+                }
+                Err(worker) => dismiss(&[worker]),
             }
             if n_failed > 0 {
                 return Ok(());
@@ -200,6 +222,7 @@ impl Keeper {
             .name(format!("pool-worker-{place}"))
             .start(Start::ForkServer)
             .dies_with_parent(true)
+            .start_timeout(LONGEST_START)
             .spawn(worker::work, seat)?;
         Ok(Employee { process, inbox, socket })
     }
@@ -230,13 +253,23 @@ fn pause_after(n_failed: u32) -> Duration {
     Duration::from_millis(millis).min(LONGEST_PAUSE)
 }
 
-/// Ends a worker that is not needed, and takes its status.
-pub(crate) fn dismiss(worker: &Employee) {
-    /// A process that was killed ends at once, unless the kernel is in the middle of something for
-    /// it. Its status is taken later then.
+/// Ends workers that are not needed, and takes their statuses.
+pub(crate) fn dismiss(workers: &[Arc<Employee>]) {
+    /// Processes that were killed end at once, unless the kernel is in the middle of something for
+    /// one, or a debugger holds it. Its status is taken later then.
     const GRACE: Duration = Duration::from_secs(5);
 
-    // If it has ended already, all the better.
-    let _killed = worker.process.kill();
-    let _status = worker.process.wait_timeout(GRACE);
+    // All are killed before one is waited for.
+    kill(workers);
+    let deadline = Deadline::after(GRACE);
+    for worker in workers {
+        let _status = worker.process.wait_deadline(deadline);
+    }
+}
+
+pub(crate) fn kill(workers: &[Arc<Employee>]) {
+    for worker in workers {
+        // If it has ended already, all the better.
+        let _killed = worker.process.kill();
+    }
 }

@@ -10,7 +10,9 @@
 //! buffer does not fill up.
 
 use std::io;
+use std::mem;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use ipc_core::Deadline;
 use ipc_core::wire::{self, DecodeError, EncodeError, Limits, MessageSocket, RecvError, SendError};
@@ -37,64 +39,107 @@ pub(crate) enum Freight {
 }
 
 /// An encoded value that is ready to be sent any number of times, or that was received.
+///
+/// Many bytes are in a file only while they travel: a file has a descriptor, of which a process may
+/// have fewer than it has values.
 #[derive(Debug)]
 pub(crate) struct Parcel {
-    /// What goes through the ring.
-    bytes: Vec<u8>,
-    /// What goes through the socket.
+    bytes: Bytes,
     handles: Vec<OwnedFd>,
-    freight: Freight,
+    /// The file with its bytes, if it was made.
+    file: Option<OwnedFd>,
 }
 
-/// Why a value could not be packed.
+/// The bytes of a value.
 #[derive(Debug)]
-pub(crate) enum PackError {
-    Encode(EncodeError),
-    /// There is no room for its bytes.
-    File(io::Error),
+enum Bytes {
+    /// They go through the ring.
+    Few(Vec<u8>),
+    /// They go in a file, which can be made without holding up who else needs the parcel.
+    Many(Arc<Vec<u8>>),
 }
 
 impl Parcel {
     /// Encodes a value.
-    pub(crate) fn pack<T: Serialize>(value: &T) -> Result<Self, PackError> {
+    pub(crate) fn pack<T: Serialize>(value: &T) -> Result<Self, EncodeError> {
         with_scratch(|scratch| {
             scratch.clear();
-            let mut handles = wire::encode_into(value, scratch).map_err(PackError::Encode)?;
-            let freight = load(scratch, &mut handles).map_err(PackError::File)?;
-            let bytes = if freight == Freight::File { Vec::new() } else { scratch.to_vec() };
-            Ok(Self { bytes, handles, freight })
+            let handles = wire::encode_into(value, scratch)?;
+            let bytes = if scratch.len() > MOST_INLINE {
+                let mut bytes = mem::take(scratch);
+                bytes.shrink_to_fit();
+                Bytes::Many(Arc::new(bytes))
+            } else {
+                Bytes::Few(scratch.to_vec())
+            };
+            Ok(Self { bytes, handles, file: None })
         })
     }
 
-    /// Puts together what came through a ring and what came through a socket.
-    pub(crate) fn of_parts(freight: Freight, bytes: Vec<u8>, handles: Vec<OwnedFd>) -> Self {
-        Self { bytes, handles, freight }
-    }
-
-    /// Decodes the value; the outer error is that its bytes cannot be had.
-    pub(crate) fn unpack<T: DeserializeOwned>(self) -> io::Result<Result<T, DecodeError>> {
-        let Self { bytes, mut handles, freight } = self;
-        if freight != Freight::File {
-            return Ok(wire::decode_parts(&bytes, handles));
+    /// Puts together what came through a ring and what came through a socket; an error is that the
+    /// bytes cannot be had.
+    pub(crate) fn of_parts(
+        freight: Freight,
+        mut bytes: Vec<u8>,
+        mut handles: Vec<OwnedFd>,
+    ) -> io::Result<Self> {
+        if freight == Freight::File {
+            unload(&mut handles, &mut bytes)?;
         }
-        with_scratch(|scratch| {
-            unload(&mut handles, scratch)?;
-            Ok(wire::decode_parts(scratch, handles))
-        })
+        Ok(Self { bytes: Bytes::Few(bytes), handles, file: None })
+    }
+
+    /// Decodes a value that was received.
+    pub(crate) fn unpack<T: DeserializeOwned>(self) -> Result<T, DecodeError> {
+        let Self { bytes, handles, .. } = self;
+        match bytes {
+            Bytes::Few(bytes) => wire::decode_parts(&bytes, handles),
+            Bytes::Many(bytes) => wire::decode_parts(&bytes, handles),
+        }
+    }
+
+    /// The bytes that must be put into a file before it can be sent, if there are such.
+    pub(crate) fn wants_file(&self) -> Option<Arc<Vec<u8>>> {
+        match &self.bytes {
+            Bytes::Many(bytes) if self.file.is_none() => Some(Arc::clone(bytes)),
+            _ => None,
+        }
+    }
+
+    /// Whether these are its bytes.
+    pub(crate) fn is_of(&self, bytes: &Arc<Vec<u8>>) -> bool {
+        matches!(&self.bytes, Bytes::Many(own) if Arc::ptr_eq(own, bytes))
+    }
+
+    /// Gives it the file with its bytes.
+    pub(crate) fn take_file(&mut self, file: OwnedFd) {
+        self.file = Some(file);
+    }
+
+    /// It was sent, so its file is not needed; to be sent again, it needs another.
+    pub(crate) fn drop_file(&mut self) {
+        self.file = None;
     }
 
     /// What goes through the ring.
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        match &self.bytes {
+            Bytes::Few(bytes) => bytes,
+            Bytes::Many(_) => &[],
+        }
     }
 
     /// What goes through the socket.
-    pub(crate) fn handles(&self) -> &[OwnedFd] {
-        &self.handles
+    pub(crate) fn handles(&self) -> Vec<BorrowedFd<'_>> {
+        self.handles.iter().chain(&self.file).map(OwnedFd::as_fd).collect()
     }
 
     pub(crate) fn freight(&self) -> Freight {
-        self.freight
+        match self.bytes {
+            Bytes::Many(_) => Freight::File,
+            Bytes::Few(_) if self.handles.is_empty() => Freight::None,
+            Bytes::Few(_) => Freight::Handles,
+        }
     }
 }
 
@@ -117,11 +162,10 @@ pub(crate) fn unload(handles: &mut Vec<OwnedFd>, bytes: &mut Vec<u8>) -> io::Res
 pub(crate) fn send(
     socket: &MessageSocket,
     ticket: u64,
-    handles: &[OwnedFd],
+    handles: &[BorrowedFd<'_>],
     deadline: Deadline,
 ) -> Result<(), SendError> {
-    let handles: Vec<BorrowedFd<'_>> = handles.iter().map(OwnedFd::as_fd).collect();
-    socket.send_parts(&ticket.to_le_bytes(), &handles, deadline)
+    socket.send_parts(&ticket.to_le_bytes(), handles, deadline)
 }
 
 /// Receives the handles that belong to a ticket; those of other tickets before it are dropped.
@@ -169,6 +213,7 @@ mod tests {
     use ipc_core::wire::{Handle, MessageSocket};
 
     use super::{Freight, MOST_INLINE, Parcel, receive, send};
+    use crate::sys::file_in_memory;
 
     type Value = (String, Vec<Handle>);
 
@@ -187,19 +232,26 @@ mod tests {
             (1 << 20, 2, Freight::File),
             (100, 0, Freight::None),
         ] {
-            let parcel = Parcel::pack(&value(len, n_handles)).unwrap();
+            let mut parcel = Parcel::pack(&value(len, n_handles)).unwrap();
             assert_eq!(parcel.freight(), freight);
             for ticket in [1, 2] {
+                assert_eq!(parcel.wants_file().is_some(), freight == Freight::File);
+                if let Some(bytes) = parcel.wants_file() {
+                    assert!(parcel.is_of(&bytes));
+                    parcel.take_file(file_in_memory(&bytes).unwrap());
+                    assert!(parcel.wants_file().is_none());
+                }
                 let (left, right) = MessageSocket::pair().unwrap();
                 let handles = match freight {
                     Freight::None => Vec::new(),
                     _ => {
-                        send(&left, ticket, parcel.handles(), Deadline::now()).unwrap();
+                        send(&left, ticket, &parcel.handles(), Deadline::now()).unwrap();
                         receive(&right, ticket).unwrap()
                     }
                 };
+                parcel.drop_file();
                 let arrived = Parcel::of_parts(freight, parcel.bytes().to_vec(), handles);
-                let (text, handles): Value = arrived.unpack().unwrap().unwrap();
+                let (text, handles): Value = arrived.unwrap().unpack().unwrap();
                 assert!(text == "x".repeat(len));
                 assert_eq!(handles.len(), n_handles);
             }
@@ -211,7 +263,7 @@ mod tests {
         let (left, right) = MessageSocket::pair().unwrap();
         let parcel = Parcel::pack(&value(1, 1)).unwrap();
         for ticket in [3, 4, 5] {
-            send(&left, ticket, parcel.handles(), Deadline::now()).unwrap();
+            send(&left, ticket, &parcel.handles(), Deadline::now()).unwrap();
         }
         assert_eq!(receive(&right, 5).unwrap().len(), 1);
         drop(left);
@@ -220,7 +272,6 @@ mod tests {
 
     #[test]
     fn parcel_without_the_file_that_it_speaks_of_is_an_error() {
-        let parcel = Parcel::of_parts(Freight::File, Vec::new(), Vec::new());
-        assert!(parcel.unpack::<Value>().is_err());
+        assert!(Parcel::of_parts(Freight::File, Vec::new(), Vec::new()).is_err());
     }
 }

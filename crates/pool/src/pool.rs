@@ -19,7 +19,7 @@ use crate::job::{Job, Known};
 use crate::keeper;
 use crate::mailbox::Mailbox;
 use crate::map::{Batch, Imap, ImapUnordered};
-use crate::parcel::{PackError, Parcel};
+use crate::parcel::Parcel;
 use crate::stats::Stats;
 use crate::task::Task;
 
@@ -27,9 +27,10 @@ use crate::task::Task;
 ///
 /// A task is a function and its argument; both go to a worker, and the result comes back. The
 /// function is a plain one or a closure that captures nothing. Arguments and results are serde
-/// values; they may contain handles (segments, files, queues) and may be of any size. A worker runs
-/// one task after the other in the same process, so what a task leaves in its statics the next one
-/// finds.
+/// values; they may contain handles (segments, files, queues) and may be of any size. A task that waits
+/// holds the handles in its argument, and a result those in it; a value without handles needs no
+/// descriptors, however large it is. A worker runs one task after the other in the same process, so
+/// what a task leaves in its statics the next one finds.
 ///
 /// A pool can be used from many threads at a time. Workers ignore `SIGINT`: whether Ctrl-C ends the
 /// program is the program's decision, and its workers end with it. What a worker prints without a
@@ -50,7 +51,8 @@ use crate::task::Task;
 ///
 /// # Dropping
 ///
-/// A pool that is dropped is [terminated](Self::terminate).
+/// A pool that is dropped is [terminated](Self::terminate), which takes bounded time whatever the
+/// workers do, or the fork server: also if they were stopped.
 ///
 /// # Examples
 ///
@@ -196,8 +198,8 @@ impl Pool {
     ///
     /// Items are taken from the iterator as results are taken from the one returned, so that only a
     /// few for each worker (more if they are short) are under way at a time: neither may ever end.
-    /// Nothing is done before the first result is asked for. Tasks of an iterator that is dropped
-    /// are not begun any more.
+    /// Nothing is done before the first result is asked for. When the iterator is dropped, the tasks
+    /// that workers are at go on, and nobody hears of them; no other task is begun any more.
     ///
     /// # Examples
     ///
@@ -353,34 +355,33 @@ impl Pool {
         index: usize,
         mailbox: &Arc<Mailbox>,
     ) -> Result<(), PoolError> {
-        let argument = Parcel::pack(argument).map_err(|error| match error {
-            PackError::Encode(error) => PoolError::Argument(error),
-            PackError::File(error) => PoolError::System { action: "make a file in memory", error },
-        })?;
+        let argument = Parcel::pack(argument).map_err(PoolError::Argument)?;
         let (known, mailbox) = (Arc::clone(known), Arc::clone(mailbox));
         self.engine.submit(Job { known, argument, index, mailbox, n_deaths: 0 })
     }
 
     /// Ends workers and threads, in this order: nobody starts a worker, nobody works, nobody collects.
+    ///
+    /// However the workers and the fork server behave, this takes bounded time: a start that is under
+    /// way has a time limit.
     fn end(&self, ending: Ending) {
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         // What has been answered is not lost.
         self.engine.poll();
         self.engine.end(Phase::Over);
+        if ending == Ending::Kill {
+            // Whatever the keeper is about.
+            keeper::kill(&self.engine.lock().dispatch.workers());
+        }
         if let Some(keeper) = threads.keeper.take() {
             // One that panicked has told its story.
             let _panicked = keeper.join();
         }
         let workers = self.engine.lock().dispatch.take_workers();
-        if let Ending::Return = ending {
+        if ending == Ending::Return {
             let_return(&workers);
         }
-        // All are killed before one is waited for.
-        for worker in &workers {
-            // If it has ended already, all the better.
-            let _killed = worker.process.kill();
-        }
-        workers.iter().for_each(|worker| keeper::dismiss(worker));
+        keeper::dismiss(&workers);
         if let Some(clerk) = threads.clerk.take() {
             self.engine.close_outbox();
             let _panicked = clerk.join();

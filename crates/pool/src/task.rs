@@ -123,14 +123,11 @@ impl<R> fmt::Debug for Task<R> {
 /// What a fate is to those who know the type of the result.
 pub(crate) fn result<R: DeserializeOwned>(fate: Fate) -> Result<R, TaskError> {
     match fate {
-        Fate::Answered(answer) => {
-            let outcome = answer.unpack().map_err(|error| TaskError::Lost(error.to_string()))?;
-            match outcome.map_err(TaskError::Decode)? {
-                Outcome::Returned(value) => Ok(value),
-                Outcome::Panicked(panic) => Err(TaskError::Panicked(panic)),
-                Outcome::Unsendable(reason) => Err(TaskError::Unsendable(reason)),
-            }
-        }
+        Fate::Answered(answer) => match answer.unpack().map_err(TaskError::Decode)? {
+            Outcome::Returned(value) => Ok(value),
+            Outcome::Panicked(panic) => Err(TaskError::Panicked(panic)),
+            Outcome::Unsendable(reason) => Err(TaskError::Unsendable(reason)),
+        },
         Fate::Refused(refusal) => Err(TaskError::Refused(refusal)),
         Fate::Panicked(panic) => Err(TaskError::Panicked(panic)),
         Fate::Died { pid, status, n_deaths } => {

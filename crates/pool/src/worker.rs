@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::mem;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use ipc_core::wire::{self, Message, MessageSocket, SendError};
@@ -184,7 +184,8 @@ impl Worker {
     ) -> Result<Freight, SendError> {
         let freight = parcel::load(bytes, handles)?;
         if freight != Freight::None {
-            parcel::send(&self.socket, ticket, handles, Deadline::NEVER)?;
+            let handles: Vec<BorrowedFd<'_>> = handles.iter().map(OwnedFd::as_fd).collect();
+            parcel::send(&self.socket, ticket, &handles, Deadline::NEVER)?;
         }
         Ok(freight)
     }

@@ -4,10 +4,13 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
 use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
+use ipc_core::wire::Handle;
 use pool::TaskError;
 
 use common::{Gate, pass, pool, square, watch};
@@ -147,7 +150,7 @@ fn imap_takes_no_more_than_it_needs_while_the_first_is_slow() {
     let items = std::iter::once(Some(gate.handle())).chain(std::iter::repeat_with(|| None));
     let n_taken = Cell::new(0_u32);
     let items = items.inspect(|_| n_taken.set(n_taken.get() + 1));
-    let mut results = pool.imap(|gate: Option<ipc_core::wire::Handle>| gate.map(pass), items);
+    let mut results = pool.imap(|gate: Option<Handle>| gate.map(pass), items);
     thread::scope(|scope| {
         scope.spawn(|| {
             common::wait_until(&pool, |pool| pool.stats().done >= 1);
@@ -167,16 +170,15 @@ fn long_tasks_are_not_queued_behind_one_another_while_a_worker_is_idle() {
     let pool = pool(2);
     let gate = Gate::new();
     // Known to be short, and then one is not.
-    pool.map(|gate: Option<ipc_core::wire::Handle>| gate.map(pass), (0..1000).map(|_| None))
-        .unwrap();
-    let wait = |gate: Option<ipc_core::wire::Handle>| gate.map(pass);
+    pool.map(|gate: Option<Handle>| gate.map(pass), (0..1000).map(|_| None)).unwrap();
+    let wait = |gate: Option<Handle>| gate.map(pass);
     let tasks = [(); 2].map(|()| pool.submit(wait, Some(gate.handle())).unwrap());
     common::wait_until_running(&pool, 2);
     gate.open(2);
     assert!(tasks.iter().all(|task| task.join().unwrap().is_some()));
 }
 
-type Gated = Option<ipc_core::wire::Handle>;
+type Gated = Option<Handle>;
 
 fn pass_if_gated(gate: Gated) -> bool {
     gate.map(pass).is_some()
@@ -218,8 +220,8 @@ fn tasks_go_to_an_idle_worker_also_if_nobody_waits_for_any() {
     let (blocked, short) = block_two(&pool, &gates);
     gates[0].open(1);
     // The last task says that it runs by closing the pipe: nobody asks the pool for anything.
-    let last: ipc_core::wire::Handle = std::os::fd::OwnedFd::from(writer).into();
-    let last = pool.submit(|_: ipc_core::wire::Handle| (), last).unwrap();
+    let last: Handle = OwnedFd::from(writer).into();
+    let last = pool.submit(|_: Handle| (), last).unwrap();
     assert_eq!(std::io::read_to_string(reader).unwrap(), "");
     gates[1].open(1);
     last.join().unwrap();
@@ -257,4 +259,53 @@ fn many_threads_can_use_a_pool() {
             });
         }
     });
+}
+
+/// What a worker was given by a task, for those after it.
+static ENDS: std::sync::OnceLock<(std::fs::File, std::fs::File)> = std::sync::OnceLock::new();
+
+/// The task that waits.
+const LONG: u64 = 200;
+
+/// Tells its number, and waits if it is the long one.
+fn step(number: u64) {
+    let (gate, told) = ENDS.get().unwrap();
+    (&*told).write_all(&number.to_le_bytes()).unwrap();
+    if number == LONG {
+        (&*gate).read_exact(&mut [0]).unwrap();
+    }
+}
+
+#[test]
+fn tasks_of_a_dropped_iterator_are_not_begun_those_of_others_are() {
+    let _watchdog = watch("dropped iterator");
+    let is_shown = || {
+        let pool = pool(1);
+        let gate = Gate::new();
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let told = Handle::from(OwnedFd::from(writer));
+        let set = |(gate, told): (Handle, Handle)| {
+            ENDS.set((OwnedFd::from(gate).into(), OwnedFd::from(told).into())).unwrap();
+        };
+        pool.call(set, (gate.handle(), told)).unwrap();
+        let mut results = pool.imap_unordered(step, 0..);
+        for result in results.by_ref().take(usize::try_from(LONG).unwrap()) {
+            result.unwrap();
+        }
+        let mut last = || {
+            let mut number = [0; 8];
+            reader.read_exact(&mut number).unwrap();
+            u64::from_le_bytes(number)
+        };
+        while last() != LONG {}
+        let other = pool.submit(step, u64::MAX).unwrap();
+        // It was given some ahead, if it was quick enough so far.
+        let is_shown = pool.stats().workers[0].queued > 1;
+        drop(results);
+        gate.open(1);
+        other.join().unwrap();
+        assert_eq!(last(), u64::MAX, "nothing was begun in between");
+        is_shown
+    };
+    while !is_shown() {}
 }

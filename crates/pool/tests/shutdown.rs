@@ -133,6 +133,22 @@ fn drop_ends_workers_that_sleep_for_ever_and_tasks_are_told() {
 }
 
 #[test]
+fn stopped_workers_hold_up_neither_drop_nor_join() {
+    let _watchdog = watch("stopped");
+    let endings: [fn(Pool); 3] =
+        [drop, |pool| pool.join().unwrap(), |pool| pool.terminate().unwrap()];
+    for ending in endings {
+        let pool = pool(2);
+        assert_eq!(pool.map(square, 0..10).unwrap().len(), 10);
+        for worker in &pool.stats().workers {
+            let pid = nix::unistd::Pid::from_raw(i32::try_from(worker.pid.unwrap()).unwrap());
+            nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
+        }
+        ending(pool);
+    }
+}
+
+#[test]
 fn those_who_wait_are_told_of_the_end() {
     let _watchdog = watch("waiters");
     let pool = pool(1);

@@ -2,6 +2,9 @@
 
 #![expect(unsafe_code, reason = "offers a fork that is unsafe")]
 
+use std::time::Duration;
+
+use ipc_core::Deadline;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -35,6 +38,7 @@ pub struct Builder {
     name: Option<String>,
     start: Start,
     dies_with_parent: bool,
+    timeout: Option<Duration>,
 }
 
 impl Builder {
@@ -66,6 +70,16 @@ impl Builder {
     #[doc(alias = "daemon")]
     pub fn dies_with_parent(mut self, dies: bool) -> Self {
         self.dies_with_parent = dies;
+        self
+    }
+
+    /// Gives up a start that takes longer: the child is killed.
+    ///
+    /// Not the whole life of the process is meant, but the time until it has its argument. Without
+    /// this a start takes as long as the child does: one that is stopped, or whose argument takes
+    /// for ever to decode, is waited for.
+    pub fn start_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
         self
     }
 
@@ -157,7 +171,8 @@ impl Builder {
     }
 
     fn plan(self) -> Plan {
-        let Self { name, dies_with_parent, .. } = self;
-        Plan { introduction: current::introduce(name), dies_with_parent }
+        let Self { name, dies_with_parent, timeout, .. } = self;
+        let deadline = timeout.map_or(Deadline::NEVER, Deadline::after);
+        Plan { introduction: current::introduce(name), dies_with_parent, deadline }
     }
 }

@@ -43,7 +43,10 @@ pub enum StartError {
         /// How it ended.
         status: ExitStatus,
     },
-    /// The fork server ended twice while it was to start this process.
+    /// The child did not take the call within [the time](crate::Builder::start_timeout) it had.
+    #[error("the child did not take the call in time")]
+    TimedOut,
+    /// The fork server ended twice, or was ended as it did nothing, while it was to start this process.
     #[error("the fork server ended before it started the child")]
     ServerDied,
     /// The system refused.

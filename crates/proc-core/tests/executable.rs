@@ -35,8 +35,16 @@ fn starts_processes() {
 /// A folder with a copy of this program in it.
 fn folder_with_program() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    fs::copy(std::env::current_exe().unwrap(), folder.path().join("program")).unwrap();
+    copy(&std::env::current_exe().unwrap(), &folder.path().join("program"));
     folder
+}
+
+/// Copies a program by means of another process.
+///
+/// Had this process the copy open for writing, so would every process that another test's thread
+/// forks meanwhile, until it runs its program; and what is open for writing cannot be run.
+fn copy(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg(from).arg(to).status().unwrap().success());
 }
 
 fn select(command: &mut Command) -> &mut Command {
@@ -111,7 +119,7 @@ fn program_whose_file_was_deleted_starts_processes() {
 fn program_whose_file_was_replaced_starts_processes() {
     assert_it_passed(&run_with_change(|path| {
         let other = path.with_extension("new");
-        fs::copy("/bin/false", &other).unwrap();
+        copy(Path::new("/bin/false"), &other);
         fs::rename(&other, path).unwrap();
     }));
 }

@@ -13,7 +13,10 @@ use common::start;
 use ipc_core::wire::{self, Handle, Limits, MessageSocket};
 use ipc_core::{Deadline, DeathWatch, ProcessId};
 use proc_core::{JoinError, Process, Start, StartError, stop_fork_server};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Resource, Rlimit, Signal, getrlimit, kill_process, pidfd_open,
+    pidfd_send_signal, setrlimit,
+};
 
 /// Runs a test in a process of its own, which has a fork server of its own.
 macro_rules! alone {
@@ -29,6 +32,8 @@ alone! {
     children_are_those_of_the_process_that_asked
     server_that_was_killed_is_replaced_and_its_children_do_not_notice
     start_whose_server_dies_before_it_looks_is_done_by_another
+    start_is_not_held_up_by_a_server_that_was_stopped
+    start_that_fails_for_want_of_descriptors_has_called_nothing_and_none_is_done_twice
     threads_start_processes_at_the_same_time
     no_start_hangs_or_is_done_twice_while_the_server_is_killed_all_the_time
     server_ends_with_its_parent_though_a_copy_of_that_lives
@@ -78,6 +83,12 @@ fn wait_for_end_of(pipe: Handle) -> u32 {
     5
 }
 
+/// Says once that it was called.
+fn called(socket: MessageSocket) -> u32 {
+    socket.send(&wire::encode(&1_u8).unwrap(), Deadline::NEVER).unwrap();
+    7
+}
+
 mod body {
     use super::*;
 
@@ -116,6 +127,63 @@ mod body {
         assert_eq!(thread.join().unwrap(), 7);
     }
 
+    pub(super) fn start_is_not_held_up_by_a_server_that_was_stopped() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let reader = Handle::from(OwnedFd::from(reader));
+        let long = start(Start::ForkServer, wait_for_end_of, reader);
+        let first = server();
+        send(Signal::STOP, first);
+        std::thread::scope(|scope| {
+            for n in 0..4_u32 {
+                scope.spawn(move || {
+                    let child = start(Start::ForkServer, |x: u32| x + 1, n);
+                    assert_eq!(child.join().unwrap(), n + 1);
+                });
+            }
+        });
+        assert_ne!(server(), first);
+        assert_eq!(children(), BTreeSet::from([server().pid(), long.pid()]));
+        drop(writer);
+        assert_eq!(long.join().unwrap(), 5);
+    }
+
+    pub(super) fn start_that_fails_for_want_of_descriptors_has_called_nothing_and_none_is_done_twice()
+     {
+        start(Start::ForkServer, drop, ()).join().unwrap();
+        // Its children have enough: the limit is that of this process.
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        setrlimit(Resource::Nofile, Rlimit { current: Some(40), maximum }).unwrap();
+        let (stop, stopped) = mpsc::channel::<()>();
+        let hog = std::thread::spawn(move || {
+            let mut held = Vec::new();
+            while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
+                // Takes what there is, and gives it back a little later.
+                held.extend(std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()));
+                std::thread::yield_now();
+                held.clear();
+                testkit::clock::pause(Duration::from_micros(50));
+            }
+        });
+        let (mut n_started, mut n_failed) = (0, 0);
+        while n_started < 50 || n_failed < 20 {
+            let Ok((ours, of_child)) = MessageSocket::pair() else { continue };
+            match Process::builder().start(Start::ForkServer).spawn(called, of_child) {
+                Ok(child) => {
+                    n_started += 1;
+                    // Without a descriptor it might not be heard what it returned.
+                    child.wait().unwrap();
+                    assert!(ours.recv(&Limits::NONE, Deadline::NEVER).unwrap().is_some());
+                }
+                Err(_) => n_failed += 1,
+            }
+            assert!(ours.recv(&Limits::NONE, Deadline::NEVER).unwrap().is_none());
+        }
+        drop(stop);
+        hog.join().unwrap();
+        stop_fork_server();
+        assert_eq!(children(), BTreeSet::new());
+    }
+
     pub(super) fn threads_start_processes_at_the_same_time() {
         std::thread::scope(|scope| {
             for thread in 0..8_u32 {
@@ -133,12 +201,6 @@ mod body {
     }
 
     pub(super) fn no_start_hangs_or_is_done_twice_while_the_server_is_killed_all_the_time() {
-        /// Says once that it was called.
-        fn called(socket: MessageSocket) -> u32 {
-            socket.send(&wire::encode(&1_u8).unwrap(), Deadline::NEVER).unwrap();
-            7
-        }
-
         start(Start::ForkServer, drop, ()).join().unwrap();
         let (stop, stopped) = mpsc::channel::<()>();
         let killer = std::thread::spawn(move || {

@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_types, reason = "this is what stands behind the door")]
 #![expect(clippy::disallowed_methods, reason = "this is what stands behind the door")]
 
-use super::{Ordering, Target, Wait, Woken};
+use super::{MAX_WAITS, Ordering, Target, Wait, Woken};
 use crate::Deadline;
 use crate::sys::futex;
 
@@ -53,9 +53,20 @@ pub(super) fn futex_wake(word: &super::AtomicU32, count: u32) -> u32 {
     futex::wake(word.inner(), count)
 }
 
+/// As many words as most sleepers sleep on: a list of them is made in no time.
+const FEW: usize = 8;
+
 #[cold]
 pub(super) fn futex_wait_any(waits: &[Wait<'_>], deadline: Deadline) -> Woken {
-    let mut list = futex::WaitList::new();
+    if waits.len() <= FEW {
+        wait_any::<FEW>(waits, deadline)
+    } else {
+        wait_any::<MAX_WAITS>(waits, deadline)
+    }
+}
+
+fn wait_any<const N: usize>(waits: &[Wait<'_>], deadline: Deadline) -> Woken {
+    let mut list = futex::WaitList::<N>::new();
     for wait in waits {
         match wait.target {
             Target::Whole(word) => list.push(word.inner().as_ptr(), wait.expected),

@@ -65,6 +65,13 @@ impl Held {
         (0..self.len()).rev().find(|&place| ptr::eq(self.at(place), word))
     }
 
+    /// Whether one of `words` is among them.
+    #[inline]
+    pub(super) fn is_any_of(&self, words: &[RobustWord]) -> bool {
+        let words = words.as_ptr_range();
+        (0..self.len()).any(|place| words.contains(&self.at(place)))
+    }
+
     /// Appends a word; there is room.
     #[inline]
     pub(super) fn push(&self, word: &RobustWord) {

@@ -256,6 +256,11 @@ impl Context {
     pub(super) fn holds(self, word: &RobustWord) -> bool {
         self.0.held.position(word).is_some()
     }
+
+    #[inline]
+    pub(super) fn holds_any(self, words: &[RobustWord]) -> bool {
+        self.0.held.is_any_of(words)
+    }
 }
 
 impl State {

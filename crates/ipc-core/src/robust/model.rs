@@ -95,6 +95,10 @@ impl Context {
         let wanted: *const AtomicU32 = &raw const word.word;
         STATE.with(|state| state.held.iter().any(|held| held.get() == wanted))
     }
+
+    pub(super) fn holds_any(self, words: &[RobustWord]) -> bool {
+        words.iter().any(|word| self.holds(word))
+    }
 }
 
 /// Does the kernel's part in the death of the calling modelled thread.

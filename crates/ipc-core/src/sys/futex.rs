@@ -12,7 +12,7 @@ use rustix::thread::futex::{self, Flags, WaitFlags, WaitPtr, WaitvFlags};
 use rustix::time::ClockId;
 
 use crate::Deadline;
-use crate::primitive::{MAX_WAITS, Woken};
+use crate::primitive::Woken;
 
 /// Sleeps on `word` while it holds `expected`.
 ///
@@ -43,19 +43,19 @@ pub(crate) fn wake(word: &AtomicU32, count: u32) -> u32 {
         .map_or(0, |woken| u32::try_from(woken).unwrap_or(u32::MAX))
 }
 
-/// Words to sleep on together.
+/// Words to sleep on together, `N` at most.
 #[derive(Debug)]
-pub(crate) struct WaitList {
-    entries: [futex::Wait; MAX_WAITS],
+pub(crate) struct WaitList<const N: usize> {
+    entries: [futex::Wait; N],
     len: usize,
 }
 
-impl WaitList {
+impl<const N: usize> WaitList<N> {
     pub(crate) const fn new() -> Self {
-        Self { entries: [futex::Wait::new(); MAX_WAITS], len: 0 }
+        Self { entries: [futex::Wait::new(); N], len: 0 }
     }
 
-    /// Adds a word; more than [`MAX_WAITS`] are left out.
+    /// Adds a word; more than there is room for are left out.
     pub(crate) fn push(&mut self, word: *mut u32, expected: u32) {
         if let Some(entry) = self.entries.get_mut(self.len) {
             entry.val = u64::from(expected);
@@ -72,7 +72,7 @@ impl WaitList {
 /// # References
 ///
 /// - Linux `futex_waitv(2)`, since 5.16.
-pub(crate) fn wait_any(list: &WaitList, deadline: Deadline) -> Woken {
+pub(crate) fn wait_any<const N: usize>(list: &WaitList<N>, deadline: Deadline) -> Woken {
     let timeout = deadline.timespec();
     let entries = list.entries.get(..list.len).unwrap_or_default();
     match futex::waitv(entries, WaitvFlags::empty(), timeout.as_ref(), ClockId::Monotonic) {

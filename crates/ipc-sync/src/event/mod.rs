@@ -27,7 +27,7 @@ pub struct EventStats {
 /// A flag that is set once or now and then, and waited for by any number of threads.
 ///
 /// Any number of processes may have handles to it; cloning a handle does not make another event. It
-/// stays set until it is cleared: prefer a semaphore if each signal is for
+/// stays set until it is cleared: prefer a [`Semaphore`](crate::Semaphore) if each signal is for
 /// one waiter.
 ///
 /// Who waits is released by every [`set`](Self::set), also by one that is followed by a

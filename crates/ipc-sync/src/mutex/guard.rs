@@ -1,4 +1,4 @@
-//! `MutexGuard`: the value, while the mutex is held; `Recovery`: the same, after a death.
+//! `MutexGuard`: the value, while the mutex is held.
 //!
 //! # Safety
 //!
@@ -15,6 +15,7 @@ use std::thread;
 use bytemuck::{CheckedBitPattern, NoUninit};
 
 use super::Mutex;
+use crate::recovery::{Sealed, ValueGuard};
 
 /// The value of a [`Mutex`] that the calling thread holds; dropping it gives the mutex back.
 ///
@@ -27,14 +28,6 @@ pub struct MutexGuard<'mutex, T: NoUninit + CheckedBitPattern> {
     poisons: bool,
     /// The kernel knows the holding thread, so no other can give the mutex back.
     not_send: PhantomData<*mut T>,
-}
-
-/// A held [`Mutex`] whose value may be half changed, because a holder died or panicked.
-///
-/// Say what is to become of the value. Dropping it gives back a poisoned mutex.
-#[must_use = "dropping it leaves the mutex poisoned"]
-pub struct Recovery<'mutex, T: NoUninit + CheckedBitPattern> {
-    guard: MutexGuard<'mutex, T>,
 }
 
 impl<'mutex, T: NoUninit + CheckedBitPattern> MutexGuard<'mutex, T> {
@@ -68,36 +61,11 @@ impl<'mutex, T: NoUninit + CheckedBitPattern> MutexGuard<'mutex, T> {
     }
 }
 
-impl<'mutex, T: NoUninit + CheckedBitPattern> Recovery<'mutex, T> {
-    #[inline]
-    pub(super) fn new(guard: MutexGuard<'mutex, T>) -> Self {
-        Self { guard }
-    }
+impl<T: NoUninit + CheckedBitPattern> ValueGuard for MutexGuard<'_, T> {}
 
-    /// Lets `repair` make the value whole; the mutex is consistent then, and still held.
-    ///
-    /// If `repair` panics, the mutex is poisoned.
-    pub fn recover(mut self, repair: impl FnOnce(&mut T)) -> MutexGuard<'mutex, T> {
-        repair(&mut self.guard);
-        self.mark_consistent()
-    }
-
-    /// Declares that the value is whole as it is; the mutex is consistent then, and still held.
-    pub fn mark_consistent(mut self) -> MutexGuard<'mutex, T> {
-        MutexGuard::mark_consistent(&mut self.guard);
-        self.guard
-    }
-
-    /// The value as the last holder left it.
-    #[must_use]
-    pub fn get(&self) -> T {
-        *self.guard
-    }
-
-    /// Goes on without a decision; until somebody calls [`MutexGuard::mark_consistent`], everybody
-    /// who takes the mutex finds it poisoned.
-    pub fn into_guard(self) -> MutexGuard<'mutex, T> {
-        self.guard
+impl<T: NoUninit + CheckedBitPattern> Sealed for MutexGuard<'_, T> {
+    fn say_consistent(&mut self) {
+        Self::mark_consistent(self);
     }
 }
 
@@ -149,12 +117,6 @@ impl<T: NoUninit + CheckedBitPattern + fmt::Debug> fmt::Debug for MutexGuard<'_,
 impl<T: NoUninit + CheckedBitPattern + fmt::Display> fmt::Display for MutexGuard<'_, T> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&**self, formatter)
-    }
-}
-
-impl<T: NoUninit + CheckedBitPattern> fmt::Debug for Recovery<'_, T> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Recovery").finish_non_exhaustive()
     }
 }
 

@@ -35,12 +35,14 @@ use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::robust::RobustWord;
 use ipc_core::{Deadline, Kind, Layout, Segment, SegmentError};
 
-pub use guard::{MutexGuard, Recovery};
+pub use guard::MutexGuard;
 
 use crate::error::{LockError, TryLockError};
 use crate::named;
 use crate::place::{LockStats, Place};
 use crate::raw::{Refused, Taken};
+use crate::recovery::Recovery;
+use crate::value::type_hash;
 
 /// What a segment is called that holds nothing but one mutex.
 const KIND: Kind = Kind::exclusive(*b"mutex\0\0\0", 2);
@@ -379,7 +381,7 @@ impl<T: NoUninit + CheckedBitPattern> Mutex<T> {
 
     /// A number that differs, very likely, between types that are laid out or checked differently.
     pub(crate) fn type_hash() -> u64 {
-        value::type_hash::<T>()
+        type_hash::<T>()
     }
 
     /// Takes the lock, and copies of the value only, so that a panic changes nothing.

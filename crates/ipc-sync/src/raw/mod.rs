@@ -8,21 +8,29 @@
 //! |------|-----|
 //! | `word` | the lock: the states of its word, its moves and its orderings |
 //! | `event` | the event: the same |
+//! | `semaphore` | permits that are counted, and leases of permits |
 //! | `spin` | how long to look before going to sleep |
 //! | `rlock` | a lock that its holder may take again |
 //! | `once` | a lock for whoever does a thing, and a mark that it was done |
+//! | `rwlock` | a lock for one writer or many readers, made of such words |
 //! | `planted` | bugs to order, which the proofs must find |
 
 mod event;
 mod once;
 mod planted;
 mod rlock;
+mod rwlock;
+mod semaphore;
 mod spin;
 mod word;
 
 pub use event::{EventWords, RawEvent};
 pub use once::{Begun, RawOnce};
 pub use rlock::{NotHeld, RawRLock};
+pub use rwlock::{MOST_READERS, RawRwLock, Share};
+pub use semaphore::{Lease, NoPermit, RawSemaphore, SemaphoreWords, TooManyPermits};
+#[cfg(not(ipc_loom))]
+pub(crate) use semaphore::{MOST_PERMITS, MOST_SEATS};
 #[cfg(not(ipc_loom))]
 #[doc(hidden)]
 pub use spin::set_spin;

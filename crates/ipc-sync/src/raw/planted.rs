@@ -1,5 +1,6 @@
 //! Bugs to order: a build with `--cfg ipc_planted="<name>"` has one, and the proofs must find it.
 //!
+<<<<<<< HEAD
 //! | name | what goes wrong | seen to be found by |
 //! |------|-----------------|---------------------|
 //! | `store_zero` | a contended unlock stores zero, as the textbook has it | models, kill sweep (6 of 35,680 instructions) |
@@ -8,10 +9,33 @@
 //! | `no_clear_wake` | the mark is cleared without waking those who slipped in | models |
 //! | `no_pend` | no word is ever pending | models, crash sweep (8 of 126 accesses) |
 //! | `no_order` | the word is taken and given back without edge E1 | models |
+=======
+//! | name | what goes wrong |
+//! |------|-----------------|
+//! | `store_zero` | a contended unlock stores zero, as the textbook has it |
+//! | `no_inherit` | whoever takes a free word drops the mark of the sleepers |
+//! | `no_keep` | whoever has slept takes the word without the mark |
+//! | `no_clear_wake` | the mark is cleared without waking those who slipped in |
+//! | `no_pend` | no word is ever pending |
+//! | `no_order` | the word is taken and given back without edge E1 |
+//! | `rwlock_no_fence` | readers and writers look at each other without a fence before it |
+//! | `rwlock_no_look` | a reader does not look for a writer once it has its slot |
+//! | `rwlock_no_active` | a writer does not note that it is inside |
+//! | `rwlock_no_mark` | who sleeps until a slot is free does not say so |
+//! | `rwlock_releases_first` | a writer gives back the word and then says that it has left |
+>>>>>>> main
 //! | `event_no_pend` | an event's call word is never pending |
 //! | `event_no_chain` | who finds an event set whose sleepers were not called does not call them |
 //! | `event_clear_untold` | an event is cleared before all sleepers were called |
 //! | `event_no_order` | an event is set without edge E1 |
+//! | `semaphore_no_pend` | a semaphore's call word is never pending |
+//! | `semaphore_no_keep` | whoever has slept for a permit takes it without the mark |
+//! | `semaphore_no_pass_on` | whoever has slept for a permit does not call the next |
+//! | `semaphore_no_hand_on` | whoever was called lets another word be pending all the same |
+//! | `semaphore_no_clear_call` | the mark is cleared without calling those who slipped in |
+//! | `semaphore_no_help` | an operation on a lease is replaced before it is complete |
+//! | `semaphore_no_second_look` | a dead holder's last operation is not completed |
+//! | `semaphore_no_order` | a permit is released and taken without edge E1 |
 //! | `rlock_no_count` | whoever gives back one level of an `RLock` gives back all |
 //! | `rlock_old_depth` | whoever takes an `RLock` finds itself as deep as the last holder was |
 //! | `once_no_order` | a `Once` is marked and seen done without edge E1 |
@@ -42,6 +66,21 @@ pub(super) const ACQUIRE: Ordering =
 /// The release end of edge E1.
 pub(super) const RELEASE: Ordering =
     if cfg!(ipc_planted = "no_order") { Ordering::Relaxed } else { Ordering::Release };
+
+/// Whether a reader looks for a writer once it has its slot.
+pub(super) const RWLOCK_LOOKS_AGAIN: bool = !cfg!(ipc_planted = "rwlock_no_look");
+
+/// What a writer notes that is inside.
+pub(super) const RWLOCK_ACTIVE: u64 = if cfg!(ipc_planted = "rwlock_no_active") { 0 } else { 1 };
+
+/// What a sleeper adds to a slot.
+pub(super) const RWLOCK_MARK: u32 = if cfg!(ipc_planted = "rwlock_no_mark") { 0 } else { WAITERS };
+
+/// Whether a writer gives back the word before it says that it has left.
+pub(super) const RWLOCK_RELEASES_FIRST: bool = cfg!(ipc_planted = "rwlock_releases_first");
+
+/// Whether a fence stands between taking one's own word and looking at the others'.
+pub(super) const RWLOCK_FENCES: bool = !cfg!(ipc_planted = "rwlock_no_fence");
 
 /// Makes `word` the pending one.
 ///

@@ -31,7 +31,7 @@
 //!
 //! | edge | release side | acquire side | carries |
 //! |------|--------------|--------------|---------|
-//! | E1 | `release`, `hand_on`, and the kernel at a death | `lock`, `take` | every write made under the lock |
+//! | E1 | `release`, `hand_on`, and the kernel at a death | `lock`, `take`, `is_free`, `is_untouched` | every write made under the lock |
 //!
 //! Every other access is `Relaxed`: it is about this word alone.
 //!
@@ -218,6 +218,21 @@ impl<'word> RawLock<'word> {
             0 => Holder::Nobody,
             tid => Holder::Thread(tid),
         }
+    }
+
+    /// Whether nobody holds the word; then all that its last holder did is to be seen.
+    #[inline]
+    pub(super) fn is_free(self) -> bool {
+        // E1 acquire.
+        self.word().load(ACQUIRE) & OWNER == 0
+    }
+
+    /// Whether the word is free, nobody sleeps on it and nobody died with it; then all that its
+    /// last holder did is to be seen.
+    #[inline]
+    pub(super) fn is_untouched(self) -> bool {
+        // E1 acquire.
+        self.word().load(ACQUIRE) == 0
     }
 
     /// Whether somebody may be asleep on the word.

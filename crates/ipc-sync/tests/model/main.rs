@@ -12,6 +12,8 @@
 mod event;
 mod lock;
 mod once;
+mod rwlock;
+mod semaphore;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -21,19 +23,34 @@ use ipc_core::primitive::model::Ended;
 
 /// Explores every interleaving of `body`'s threads, within the bound on preemptions.
 fn explore(body: impl Fn() + Send + Sync + 'static) {
+    explore_within(usize::MAX, body);
+}
+
+/// The same within a smaller bound, where the usual one would take minutes.
+fn explore_within(most_preemptions: usize, body: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = builder.preemption_bound.or(Some(2));
+    let bound = builder.preemption_bound.unwrap_or(2);
+    let most = if testkit::full() { usize::MAX } else { most_preemptions };
+    builder.preemption_bound = Some(bound.min(most));
     builder.check(body);
 }
 
 /// Explores `body` with a victim that dies before its first access, its second, and so on, until
 /// it comes to its end in every execution.
 fn with_every_death(body: impl Fn(u64) -> Ended<()> + Send + Sync + 'static) {
+    with_every_death_within(usize::MAX, body);
+}
+
+/// The same within a smaller bound, where the usual one would take minutes.
+fn with_every_death_within(
+    most_preemptions: usize,
+    body: impl Fn(u64) -> Ended<()> + Send + Sync + 'static,
+) {
     let body = Arc::new(body);
     for dies_at in 0.. {
         let somebody_died = Arc::new(AtomicBool::new(false));
         let (body, noted) = (Arc::clone(&body), Arc::clone(&somebody_died));
-        explore(move || {
+        explore_within(most_preemptions, move || {
             if !body(dies_at).is_finished() {
                 noted.store(true, Relaxed);
             }

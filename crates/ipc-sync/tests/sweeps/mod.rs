@@ -13,6 +13,7 @@ mod lock;
 mod mutex;
 mod once;
 mod rlock;
+mod rwlock;
 
 use std::fs;
 use std::time::Duration;
@@ -41,6 +42,20 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("lock: recover a mutex", mutex::recover),
     ("lock: recover a poisoned mutex", mutex::recover_a_poisoned_one),
     ("lock: leave a mutex unrecovered", mutex::leave_unrecovered),
+    ("rwlock: read a free one", rwlock::read_a_free_one),
+    ("rwlock: read and leave, a writer comes", rwlock::read_and_leave_while_a_writer_comes),
+    ("rwlock: write to a free one", rwlock::write_to_a_free_one),
+    ("rwlock: update a free one", rwlock::update),
+    ("rwlock: leave reading, two sleep", rwlock::leave_reading_while_a_writer_sleeps),
+    ("rwlock: leave writing, two sleep, one barges in", rwlock::leave_writing_while_two_sleep),
+    ("rwlock: wait to read behind a writer", rwlock::wait_to_read_behind_a_writer),
+    ("rwlock: wait to write behind a reader", rwlock::wait_to_write_behind_a_reader),
+    ("rwlock: wait for a slot", rwlock::wait_for_a_slot),
+    ("rwlock: write after a dead reader", rwlock::write_after_a_dead_reader),
+    ("rwlock: read after a dead reader", rwlock::read_after_a_dead_reader),
+    ("rwlock: read after a dead writer", rwlock::read_after_a_dead_writer),
+    ("rwlock: recover after a dead writer", rwlock::recover_after_a_dead_writer),
+    ("rwlock: become a reader, a writer sleeps", rwlock::become_a_reader_while_a_writer_sleeps),
     ("rlock: take and give back, again and again", rlock::take_and_give_back),
     ("rlock: give back the last level, one sleeps", rlock::give_back_while_one_sleeps),
     ("rlock: wait behind a holder", rlock::wait_behind_a_holder),

@@ -17,7 +17,8 @@
 //!
 //! - I1: a worker runs the tasks that it was given in their order.
 //! - I2: a place has tasks only if it has a worker.
-//! - I3: the backlog has a task only if no worker has room for the first one.
+//! - I3: the backlog has a task only if no worker has room for the first one, or while somebody
+//!   prepares that one.
 //!
 //! # Who gets how much
 //!
@@ -47,6 +48,12 @@ pub(crate) trait Task {
 
     /// Whether a part of it goes through the socket.
     fn has_parcel(&self) -> bool;
+
+    /// Whether it can be given as it is.
+    fn is_prepared(&self) -> bool;
+
+    /// It was given: what was prepared for that is not needed any more.
+    fn was_given(&mut self);
 }
 
 /// All tasks and all workers of a pool.
@@ -108,11 +115,20 @@ pub(crate) struct Fed<T> {
     pub(crate) unsendable: Vec<(T, String)>,
     /// The calling thread could not give: another must.
     pub(crate) is_unable: bool,
+    /// Somebody has room for the next task, which is to be prepared first.
+    pub(crate) is_unprepared: bool,
 }
 
 impl<T> Fed<T> {
+    /// Adds what came of another round.
+    pub(crate) fn extend(&mut self, more: Self) {
+        self.unsendable.extend(more.unsendable);
+        self.is_unable |= more.is_unable;
+        self.is_unprepared |= more.is_unprepared;
+    }
+
     pub(crate) const fn nothing() -> Self {
-        Self { unsendable: Vec::new(), is_unable: false }
+        Self { unsendable: Vec::new(), is_unable: false, is_unprepared: false }
     }
 }
 
@@ -147,6 +163,10 @@ impl<W, T: Task> Dispatch<W, T> {
         while let Some(task) = self.backlog.front()
             && let Some(place) = first_with_room(&mut self.places, task)
         {
+            if !task.is_prepared() {
+                fed.is_unprepared = true;
+                break;
+            }
             let ticket = self.next_ticket;
             let Some(worker) = &place.worker else { break };
             match give(worker, ticket, task) {
@@ -155,8 +175,10 @@ impl<W, T: Task> Dispatch<W, T> {
                     let nanos = task.nanos();
                     place.nanos = place.nanos.saturating_add(nanos);
                     place.n_parcels += usize::from(task.has_parcel());
-                    let given = self.backlog.pop_front();
-                    place.given.extend(given.map(|task| Given { ticket, nanos, task }));
+                    if let Some(mut task) = self.backlog.pop_front() {
+                        task.was_given();
+                        place.given.push_back(Given { ticket, nanos, task });
+                    }
                 }
                 // Nothing that it answers will make room.
                 Give::Full if place.given.is_empty() => place.is_retiring = true,
@@ -269,6 +291,16 @@ impl<W, T: Task> Dispatch<W, T> {
         self.backlog.retain(|task| !is_forgotten(task));
     }
 
+    /// The task that is given next.
+    pub(crate) fn next_task(&mut self) -> Option<&mut T> {
+        self.backlog.front_mut()
+    }
+
+    /// Takes out the task that is given next.
+    pub(crate) fn take_next(&mut self) -> Option<T> {
+        self.backlog.pop_front()
+    }
+
     /// Takes out all tasks.
     pub(crate) fn take_all(&mut self) -> Vec<T> {
         let mut tasks: Vec<T> = Vec::new();
@@ -286,6 +318,14 @@ impl<W, T: Task> Dispatch<W, T> {
 
     pub(crate) fn worker(&self, place: usize) -> Option<&W> {
         self.places.get(place)?.worker.as_ref()
+    }
+
+    /// All workers.
+    pub(crate) fn workers(&self) -> Vec<W>
+    where
+        W: Clone,
+    {
+        self.places.iter().filter_map(|place| place.worker.clone()).collect()
     }
 
     /// Takes out all workers; the places stay empty.
@@ -364,6 +404,11 @@ impl<W, T: Task> Place<W, T> {
 
     pub(crate) fn n_answered(&self) -> u64 {
         self.n_answered
+    }
+
+    /// The tasks that its worker has and has not answered.
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = &T> {
+        self.given.iter().map(|given| &given.task)
     }
 
     /// Whether the task with this ticket is here.

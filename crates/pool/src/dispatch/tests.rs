@@ -14,6 +14,7 @@ struct Work {
     number: u32,
     nanos: u64,
     has_parcel: bool,
+    is_prepared: bool,
 }
 
 impl Task for Work {
@@ -24,16 +25,22 @@ impl Task for Work {
     fn has_parcel(&self) -> bool {
         self.has_parcel
     }
+
+    fn is_prepared(&self) -> bool {
+        self.is_prepared
+    }
+
+    fn was_given(&mut self) {}
 }
 
 type Table = Dispatch<usize, Work>;
 
 fn short(number: u32) -> Work {
-    Work { number, nanos: 1_000, has_parcel: false }
+    Work { number, nanos: 1_000, has_parcel: false, is_prepared: true }
 }
 
 fn long(number: u32) -> Work {
-    Work { number, nanos: u64::MAX, has_parcel: false }
+    Work { number, nanos: u64::MAX, has_parcel: false, is_prepared: true }
 }
 
 fn table(n_workers: usize) -> Table {
@@ -51,8 +58,23 @@ fn feed(table: &mut Table) -> Vec<(usize, u64, u32)> {
         given.push((*place, ticket, work.number));
         Give::Taken
     });
-    assert!(fed.unsendable.is_empty() && !fed.is_unable);
+    assert!(fed.unsendable.is_empty() && !fed.is_unable && !fed.is_unprepared);
     given
+}
+
+#[test]
+fn task_that_is_not_prepared_waits_for_that_and_others_behind_it() {
+    let mut table = table(1);
+    table.queue(Work { is_prepared: false, ..long(0) });
+    table.queue(long(1));
+    let fed = table.feed(|_, _, _| unreachable!("it is not prepared"));
+    assert!(fed.is_unprepared && !fed.is_unable && fed.unsendable.is_empty());
+    table.next_task().unwrap().is_prepared = true;
+    assert_eq!(feed(&mut table), [(0, 2, 0)]);
+    // Nobody has room for it, so there is no hurry.
+    table.next_task().unwrap().is_prepared = false;
+    assert_eq!(feed(&mut table), []);
+    assert_eq!(table.take_next(), Some(long(1)).map(|work| Work { is_prepared: false, ..work }));
 }
 
 #[test]
@@ -267,7 +289,7 @@ proptest! {
         for event in events {
             match event {
                 Event::Queued { nanos, has_parcel } => {
-                    table.queue(Work { number: n_queued, nanos, has_parcel });
+                    table.queue(Work { number: n_queued, nanos, has_parcel, is_prepared: true });
                     ends.insert(n_queued, 0);
                     n_queued += 1;
                 }

@@ -9,6 +9,7 @@
 
 use std::panic::{self, AssertUnwindSafe};
 
+use ipc_core::Deadline;
 use ipc_core::wire::{Message, MessageSocket};
 use serde::Serialize;
 
@@ -22,13 +23,17 @@ use crate::start::gate::Gate;
 use crate::start::inside::{self, EXIT_NOT_STARTED, Start};
 use crate::start::{self, Plan, Started};
 use crate::sys::files;
-use crate::sys::process::{self, Block};
+use crate::sys::process;
 
 /// Starts a child for a call.
-pub(super) fn start(call: Call, argument: Message) -> Result<Started, StartError> {
+pub(super) fn start(
+    call: Call,
+    argument: Message,
+    deadline: Deadline,
+) -> Result<Started, StartError> {
     check_threads()?;
     let Call { entry, introduction, dies_with_parent } = call;
-    let plan = Plan { introduction, dies_with_parent };
+    let plan = Plan { introduction, dies_with_parent, deadline };
     // SAFETY: this process has one thread, as was checked above.
     unsafe { copy(plan, inside::call(&entry, argument)) }
 }
@@ -76,6 +81,7 @@ unsafe fn copy(
     work: impl FnOnce(&mut dyn FnMut()) -> Result<Answer, Refusal>,
 ) -> Result<Started, StartError> {
     children::reap_abandoned();
+    let deadline = plan.deadline;
     let own_pidfd =
         process::open_own_pidfd().map_err(StartError::system("open its own descriptor"))?;
     let (channel, of_child) =
@@ -87,9 +93,15 @@ unsafe fn copy(
     let copied = unsafe { process::fork() }.map_err(StartError::system("fork"))?;
     let Some(pid) = copied else {
         drop(channel);
-        gate.pass();
-        let Plan { introduction, dies_with_parent } = plan;
-        let start = Start { channel: of_child, parent: own_pidfd, introduction, dies_with_parent };
+        // Whether or not we are known by now, our parent has us at the other end of the channel.
+        let _opened = gate.pass();
+        let start = Start {
+            channel: of_child,
+            parent: own_pidfd,
+            introduction: plan.introduction,
+            dies_with_parent: plan.dies_with_parent,
+            waits_for_parent: false,
+        };
         // Whatever happens, what called us in the parent must not run here as well.
         let lived = panic::catch_unwind(AssertUnwindSafe(|| live(start, work)));
         inside::end_copy(lived.unwrap_or(EXIT_NOT_STARTED))
@@ -99,7 +111,7 @@ unsafe fn copy(
         Ok(child) => {
             // Not before: the child may end at once, and its number be another one's.
             gate.open();
-            start::await_acceptance(channel, child)
+            start::await_acceptance(channel, child, deadline)
         }
         // Somebody has killed it before the gate, and its status is taken.
         Err(error) if process::is_no_such_process(&error) => {
@@ -107,8 +119,7 @@ unsafe fn copy(
         }
         Err(error) => {
             // Without a descriptor for it we cannot look after it, so it must not pass.
-            process::kill_unreaped(pid);
-            let _status = process::wait_pid(pid, Block::Yes);
+            start::discard(pid);
             Err(StartError::System { action: "open the child's descriptor", error })
         }
     }

@@ -35,6 +35,8 @@ pub(super) enum Order {
     Serve,
     /// To the fork server: start a child for this call. Our handle: the child's channel.
     Start(Call),
+    /// To a child that the fork server has made: its parent has it now, so it may take its call.
+    GoOn,
 }
 
 /// A call, but for its argument.
@@ -48,7 +50,7 @@ pub(super) struct Call {
 /// What a parent hears from a child, or from the fork server that started it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Report {
-    /// From the fork server: this is the child. Our handle: its descriptor, or none if it is dead.
+    /// From the fork server: this is the child. From the child itself, if the server died before.
     Started { pid: u32 },
     /// From the fork server: the system refused, with this number.
     NotStarted { error: i32 },

@@ -16,13 +16,13 @@ impl Gate {
         Ok(Self { reader, writer })
     }
 
-    /// In the copy: waits.
-    pub(super) fn pass(self) {
+    /// In the copy: waits; `false` if the original died before it opened the gate.
+    pub(super) fn pass(self) -> bool {
         let Self { mut reader, writer } = self;
         // So that the end of the pipe is seen if the original dies.
         drop(writer);
         // Whatever it comes to, there is nothing to wait for any more.
-        let _opened = reader.read(&mut [0]);
+        matches!(reader.read(&mut [0]), Ok(1))
     }
 
     /// In the original: lets the copy pass.

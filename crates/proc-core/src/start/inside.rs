@@ -2,12 +2,13 @@
 
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipc_core::Deadline;
 use ipc_core::wire::{Limits, Message, MessageSocket};
 
 use crate::call::{Answer, Input, Refusal};
-use crate::current::{self, Introduction};
+use crate::current::{self, Introduction, Parent};
 use crate::entry::Entry;
 use crate::fork::flush_stdout;
 use crate::panics;
@@ -15,7 +16,7 @@ use crate::start::frame::{Call, Order, Parcel, Report};
 use crate::start::serve::Served;
 use crate::start::{self, orphan, serve};
 use crate::sys::files;
-use crate::sys::process::{self, Disposition, Signal};
+use crate::sys::process::{self, Disposition, Ready, Signal};
 
 /// With this code a child ends that did not take its call.
 pub(crate) const EXIT_NOT_STARTED: i32 = 254;
@@ -29,6 +30,8 @@ pub(super) struct Start {
     pub(super) parent: OwnedFd,
     pub(super) introduction: Introduction,
     pub(super) dies_with_parent: bool,
+    /// Whether it takes its call only when the parent says that it has this process in its hands.
+    pub(super) waits_for_parent: bool,
 }
 
 /// Lives the life of a child in a fresh program, in place of `main`.
@@ -37,15 +40,21 @@ pub(crate) fn enter(channel: OwnedFd) -> ! {
         Ok((mut parcel, channel)) => match parcel.take_handle() {
             Ok(parent) => match parcel.words {
                 Order::Call(Call { entry, introduction, dies_with_parent }) => {
-                    let start = Start { channel, parent, introduction, dies_with_parent };
+                    let start = Start {
+                        channel,
+                        parent,
+                        introduction,
+                        dies_with_parent,
+                        waits_for_parent: false,
+                    };
                     live(start, call(&entry, parcel.value))
                 }
                 Order::Serve => match serve::serve(channel, parent, parcel.value) {
                     Served::Start(start, entry, argument) => live(*start, call(&entry, argument)),
                     Served::Over(code) => code,
                 },
-                // Only the fork server is told so, later.
-                Order::Start(_) => EXIT_NOT_STARTED,
+                // Only the fork server and its children are told so, later.
+                Order::Start(_) | Order::GoOn => EXIT_NOT_STARTED,
             },
             Err(_) => EXIT_NOT_STARTED,
         },
@@ -95,10 +104,10 @@ pub(super) fn live(
     start: Start,
     work: impl FnOnce(&mut dyn FnMut()) -> Result<Answer, Refusal>,
 ) -> i32 {
-    let Start { channel, parent, introduction, dies_with_parent } = start;
+    let Start { channel, parent, introduction, dies_with_parent, waits_for_parent } = start;
     let channel = Arc::new(channel);
     let parent = current::become_child(introduction, parent);
-    if dies_with_parent && let Err(error) = orphan::end_with(parent) {
+    if dies_with_parent && let Err(error) = orphan::end_with(parent.clone()) {
         let reason = format!("it cannot watch its parent: {error}");
         report(&channel, start::refused(Refusal::Malformed(reason)));
         return EXIT_NOT_STARTED;
@@ -107,12 +116,39 @@ pub(super) fn live(
     panics::note_them(move |panic| {
         tell(&of_last_words, Answer::panicked(panic.clone()));
     });
-    let mut accept = || report(&channel, Report::Accepted { pid: process::own_pid() });
+    let mut accept = || {
+        if waits_for_parent && !may_go_on(&channel, &parent) {
+            // The parent has died, or given up. It has not heard of us, and need not.
+            end(EXIT_NOT_STARTED);
+        }
+        report(&channel, Report::Accepted { pid: process::own_pid() });
+    };
     match work(&mut accept) {
         Ok(answer) => tell(&channel, answer),
         Err(refusal) => {
             report(&channel, start::refused(refusal));
             EXIT_NOT_STARTED
+        }
+    }
+}
+
+/// Waits until the parent says that it has this process in its hands; `false` if it never will.
+fn may_go_on(channel: &MessageSocket, parent: &Parent) -> bool {
+    loop {
+        let ready = process::poll_two(Some(channel.as_fd()), parent.as_fd(), Deadline::NEVER);
+        match ready {
+            // What the parent has said counts, also if it is dead by now.
+            Ok(Ready { first: true, .. }) => match channel.try_recv(&Limits::NONE) {
+                Ok(Some(message)) => {
+                    let parcel = Parcel::<Order>::unpack(message);
+                    return parcel.is_ok_and(|parcel| matches!(parcel.words, Order::GoOn));
+                }
+                Err(error) if error.is_timed_out() => {}
+                Ok(None) | Err(_) => return false,
+            },
+            Ok(_) => return false,
+            // No memory for the call now.
+            Err(_) => process::pause(Duration::from_millis(10)),
         }
     }
 }

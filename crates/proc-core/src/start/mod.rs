@@ -11,6 +11,9 @@
 //! when the child has the argument: until then everything that goes wrong is an error of the start.
 //! The parent waits for the channel and for the child's descriptor together, so a child that dies on
 //! the way is noticed at once.
+//!
+//! A child that the fork server has made is known to its parent only by hearsay at first. It takes
+//! its call when the parent says that it has it in its hands, and not before.
 
 mod board;
 mod copy;
@@ -39,8 +42,9 @@ use crate::children;
 use crate::current::Introduction;
 use crate::entry::Entry;
 use crate::error::StartError;
+use crate::exit::ExitStatus;
 use crate::start::frame::{Call, Parcel, Report};
-use crate::sys::process::{self, Signal};
+use crate::sys::process::{self, Block, Signal};
 
 /// How a process is started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -81,6 +85,8 @@ pub(crate) struct Started {
 pub(crate) struct Plan {
     pub(crate) introduction: Introduction,
     pub(crate) dies_with_parent: bool,
+    /// Until then it must have taken its call.
+    pub(crate) deadline: Deadline,
 }
 
 /// Starts a process that calls a function of this program.
@@ -92,26 +98,33 @@ pub(crate) fn start<A: Serialize>(
 ) -> Result<Started, StartError> {
     let entry = entry.ok_or(StartError::NotInProgram)?;
     let argument = call::argument(argument).map_err(StartError::Argument)?;
-    let Plan { introduction, dies_with_parent } = plan;
+    let Plan { introduction, dies_with_parent, deadline } = plan;
     let order = Call { entry, introduction, dies_with_parent };
     match way {
-        Start::Spawn => spawn::start(order, argument),
-        Start::ForkServer => server::start(order, argument),
-        Start::Fork => copy::start(order, argument),
+        Start::Spawn => spawn::start(order, argument, deadline),
+        Start::ForkServer => server::start(order, argument, deadline),
+        Start::Fork => copy::start(order, argument, deadline),
     }
 }
 
 pub(crate) use copy::{start_closure, start_closure_with_threads};
 
-/// Waits until the child has taken its call.
-fn await_acceptance(channel: MessageSocket, child: Arc<Child>) -> Result<Started, StartError> {
+/// Waits until the child has taken its call; one that has not by the deadline is killed.
+fn await_acceptance(
+    channel: MessageSocket,
+    child: Arc<Child>,
+    deadline: Deadline,
+) -> Result<Started, StartError> {
+    let mut is_late = false;
     loop {
-        let ready = process::poll_two(Some(channel.as_fd()), child.as_fd(), Deadline::NEVER)
+        let until = if is_late { Deadline::now() } else { deadline };
+        let ready = process::poll_two(Some(channel.as_fd()), child.as_fd(), until)
             .map_err(StartError::system("wait for the child"))?;
         // What the child has said counts, also if it is dead by now.
         if ready.first {
             match hear(&channel) {
-                Heard::Nothing => {}
+                // Both it and the server may have told its number.
+                Heard::Nothing | Heard::Report(Parcel { words: Report::Started { .. }, .. }) => {}
                 Heard::Report(Parcel { words: Report::Accepted { .. }, .. }) => {
                     return Ok(Started { child, channel });
                 }
@@ -119,10 +132,19 @@ fn await_acceptance(channel: MessageSocket, child: Arc<Child>) -> Result<Started
                     end(&child);
                     return Err(StartError::Refused(refusal));
                 }
+                Heard::Report(_) | Heard::End if is_late => return Err(StartError::TimedOut),
                 Heard::Report(_) | Heard::End => return Err(died(&child)),
             }
+        } else if is_late {
+            return Err(StartError::TimedOut);
         } else if ready.second {
             return Err(died(&child));
+        } else if deadline.is_past() {
+            // It may have taken its call a moment ago: then it has started, and was killed.
+            is_late = true;
+            // If it has ended already, all the better.
+            let _killed = child.signal(Signal::KILL);
+            end(&child);
         }
     }
 }
@@ -168,23 +190,36 @@ pub(crate) fn hear_answer(channel: &MessageSocket) -> Result<Option<Message>, No
 pub(crate) struct NoAnswer;
 
 /// A child that is gone, or about to be, before it took its call.
-fn died(child: &Child) -> StartError {
+fn died(child: &Arc<Child>) -> StartError {
     let status = end(child);
     StartError::Died { pid: child.pid(), status }
 }
 
 /// Sees a child out that does not do what it was started for, and takes its status.
-fn end(child: &Child) -> crate::ExitStatus {
+fn end(child: &Arc<Child>) -> ExitStatus {
     /// It has nothing left to do but to exit. If somebody's code makes it stay, it is killed.
     const GRACE: Duration = Duration::from_secs(1);
 
     let ended = child.wait(Deadline::after(GRACE)).ok().flatten();
     ended.unwrap_or_else(|| {
-        // Both fail only where nothing could be done about it.
+        // It fails only where nothing could be done about it.
         let _killed = child.signal(Signal::KILL);
-        let ended = child.wait(Deadline::NEVER).ok().flatten();
-        ended.unwrap_or(crate::ExitStatus::Unknown)
+        let ended = child.wait(Deadline::after(GRACE)).ok().flatten();
+        ended.unwrap_or_else(|| {
+            // The kernel or a debugger holds it. Its status is taken when another child starts.
+            children::abandon(child);
+            ExitStatus::Unknown
+        })
     })
+}
+
+/// Kills a child that cannot be taken care of for want of a descriptor.
+fn discard(pid: u32) {
+    // If its status was taken, the number may be another process's by now.
+    if process::is_own_child_number(pid) {
+        process::kill_unreaped(pid);
+        let _status = process::wait_pid(pid, Block::Yes);
+    }
 }
 
 /// Takes care of a child of which we know only the number, which it still has.

@@ -13,6 +13,10 @@
 //! the child waits at a [gate](Gate) until the server has told of it. If the server dies before, the
 //! gate opens too, and the child introduces itself. If both die, the parent finds the child's number
 //! on the [board](Board).
+//!
+//! The child takes its call only when the parent says so, which it does when it has the child in its
+//! hands. A parent that could not find out what became of its request says nothing, and can ask again:
+//! nothing runs twice.
 
 #![expect(unsafe_code, reason = "copies the process")]
 
@@ -27,7 +31,7 @@ use crate::start;
 use crate::start::board::Board;
 use crate::start::frame::{Call, Order, Parcel, Report};
 use crate::start::gate::Gate;
-use crate::start::inside::{EXIT_NOT_STARTED, Start, report, send};
+use crate::start::inside::{EXIT_NOT_STARTED, Start, report};
 use crate::sys::clone::{self, Copied, Places};
 use crate::sys::process::{self, Disposition, Signal};
 
@@ -76,7 +80,13 @@ pub(super) fn serve(channel: MessageSocket, parent: OwnedFd, board: Message) -> 
             drop((channel, board));
             process::set_disposition(Signal::INT, interrupt);
             let Call { entry, introduction, dies_with_parent } = call;
-            let start = Start { channel: of_child, parent, introduction, dies_with_parent };
+            let start = Start {
+                channel: of_child,
+                parent,
+                introduction,
+                dies_with_parent,
+                waits_for_parent: true,
+            };
             return Served::Start(Box::new(start), entry, argument);
         }
     }
@@ -101,13 +111,13 @@ fn start_one(
     });
     match copied {
         Ok((Copied::Copy, gate)) => {
-            gate.pass();
+            if !gate.pass() {
+                report(&of_child, Report::Started { pid: process::own_pid() });
+            }
             Some((of_child, call, parcel.value))
         }
         Ok((Copied::Original(pid), gate)) => {
-            // It is alive, before the gate, unless somebody has killed it.
-            let pidfd = process::open_pidfd(pid).ok();
-            send(&of_child, Parcel::new(Report::Started { pid }, pidfd.into_iter().collect()));
+            report(&of_child, Report::Started { pid });
             gate.open();
             None
         }

@@ -4,17 +4,19 @@
 //! between the child and us; so every answer comes over a channel of its own, threads need not wait
 //! for each other, and if the server dies each of them sees the end of its own channel.
 //!
-//! The server tells the child's number and descriptor before the child says anything. If the child
-//! speaks first, the server died in between, and the number is taken from what the child says.
+//! The server tells the child's number, or the child itself does if the server died in between. The
+//! child takes its call only when we have it in our hands and say so. So whatever goes wrong before,
+//! the function was not called, and the child can be asked for once more, from a new server.
 //!
-//! A child that was to be started by a server which died before it told of it is asked for once
-//! more, from a new server: without the child's word that it has the argument, the function has not
-//! been called.
+//! A server that was stopped, or says nothing for a long time, is killed and replaced: it has nothing
+//! to lose, and its children are ours.
 
 use std::io;
+use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use ipc_core::wire::{self, Limits, Message, MessageSocket, SendError};
+use ipc_core::wire::{self, Message, MessageSocket, SendError};
 use ipc_core::{Deadline, PerProcess};
 
 use crate::child::Child;
@@ -61,13 +63,17 @@ pub fn stop_fork_server() {
 }
 
 /// Has the server start a child for a call.
-pub(super) fn start(call: Call, argument: Message) -> Result<Started, StartError> {
+pub(super) fn start(
+    call: Call,
+    argument: Message,
+    deadline: Deadline,
+) -> Result<Started, StartError> {
     /// How many servers may die of one start.
     const N_TRIES: usize = 2;
 
     children::reap_abandoned();
     let Some(mut server) = running()? else {
-        return spawn::start(call, argument);
+        return spawn::start(call, argument, deadline);
     };
     // Where the child's end of the channel stands in the message.
     let place = argument.handles.len();
@@ -76,18 +82,21 @@ pub(super) fn start(call: Call, argument: Message) -> Result<Started, StartError
         Parcel { words: Order::Start(call), handles: vec![of_child.into()], value: argument };
     let mut message = parcel.pack().map_err(StartError::system("pass the argument"))?;
     for _ in 1..N_TRIES {
-        if let Some(answer) = server.start(channel, &mut message, place) {
+        if let Some(answer) = server.start(channel, &mut message, place, deadline) {
             return answer;
         }
         forget(&server);
+        if deadline.is_past() {
+            return Err(StartError::TimedOut);
+        }
         server = running()?.ok_or(StartError::ServerDied)?;
         let (ours, of_child) = pair()?;
         channel = ours;
         message.handles.insert(place, of_child.into());
     }
-    server.start(channel, &mut message, place).unwrap_or_else(|| {
+    server.start(channel, &mut message, place, deadline).unwrap_or_else(|| {
         forget(&server);
-        Err(StartError::ServerDied)
+        Err(if deadline.is_past() { StartError::TimedOut } else { StartError::ServerDied })
     })
 }
 
@@ -111,7 +120,8 @@ pub(crate) fn reap(pid: u32) -> bool {
 }
 
 impl Server {
-    /// Asks for a child, and waits until it has taken its call; `None` if the server died.
+    /// Asks for a child, and waits until it has taken its call; `None` if the server died, or does
+    /// nothing. Then no child of this request has taken its call, nor will.
     ///
     /// Takes the child's end of the channel out of the message, so that the end of the stream is
     /// seen when nobody else has it.
@@ -120,8 +130,10 @@ impl Server {
         channel: MessageSocket,
         message: &mut Message,
         place: usize,
+        deadline: Deadline,
     ) -> Option<Result<Started, StartError>> {
-        let sent = self.channel.send(message, Deadline::NEVER);
+        let patience = Deadline::after(PATIENCE).min(deadline);
+        let sent = self.channel.send(message, patience);
         drop(message.handles.remove(place));
         match sent {
             Ok(()) => {}
@@ -130,41 +142,76 @@ impl Server {
             }
             Err(_) => return None,
         }
-        let Heard::Report(mut parcel) = start::heard(channel.recv(&Limits::NONE, Deadline::NEVER))
-        else {
-            return None;
-        };
-        match parcel.words {
+        match self.hear(&channel, patience)? {
             Report::Started { pid } => {
                 self.note(pid);
-                let child = match parcel.take_handle() {
-                    Ok(pidfd) => Ok(start::watched(pid, pidfd)),
-                    Err(_) => start::adopt(pid),
-                };
-                Some(match child {
-                    Ok(child) => start::await_acceptance(channel, child),
-                    Err(_) => Err(StartError::Died { pid, status: ExitStatus::Unknown }),
-                })
+                Some(take_over(pid, channel, deadline))
             }
             Report::NotStarted { error } => {
                 let error = io::Error::from_raw_os_error(error);
                 Some(Err(StartError::System { action: "copy the fork server", error }))
             }
-            // The child speaks, so the server died before it could.
-            Report::Accepted { pid } => {
-                self.note(pid);
-                let adopted = start::adopt(pid);
-                let adopted = adopted.map_err(StartError::system("open the child's descriptor"));
-                Some(adopted.map(|child| Started { child, channel }))
-            }
-            Report::Refused { pid, refusal } => {
-                self.note(pid);
-                if let Ok(child) = start::adopt(pid) {
-                    start::end(&child);
+            // A child says nothing else before it was told to go on.
+            Report::Accepted { .. } | Report::Refused { .. } | Report::Answered => None,
+        }
+    }
+
+    /// Waits for the first that is said over the channel of a child; `None` if nothing will be.
+    fn hear(&self, channel: &MessageSocket, patience: Deadline) -> Option<Report> {
+        let mut patience = patience;
+        let mut is_dead = false;
+        loop {
+            let (server, until) = if is_dead {
+                // A child of a dead server speaks at once, if there is one.
+                (None, patience)
+            } else {
+                (Some(self.process.as_fd()), patience.min(Deadline::after(LOOK)))
+            };
+            let ready = process::poll_two(server, channel.as_fd(), until).ok()?;
+            if ready.second {
+                match start::hear(channel) {
+                    Heard::Nothing => {}
+                    Heard::Report(parcel) => return Some(parcel.words),
+                    Heard::End => return None,
                 }
-                Some(Err(StartError::Refused(refusal)))
+            } else if ready.first {
+                // The end of the channel need not be seen: a copy of this process may hold it open.
+                is_dead = true;
+                patience = patience.min(Deadline::after(LAST_WORDS));
+            } else if patience.is_past() || process::is_stopped(self.process.as_fd()) {
+                return None;
             }
-            Report::Answered => None,
+        }
+    }
+}
+
+/// How long the server may take for an answer before another one is asked: it makes a copy of
+/// itself, which is small.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How soon it is seen that the server was stopped.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How long a child may take to say that its server is dead.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Takes a child into our hands that the server has made, and lets it go on.
+fn take_over(pid: u32, channel: MessageSocket, deadline: Deadline) -> Result<Started, StartError> {
+    match start::adopt(pid) {
+        Ok(child) => {
+            let go_on = Parcel::new(Order::GoOn, Vec::new()).pack();
+            let go_on = go_on.map_err(StartError::system("pass the argument"));
+            // It fails if the child is dead already; whoever waits for its answer will see that.
+            let _sent = channel.send(&go_on?, Deadline::NEVER);
+            start::await_acceptance(channel, child, deadline)
+        }
+        // Somebody has killed it, and its status is taken.
+        Err(error) if process::is_no_such_process(&error) => {
+            Err(StartError::Died { pid, status: ExitStatus::Unknown })
+        }
+        Err(error) => {
+            start::discard(pid);
+            Err(StartError::System { action: "open the child's descriptor", error })
         }
     }
 }
@@ -208,7 +255,7 @@ fn running() -> Result<Option<Arc<Server>>, StartError> {
     let board = board.map_err(StartError::system("share memory with the fork server"))?;
     let value = wire::encode(&board).map_err(StartError::Argument)?;
     let (channel, process) = spawn::launch(Order::Serve, value)?;
-    match start::await_acceptance(channel, process) {
+    match start::await_acceptance(channel, process, Deadline::after(PATIENCE)) {
         Ok(Started { channel, child: process }) => {
             let server = Arc::new(Server { channel, process, board, told: Mutex::new(0) });
             *state = State::Running(Arc::clone(&server));

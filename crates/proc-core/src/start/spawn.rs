@@ -22,10 +22,14 @@ use crate::sys::process::{self, Block};
 use crate::sys::{exec, hook};
 
 /// Starts a child for a call.
-pub(super) fn start(call: Call, argument: Message) -> Result<Started, StartError> {
+pub(super) fn start(
+    call: Call,
+    argument: Message,
+    deadline: Deadline,
+) -> Result<Started, StartError> {
     children::reap_abandoned();
     let (channel, child) = launch(Order::Call(call), argument)?;
-    start::await_acceptance(channel, child)
+    start::await_acceptance(channel, child, deadline)
 }
 
 /// Starts a child and tells it what to do; whether it will is yet to be heard.

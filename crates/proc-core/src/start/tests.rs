@@ -9,7 +9,7 @@ use ipc_core::wire::{Message, MessageSocket};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::frame::{Call, Order, Parcel, Report};
-use super::{Plan, Started, await_acceptance, server, spawn};
+use super::{Started, await_acceptance, server, spawn};
 use crate::call::{self, Refusal};
 use crate::child::Child;
 use crate::entry::Entry;
@@ -64,7 +64,7 @@ fn wait_until_it_listens(child: &Child) {
 fn child_that_is_killed_before_it_runs_the_program_is_an_error() {
     let (channel, child) = spawn::run_program().unwrap();
     child.signal(Signal::KILL).unwrap();
-    assert_died(await_acceptance(channel, child), killed_by(Signal::KILL));
+    assert_died(await_acceptance(channel, child, Deadline::NEVER), killed_by(Signal::KILL));
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn child_that_is_killed_while_it_waits_for_its_order_is_an_error() {
     let (channel, child) = spawn::run_program().unwrap();
     wait_until_it_listens(&child);
     child.signal(Signal::KILL).unwrap();
-    assert_died(await_acceptance(channel, child), killed_by(Signal::KILL));
+    assert_died(await_acceptance(channel, child, Deadline::NEVER), killed_by(Signal::KILL));
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn child_that_is_killed_in_the_middle_of_its_order_is_an_error() {
     std::io::Write::write_all(&mut &stream, &prefix).unwrap();
     wait_until_it_listens(&child);
     child.signal(Signal::KILL).unwrap();
-    assert_died(await_acceptance(stream.into(), child), killed_by(Signal::KILL));
+    assert_died(await_acceptance(stream.into(), child, Deadline::NEVER), killed_by(Signal::KILL));
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn child_with_the_other_end_of_its_channel_held_open_by_others_is_missed_neverth
     let (ours, theirs) = MessageSocket::pair().unwrap();
     wait_until_it_listens(&child);
     child.signal(Signal::TERM).unwrap();
-    assert_died(await_acceptance(ours, child), killed_by(Signal::TERM));
+    assert_died(await_acceptance(ours, child, Deadline::NEVER), killed_by(Signal::TERM));
     drop((channel, theirs));
 }
 
@@ -115,7 +115,7 @@ fn order_that_is_none_is_refused() {
         let message = Message { bytes, handles: Vec::new() };
         channel.send(&message, Deadline::NEVER).unwrap();
         let pid = child.pid();
-        match await_acceptance(channel, child) {
+        match await_acceptance(channel, child, Deadline::NEVER) {
             Err(StartError::Refused(Refusal::Malformed(_))) => assert_gone(pid),
             other => panic!("{other:?}"),
         }
@@ -128,20 +128,18 @@ fn order_without_its_descriptor_is_an_error() {
     let argument = call::argument(&7_u64).unwrap();
     let parcel = Parcel { words: Order::Call(call()), handles: Vec::new(), value: argument };
     channel.send(&parcel.pack().unwrap(), Deadline::NEVER).unwrap();
-    assert_died(await_acceptance(channel, child), ExitStatus::Exited(254));
+    assert_died(await_acceptance(channel, child, Deadline::NEVER), ExitStatus::Exited(254));
 }
 
 #[test]
 fn function_of_another_program_is_refused_by_every_child() {
     for way in [Start::Spawn, Start::ForkServer] {
-        let Plan { introduction, dies_with_parent } =
-            Plan { introduction: current::introduce(None), dies_with_parent: false };
         let entry = Entry::of(double).unwrap().of_another_program();
-        let call = Call { entry, introduction, dies_with_parent };
+        let call = Call { entry, ..call() };
         let argument = call::argument(&7_u64).unwrap();
         let started = match way {
-            Start::Spawn => spawn::start(call, argument),
-            _ => server::start(call, argument),
+            Start::Spawn => spawn::start(call, argument, Deadline::NEVER),
+            _ => server::start(call, argument, Deadline::NEVER),
         };
         let refused = matches!(started, Err(StartError::Refused(Refusal::OtherProgram)));
         assert!(refused, "{way:?}: {started:?}");
@@ -155,7 +153,7 @@ fn child_that_speaks_out_of_turn_is_an_error() {
     let report = Parcel::new(Report::Answered, Vec::new()).pack().unwrap();
     theirs.send(&report, Deadline::NEVER).unwrap();
     drop(channel);
-    assert_died(await_acceptance(ours, child), ExitStatus::Exited(254));
+    assert_died(await_acceptance(ours, child, Deadline::NEVER), ExitStatus::Exited(254));
 }
 
 /// Kills the process that decodes it.
@@ -200,6 +198,43 @@ fn child_that_dies_of_its_argument_is_an_error() {
     Process::spawn(|()| start_poisoned(Start::Fork), ()).unwrap().join().unwrap();
 }
 
+/// Takes for ever to decode.
+#[derive(Debug, Serialize)]
+struct Tar;
+
+impl<'de> Deserialize<'de> for Tar {
+    fn deserialize<D: Deserializer<'de>>(_deserializer: D) -> Result<Self, D::Error> {
+        loop {
+            process::pause(std::time::Duration::from_secs(1000));
+        }
+    }
+}
+
+fn start_stuck(way: Start) {
+    for millis in [0, 1, 50] {
+        let timeout = std::time::Duration::from_millis(millis);
+        let builder = Process::builder().start(way).start_timeout(timeout);
+        let started = builder.spawn(drop::<Tar>, Tar);
+        assert!(matches!(started, Err(StartError::TimedOut)), "{way:?}: {started:?}");
+    }
+    stop_fork_server();
+    assert_eq!(process::children().unwrap(), Vec::<u32>::new(), "{way:?}");
+}
+
+#[test]
+fn start_that_takes_too_long_is_given_up_and_leaves_nothing() {
+    for way in [Start::Spawn, Start::ForkServer, Start::Fork] {
+        Process::spawn(start_stuck_by_number, way as u8).unwrap().join().unwrap();
+    }
+    let in_time = Process::builder().start_timeout(std::time::Duration::from_secs(100));
+    assert_eq!(in_time.spawn(double, 4).unwrap().join().unwrap(), 8);
+}
+
+fn start_stuck_by_number(number: u8) {
+    let ways = [Start::Spawn, Start::ForkServer, Start::Fork];
+    start_stuck(ways[usize::from(number)]);
+}
+
 /// Each child is killed a little later in its start than the one before.
 #[test]
 fn child_that_is_killed_at_any_time_is_an_error_or_has_started() {
@@ -214,7 +249,7 @@ fn child_that_is_killed_at_any_time_is_an_error_or_has_started() {
             victim.signal(Signal::KILL).unwrap();
         });
         let pid = child.pid();
-        match await_acceptance(channel, child) {
+        match await_acceptance(channel, child, Deadline::NEVER) {
             Ok(Started { child, .. }) => {
                 n_started += 1;
                 child.wait(Deadline::NEVER).unwrap().unwrap();

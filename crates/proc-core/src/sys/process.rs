@@ -186,6 +186,27 @@ pub(crate) fn is_own_child(pidfd: BorrowedFd<'_>) -> bool {
     }
 }
 
+/// Whether this is the number of a child of ours whose status nobody has taken.
+///
+/// # References
+///
+/// - Linux `waitid(2)` with `WNOWAIT`
+pub(crate) fn is_own_child_number(pid: u32) -> bool {
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return false };
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    waitid(WaitId::Pid(pid), options).is_ok()
+}
+
+/// Whether a child of ours was stopped by a signal, and does nothing until it is told to go on.
+///
+/// # References
+///
+/// - Linux `waitid(2)` with `WSTOPPED` and `WNOWAIT`
+pub(crate) fn is_stopped(pidfd: BorrowedFd<'_>) -> bool {
+    let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    matches!(waitid(WaitId::PidFd(pidfd), options), Ok(Some(status)) if status.stopped())
+}
+
 /// Waits until any child has ended, or looks once, and says which; its status is left in place.
 ///
 /// # References

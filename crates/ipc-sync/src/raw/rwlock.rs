@@ -1,0 +1,555 @@
+//! A lock for one writer or many readers: one word for writers, and a slot for each reader.
+//!
+//! Every part is a lock of its own ([`RawLock`]), so a dead reader's share comes back as a dead
+//! holder's lock does, and nobody counts readers.
+//!
+//! # States
+//!
+//! | writer's word | slots | meaning |
+//! |---------------|-------|---------|
+//! | free | free | nobody is inside |
+//! | free | some held | those are reading, or about to see that they must not |
+//! | held | some held | a writer waits for these readers; or a reader waits here for a slot |
+//! | held | free, `active` | somebody is writing |
+//! | held, or `OWNER_DIED` | `active` | a writer has died inside; the next to take the word tells |
+//!
+//! # Moves
+//!
+//! | move | steps |
+//! |------|-------|
+//! | read, uncontended | the writer's word is `0`; take a slot; look at the writer's word once more: still `0` |
+//! | read, contended | give back the slot; take the writer's word; take a slot; give back the word |
+//! | write | take the writer's word; wait until each slot was seen free; set `active` |
+//! | end of reading | give back the slot |
+//! | end of writing | clear `active`; give back the writer's word |
+//!
+//! A reader takes a slot and then looks at the writer's word; a writer takes the word and then looks
+//! at the slots. A full fence stands in between on both sides, so one of the two sees the other; the
+//! one that always gives way is the reader, which then queues on the writer's word. So new readers do
+//! not pass a waiting writer. Whoever holds the writer's word and has not yet set `active` has
+//! changed nothing: its death is no more than the death of one who waited.
+//!
+//! Where all slots are taken, a reader waits for one with the writer's word in its hands.
+//!
+//! # Edges
+//!
+//! | edge | release side | acquire side | carries |
+//! |------|--------------|--------------|---------|
+//! | E1 | `read_uncontended`, between slot and word | `drain`, between word and slots | that a reader and a writer cannot miss one another |
+//!
+//! What is written and read under the lock goes over the edges of its parts: who sees a word of
+//! theirs free sees what its last holder did.
+//!
+//! # Invariants
+//!
+//! - W1: while `active` is set, its setter holds the writer's word, or died holding it.
+//! - W2: only the holder of the writer's word sleeps on slots, so one wake-up of one sleeper is
+//!   enough, and none is passed on.
+//! - W3: `active`, the poison and the count of deaths are written by the holder of the writer's word
+//!   only.
+//!
+//! | field of the writer's line | use |
+//! |----------------------------|-----|
+//! | `notes[0]` | whether the value is whole, poisoned, or poisoned and nobody was told of the death |
+//! | `notes[1]` | how often looking before sleeping was in vain ([`crate::raw`]) |
+//! | `notes[2]` | how many writers were found to have died inside |
+//! | `wide_notes[0]` | `active` |
+//! | `wide_notes[1]` | the hash of the type of the value (`RwLock`) |
+//!
+//! A slot's `notes[2]` counts the readers that were found to have died in it; the first slot's
+//! `wide_notes[0]` says how many slots there are (`RwLock`).
+//!
+//! # Safety
+//!
+//! Nothing here is done through a pointer. What is unsafe is to let the kernel know the address of a
+//! word that may go away; that is left to the callers, who vouch for all words of the lock.
+
+#![expect(unsafe_code, reason = "taking a word hands its address to the kernel")]
+
+use ipc_core::Deadline;
+use ipc_core::primitive::Ordering::Relaxed;
+use ipc_core::primitive::{AtomicU64, Wait, Woken, fence_after_exchange, futex_wait_any};
+use ipc_core::robust::{OWNER, RobustWord, Thread};
+
+use super::planted::{
+    RWLOCK_ACTIVE, RWLOCK_FENCES, RWLOCK_LOOKS_AGAIN, RWLOCK_MARK, RWLOCK_RELEASES_FIRST,
+};
+use super::spin::Spin;
+use super::{Holder, RawLock, Refused, Taken};
+
+/// The most readers that can be inside at the same time, whatever the lock was made for.
+pub const MOST_READERS: usize = 127;
+
+/// As many slots are looked at in less room.
+const FEW: usize = 16;
+
+/// The states of what the lock protects.
+const WHOLE: u32 = 0;
+const POISONED: u32 = 1;
+const UNTOLD: u32 = 2;
+
+/// A lock on nothing, for one writer or many readers.
+///
+/// It may be used by any number of processes that have its words mapped. Words of zeros are a free
+/// lock. There are as many slots as readers can be inside at the same time, at least one and at most
+/// [`MOST_READERS`].
+///
+/// # Process death
+///
+/// A dead reader's share is free at once. If a writer dies inside, the next to come in is told
+/// ([`Taken::OwnerDied`]), and the lock [is poisoned](Self::is_poisoned) until somebody [says
+/// otherwise](Self::mark_consistent). The commit point of coming in to write is the store that sets
+/// `active`, that of leaving the store that clears it; for a reader they are the exchanges on its
+/// slot.
+#[derive(Clone, Copy, Debug)]
+pub struct RawRwLock<'words> {
+    writer: &'words RobustWord,
+    slots: &'words [RobustWord],
+}
+
+/// A reader's share: what is to be given back to [`RawRwLock::unlock_read`].
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    slot: usize,
+}
+
+impl<'words> RawRwLock<'words> {
+    /// Makes a lock of a word for writers and slots for readers.
+    #[inline]
+    #[must_use]
+    pub const fn new(writer: &'words RobustWord, slots: &'words [RobustWord]) -> Self {
+        Self { writer, slots }
+    }
+
+    /// Comes in to read, waiting until `deadline` while a writer is inside or waits, or all slots
+    /// are taken.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] says why not; [`Refused::WouldDeadlock`] if the calling thread is inside already,
+    /// reading or writing.
+    ///
+    /// # Safety
+    ///
+    /// The words must stay where they are, mapped and not used for anything else, until the calling
+    /// thread has left or has ended: the kernel keeps their addresses.
+    #[inline]
+    pub unsafe fn read(self, me: Thread, deadline: Deadline) -> Result<(Share, Taken), Refused> {
+        // SAFETY: the caller vouches for the words.
+        match unsafe { self.read_uncontended(me) } {
+            Some(share) => Ok((share, Taken::Clean)),
+            // SAFETY: the caller vouches for the words.
+            None => unsafe { self.read_contended(me, Some(deadline)) },
+        }
+    }
+
+    /// Comes in to read if that is possible without waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Held`] if it is not, and as [`read`](Self::read).
+    ///
+    /// # Safety
+    ///
+    /// As for [`read`](Self::read).
+    #[inline]
+    pub unsafe fn try_read(self, me: Thread) -> Result<(Share, Taken), Refused> {
+        // SAFETY: the caller vouches for the words.
+        match unsafe { self.read_uncontended(me) } {
+            Some(share) => Ok((share, Taken::Clean)),
+            // SAFETY: the caller vouches for the words.
+            None => unsafe { self.read_contended(me, None) },
+        }
+    }
+
+    /// Leaves after reading; nothing happens if the calling thread does not have the share.
+    #[inline]
+    pub fn unlock_read(self, me: Thread, share: Share) {
+        if let Some(slot) = self.slots.get(share.slot) {
+            RawLock::new(slot).unlock(me);
+        }
+    }
+
+    /// Comes in to write, waiting until `deadline` for all who are inside.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] says why not; [`Refused::WouldDeadlock`] if the calling thread is inside already,
+    /// reading or writing.
+    ///
+    /// # Safety
+    ///
+    /// As for [`read`](Self::read).
+    #[inline]
+    pub unsafe fn write(self, me: Thread, deadline: Deadline) -> Result<Taken, Refused> {
+        // SAFETY: the caller vouches for the words.
+        unsafe { self.enter(me, Some(deadline)) }
+    }
+
+    /// Comes in to write if that is possible without waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Held`] if it is not, and as [`write`](Self::write).
+    ///
+    /// # Safety
+    ///
+    /// As for [`read`](Self::read).
+    #[inline]
+    pub unsafe fn try_write(self, me: Thread) -> Result<Taken, Refused> {
+        // SAFETY: the caller vouches for the words.
+        unsafe { self.enter(me, None) }
+    }
+
+    /// Leaves after writing; nothing happens if the calling thread is not inside to write.
+    #[inline]
+    pub fn unlock_write(self, me: Thread) {
+        if self.is_written_by(me) {
+            if RWLOCK_RELEASES_FIRST {
+                self.word().unlock(me);
+            }
+            self.active().store(0, Relaxed);
+            self.word().unlock(me);
+        }
+    }
+
+    /// Becomes a reader, and lets no other writer in between; the caller is inside to write.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::TooManyHeld`], or what somebody who scribbled over the slots has earned us; then
+    /// the calling thread is still inside to write.
+    ///
+    /// # Safety
+    ///
+    /// As for [`read`](Self::read).
+    pub unsafe fn downgrade(self, me: Thread) -> Result<Share, Refused> {
+        // Readers that are about to give way have the slots for a moment at most.
+        // SAFETY: the caller vouches for the words.
+        let share = unsafe { self.find_slot(me, Some(Deadline::NEVER)) }?;
+        self.unlock_write(me);
+        Ok(share)
+    }
+
+    /// Whether the calling thread is inside to write.
+    #[inline]
+    #[must_use]
+    pub fn is_written_by(self, me: Thread) -> bool {
+        me.holds(self.writer)
+    }
+
+    /// Whether a writer died inside, or said so, and nobody has made up for it.
+    #[inline]
+    #[must_use]
+    pub fn is_poisoned(self) -> bool {
+        self.writer.notes[0].load(Relaxed) != WHOLE
+    }
+
+    /// Says that what the lock protects is half changed; the caller is inside to write.
+    pub fn poison(self) {
+        self.writer.notes[0].store(POISONED, Relaxed);
+    }
+
+    /// Says that what the lock protects is whole; the caller is inside to write.
+    pub fn mark_consistent(self) {
+        self.writer.notes[0].store(WHOLE, Relaxed);
+    }
+
+    /// Who is inside to write, or has asked for it and waits for readers.
+    #[must_use]
+    pub fn writer(self) -> Option<u32> {
+        if let Holder::Thread(tid) = self.word().holder() { Some(tid) } else { None }
+    }
+
+    /// Who has the slots.
+    pub fn readers(self) -> impl Iterator<Item = u32> {
+        self.slots.iter().filter_map(|slot| match RawLock::new(slot).holder() {
+            Holder::Thread(tid) => Some(tid),
+            Holder::Nobody | Holder::Died => None,
+        })
+    }
+
+    /// Whether somebody may be asleep, waiting to come in.
+    #[must_use]
+    pub fn has_waiters(self) -> bool {
+        self.word().has_waiters() || self.slots.iter().any(|slot| RawLock::new(slot).has_waiters())
+    }
+
+    /// How many were found to have died inside to write.
+    #[must_use]
+    pub fn dead_writers(self) -> u32 {
+        self.writer.notes[2].load(Relaxed)
+    }
+
+    /// How many have died inside to read.
+    #[must_use]
+    pub fn dead_readers(self) -> u32 {
+        let in_slot = |slot: &RobustWord| {
+            let is_fresh = RawLock::new(slot).holder() == Holder::Died;
+            slot.notes[2].load(Relaxed).saturating_add(u32::from(is_fresh))
+        };
+        self.slots.iter().map(in_slot).fold(0, u32::saturating_add)
+    }
+
+    /// Comes in to read if nobody writes or wants to, and the thread's own slot is free.
+    ///
+    /// # Safety
+    ///
+    /// As for [`read`](Self::read).
+    #[inline]
+    unsafe fn read_uncontended(self, me: Thread) -> Option<Share> {
+        if !self.word().is_untouched() || me.holds_any(self.slots) {
+            return None;
+        }
+        let share = Share { slot: self.own_slot(me) };
+        let slot = RawLock::new(self.slots.get(share.slot)?);
+        // SAFETY: the caller vouches for the words.
+        match unsafe { slot.try_lock(me) } {
+            Ok(Taken::Clean) => {}
+            Ok(Taken::OwnerDied) => self.note_reader(share),
+            Err(_) => return None,
+        }
+        if RWLOCK_FENCES {
+            // E1 release. It completes the exchange that took the slot.
+            fence_after_exchange();
+        }
+        if self.word().is_untouched() || !RWLOCK_LOOKS_AGAIN {
+            return Some(share);
+        }
+        self.give_way(me, share);
+        None
+    }
+
+    #[cold]
+    fn give_way(self, me: Thread, share: Share) {
+        self.unlock_read(me, share);
+    }
+
+    /// Comes in to read by way of the writer's word, which keeps writers out meanwhile.
+    ///
+    /// # Safety
+    ///
+    /// As for [`read`](Self::read).
+    #[cold]
+    unsafe fn read_contended(
+        self,
+        me: Thread,
+        patience: Option<Deadline>,
+    ) -> Result<(Share, Taken), Refused> {
+        if me.holds_any(self.slots) {
+            return Err(Refused::WouldDeadlock);
+        }
+        // SAFETY: the caller vouches for the words.
+        unsafe { self.take_word(me, patience) }?;
+        // SAFETY: the caller vouches for the words.
+        let found = unsafe { self.find_slot(me, patience) }.map(|share| (share, self.tell()));
+        self.word().unlock(me);
+        found
+    }
+
+    /// Takes any slot, of which the caller, who has the writer's word, waits for one.
+    ///
+    /// # Safety
+    ///
+    /// As for [`read`](Self::read).
+    unsafe fn find_slot(self, me: Thread, patience: Option<Deadline>) -> Result<Share, Refused> {
+        let own = self.own_slot(me);
+        let mut spin = Spin::new(&self.writer.notes[1]);
+        loop {
+            for slot in (own..self.slots.len()).chain(0..own) {
+                let Some(line) = self.slots.get(slot) else { continue };
+                if line.word.load(Relaxed) & OWNER != 0 {
+                    continue;
+                }
+                // SAFETY: the caller vouches for the words.
+                match unsafe { RawLock::new(line).try_lock(me) } {
+                    Ok(taken) => {
+                        let share = Share { slot };
+                        if taken == Taken::OwnerDied {
+                            self.note_reader(share);
+                        }
+                        return Ok(share);
+                    }
+                    Err(Refused::Held) => {}
+                    Err(why) => return Err(why),
+                }
+            }
+            match patience {
+                Some(deadline) if !deadline.is_past() => {
+                    if spin.again() {
+                        continue;
+                    }
+                    if self.slots.len() <= FEW {
+                        self.sleep_on_slots::<FEW>(deadline);
+                    } else {
+                        self.sleep_on_slots::<MOST_READERS>(deadline);
+                    }
+                }
+                _ => return Err(Refused::Held),
+            }
+        }
+    }
+
+    /// Sleeps until one of the slots, of which there are `N` at most, is given back, unless one of
+    /// them is free.
+    fn sleep_on_slots<const N: usize>(self, deadline: Deadline) {
+        let mut waits = [Wait::on(&self.writer.word, 0); N];
+        let mut len = 0;
+        for (wait, slot) in waits.iter_mut().zip(self.slots) {
+            let seen = slot.word.load(Relaxed);
+            if seen & OWNER == 0 {
+                return;
+            }
+            let marked = seen | RWLOCK_MARK;
+            if seen != marked && slot.word.compare_exchange(seen, marked, Relaxed, Relaxed).is_err()
+            {
+                return;
+            }
+            *wait = Wait::on(&slot.word, marked);
+            len += 1;
+        }
+        if let Some(waits) = waits.get(..len) {
+            // Whatever woke us, we look at all of them: nobody else sleeps here (W2).
+            match futex_wait_any(waits, deadline) {
+                Woken::By(_) | Woken::Changed | Woken::TimedOut => {}
+            }
+        }
+    }
+
+    /// Comes in to write.
+    ///
+    /// # Safety
+    ///
+    /// As for [`read`](Self::read).
+    #[inline]
+    unsafe fn enter(self, me: Thread, patience: Option<Deadline>) -> Result<Taken, Refused> {
+        if me.holds_any(self.slots) {
+            return Err(Refused::WouldDeadlock);
+        }
+        // SAFETY: the caller vouches for the words.
+        unsafe { self.take_word(me, patience) }?;
+        // SAFETY: the caller vouches for the words.
+        match unsafe { self.drain(me, patience) } {
+            Ok(()) => {
+                self.active().store(RWLOCK_ACTIVE, Relaxed);
+                Ok(self.tell())
+            }
+            Err(why) => {
+                self.word().unlock(me);
+                Err(why)
+            }
+        }
+    }
+
+    /// Sees to it that nobody reads, with the writer's word in hand.
+    ///
+    /// # Safety
+    ///
+    /// As for [`read`](Self::read).
+    #[inline]
+    unsafe fn drain(self, me: Thread, patience: Option<Deadline>) -> Result<(), Refused> {
+        if RWLOCK_FENCES {
+            // E1 acquire. It completes the exchange that took the word.
+            fence_after_exchange();
+        }
+        for slot in self.slots {
+            if !RawLock::new(slot).is_free() {
+                // Those who come to this slot later find the writer's word taken.
+                // SAFETY: the caller vouches for the words.
+                if unsafe { take(slot, me, patience) }? == Taken::OwnerDied {
+                    note_death(slot);
+                }
+                RawLock::new(slot).unlock(me);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the writer's word, and notes if a writer has died inside.
+    ///
+    /// # Safety
+    ///
+    /// As for [`read`](Self::read).
+    #[inline]
+    unsafe fn take_word(self, me: Thread, patience: Option<Deadline>) -> Result<(), Refused> {
+        // SAFETY: the caller vouches for the words.
+        if unsafe { take(self.writer, me, patience) }? == Taken::OwnerDied {
+            self.look_after();
+        }
+        Ok(())
+    }
+
+    /// Looks what the dead holder of the writer's word has left.
+    #[cold]
+    fn look_after(self) {
+        if self.active().load(Relaxed) != 0 {
+            // First of all: should we die too, the state is found all the same.
+            self.writer.notes[0].store(UNTOLD, Relaxed);
+            self.active().store(0, Relaxed);
+            note_death(self.writer);
+        }
+    }
+
+    /// Tells of a death that nobody was told of, with the writer's word in hand.
+    #[inline]
+    fn tell(self) -> Taken {
+        let state = &self.writer.notes[0];
+        if state.load(Relaxed) == UNTOLD {
+            state.store(POISONED, Relaxed);
+            return Taken::OwnerDied;
+        }
+        Taken::Clean
+    }
+
+    #[cold]
+    fn note_reader(self, share: Share) {
+        if let Some(slot) = self.slots.get(share.slot) {
+            note_death(slot);
+        }
+    }
+
+    /// Where the thread looks first: threads that were started together have different ones.
+    #[inline]
+    fn own_slot(self, me: Thread) -> usize {
+        let spread = me.tid().wrapping_mul(0x9e37_79b9);
+        // Below the number of slots, as a fraction of it.
+        ((u64::from(spread) * self.slots.len() as u64) >> 32) as usize
+    }
+
+    #[inline]
+    fn active(self) -> &'words AtomicU64 {
+        &self.writer.wide_notes[0]
+    }
+
+    #[inline]
+    fn word(self) -> RawLock<'words> {
+        RawLock::new(self.writer)
+    }
+}
+
+/// Takes a word.
+///
+/// # Safety
+///
+/// As for [`RawLock::lock`].
+#[inline]
+unsafe fn take(
+    line: &RobustWord,
+    me: Thread,
+    patience: Option<Deadline>,
+) -> Result<Taken, Refused> {
+    match patience {
+        // SAFETY: the caller vouches for the word.
+        Some(deadline) => unsafe { RawLock::new(line).lock(me, deadline) },
+        // SAFETY: the caller vouches for the word.
+        None => unsafe { RawLock::new(line).try_lock(me) },
+    }
+}
+
+/// Counts a death; the caller holds the word.
+#[cold]
+fn note_death(line: &RobustWord) {
+    let deaths = &line.notes[2];
+    deaths.store(deaths.load(Relaxed).saturating_add(1), Relaxed);
+}
