@@ -1,6 +1,5 @@
 //! Bugs to order: a build with `--cfg ipc_planted="<name>"` has one, and the proofs must find it.
 //!
-<<<<<<< HEAD
 //! | name | what goes wrong | seen to be found by |
 //! |------|-----------------|---------------------|
 //! | `store_zero` | a contended unlock stores zero, as the textbook has it | models, kill sweep (6 of 35,680 instructions) |
@@ -9,37 +8,27 @@
 //! | `no_clear_wake` | the mark is cleared without waking those who slipped in | models |
 //! | `no_pend` | no word is ever pending | models, crash sweep (8 of 126 accesses) |
 //! | `no_order` | the word is taken and given back without edge E1 | models |
-=======
-//! | name | what goes wrong |
-//! |------|-----------------|
-//! | `store_zero` | a contended unlock stores zero, as the textbook has it |
-//! | `no_inherit` | whoever takes a free word drops the mark of the sleepers |
-//! | `no_keep` | whoever has slept takes the word without the mark |
-//! | `no_clear_wake` | the mark is cleared without waking those who slipped in |
-//! | `no_pend` | no word is ever pending |
-//! | `no_order` | the word is taken and given back without edge E1 |
-//! | `rwlock_no_fence` | readers and writers look at each other without a fence before it |
-//! | `rwlock_no_look` | a reader does not look for a writer once it has its slot |
-//! | `rwlock_no_active` | a writer does not note that it is inside |
-//! | `rwlock_no_mark` | who sleeps until a slot is free does not say so |
-//! | `rwlock_releases_first` | a writer gives back the word and then says that it has left |
->>>>>>> main
-//! | `event_no_pend` | an event's call word is never pending |
-//! | `event_no_chain` | who finds an event set whose sleepers were not called does not call them |
-//! | `event_clear_untold` | an event is cleared before all sleepers were called |
-//! | `event_no_order` | an event is set without edge E1 |
-//! | `semaphore_no_pend` | a semaphore's call word is never pending |
-//! | `semaphore_no_keep` | whoever has slept for a permit takes it without the mark |
-//! | `semaphore_no_pass_on` | whoever has slept for a permit does not call the next |
-//! | `semaphore_no_hand_on` | whoever was called lets another word be pending all the same |
-//! | `semaphore_no_clear_call` | the mark is cleared without calling those who slipped in |
-//! | `semaphore_no_help` | an operation on a lease is replaced before it is complete |
-//! | `semaphore_no_second_look` | a dead holder's last operation is not completed |
-//! | `semaphore_no_order` | a permit is released and taken without edge E1 |
-//! | `rlock_no_count` | whoever gives back one level of an `RLock` gives back all |
-//! | `rlock_old_depth` | whoever takes an `RLock` finds itself as deep as the last holder was |
-//! | `once_no_order` | a `Once` is marked and seen done without edge E1 |
-//! | `once_no_second_look` | whoever waited for a `Once` does not see that it was done meanwhile |
+//! | `rwlock_no_fence` | readers and writers look at each other without a fence before it | models |
+//! | `rwlock_no_look` | a reader does not look for a writer once it has its slot | models |
+//! | `rwlock_no_active` | a writer does not note that it is inside | models |
+//! | `rwlock_no_mark` | who sleeps until a slot is free does not say so | models |
+//! | `rwlock_releases_first` | a writer gives back the word and then says that it has left | models |
+//! | `event_no_pend` | an event's call word is never pending | models |
+//! | `event_no_chain` | who finds an event set whose sleepers were not called does not call them | models |
+//! | `event_clear_untold` | an event is cleared before all sleepers were called | models |
+//! | `event_no_order` | an event is set without edge E1 | models |
+//! | `semaphore_no_pend` | a semaphore's call word is never pending | models |
+//! | `semaphore_no_keep` | whoever has slept for a permit takes it without the mark | models |
+//! | `semaphore_no_pass_on` | whoever has slept for a permit does not call the next | models |
+//! | `semaphore_no_hand_on` | whoever was called lets another word be pending all the same | models |
+//! | `semaphore_no_clear_call` | the mark is cleared without calling those who slipped in | models |
+//! | `semaphore_no_help` | an operation on a lease is replaced before it is complete | models |
+//! | `semaphore_no_second_look` | a dead holder's last operation is not completed | models |
+//! | `semaphore_no_order` | a permit is released and taken without edge E1 | models |
+//! | `rlock_no_count` | whoever gives back one level of an `RLock` gives back all | models |
+//! | `rlock_old_depth` | whoever takes an `RLock` finds itself as deep as the last holder was | models |
+//! | `once_no_order` | a `Once` is marked and seen done without edge E1 | models |
+//! | `once_no_second_look` | whoever waited for a `Once` does not see that it was done meanwhile | models |
 
 #![expect(unsafe_code, reason = "hands the address of a word to the kernel")]
 
