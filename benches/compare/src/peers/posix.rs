@@ -9,8 +9,9 @@ use std::ptr;
 
 use libc::{
     EINTR, PTHREAD_PROCESS_SHARED, c_int, pthread_rwlock_init, pthread_rwlock_rdlock,
-    pthread_rwlock_t, pthread_rwlock_unlock, pthread_rwlockattr_init, pthread_rwlockattr_setpshared,
-    pthread_rwlockattr_t, sem_getvalue, sem_init, sem_post, sem_t, sem_wait,
+    pthread_rwlock_t, pthread_rwlock_unlock, pthread_rwlockattr_init,
+    pthread_rwlockattr_setpshared, pthread_rwlockattr_t, sem_getvalue, sem_init, sem_post, sem_t,
+    sem_wait,
 };
 
 use crate::Result;

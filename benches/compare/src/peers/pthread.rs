@@ -8,8 +8,9 @@ use std::mem::MaybeUninit;
 
 use libc::{
     EOWNERDEAD, PTHREAD_MUTEX_ROBUST, PTHREAD_MUTEX_STALLED, PTHREAD_PROCESS_SHARED, c_int,
-    pthread_mutex_consistent, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock, pthread_mutexattr_init,
-    pthread_mutexattr_setpshared, pthread_mutexattr_setrobust, pthread_mutexattr_t,
+    pthread_mutex_consistent, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t,
+    pthread_mutex_unlock, pthread_mutexattr_init, pthread_mutexattr_setpshared,
+    pthread_mutexattr_setrobust, pthread_mutexattr_t,
 };
 
 use crate::Result;

@@ -53,14 +53,14 @@ pub(crate) fn benches() -> Vec<Bench> {
     let short = |n_workers| Contest { n_workers, hold: Duration::ZERO };
     let long = |n_workers| Contest { n_workers, hold: Duration::from_micros(1) };
     let contended = [2, 4].into_iter().flat_map(|n| {
-        let rate = Bench::new(format!("sync/lock/{n}"), Metric::Operations)
+        let short_holds = Bench::new(format!("sync/lock/{n}"), Metric::Operations)
             .peer(OURS, move |effort| rate::<OurLock>(short(n), effort))
             .peer("pthread", move |effort| rate::<pthread::Plain>(short(n), effort))
             .peer("pthread-robust", move |effort| rate::<pthread::Robust>(short(n), effort))
             .peer("parking_lot", move |effort| rate::<parking_lot::Lock>(short(n), effort))
             .peer("std", move |effort| rate::<std_sync::Lock>(short(n), effort))
             .peer("python", move |effort| python::measure("sync", &[&n.to_string()], effort));
-        let held = Bench::new(format!("sync/lock/{n}/1us"), Metric::Operations)
+        let long_holds = Bench::new(format!("sync/lock/{n}/1us"), Metric::Operations)
             .peer(OURS, move |effort| rate::<OurLock>(long(n), effort))
             .peer("pthread", move |effort| rate::<pthread::Plain>(long(n), effort))
             .peer("pthread-robust", move |effort| rate::<pthread::Robust>(long(n), effort));
@@ -69,7 +69,7 @@ pub(crate) fn benches() -> Vec<Bench> {
                 .peer(OURS, move |effort| fairness::<OurLock>(contest, effort))
                 .peer("pthread-robust", move |effort| fairness::<pthread::Robust>(contest, effort))
         };
-        [rate, held, fair("fair", short(n)), fair("fair-1us", long(n))]
+        [short_holds, long_holds, fair("fair", short(n)), fair("fair-1us", long(n))]
     });
     [free].into_iter().chain(contended).collect()
 }
