@@ -1,34 +1,41 @@
 //! Bugs to order: a build with `--cfg ipc_planted="<name>"` has one, and the proofs must find it.
 //!
-//! | name | what goes wrong | seen to be found by |
-//! |------|-----------------|---------------------|
-//! | `store_zero` | a contended unlock stores zero, as the textbook has it | models, kill sweep (6 of 35,680 instructions) |
-//! | `no_inherit` | whoever takes a free word drops the mark of the sleepers | models |
-//! | `no_keep` | whoever has slept takes the word without the mark | models, kill sweep |
-//! | `no_clear_wake` | the mark is cleared without waking those who slipped in | models |
-//! | `no_pend` | no word is ever pending | models, crash sweep (8 of 126 accesses) |
-//! | `no_order` | the word is taken and given back without edge E1 | models |
-//! | `rwlock_no_fence` | readers and writers look at each other without a fence before it | models |
-//! | `rwlock_no_look` | a reader does not look for a writer once it has its slot | models |
-//! | `rwlock_no_active` | a writer does not note that it is inside | models |
-//! | `rwlock_no_mark` | who sleeps until a slot is free does not say so | models |
-//! | `rwlock_releases_first` | a writer gives back the word and then says that it has left | models |
-//! | `event_no_pend` | an event's call word is never pending | models |
-//! | `event_no_chain` | who finds an event set whose sleepers were not called does not call them | models |
-//! | `event_clear_untold` | an event is cleared before all sleepers were called | models |
-//! | `event_no_order` | an event is set without edge E1 | models |
-//! | `semaphore_no_pend` | a semaphore's call word is never pending | models |
-//! | `semaphore_no_keep` | whoever has slept for a permit takes it without the mark | models |
-//! | `semaphore_no_pass_on` | whoever has slept for a permit does not call the next | models |
-//! | `semaphore_no_hand_on` | whoever was called lets another word be pending all the same | models |
-//! | `semaphore_no_clear_call` | the mark is cleared without calling those who slipped in | models |
-//! | `semaphore_no_help` | an operation on a lease is replaced before it is complete | models |
-//! | `semaphore_no_second_look` | a dead holder's last operation is not completed | models |
-//! | `semaphore_no_order` | a permit is released and taken without edge E1 | models |
-//! | `rlock_no_count` | whoever gives back one level of an `RLock` gives back all | models |
-//! | `rlock_old_depth` | whoever takes an `RLock` finds itself as deep as the last holder was | models |
-//! | `once_no_order` | a `Once` is marked and seen done without edge E1 | models |
-//! | `once_no_second_look` | whoever waited for a `Once` does not see that it was done meanwhile | models |
+//! | name | what goes wrong |
+//! |------|-----------------|
+//! | `store_zero` | a contended unlock stores zero, as the textbook has it |
+//! | `no_inherit` | whoever takes a free word drops the mark of the sleepers |
+//! | `no_keep` | whoever has slept takes the word without the mark |
+//! | `no_clear_wake` | the mark is cleared without waking those who slipped in |
+//! | `no_pend` | no word is ever pending |
+//! | `no_order` | the word is taken and given back without edge E1 |
+//! | `rwlock_no_fence` | readers and writers look at each other without a fence before it |
+//! | `rwlock_no_look` | a reader does not look for a writer once it has its slot |
+//! | `rwlock_no_active` | a writer does not note that it is inside |
+//! | `rwlock_no_mark` | who sleeps until a slot is free does not say so |
+//! | `rwlock_releases_first` | a writer gives back the word and then says that it has left |
+//! | `event_no_pend` | an event's call word is never pending |
+//! | `event_no_chain` | who finds an event set whose sleepers were not called does not call them |
+//! | `event_clear_untold` | an event is cleared before all sleepers were called |
+//! | `event_no_order` | an event is set without edge E1 |
+//! | `semaphore_no_pend` | a semaphore's call word is never pending |
+//! | `semaphore_no_keep` | whoever has slept for a permit takes it without the mark |
+//! | `semaphore_no_pass_on` | whoever has slept for a permit does not call the next |
+//! | `semaphore_no_hand_on` | whoever was called lets another word be pending all the same |
+//! | `semaphore_no_clear_call` | the mark is cleared without calling those who slipped in |
+//! | `semaphore_no_help` | an operation on a lease is replaced before it is complete |
+//! | `semaphore_no_second_look` | a dead holder's last operation is not completed |
+//! | `semaphore_no_order` | a permit is released and taken without edge E1 |
+//! | `rlock_no_count` | whoever gives back one level of an `RLock` gives back all |
+//! | `rlock_old_depth` | whoever takes an `RLock` finds itself as deep as the last holder was |
+//! | `once_no_order` | a `Once` is marked and seen done without edge E1 |
+//! | `condition_no_sweep` | who is about to wait first in line leaves those asleep behind it who were called |
+//! | `condition_no_pend` | a notifier that dies after its exchange wakes nobody |
+//! | `condition_steals` | who comes after a notification may take it |
+//! | `condition_early` | a notification is taken before the lock is |
+//! | `once_no_second_look` | whoever waited for a `Once` does not see that it was done meanwhile |
+//!
+//! The models find all of the lock's; the kill sweep was seen to find `store_zero` (at 6 of 35,680
+//! instructions) and `no_keep`, the crash sweep `no_pend` (at 8 of 126 accesses).
 
 #![expect(unsafe_code, reason = "hands the address of a word to the kernel")]
 
@@ -107,4 +114,29 @@ pub(super) mod rlock {
 
     /// Whether whoever takes it begins with a depth of its own.
     pub(in super::super) const STARTS_ANEW: bool = !cfg!(ipc_planted = "rlock_old_depth");
+}
+
+/// Bugs of a condition.
+pub(super) mod condition {
+    use ipc_core::primitive::AtomicU32;
+
+    /// Whether who sleeps first in line wakes those behind it who may have been called.
+    pub(in super::super) const SWEEPS: bool = !cfg!(ipc_planted = "condition_no_sweep");
+
+    /// Whether permits are taken before the outer lock is.
+    pub(in super::super) const TAKES_EARLY: bool = cfg!(ipc_planted = "condition_early");
+
+    /// Whether anybody may take one of so many permits.
+    pub(in super::super) const fn steals(permits: u32) -> bool {
+        cfg!(ipc_planted = "condition_steals") && permits > 0
+    }
+
+    /// Runs `body` with `word` as the pending one.
+    pub(in super::super) fn with_pending(word: &AtomicU32, body: impl FnOnce()) {
+        if cfg!(ipc_planted = "condition_no_pend") {
+            body();
+        } else {
+            ipc_core::robust::with_pending(word, body);
+        }
+    }
 }
