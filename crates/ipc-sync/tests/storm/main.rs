@@ -4,6 +4,8 @@
 #[cfg(not(ipc_loom))]
 mod all;
 #[cfg(not(ipc_loom))]
+mod handovers;
+#[cfg(not(ipc_loom))]
 mod mutexes;
 
 use std::process::ExitCode;
@@ -27,7 +29,22 @@ fn main() -> ExitCode {
             ipc_sync::raw::set_spin(0);
             all::storm("every primitive, sleepers only", 300)
         }),
+        ("all: handovers of permits", handovers::permits),
+        ("all: handovers by events", handovers::events),
+        ("all: handovers by a condition", handovers::turns),
+        ("all: handovers of a lock", handovers::locks),
+        ("all: handovers of permits, sleepers only", || asleep(handovers::permits)),
+        ("all: handovers by events, sleepers only", || asleep(handovers::events)),
+        ("all: handovers by a condition, sleepers only", || asleep(handovers::turns)),
+        ("all: handovers of a lock, sleepers only", || asleep(handovers::locks)),
     ])
+}
+
+/// Nobody looks before it goes to sleep.
+#[cfg(not(ipc_loom))]
+fn asleep(test: fn() -> testkit::Outcome) -> testkit::Outcome {
+    ipc_sync::raw::set_spin(0);
+    test()
 }
 
 #[cfg(ipc_loom)]
