@@ -33,6 +33,9 @@
 //! | `condition_steals` | who comes after a notification may take it |
 //! | `condition_early` | a notification is taken before the lock is |
 //! | `once_no_second_look` | whoever waited for a `Once` does not see that it was done meanwhile |
+//!
+//! The models find all of the lock's; the kill sweep was seen to find `store_zero` (at 6 of 35,680
+//! instructions) and `no_keep`, the crash sweep `no_pend` (at 8 of 126 accesses).
 
 #![expect(unsafe_code, reason = "hands the address of a word to the kernel")]
 
