@@ -238,8 +238,15 @@ impl ByteQueue {
         Stats::of(self.ring())
     }
 
+    #[inline]
     fn ring(&self) -> &Mapped {
         self.table.ring()
+    }
+
+    /// How much room is made for a message before it is known how long it is.
+    #[inline]
+    fn room_ahead(&self) -> usize {
+        self.ring().shape().payload().min(MOST_ROOM_AHEAD)
     }
 
     #[inline]
@@ -277,7 +284,7 @@ impl ByteQueue {
     }
 
     fn get_owned(&self, patience: Patience) -> Result<Vec<u8>, GetError> {
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(self.room_ahead());
         self.get_patiently(&mut bytes, patience)?;
         Ok(bytes)
     }
@@ -292,7 +299,7 @@ impl ByteQueue {
         bytes.clear();
         let Seated { me, owner } = self.table.sit_down()?;
         // Most messages fit into a slot: make room for those before anything is claimed.
-        bytes.reserve(ring.shape().payload().min(MOST_ROOM_AHEAD));
+        bytes.reserve(self.room_ahead());
         ring.pend(me);
         let claimed = Ring(ring).get(owner, patience);
         let mut len = None;
@@ -319,7 +326,7 @@ impl ByteQueue {
     }
 }
 
-/// How much room is made before it is known how long a message is.
+/// More than this is not taken for a message that may be short.
 const MOST_ROOM_AHEAD: usize = 4096;
 
 impl fmt::Debug for ByteQueue {

@@ -48,9 +48,9 @@ pub enum SeatError {
 /// Why a message was not put; it comes back.
 #[non_exhaustive]
 pub enum PutError<T> {
-    /// There is no room now; a getter may make some.
+    /// There is no room now, or other putters were faster again and again.
     Full(T),
-    /// There was no room until the deadline.
+    /// There was no room until the deadline, or other putters were faster.
     TimedOut(T),
     /// The queue is closed. No later put can succeed.
     Closed(T),
@@ -159,10 +159,10 @@ impl<T> std::error::Error for PutError<T> {
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
 pub enum GetError {
-    /// There is no message now; a putter may bring one.
+    /// There is no message now, or other getters were faster again and again.
     #[error("the queue is empty")]
     Empty,
-    /// There was no message until the deadline.
+    /// There was no message until the deadline, or other getters were faster.
     #[error("the queue was empty until the deadline")]
     TimedOut,
     /// The queue is closed, and all that was put was got.

@@ -5,7 +5,7 @@
 //! tail      on lines of its own
 //! head      on lines of its own
 //! bells     items, space, alarm
-//! counters  claims of the dead that were retired
+//! counters  messages lost in the hands of the dead
 //! seats     n_seats life words
 //! slots     n_slots times slot_bytes: state (8), length (4), spare (4), payload
 //! ```

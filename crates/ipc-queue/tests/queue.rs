@@ -272,7 +272,7 @@ fn a_segment_that_is_no_queue_is_refused() {
     assert!(matches!(error, QueueError::Segment(SegmentError::WrongKind { .. })), "{error}");
 
     let room = 1 << 16;
-    let (most_slots, most_seats) = (1 << 23, 4094);
+    let (most_slots, most_seats) = (1 << 23, 4093);
     forged([4, 128, 8], room).unwrap();
     for slots in [0, most_slots + 1, u32::MAX] {
         let error = forged([slots, 128, 8], room).unwrap_err();

@@ -13,6 +13,7 @@
 //! | [`Event`] | wait until somebody says so |
 //! | [`Semaphore`], [`BoundedSemaphore`] | let only so many go on, or wait for so many signals |
 //! | [`RLock`] | the same, where who holds it may come to take it again |
+//! | [`Condition`] | give a lock back until something has changed |
 //! | [`Once`] | do something once, whoever comes first |
 //! | [`raw`] | build another primitive |
 //!
@@ -34,6 +35,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(not(ipc_loom))]
+mod condition;
 mod error;
 #[cfg(not(ipc_loom))]
 mod event;
@@ -61,6 +64,8 @@ mod travel;
 #[cfg(not(ipc_loom))]
 mod value;
 
+#[cfg(not(ipc_loom))]
+pub use condition::{Condition, ConditionGuard, ConditionStats, WaitError};
 pub use error::{LockError, TryLockError};
 #[cfg(not(ipc_loom))]
 pub use event::{Event, EventStats};
@@ -72,7 +77,7 @@ pub use mutex::{Mutex, MutexGuard};
 pub use once::{Once, OnceError, OnceState, OnceStats, OnceTurn};
 #[cfg(not(ipc_loom))]
 pub use place::LockStats;
-pub use raw::NotHeld;
+pub use raw::{NotHeld, WaitEnd};
 #[cfg(not(ipc_loom))]
 pub use recovery::{Recovery, ValueGuard};
 #[cfg(not(ipc_loom))]

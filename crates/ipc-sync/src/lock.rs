@@ -303,6 +303,12 @@ impl Lock {
     }
 }
 
+impl LockGuard<'_> {
+    pub(crate) const fn place(&self) -> &Place {
+        self.place
+    }
+}
+
 impl Drop for LockGuard<'_> {
     #[inline]
     fn drop(&mut self) {

@@ -16,6 +16,7 @@ use ipc_core::robust::{RobustWord, Thread};
 use ipc_core::{Deadline, Kind, Layout, Segment, SegmentError};
 
 use crate::error::{LockError, TryLockError};
+use crate::named;
 use crate::place::{LockStats, Place};
 use crate::raw::{NotHeld, RawRLock, Refused, Taken};
 
@@ -84,6 +85,31 @@ impl RLock {
     /// or runs where the kernel does not tell of deaths.
     pub fn new() -> Result<Self, SegmentError> {
         Self::in_segment(&Segment::create(KIND, 0, size_of::<RobustWord>())?, 0)
+    }
+
+    /// Makes a lock with a name, for programs that know each other by nothing else.
+    ///
+    /// It stays until somebody calls [`Segment::unlink`] with its name.
+    ///
+    /// # Errors
+    ///
+    /// [`SegmentError::BadName`], [`SegmentError::AlreadyExists`],
+    /// [`SegmentError::PermissionDenied`], and as [`new`](Self::new).
+    pub fn create_named(name: &str) -> Result<Self, SegmentError> {
+        named::create(name, KIND, 0, size_of::<RobustWord>(), |segment| {
+            Self::in_segment(segment, 0)
+        })
+    }
+
+    /// Opens the lock of that name.
+    ///
+    /// # Errors
+    ///
+    /// [`SegmentError::BadName`], [`SegmentError::NotFound`], [`SegmentError::PermissionDenied`];
+    /// [`SegmentError::NotASegment`] or [`SegmentError::WrongKind`] if the name is something
+    /// else's; and as [`new`](Self::new).
+    pub fn open_named(name: &str) -> Result<Self, SegmentError> {
+        Self::in_segment(&Segment::open_named(name, KIND, 0)?, 0)
     }
 
     /// Makes room for a lock in the layout of a segment, and returns its offset.
@@ -307,6 +333,12 @@ impl RLock {
     #[inline]
     fn raw(&self) -> RawRLock<'_> {
         RawRLock::new(self.place.line())
+    }
+}
+
+impl RLockGuard<'_> {
+    pub(crate) const fn place(&self) -> &Place {
+        &self.lock.place
     }
 }
 

@@ -8,6 +8,7 @@ use ipc_core::{Segment, SegmentError};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 
+use crate::condition::Condition;
 use crate::event::Event;
 use crate::lock::Lock;
 use crate::mutex::Mutex;
@@ -33,7 +34,7 @@ macro_rules! travels {
     )*};
 }
 
-travels!(BoundedSemaphore, Event, Lock, Once, RLock, Semaphore);
+travels!(BoundedSemaphore, Condition, Event, Lock, Once, RLock, Semaphore);
 
 impl<T: NoUninit + CheckedBitPattern> Serialize for Mutex<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

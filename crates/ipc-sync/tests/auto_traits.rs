@@ -5,10 +5,11 @@
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use ipc_sync::{
-    AcquireError, BoundedSemaphore, Event, EventStats, Lock, LockError, LockGuard, LockStats,
-    Mutex, MutexGuard, NotHeld, Once, OnceError, OnceState, OnceStats, OnceTurn, Permit, RLock,
-    RLockGuard, Recovery, ReleaseError, RwLock, RwLockReadGuard, RwLockRecovery, RwLockStats,
-    RwLockWriteGuard, Semaphore, SemaphoreError, SemaphoreStats, TryAcquireError, TryLockError,
+    AcquireError, BoundedSemaphore, Condition, ConditionStats, Event, EventStats, Lock, LockError,
+    LockGuard, LockStats, Mutex, MutexGuard, NotHeld, Once, OnceError, OnceState, OnceStats,
+    OnceTurn, Permit, RLock, RLockGuard, Recovery, ReleaseError, RwLock, RwLockReadGuard,
+    RwLockRecovery, RwLockStats, RwLockWriteGuard, Semaphore, SemaphoreError, SemaphoreStats,
+    TryAcquireError, TryLockError, WaitEnd, WaitError,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -49,6 +50,9 @@ fn handles_go_everywhere() {
     travels::<Semaphore>();
     travels::<BoundedSemaphore>();
     handle::<RLock>();
+    handle::<Condition>();
+    handle::<ConditionStats>();
+    handle::<WaitEnd>();
     handle::<Once>();
     handle::<OnceStats>();
     handle::<OnceState>();
@@ -57,6 +61,7 @@ fn handles_go_everywhere() {
     travels::<RwLock<[u8; 3]>>();
     travels::<Lock>();
     travels::<RLock>();
+    travels::<Condition>();
     travels::<Once>();
     travels::<Mutex<[u8; 3]>>();
 }
@@ -98,6 +103,8 @@ fn errors_without_the_lock_go_everywhere() {
     assert!(has!(TryLockError<()>: Sync));
     assert!(has!(LockError<()>: std::error::Error));
     assert!(has!(NotHeld: std::error::Error));
+    assert!(has!(WaitError<()>: Send));
+    assert!(!has!(WaitError<LockGuard<'static>>: Send));
     assert!(has!(OnceError: std::error::Error));
     assert!(has!(OnceError<std::io::Error>: Send));
     assert!(has!(LockError<LockGuard<'static>>: std::error::Error));

@@ -60,6 +60,7 @@ pub struct Wait<'w> {
 enum Target<'w> {
     Whole(&'w AtomicU32),
     LowHalf(&'w AtomicU64),
+    HighHalf(&'w AtomicU64),
 }
 
 impl<'w> Wait<'w> {
@@ -74,6 +75,14 @@ impl<'w> Wait<'w> {
     pub fn on_low_half(word: &'w AtomicU64, expected: u64) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "the low half is what is asked for")]
         Self { target: Target::LowHalf(word), expected: expected as u32 }
+    }
+
+    /// Sleeps on the high half of `word` as long as that holds the high half of `expected`.
+    ///
+    /// Who sleeps on both halves sleeps as long as the whole word holds `expected`.
+    #[must_use]
+    pub fn on_high_half(word: &'w AtomicU64, expected: u64) -> Self {
+        Self { target: Target::HighHalf(word), expected: (expected >> 32) as u32 }
     }
 }
 

@@ -221,6 +221,10 @@ fn look(wait: &Wait<'_>) -> (usize, bool) {
             let low = word.inner().load(Ordering::Relaxed) as u32;
             (core::ptr::from_ref(word).addr(), low == wait.expected)
         }
+        Target::HighHalf(word) => {
+            let high = (word.inner().load(Ordering::Relaxed) >> 32) as u32;
+            (core::ptr::from_ref(word).addr() + size_of::<u32>(), high == wait.expected)
+        }
     }
 }
 

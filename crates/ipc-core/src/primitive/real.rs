@@ -72,6 +72,10 @@ fn wait_any<const N: usize>(waits: &[Wait<'_>], deadline: Deadline) -> Woken {
             Target::Whole(word) => list.push(word.inner().as_ptr(), wait.expected),
             // The low half comes first in memory: both supported machines are little-endian.
             Target::LowHalf(word) => list.push(word.inner().as_ptr().cast(), wait.expected),
+            Target::HighHalf(word) => {
+                let low: *mut u32 = word.inner().as_ptr().cast();
+                list.push(low.wrapping_add(1), wait.expected);
+            }
         }
     }
     futex::wait_any(&list, deadline)

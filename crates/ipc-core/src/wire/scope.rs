@@ -25,6 +25,21 @@ enum Scope {
     Hand { handles: Vec<Option<OwnedFd>>, failure: Option<DecodeError> },
 }
 
+impl Scope {
+    /// Whether no handle is or was in it, and none was refused.
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Gather { handles, failure: None } => handles.is_empty(),
+            Self::Hand { handles, failure: None } => handles.is_empty(),
+            Self::Forbid { failure } => failure.is_none(),
+            _ => false,
+        }
+    }
+}
+
+/// In place of the number of scopes below: there is nothing left to close.
+const CLOSED: usize = usize::MAX;
+
 /// A scope is on the stack as long as this lives.
 pub(super) struct Guard {
     /// How many scopes lie below.
@@ -64,7 +79,10 @@ impl Guard {
     }
 
     /// Closes a scope that gathers or refuses: what it gathered, or why it refused.
-    pub(super) fn gathered(self) -> Result<Vec<OwnedFd>, EncodeError> {
+    pub(super) fn gathered(mut self) -> Result<Vec<OwnedFd>, EncodeError> {
+        if self.close_empty() {
+            return Ok(Vec::new());
+        }
         match self.close() {
             Some(Scope::Gather { handles, failure: None }) => Ok(handles),
             Some(
@@ -76,7 +94,10 @@ impl Guard {
     }
 
     /// Closes a scope that hands out: how many nobody took, or why one was refused.
-    pub(super) fn left_over(self) -> Result<usize, DecodeError> {
+    pub(super) fn left_over(mut self) -> Result<usize, DecodeError> {
+        if self.close_empty() {
+            return Ok(0);
+        }
         match self.close() {
             Some(Scope::Hand { failure: Some(failure), .. }) => Err(failure),
             Some(Scope::Hand { handles, .. }) => Ok(handles.iter().flatten().count()),
@@ -84,7 +105,32 @@ impl Guard {
         }
     }
 
+    /// Closes the scope if there is nothing in it, as for most values, and says whether it did.
+    ///
+    /// The scope ends where it lies: to move it out would take longer than all the rest.
+    fn close_empty(&mut self) -> bool {
+        let closed = SCOPES.try_with(|scopes| {
+            let mut scopes = scopes.borrow_mut();
+            let is_empty = match scopes.get(self.below..) {
+                Some([scope]) => scope.is_empty(),
+                _ => false,
+            };
+            if is_empty {
+                scopes.truncate(self.below);
+            }
+            is_empty
+        });
+        let closed = closed.unwrap_or(false);
+        if closed {
+            self.below = CLOSED;
+        }
+        closed
+    }
+
     fn close(&self) -> Option<Scope> {
+        if self.below == CLOSED {
+            return None;
+        }
         // Guards are dropped in the order opposite to their making, unless somebody's code keeps
         // none or panics; then what lies above belongs to nobody any more.
         let above = SCOPES.try_with(|scopes| {

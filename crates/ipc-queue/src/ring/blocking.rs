@@ -29,9 +29,9 @@ pub(crate) enum Patience {
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// It would have had to wait.
+    /// It would have had to wait, or others were faster again and again.
     NotNow,
-    /// It waited until its deadline.
+    /// It waited until its deadline, or others were faster until then.
     TimedOut,
     /// The ring is closed (and, for a get, empty).
     Closed,
@@ -53,6 +53,16 @@ pub(crate) struct Tuning {
     /// The longest of these sleeps.
     pub(crate) longest_sleep: Duration,
 }
+
+/// How the attempts of one round ended.
+enum Outcome {
+    Claimed(Claim),
+    /// There is something to wait for.
+    InTheWay(Obstacle),
+}
+
+/// How often one that does not wait is outrun before it gives up: some tens of milliseconds' work.
+const MOST_OUTRUNS: u32 = 256;
 
 /// The place of the alarm among the words that a sleeper is queued on.
 const ALARM: usize = 1;
@@ -86,20 +96,14 @@ impl<M: Memory> Ring<'_, M> {
 
     #[cold]
     fn put_slowly(self, me: Owner, span: u32, patience: Patience) -> Result<Claim, Refused> {
-        match self.claim_put(me, span) {
-            Ok(claim) => Ok(claim),
-            Err(blocked) => {
-                let space = &self.0.bells().space;
-                let passed_on = Cell::new(None);
-                self.wait(space, patience, blocked, || {
-                    let claimed = self.claim_put(me, span);
-                    if let Err(Blocked::ByState(obstacle)) = &claimed {
-                        self.pass_on(obstacle, &passed_on);
-                    }
-                    claimed
-                })
+        let passed_on = Cell::new(None);
+        self.wait(&self.0.bells().space, patience, || {
+            let claimed = self.claim_put(me, span);
+            if let Err(Blocked::ByState(obstacle)) = &claimed {
+                self.pass_on(obstacle, &passed_on);
             }
-        }
+            claimed
+        })
     }
 
     /// Tells other putters of room at the tail that is too small for this one's message: it may
@@ -114,24 +118,19 @@ impl<M: Memory> Ring<'_, M> {
 
     #[cold]
     fn get_slowly(self, me: Owner, patience: Patience) -> Result<Claim, Refused> {
-        match self.claim_get(me) {
-            Ok(claim) => Ok(claim),
-            Err(blocked) => {
-                let items = &self.0.bells().items;
-                self.wait(items, patience, blocked, || self.claim_get(me))
-            }
-        }
+        self.wait(&self.0.bells().items, patience, || self.claim_get(me))
     }
 
-    #[cold]
     fn wait(
         self,
         bell: &Bell,
         patience: Patience,
-        blocked: Blocked,
         attempt: impl Fn() -> Result<Claim, Blocked>,
     ) -> Result<Claim, Refused> {
-        let mut obstacle = self.obstacle(bell, blocked)?;
+        let mut obstacle = match self.persist(bell, patience, &attempt)? {
+            Outcome::Claimed(claim) => return Ok(claim),
+            Outcome::InTheWay(obstacle) => obstacle,
+        };
         let Patience::Until(deadline) = patience else { return Err(Refused::NotNow) };
         let tuning = self.0.tuning();
         for look in 0..tuning.n_spins.saturating_add(tuning.n_yields) {
@@ -141,9 +140,9 @@ impl<M: Memory> Ring<'_, M> {
                 yield_now();
             }
             if self.has_changed(&obstacle) {
-                match attempt() {
-                    Ok(claim) => return Ok(claim),
-                    Err(blocked) => obstacle = self.obstacle(bell, blocked)?,
+                match self.persist(bell, patience, &attempt)? {
+                    Outcome::Claimed(claim) => return Ok(claim),
+                    Outcome::InTheWay(next) => obstacle = next,
                 }
             }
         }
@@ -161,19 +160,57 @@ impl<M: Memory> Ring<'_, M> {
         loop {
             bell.announce();
             let alarm = self.0.bells().alarm.value();
-            let obstacle = match attempt() {
-                Ok(claim) => return Ok(claim),
-                Err(blocked) => self.obstacle(bell, blocked)?,
+            let obstacle = match self.persist(bell, Patience::Until(deadline), &attempt) {
+                Ok(Outcome::Claimed(claim)) => return Ok(claim),
+                Ok(Outcome::InTheWay(obstacle)) => obstacle,
+                Err(refused) => {
+                    if refused == Refused::TimedOut {
+                        // Outrun by others, and perhaps woken for what is still there: that goes
+                        // to the next.
+                        bell.wake_one();
+                    }
+                    return Err(refused);
+                }
             };
             if deadline.is_past() {
                 return Err(Refused::TimedOut);
             }
             match self.sleep(bell, alarm, &obstacle, deadline.min(Deadline::after(slice))) {
-                // Behind the alarm stands the claimer's life word, which the kernel wakes before it: one
-                // that is told of the life word may have been told of the alarm as well.
+                // Behind the alarm stands the claimer's life word, which the kernel wakes before
+                // it: one that is told of the life word may have been told of the alarm as well.
                 Woken::By(index) if index >= ALARM => self.0.bells().call_all(),
                 Woken::TimedOut => slice = tuning.longest_sleep.min(slice.saturating_mul(2)),
                 Woken::By(_) | Woken::Changed => {}
+            }
+        }
+    }
+
+    /// Attempts until it claims or something is in its way, however often others are faster; a
+    /// caller that does not wait gives up after a while, and one with a deadline at that.
+    fn persist(
+        self,
+        bell: &Bell,
+        patience: Patience,
+        attempt: impl Fn() -> Result<Claim, Blocked>,
+    ) -> Result<Outcome, Refused> {
+        let mut n_outruns = 0_u32;
+        loop {
+            match attempt() {
+                Ok(claim) => return Ok(Outcome::Claimed(claim)),
+                // Putters do not wait for room in a closed ring; getters do wait for a writer.
+                Err(Blocked::ByState(_)) if self.is_space(bell) && self.is_closed() => {
+                    return Err(Refused::Closed);
+                }
+                Err(Blocked::ByState(obstacle)) => return Ok(Outcome::InTheWay(obstacle)),
+                Err(Blocked::Closed) => return Err(Refused::Closed),
+                Err(Blocked::Corrupt) => return Err(Refused::Corrupt),
+                Err(Blocked::Outrun) => match patience {
+                    Patience::Until(deadline) if deadline.is_past() => {
+                        return Err(Refused::TimedOut);
+                    }
+                    Patience::Try if n_outruns == MOST_OUTRUNS => return Err(Refused::NotNow),
+                    _ => n_outruns = n_outruns.saturating_add(1),
+                },
             }
         }
     }
@@ -189,17 +226,6 @@ impl<M: Memory> Ring<'_, M> {
                 futex_wait_any(&[bell, alarm, state, Wait::on(life.word(), seen)], deadline)
             }
             None => futex_wait_any(&[bell, alarm, state], deadline),
-        }
-    }
-
-    /// What is waited for, or why it is no use.
-    fn obstacle(self, bell: &Bell, blocked: Blocked) -> Result<Obstacle, Refused> {
-        match blocked {
-            Blocked::Corrupt => Err(Refused::Corrupt),
-            Blocked::Closed => Err(Refused::Closed),
-            // Putters do not wait for room in a closed ring; getters do wait for a writer.
-            Blocked::ByState(_) if self.is_space(bell) && self.is_closed() => Err(Refused::Closed),
-            Blocked::ByState(obstacle) => Ok(obstacle),
         }
     }
 

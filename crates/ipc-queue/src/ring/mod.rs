@@ -36,8 +36,11 @@ pub(crate) mod bells;
 pub(crate) mod position;
 pub(crate) mod slot;
 
+mod attempt;
 mod blocking;
 mod repair;
+#[cfg(all(test, not(ipc_loom)))]
+mod tests;
 
 pub(crate) use blocking::{Patience, Refused, Tuning};
 
@@ -46,13 +49,10 @@ use core::cmp::Ordering as Order;
 use ipc_core::primitive::{AtomicU64, Ordering::SeqCst, fence, fence_after_exchange};
 use ipc_core::robust::{Alive, Life};
 
+use attempt::Attempt;
 use bells::Bells;
 use position::{Position, PositionWord};
 use slot::{Owner, SlotWord, State};
-
-/// After so many steps without a claim, somebody is making fun of us: among honest processes each
-/// step that fails is another's success.
-const MOST_STEPS: u32 = 1 << 24;
 
 /// Where the words of a ring are.
 pub(crate) trait Memory {
@@ -68,7 +68,7 @@ pub(crate) trait Memory {
     fn slot(&self, index: u32) -> &SlotWord;
     /// The life word of a seat, if there is such a seat.
     fn life(&self, seat: u16) -> Option<&Life>;
-    /// How many claims of dead owners were retired.
+    /// How many messages were retired whose owner had died.
     fn retired(&self) -> &AtomicU64;
     /// How long to look before going to sleep.
     fn tuning(&self) -> Tuning;
@@ -106,6 +106,8 @@ impl Claim {
 pub(crate) enum Blocked {
     /// A slot is not ready, and may become so.
     ByState(Obstacle),
+    /// Nothing, but others were faster each time: the caller may want to look at the clock.
+    Outrun,
     /// The ring is closed (and, for a get, empty).
     Closed,
     /// The words contradict one another: somebody scribbled over them.
@@ -158,12 +160,13 @@ impl<M: Memory> Ring<'_, M> {
     ///
     /// The caller has the alarm pending.
     pub(crate) fn claim_put(self, me: Owner, span: u32) -> Result<Claim, Blocked> {
-        let mut last_odd = None;
-        for _ in 0..MOST_STEPS {
+        let mut attempt = Attempt::new();
+        loop {
+            attempt.step()?;
             let at = self.tail_at()?;
             let seen = self.0.slot(at.index()).look();
             if seen.since(at.lap()) == 0 && seen.owner() == Owner::NOBODY {
-                if span > 1 && !self.further_slots_are_free(at, span, &mut last_odd)? {
+                if span > 1 && !self.further_slots_are_free(at, span, &mut attempt)? {
                     continue;
                 }
                 let claimed = State::claimed_for_writing(at.lap(), me, span);
@@ -176,19 +179,19 @@ impl<M: Memory> Ring<'_, M> {
                 // Another writer's claim of this lap: the tail lags.
                 0 => self.help(self.0.tail(), at, seen.span())?,
                 // The lap before is not over here: full, unless its owner is dead.
-                -2 | -1 => self.pass_lap_before(at, seen)?,
-                _ => self.check_stale(self.0.tail(), at, &mut last_odd)?,
+                -2 | -1 => self.pass_lap_before(at, seen, &mut attempt)?,
+                _ => self.check_stale(self.0.tail(), at, &mut attempt)?,
             }
         }
-        Err(Blocked::Corrupt)
     }
 
     /// Claims the message at the head for reading, without waiting: the commit point of a get.
     ///
     /// The caller has the alarm pending.
     pub(crate) fn claim_get(self, me: Owner) -> Result<Claim, Blocked> {
-        let mut last_odd = None;
-        for _ in 0..MOST_STEPS {
+        let mut attempt = Attempt::new();
+        loop {
+            attempt.step()?;
             let at = self.head_at()?;
             let seen = self.0.slot(at.index()).look();
             if seen.since(at.lap()) == 1 && seen.owner() == Owner::NOBODY {
@@ -203,13 +206,12 @@ impl<M: Memory> Ring<'_, M> {
                 -2 | -1 => return Err(self.empty_at(at, seen)),
                 0 if seen.owner() == Owner::NOBODY => return Err(self.empty_at(at, seen)),
                 // A writer is at it: its message comes first, if it lives.
-                0 => self.pass_writer(at, seen)?,
+                0 => self.pass_writer(at, seen, &mut attempt)?,
                 // Another reader's claim: the head lags.
                 1 => self.help(self.0.head(), at, seen.span())?,
-                _ => self.check_stale(self.0.head(), at, &mut last_odd)?,
+                _ => self.check_stale(self.0.head(), at, &mut attempt)?,
             }
         }
-        Err(Blocked::Corrupt)
     }
 
     /// Publishes a message that was written: the commit point of a put. Then wakes a getter.
@@ -347,20 +349,21 @@ impl<M: Memory> Ring<'_, M> {
         self,
         first: Position,
         span: u32,
-        last_odd: &mut Option<Position>,
+        attempt: &mut Attempt,
     ) -> Result<bool, Blocked> {
+        attempt.count(span);
         for further in 1..span {
             let at = first.advance(further, self.0.n_slots());
             let seen = self.0.slot(at.index()).look();
             match seen.since(at.lap()) {
                 0 if seen.owner() == Owner::NOBODY => {}
                 -2 | -1 => {
-                    self.pass_lap_before(at, seen)?;
+                    self.pass_lap_before(at, seen, attempt)?;
                     return Ok(false);
                 }
                 // The tail has moved since.
                 _ => {
-                    self.check_stale(self.0.tail(), first, last_odd)?;
+                    self.check_stale(self.0.tail(), first, attempt)?;
                     return Ok(false);
                 }
             }
@@ -369,7 +372,12 @@ impl<M: Memory> Ring<'_, M> {
     }
 
     /// A putter has come to a slot whose lap before is not over: goes past it if its owner is dead.
-    fn pass_lap_before(self, at: Position, seen: State) -> Result<(), Blocked> {
+    fn pass_lap_before(
+        self,
+        at: Position,
+        seen: State,
+        attempt: &mut Attempt,
+    ) -> Result<(), Blocked> {
         let before = at.lap_before();
         if seen.owner() == Owner::NOBODY {
             let obstacle = Obstacle { index: at.index(), state: seen, claimer: None };
@@ -377,16 +385,16 @@ impl<M: Memory> Ring<'_, M> {
         }
         match self.claimer(at.index(), seen) {
             Claimer::Lives(obstacle) => Err(Blocked::ByState(obstacle)),
-            Claimer::Dead => self.retire(before, seen),
+            Claimer::Dead => self.retire(before, seen, attempt),
             Claimer::Done => Ok(()),
         }
     }
 
     /// A getter has come to a slot that is being written: goes past it if its writer is dead.
-    fn pass_writer(self, at: Position, seen: State) -> Result<(), Blocked> {
+    fn pass_writer(self, at: Position, seen: State, attempt: &mut Attempt) -> Result<(), Blocked> {
         match self.claimer(at.index(), seen) {
             Claimer::Lives(obstacle) => Err(Blocked::ByState(obstacle)),
-            Claimer::Dead => self.retire(at, seen),
+            Claimer::Dead => self.retire(at, seen, attempt),
             Claimer::Done => Ok(()),
         }
     }
@@ -433,13 +441,10 @@ impl<M: Memory> Ring<'_, M> {
         self,
         word: &PositionWord,
         at: Position,
-        last_odd: &mut Option<Position>,
+        attempt: &mut Attempt,
     ) -> Result<(), Blocked> {
         // What the slot shows came after the position moved (I3 of the slots), so that a second
         // look must find it moved.
-        if word.look().order(at) == Order::Equal && last_odd.replace(at) == Some(at) {
-            return Err(Blocked::Corrupt);
-        }
-        Ok(())
+        attempt.check_odd(at, word.look().order(at) != Order::Equal)
     }
 }

@@ -1,4 +1,5 @@
-//! Messages whose owner died: holes that a writer left, and messages that a reader took with it.
+//! Messages whose owner died: holes that a writer left, and messages that a reader took with it;
+//! and the hole of a put that was overtaken by the close, whose owner did not die.
 //!
 //! Whoever finds one in its way goes through the same four steps, and each can be taken by several
 //! at once, or be left to the next by one who dies in between: move the tail past the message, move
@@ -9,6 +10,7 @@ use core::cmp::Ordering as Order;
 
 use ipc_core::primitive::Ordering::Relaxed;
 
+use super::attempt::Attempt;
 use super::position::Position;
 use super::slot::{Owner, State};
 use super::{Blocked, Claim, Memory, Obstacle, Ring};
@@ -18,7 +20,13 @@ impl<M: Memory> Ring<'_, M> {
     ///
     /// An error says that it is not its turn yet: there are messages before it.
     #[cold]
-    pub(super) fn retire(self, at: Position, dead: State) -> Result<(), Blocked> {
+    pub(super) fn retire(
+        self,
+        at: Position,
+        dead: State,
+        attempt: &mut Attempt,
+    ) -> Result<(), Blocked> {
+        attempt.count(dead.span());
         if !dead.is_written() {
             self.help(self.0.tail(), at, dead.span())?;
         }
@@ -35,7 +43,9 @@ impl<M: Memory> Ring<'_, M> {
             self.0.slot(at.index()).retire_further(at.lap());
         }
         if self.0.slot(at.index()).retire(dead) {
-            self.0.retired().fetch_add(1, Relaxed);
+            if dead.owner() != Owner::WAIVED {
+                self.0.retired().fetch_add(1, Relaxed);
+            }
             self.0.bells().call_all();
         }
         Ok(())
@@ -44,7 +54,7 @@ impl<M: Memory> Ring<'_, M> {
     /// Makes a hole of the caller's own claim for writing.
     #[cold]
     pub(super) fn abandon(self, claim: Claim) {
-        self.0.slot(claim.at.index()).claim(claim.state, claim.state.owned_by(Owner::GRAVE));
+        self.0.slot(claim.at.index()).claim(claim.state, claim.state.owned_by(Owner::WAIVED));
         self.0.bells().call_all();
     }
 

@@ -40,7 +40,7 @@ const CYCLE_MASK: u64 = (1 << CYCLE_BITS) - 1;
 /// The most slots that a message can take.
 pub(crate) const MAX_SPAN: u32 = (1 << (64 - SPAN_SHIFT)) - 1;
 
-/// Who has claimed a slot: a seat's number plus one, or nobody, or the grave.
+/// Who has claimed a slot: a seat's number plus one, or nobody, or one of two who never lived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Owner(u16);
 
@@ -49,8 +49,11 @@ impl Owner {
     /// The heir of dead seats that were given out again: dead itself, and for ever.
     pub(crate) const GRAVE: Self = Self((1 << OWNER_BITS) - 1);
 
+    /// Whose the holes are that living putters left: for everybody else, one that is dead.
+    pub(crate) const WAIVED: Self = Self(Self::GRAVE.0 - 1);
+
     /// How many seats can have an owner's number.
-    pub(crate) const MOST: u16 = Self::GRAVE.0 - 1;
+    pub(crate) const MOST: u16 = Self::WAIVED.0 - 1;
 
     /// The owner that sits in `seat`, which is below [`MOST`](Self::MOST).
     pub(crate) fn of_seat(seat: u16) -> Self {
@@ -60,7 +63,7 @@ impl Owner {
 
     /// The seat, if it is one's.
     pub(crate) fn seat(self) -> Option<u16> {
-        if self == Self::GRAVE { None } else { self.0.checked_sub(1) }
+        if self.0 <= Self::MOST { self.0.checked_sub(1) } else { None }
     }
 }
 

@@ -21,8 +21,8 @@ pub(crate) struct Places {
 impl Places {
     pub(crate) const TAIL: usize = 128;
     pub(crate) const HEAD: usize = 256;
-    /// The events of both sides, one in each half.
-    pub(crate) const EVENTS: usize = 384;
+    /// The bells of both sides, one in each half.
+    pub(crate) const BELLS: usize = 384;
     pub(crate) const ALARM: usize = 392;
     pub(crate) const RETIRED: usize = 512;
     const LIVES: usize = 640;
@@ -39,7 +39,7 @@ impl Places {
 
     /// All words that the protocol reads.
     pub(crate) fn all(self) -> Vec<usize> {
-        let mut all = vec![Self::TAIL, Self::HEAD, Self::EVENTS, Self::ALARM, Self::RETIRED];
+        let mut all = vec![Self::TAIL, Self::HEAD, Self::BELLS, Self::ALARM, Self::RETIRED];
         all.extend((0..self.n_seats).map(|seat| self.life(seat)));
         all.extend((0..self.n_slots).flat_map(|index| [self.slot(index), self.slot(index) + 8]));
         all

@@ -9,13 +9,17 @@
 
 use core::fmt;
 use core::marker::PhantomData;
+use core::mem;
 use core::ops::{Deref, DerefMut};
 use std::thread;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
+use ipc_core::robust::RobustWord;
 
 use super::Mutex;
-use crate::recovery::{Sealed, ValueGuard};
+use crate::error::LockError;
+use crate::raw::Taken;
+use crate::recovery::{Recovery, Sealed, ValueGuard};
 
 /// The value of a [`Mutex`] that the calling thread holds; dropping it gives the mutex back.
 ///
@@ -47,6 +51,22 @@ impl<'mutex, T: NoUninit + CheckedBitPattern> MutexGuard<'mutex, T> {
     pub(super) fn that_does_not_poison(mut self) -> Self {
         self.poisons = false;
         self
+    }
+
+    /// The line of the lock.
+    pub(crate) fn line(&self) -> &RobustWord {
+        self.mutex.place.line()
+    }
+
+    /// Goes on with a lock that was given back meanwhile, and taken again.
+    pub(crate) fn retaken(self, taken: Taken) -> Result<Self, LockError<Recovery<'mutex, T>>> {
+        let mutex = self.mutex;
+        mutex.place.note(taken);
+        let retaken = mutex.check(Ok(taken));
+        // The lock is the new guard's now, or was given back with it.
+        #[expect(clippy::mem_forget, reason = "what it would give back is another's")]
+        mem::forget(self);
+        retaken
     }
 
     /// Whether the value is whole, as far as anybody has told.

@@ -19,6 +19,7 @@ use ipc_core::{Deadline, Kind, Layout, Segment, SegmentError};
 
 pub use error::OnceError;
 
+use crate::named;
 use crate::place::Place;
 use crate::raw::{Begun, Holder, RawOnce, Refused};
 
@@ -113,6 +114,31 @@ impl Once {
     #[doc(alias = "pthread_once")]
     pub fn new() -> Result<Self, SegmentError> {
         Self::in_segment(&Segment::create(KIND, 0, size_of::<RobustWord>())?, 0)
+    }
+
+    /// Makes one with a name, for programs that know each other by nothing else.
+    ///
+    /// It stays until somebody calls [`Segment::unlink`] with its name.
+    ///
+    /// # Errors
+    ///
+    /// [`SegmentError::BadName`], [`SegmentError::AlreadyExists`],
+    /// [`SegmentError::PermissionDenied`], and as [`new`](Self::new).
+    pub fn create_named(name: &str) -> Result<Self, SegmentError> {
+        named::create(name, KIND, 0, size_of::<RobustWord>(), |segment| {
+            Self::in_segment(segment, 0)
+        })
+    }
+
+    /// Opens the one of that name.
+    ///
+    /// # Errors
+    ///
+    /// [`SegmentError::BadName`], [`SegmentError::NotFound`], [`SegmentError::PermissionDenied`];
+    /// [`SegmentError::NotASegment`] or [`SegmentError::WrongKind`] if the name is something
+    /// else's; and as [`new`](Self::new).
+    pub fn open_named(name: &str) -> Result<Self, SegmentError> {
+        Self::in_segment(&Segment::open_named(name, KIND, 0)?, 0)
     }
 
     /// Makes room for one in the layout of a segment, and returns its offset.

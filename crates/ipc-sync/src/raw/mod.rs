@@ -12,9 +12,11 @@
 //! | `spin` | how long to look before going to sleep |
 //! | `rlock` | a lock that its holder may take again |
 //! | `once` | a lock for whoever does a thing, and a mark that it was done |
+//! | `condition` | to give a lock back, sleep until notified, and take it again |
 //! | `rwlock` | a lock for one writer or many readers, made of such words |
 //! | `planted` | bugs to order, which the proofs must find |
 
+mod condition;
 mod event;
 mod once;
 mod planted;
@@ -24,6 +26,7 @@ mod semaphore;
 mod spin;
 mod word;
 
+pub use condition::{ConditionWords, NotWaited, Outer, RawCondition, WaitEnd};
 pub use event::{EventWords, RawEvent};
 pub use once::{Begun, RawOnce};
 pub use rlock::{NotHeld, RawRLock};

@@ -184,6 +184,12 @@ impl<'word> RawRLock<'word> {
         }
     }
 
+    /// The line that the word lies on.
+    #[inline]
+    pub(super) const fn line(self) -> &'word RobustWord {
+        self.line
+    }
+
     #[inline]
     const fn word(self) -> RawLock<'word> {
         RawLock::new(self.line)

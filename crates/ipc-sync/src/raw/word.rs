@@ -82,7 +82,7 @@ pub struct RawLock<'word> {
 }
 
 /// So many times in a row somebody may be faster, before we look at the clock, or give up trying.
-const TRIES: u64 = 256;
+pub(super) const TRIES: u64 = 256;
 
 /// The word is held by the calling thread now.
 #[must_use]
@@ -339,7 +339,7 @@ impl<'word> RawLock<'word> {
     }
 
     /// Tries to take the word, which was seen free.
-    fn take(self, me: Thread, seen: u32, slept: u32) -> Option<Taken> {
+    pub(super) fn take(self, me: Thread, seen: u32, slept: u32) -> Option<Taken> {
         let mine = me.tid() | (seen & INHERITED) | slept;
         // E1 acquire.
         let taken = self.word().compare_exchange(seen, mine, ACQUIRE, Relaxed).is_ok();
@@ -347,7 +347,7 @@ impl<'word> RawLock<'word> {
     }
 
     /// Says in the word, which was seen held, that somebody is about to sleep on it.
-    fn announce(self, seen: u32) -> bool {
+    pub(super) fn announce(self, seen: u32) -> bool {
         seen & WAITERS != 0
             || self.word().compare_exchange(seen, seen | WAITERS, Relaxed, Relaxed).is_ok()
     }
@@ -365,8 +365,14 @@ impl<'word> RawLock<'word> {
         }
     }
 
+    /// The line that the word lies on.
     #[inline]
-    const fn word(self) -> &'word AtomicU32 {
+    pub(super) const fn line(self) -> &'word RobustWord {
+        self.line
+    }
+
+    #[inline]
+    pub(super) const fn word(self) -> &'word AtomicU32 {
         &self.line.word
     }
 }

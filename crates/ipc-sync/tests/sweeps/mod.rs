@@ -9,6 +9,7 @@
 #![expect(clippy::unwrap_used, reason = "a test binary")]
 #![expect(clippy::mem_forget, reason = "who forgets a guard and ends has died holding it")]
 
+mod condition;
 mod event;
 mod lock;
 mod mutex;
@@ -44,6 +45,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("lock: recover a mutex", mutex::recover),
     ("lock: recover a poisoned mutex", mutex::recover_a_poisoned_one),
     ("lock: leave a mutex unrecovered", mutex::leave_unrecovered),
+    ("condition: notify one, two sleep", condition::notify_one_while_two_sleep),
+    ("condition: notify all, three sleep", condition::notify_all_while_three_sleep),
+    ("condition: wait first in line, another behind", condition::wait_first_in_line),
+    ("condition: wait behind another", condition::wait_behind_another),
+    ("condition: wait in vain", condition::wait_in_vain),
+    ("condition: come late, before those who were called", condition::come_late),
+    ("condition: wait at two levels", condition::wait_at_two_levels),
     ("rwlock: read a free one", rwlock::read_a_free_one),
     ("rwlock: read and leave, a writer comes", rwlock::read_and_leave_while_a_writer_comes),
     ("rwlock: write to a free one", rwlock::write_to_a_free_one),
@@ -207,7 +215,10 @@ fn follow_and_release(state: &State) {
 /// Whether a process sleeps on a futex; one that has ended does, too, for the purpose.
 fn is_asleep_on_futex(pid: u64) -> bool {
     match fs::read_to_string(format!("/proc/{pid}/syscall")) {
-        Ok(call) => call.split(' ').next() == Some(&libc::SYS_futex.to_string()),
+        Ok(call) => {
+            let number = call.split(' ').next().and_then(|number| number.parse().ok());
+            [libc::SYS_futex, libc::SYS_futex_waitv].map(Some).contains(&number)
+        }
         Err(_) => true,
     }
 }

@@ -1,0 +1,51 @@
+//! Attempts: how long an operation goes on while the words change under it.
+//!
+//! A step that does not claim has found the words changed since it looked. Among honest processes
+//! that was another's success, so that somebody always gets on; but this one may lose again and
+//! again, and a process that is not honest can see to it that it does. So an attempt ends after
+//! [`MOST_LOOKS`] looks at slots: then it is time to look at the clock. See "Progress" in
+//! `README.md` beside this file.
+
+use super::Blocked;
+use super::position::Position;
+
+/// So many slots are looked at before the clock is: some tens of microseconds' work.
+const MOST_LOOKS: u32 = 1 << 12;
+
+/// One attempt to claim.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    looks_left: u32,
+    /// Where a slot did not fit the position, the last time that one did not.
+    last_odd: Option<Position>,
+}
+
+impl Attempt {
+    pub(super) fn new() -> Self {
+        Self { looks_left: MOST_LOOKS, last_odd: None }
+    }
+
+    /// Begins a step, unless the attempt is at its end.
+    pub(super) fn step(&mut self) -> Result<(), Blocked> {
+        if self.looks_left == 0 {
+            return Err(Blocked::Outrun);
+        }
+        self.count(1);
+        Ok(())
+    }
+
+    /// Counts looks at so many slots as part of a step, which is never broken off: each attempt
+    /// makes one whole step at least, and so does what is to be done, however long a message is.
+    pub(super) fn count(&mut self, n_looks: u32) {
+        self.looks_left = self.looks_left.saturating_sub(n_looks);
+    }
+
+    /// Notes that a slot does not fit the position `at`, which was stale if it has moved since; an
+    /// error says that it has not, for the second time.
+    pub(super) fn check_odd(&mut self, at: Position, has_moved: bool) -> Result<(), Blocked> {
+        if !has_moved && self.last_odd.replace(at) == Some(at) {
+            return Err(Blocked::Corrupt);
+        }
+        Ok(())
+    }
+}

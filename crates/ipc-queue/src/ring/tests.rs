@@ -1,0 +1,197 @@
+//! Attempts that are outrun: a ring whose words others change at each look that is taken at them.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use ipc_core::Deadline;
+use ipc_core::primitive::AtomicU64;
+use ipc_core::primitive::Ordering::Relaxed;
+use ipc_core::robust::Life;
+
+use super::bells::Bells;
+use super::position::PositionWord;
+use super::slot::{Owner, SlotWord};
+use super::{Memory, Patience, Refused, Ring, Tuning};
+
+/// Who is under test.
+fn me() -> Owner {
+    Owner::of_seat(0)
+}
+
+/// Who is faster.
+fn other() -> Owner {
+    Owner::of_seat(1)
+}
+
+/// What others do when a slot with this index is about to be looked at.
+type Others<'o> = Box<dyn Fn(&Busy<'_>, u32) + 'o>;
+
+/// A ring in private memory, and what others do to it each time that this thread is about to look
+/// at a slot.
+struct Busy<'o> {
+    tail: PositionWord,
+    head: PositionWord,
+    bells: Bells,
+    slots: Vec<SlotWord>,
+    lives: [Life; 1],
+    retired: AtomicU64,
+    others: Others<'o>,
+    /// The others are at work themselves, or are not there.
+    is_quiet: Cell<bool>,
+    n_looks: Cell<u64>,
+}
+
+impl<'o> Busy<'o> {
+    fn new(n_slots: usize, others: impl Fn(&Busy<'_>, u32) + 'o) -> Self {
+        Self {
+            tail: PositionWord::default(),
+            head: PositionWord::default(),
+            bells: Bells::default(),
+            slots: (0..n_slots).map(|_| SlotWord::default()).collect(),
+            lives: [Life::new()],
+            retired: AtomicU64::new(0),
+            others: Box::new(others),
+            is_quiet: Cell::new(false),
+            n_looks: Cell::new(0),
+        }
+    }
+
+    /// What others do in the meantime.
+    fn meanwhile(&self, index: u32) {
+        if !self.is_quiet.replace(true) {
+            self.n_looks.set(self.n_looks.get() + 1);
+            (self.others)(self, index);
+            self.is_quiet.set(false);
+        }
+    }
+
+    /// Another's put, at whatever place it is its turn.
+    fn put(&self) {
+        let ring = Ring(self);
+        ring.commit(ring.claim_put(other(), 1).unwrap());
+    }
+
+    /// Another's get.
+    fn get(&self) {
+        let ring = Ring(self);
+        ring.release(ring.claim_get(other()).unwrap());
+    }
+}
+
+impl Memory for Busy<'_> {
+    fn n_slots(&self) -> u32 {
+        u32::try_from(self.slots.len()).unwrap()
+    }
+    fn tail(&self) -> &PositionWord {
+        &self.tail
+    }
+    fn head(&self) -> &PositionWord {
+        &self.head
+    }
+    fn bells(&self) -> &Bells {
+        &self.bells
+    }
+    fn slot(&self, index: u32) -> &SlotWord {
+        self.meanwhile(index);
+        &self.slots[index as usize]
+    }
+    fn life(&self, seat: u16) -> Option<&Life> {
+        self.lives.get(usize::from(seat))
+    }
+    fn retired(&self) -> &AtomicU64 {
+        &self.retired
+    }
+    fn tuning(&self) -> Tuning {
+        Tuning::NONE
+    }
+}
+
+const FOREVER: Patience = Patience::Until(Deadline::NEVER);
+
+/// More often than any number of steps that one might be content with.
+const LONG: u64 = 2_000_000;
+
+#[test]
+fn a_putter_that_is_outrun_goes_on_until_it_succeeds() {
+    let busy = Busy::new(4, |busy, _| {
+        if busy.n_looks.get() < LONG {
+            busy.put();
+            busy.get();
+        }
+    });
+    let claim = Ring(&busy).put(me(), 1, FOREVER).unwrap();
+    assert!(busy.n_looks.get() >= LONG);
+    Ring(&busy).commit(claim);
+}
+
+#[test]
+fn a_getter_that_is_outrun_goes_on_until_it_succeeds() {
+    let busy = Busy::new(4, |busy, _| {
+        if busy.n_looks.get() == 1 {
+            busy.put();
+        }
+        if busy.n_looks.get() < LONG {
+            busy.put();
+            busy.get();
+        }
+    });
+    let claim = Ring(&busy).get(me(), FOREVER).unwrap();
+    assert!(busy.n_looks.get() >= LONG);
+    Ring(&busy).release(claim);
+}
+
+#[test]
+fn one_that_does_not_wait_gives_up_if_it_is_always_outrun() {
+    let busy = Busy::new(4, |busy, _| {
+        busy.put();
+        busy.get();
+    });
+    for span in [1, 3] {
+        let put = Ring(&busy).put(me(), span, Patience::Try);
+        assert_eq!(put.unwrap_err(), Refused::NotNow);
+    }
+    assert!(busy.n_looks.get() > 100_000, "but not soon");
+}
+
+#[test]
+fn one_that_is_always_outrun_goes_home_at_its_deadline_and_not_long_after() {
+    for span in [1, 4000] {
+        let deadline = Deadline::after(Duration::from_millis(30));
+        let n_late = Cell::new(0_u64);
+        let busy = Busy::new(4096, |busy, index| {
+            n_late.set(n_late.get() + u64::from(deadline.is_past()));
+            // Others are faster by a moment only: all slots of the message were looked at.
+            let tail = busy.tail.look().index();
+            if index == (tail + span - 1) % busy.n_slots() {
+                busy.put();
+                busy.get();
+            }
+        });
+        let put = Ring(&busy).put(me(), span, Patience::Until(deadline));
+        assert_eq!(put.unwrap_err(), Refused::TimedOut);
+        assert!(n_late.get() < 20_000, "{} looks after the deadline", n_late.get());
+    }
+}
+
+#[test]
+fn the_dead_in_the_way_of_a_message_of_all_slots_are_passed() {
+    const ALL: u32 = 4095;
+    let busy = Busy::new(ALL as usize, |_, _| {});
+    let ring = Ring(&busy);
+    // A lap of messages, all of which were read but some whose reader died at it.
+    let mut n_dead = 0;
+    for place in 0..ALL {
+        busy.put();
+        if place % 100 == 50 {
+            ring.claim_get(Owner::GRAVE).unwrap();
+            n_dead += 1;
+        } else {
+            busy.get();
+        }
+    }
+    let claim = ring.put(me(), ALL, Patience::Try).unwrap();
+    assert_eq!(busy.retired.load(Relaxed), n_dead);
+    ring.commit(claim);
+}

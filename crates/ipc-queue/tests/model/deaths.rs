@@ -1,0 +1,189 @@
+//! A thread dies in the middle of an operation, before each of its accesses.
+
+use std::sync::Arc;
+
+use ipc_core::primitive::model::{Ended, run};
+
+use crate::ring::{Patience, Refused, Ring};
+use crate::words::{Words, drain};
+use crate::{FOREVER, bound, explore_deaths, explore_deaths_within};
+
+#[test]
+fn a_putter_that_dies_holds_up_nobody() {
+    explore_deaths(|dies_at| {
+        let words = Words::new(1, 4);
+        let victim = Arc::clone(&words);
+        let victim = loom::thread::spawn(move || {
+            run(Some(dies_at), || {
+                let me = victim.sit_down(0);
+                victim.put(me, 1, FOREVER).unwrap();
+            })
+        });
+        let other = Arc::clone(&words);
+        let other = loom::thread::spawn(move || {
+            let me = other.sit_down(1);
+            other.put(me, 2, FOREVER).unwrap();
+        });
+        let me = words.sit_down(2);
+        let mut got = vec![words.get(me, FOREVER).unwrap()];
+        let died = victim.join().unwrap() == Ended::Died;
+        other.join().unwrap();
+        got.extend(drain(&words));
+        got.sort_unstable();
+        assert!(got == [1, 2] || died && (got == [1] || got == [2]), "{got:?}");
+        died
+    });
+}
+
+#[test]
+fn a_getter_that_dies_holds_up_nobody() {
+    // The largest of the models: one preemption fewer keeps it in the time of the others. With two
+    // it takes minutes; `LOOM_MAX_PREEMPTIONS=3` does that.
+    explore_deaths_within(bound().saturating_sub(1), |dies_at| {
+        let words = Words::new(1, 4);
+        let victim = Arc::clone(&words);
+        let victim = loom::thread::spawn(move || {
+            run(Some(dies_at), || {
+                let me = victim.sit_down(0);
+                victim.get(me, FOREVER)
+            })
+        });
+        let putter = Arc::clone(&words);
+        let putter = loom::thread::spawn(move || {
+            let me = putter.sit_down(1);
+            putter.put(me, 1, FOREVER).unwrap();
+            putter.put(me, 2, FOREVER).unwrap();
+            putter.operation(|ring| ring.close());
+        });
+        let me = words.sit_down(2);
+        let mut got = Vec::new();
+        while let Ok(message) = words.get(me, FOREVER) {
+            got.push(message);
+        }
+        putter.join().unwrap();
+        let ended = victim.join().unwrap();
+        let died = ended == Ended::Died;
+        if let Ended::Finished(Ok(message)) = ended {
+            got.push(message);
+        }
+        got.sort_unstable();
+        assert!(got == [1, 2] || died && (got == [1] || got == [2]), "{got:?}");
+        died
+    });
+}
+
+#[test]
+fn a_sleeping_getter_that_dies_hands_its_wake_up_on() {
+    explore_deaths(|dies_at| {
+        let words = Words::new(2, 4);
+        let victim = Arc::clone(&words);
+        let victim = loom::thread::spawn(move || {
+            run(Some(dies_at), || {
+                let me = victim.sit_down(0);
+                victim.get(me, FOREVER).unwrap()
+            })
+        });
+        let getter = Arc::clone(&words);
+        let getter = loom::thread::spawn(move || {
+            let me = getter.sit_down(1);
+            getter.get(me, FOREVER).unwrap()
+        });
+        let me = words.sit_down(2);
+        words.put(me, 1, FOREVER).unwrap();
+        words.put(me, 2, FOREVER).unwrap();
+        let mut got = vec![getter.join().unwrap()];
+        let ended = victim.join().unwrap();
+        let died = ended == Ended::Died;
+        if let Ended::Finished(message) = ended {
+            got.push(message);
+        }
+        got.extend(drain(&words));
+        got.sort_unstable();
+        assert!(got == [1, 2] || died && (got == [1] || got == [2]), "{got:?}");
+        died
+    });
+}
+
+#[test]
+fn a_closer_that_dies_has_closed_or_has_not() {
+    explore_deaths(|dies_at| {
+        let words = Words::new(1, 3);
+        let victim = Arc::clone(&words);
+        let victim = loom::thread::spawn(move || {
+            run(Some(dies_at), || victim.operation(|ring| ring.close()))
+        });
+        let getter = Arc::clone(&words);
+        let getter = loom::thread::spawn(move || {
+            let me = getter.sit_down(0);
+            getter.get(me, FOREVER)
+        });
+        let died = !victim.join().unwrap().is_finished();
+        if died && !Ring(&*words).is_closed() {
+            words.operation(|ring| ring.close());
+        }
+        assert_eq!(getter.join().unwrap(), Err(Refused::Closed));
+        died
+    });
+}
+
+#[test]
+fn a_long_message_is_whole_and_its_dead_putter_holds_up_nobody() {
+    explore_deaths(|dies_at| {
+        let words = Words::new(4, 3);
+        let me = words.sit_down(1);
+        // So that one of the two messages goes over the end.
+        words.put(me, 9, FOREVER).unwrap();
+        assert_eq!(words.get(me, FOREVER), Ok(9));
+        let victim = Arc::clone(&words);
+        let victim = loom::thread::spawn(move || {
+            run(Some(dies_at), || {
+                let me = victim.sit_down(0);
+                victim.put_long(me, 1, 2, FOREVER).unwrap();
+            })
+        });
+        words.put_long(me, 2, 2, FOREVER).unwrap();
+        let mut got = vec![words.get(me, FOREVER).unwrap()];
+        if got == [2] && victim.join().unwrap().is_finished() {
+            got.push(words.get(me, FOREVER).unwrap());
+        }
+        got.extend(drain(&words));
+        got.sort_unstable();
+        assert!(got == [1, 2] || got == [2], "{got:?}");
+        got == [2]
+    });
+}
+
+#[test]
+fn a_long_message_is_whole_and_its_dead_getter_holds_up_nobody() {
+    explore_deaths(|dies_at| {
+        let words = Words::new(3, 3);
+        let first = words.sit_down(1);
+        words.put_long(first, 1, 3, FOREVER).unwrap();
+        let victim = Arc::clone(&words);
+        let victim = loom::thread::spawn(move || {
+            run(Some(dies_at), || {
+                let me = victim.sit_down(0);
+                victim.get(me, Patience::Try)
+            })
+        });
+        let putter = Arc::clone(&words);
+        let putter = loom::thread::spawn(move || {
+            let me = putter.sit_down(2);
+            putter.put_long(me, 2, 2, FOREVER).unwrap();
+            putter.operation(|ring| ring.close());
+        });
+        let mut got = Vec::new();
+        while let Ok(message) = words.get(first, FOREVER) {
+            got.push(message);
+        }
+        putter.join().unwrap();
+        let ended = victim.join().unwrap();
+        if let Ended::Finished(Ok(message)) = ended {
+            got.push(message);
+        }
+        got.sort_unstable();
+        let died = ended == Ended::Died;
+        assert!(got == [1, 2] || died && (got == [1] || got == [2]), "{got:?}");
+        died
+    });
+}

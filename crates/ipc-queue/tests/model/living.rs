@@ -1,0 +1,126 @@
+//! Nobody dies: every interleaving of putters, getters and one who closes.
+
+use std::sync::Arc;
+
+use crate::ring::Refused;
+use crate::words::Words;
+use crate::{FOREVER, explore};
+
+#[test]
+fn one_putter_and_one_getter_with_one_slot() {
+    explore(|| {
+        let words = Words::new(1, 2);
+        let putter = Arc::clone(&words);
+        let thread = loom::thread::spawn(move || {
+            let me = putter.sit_down(0);
+            putter.put(me, 1, FOREVER).unwrap();
+            putter.put(me, 2, FOREVER).unwrap();
+        });
+        let me = words.sit_down(1);
+        assert_eq!(words.get(me, FOREVER), Ok(1));
+        assert_eq!(words.get(me, FOREVER), Ok(2));
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn two_putters_and_one_getter_with_one_slot() {
+    explore(|| {
+        let words = Words::new(1, 3);
+        let threads = [0, 1].map(|seat| {
+            let words = Arc::clone(&words);
+            loom::thread::spawn(move || {
+                let me = words.sit_down(seat);
+                words.put(me, u64::from(seat) + 1, FOREVER).unwrap();
+            })
+        });
+        let me = words.sit_down(2);
+        let sum = words.get(me, FOREVER).unwrap() + words.get(me, FOREVER).unwrap();
+        assert_eq!(sum, 3);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn one_putter_and_two_getters_with_two_slots() {
+    explore(|| {
+        let words = Words::new(2, 3);
+        let threads = [0, 1].map(|seat| {
+            let words = Arc::clone(&words);
+            loom::thread::spawn(move || {
+                let me = words.sit_down(seat);
+                words.get(me, FOREVER).unwrap()
+            })
+        });
+        let me = words.sit_down(2);
+        words.put(me, 1, FOREVER).unwrap();
+        words.put(me, 2, FOREVER).unwrap();
+        let got = threads.map(|thread| thread.join().unwrap());
+        assert_eq!(got[0] + got[1], 3);
+    });
+}
+
+#[test]
+fn closing_ends_a_getter_and_loses_nothing() {
+    explore(|| {
+        let words = Words::new(1, 3);
+        let putter = Arc::clone(&words);
+        let putting = loom::thread::spawn(move || {
+            let me = putter.sit_down(0);
+            putter.put(me, 7, FOREVER)
+        });
+        let getter = Arc::clone(&words);
+        let getting = loom::thread::spawn(move || {
+            let me = getter.sit_down(1);
+            let mut got = Vec::new();
+            loop {
+                match getter.get(me, FOREVER) {
+                    Ok(message) => got.push(message),
+                    Err(refused) => {
+                        assert_eq!(refused, Refused::Closed);
+                        return got;
+                    }
+                }
+            }
+        });
+        words.operation(|ring| ring.close());
+        let put = putting.join().unwrap();
+        let got = getting.join().unwrap();
+        match put {
+            Ok(()) => assert_eq!(got, [7]),
+            Err(refused) => {
+                assert_eq!(refused, Refused::Closed);
+                assert!(got.is_empty());
+            }
+        }
+        assert_eq!(words.n_retired(), 0, "what was never put was not lost");
+    });
+}
+
+#[test]
+fn a_long_put_that_finds_no_room_lets_a_short_one_go_first() {
+    explore(|| {
+        let words = Words::new(2, 3);
+        let me = words.sit_down(2);
+        words.put(me, 1, FOREVER).unwrap();
+        words.put(me, 2, FOREVER).unwrap();
+        let long = Arc::clone(&words);
+        let long = loom::thread::spawn(move || {
+            let me = long.sit_down(0);
+            long.put_long(me, 9, 2, FOREVER).unwrap();
+        });
+        let short = Arc::clone(&words);
+        let short = loom::thread::spawn(move || {
+            let me = short.sit_down(1);
+            short.put(me, 3, FOREVER).unwrap();
+        });
+        // Room for the short one alone: it must come by itself.
+        assert_eq!(words.get(me, FOREVER), Ok(1));
+        short.join().unwrap();
+        let got = [(); 3].map(|()| words.get(me, FOREVER).unwrap());
+        assert_eq!(got, [2, 3, 9]);
+        long.join().unwrap();
+    });
+}

@@ -1,0 +1,151 @@
+//! The ring's words, borrowed from a model as the mapped ring borrows them from a segment.
+
+#![expect(unsafe_code, reason = "loom's cells give raw pointers, and check what is done with them")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipc_core::primitive::AtomicU64;
+use ipc_core::primitive::Ordering::Relaxed;
+use ipc_core::robust::{Life, Thread};
+use loom::cell::UnsafeCell;
+
+use crate::ring::bells::Bells;
+use crate::ring::position::PositionWord;
+use crate::ring::slot::{Owner, SlotWord};
+use crate::ring::{Memory, Patience, Refused, Ring, Tuning};
+
+pub(crate) struct Words {
+    tail: PositionWord,
+    head: PositionWord,
+    bells: Bells,
+    slots: Vec<SlotWord>,
+    cells: Vec<UnsafeCell<u64>>,
+    lives: Vec<Life>,
+    retired: AtomicU64,
+}
+
+impl Words {
+    pub(crate) fn new(n_slots: usize, n_seats: usize) -> Arc<Self> {
+        Arc::new(Self {
+            tail: PositionWord::default(),
+            head: PositionWord::default(),
+            bells: Bells::default(),
+            slots: (0..n_slots).map(|_| SlotWord::default()).collect(),
+            cells: (0..n_slots).map(|_| UnsafeCell::new(0)).collect(),
+            lives: (0..n_seats).map(|_| Life::new()).collect(),
+            retired: AtomicU64::new(0),
+        })
+    }
+
+    /// Runs one operation of the thread in `seat` as the mapped ring does.
+    pub(crate) fn operation<T>(&self, operate: impl FnOnce(Ring<'_, Self>) -> T) -> T {
+        let me = Thread::current();
+        // SAFETY: a model's words live until its last thread has ended.
+        unsafe { me.pend(self.bells.alarm.word()) };
+        let result = operate(Ring(self));
+        me.pend_clear();
+        result
+    }
+
+    pub(crate) fn sit_down(&self, seat: u16) -> Owner {
+        // SAFETY: a model's words live until its last thread has ended.
+        assert!(unsafe { self.lives[usize::from(seat)].join(Thread::current()) }.unwrap());
+        Owner::of_seat(seat)
+    }
+
+    /// Takes the seat of one who died, as the mapped ring does.
+    pub(crate) fn take_over(&self, seat: u16) -> Option<Owner> {
+        let owner = Owner::of_seat(seat);
+        // SAFETY: a model's words live until its last thread has ended.
+        let replaced = unsafe { self.lives[usize::from(seat)].replace(Thread::current()) };
+        replaced.unwrap().then(|| {
+            self.operation(|ring| ring.bury(owner));
+            owner
+        })
+    }
+
+    /// How many messages were lost in the hands of the dead.
+    pub(crate) fn n_retired(&self) -> u64 {
+        self.retired.load(Relaxed)
+    }
+
+    pub(crate) fn put(&self, me: Owner, message: u64, patience: Patience) -> Result<(), Refused> {
+        self.put_long(me, message, 1, patience)
+    }
+
+    pub(crate) fn put_long(
+        &self,
+        me: Owner,
+        message: u64,
+        span: u32,
+        patience: Patience,
+    ) -> Result<(), Refused> {
+        self.operation(|ring| {
+            let claim = ring.put(me, span, patience)?;
+            for further in 0..span {
+                let at = claim.at.advance(further, self.n_slots());
+                // SAFETY: loom checks what the claim is to guarantee.
+                self.cells[at.index() as usize].with_mut(|cell| unsafe { *cell = message });
+            }
+            ring.commit(claim);
+            Ok(())
+        })
+    }
+
+    pub(crate) fn get(&self, me: Owner, patience: Patience) -> Result<u64, Refused> {
+        self.operation(|ring| {
+            let claim = ring.get(me, patience)?;
+            let mut message = 0;
+            for further in 0..claim.span() {
+                let at = claim.at.advance(further, self.n_slots());
+                // SAFETY: loom checks what the claim is to guarantee.
+                let found = self.cells[at.index() as usize].with(|cell| unsafe { *cell });
+                assert!(message == 0 || message == found, "a message in two pieces");
+                message = found;
+            }
+            ring.release(claim);
+            Ok(message)
+        })
+    }
+}
+
+impl Memory for Words {
+    fn n_slots(&self) -> u32 {
+        u32::try_from(self.slots.len()).unwrap()
+    }
+    fn tail(&self) -> &PositionWord {
+        &self.tail
+    }
+    fn head(&self) -> &PositionWord {
+        &self.head
+    }
+    fn bells(&self) -> &Bells {
+        &self.bells
+    }
+    fn slot(&self, index: u32) -> &SlotWord {
+        &self.slots[index as usize]
+    }
+    fn life(&self, seat: u16) -> Option<&Life> {
+        self.lives.get(usize::from(seat))
+    }
+    fn retired(&self) -> &AtomicU64 {
+        &self.retired
+    }
+    fn tuning(&self) -> Tuning {
+        Tuning { n_spins: 0, n_yields: 0, first_sleep: Duration::MAX, longest_sleep: Duration::MAX }
+    }
+}
+
+/// What is left in the ring.
+pub(crate) fn drain(words: &Words) -> Vec<u64> {
+    let me = words.sit_down(u16::try_from(words.lives.len() - 1).unwrap());
+    let mut left = Vec::new();
+    loop {
+        match words.get(me, Patience::Try) {
+            Ok(message) => left.push(message),
+            Err(Refused::NotNow | Refused::Closed) => return left,
+            Err(refused) => panic!("{refused:?}"),
+        }
+    }
+}
