@@ -37,6 +37,8 @@ pub(crate) enum Metric {
     Tasks,
     /// Time spent in tasks, by the time that all workers had.
     Efficiency,
+    /// What the luckiest worker had, by what the unluckiest had.
+    MostOverLeast,
 }
 
 impl Metric {
@@ -48,6 +50,7 @@ impl Metric {
             Self::Operations => "ops_per_s",
             Self::Tasks => "tasks_per_s",
             Self::Efficiency => "efficiency",
+            Self::MostOverLeast => "most_over_least",
         }
     }
 
@@ -58,7 +61,7 @@ impl Metric {
             Self::Messages => "msgs/s",
             Self::Operations => "ops/s",
             Self::Tasks => "tasks/s",
-            Self::Efficiency => "",
+            Self::Efficiency | Self::MostOverLeast => "",
         }
     }
 }

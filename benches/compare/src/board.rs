@@ -42,6 +42,8 @@ pub(crate) unsafe trait Zeroed: Sync {}
 unsafe impl Zeroed for Board {}
 // SAFETY: it is an atomic.
 unsafe impl Zeroed for Padded<AtomicU64> {}
+// SAFETY: it is an atomic.
+unsafe impl Zeroed for Padded<AtomicU32> {}
 
 /// Makes a value that lies in memory which forked processes share, and is never freed.
 pub(crate) fn share<T: Zeroed>() -> Result<&'static T> {

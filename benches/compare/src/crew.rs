@@ -204,6 +204,11 @@ fn run(worker: Worker, mut seat: Seat) -> Result {
 }
 
 fn start_process(worker: Worker, seat: Seat) -> Result<Pid> {
+    fork_off(move || run(worker, seat))
+}
+
+/// Forks a process that does something and ends; it is killed when this one ends.
+pub(crate) fn fork_off(work: impl FnOnce() -> Result) -> Result<Pid> {
     let n_threads = std::fs::read_dir("/proc/self/task")?.count();
     if n_threads != 1 {
         return Err(format!("a process with {n_threads} threads is not to be forked").into());
@@ -215,7 +220,7 @@ fn start_process(worker: Worker, seat: Seat) -> Result<Pid> {
             // Nothing may return from here into what the parent was doing.
             let outcome = panic::catch_unwind(AssertUnwindSafe(|| {
                 die_with_parent()?;
-                run(worker, seat)
+                work()
             }));
             match outcome {
                 Ok(Ok(())) => std::process::exit(0),

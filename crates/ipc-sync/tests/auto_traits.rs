@@ -4,12 +4,12 @@
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
-use ipc_sync::{Barrier, BarrierError, BarrierStats, 
-    AcquireError, BoundedSemaphore, Condition, ConditionStats, Event, EventStats, Lock, LockError,
-    LockGuard, LockStats, Mutex, MutexGuard, NotHeld, Once, OnceError, OnceState, OnceStats,
-    OnceTurn, Permit, RLock, RLockGuard, Recovery, ReleaseError, RwLock, RwLockReadGuard,
-    RwLockRecovery, RwLockStats, RwLockWriteGuard, Semaphore, SemaphoreError, SemaphoreStats,
-    TryAcquireError, TryLockError, WaitEnd, WaitError,
+use ipc_sync::{
+    AcquireError, Barrier, BarrierError, BarrierStats, BoundedSemaphore, Condition, ConditionStats,
+    Event, EventStats, Lock, LockError, LockGuard, LockStats, Mutex, MutexGuard, NotHeld, Once,
+    OnceError, OnceState, OnceStats, OnceTurn, Permit, RLock, RLockGuard, Recovery, ReleaseError,
+    RwLock, RwLockReadGuard, RwLockRecovery, RwLockStats, RwLockWriteGuard, Semaphore,
+    SemaphoreError, SemaphoreStats, TryAcquireError, TryLockError, WaitEnd, WaitError,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;

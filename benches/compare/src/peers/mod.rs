@@ -1,5 +1,6 @@
 //! Who is measured: a file a rival, and a folder for us.
 
+pub(crate) mod bare;
 pub(crate) mod command;
 pub(crate) mod crossbeam;
 pub(crate) mod fork;
@@ -8,6 +9,7 @@ pub(crate) mod ipmpsc;
 pub(crate) mod multiproc;
 pub(crate) mod parking_lot;
 pub(crate) mod pipe;
+pub(crate) mod posix;
 pub(crate) mod procspawn;
 pub(crate) mod pthread;
 pub(crate) mod python;

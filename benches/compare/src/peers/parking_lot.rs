@@ -4,7 +4,7 @@ use parking_lot::Mutex;
 
 use crate::Result;
 use crate::crew::Kind;
-use crate::subjects::sync::Locking;
+use crate::subjects::sync::lock::Locking;
 
 #[repr(align(128))]
 pub(crate) struct Lock(Mutex<()>);

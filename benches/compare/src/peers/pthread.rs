@@ -7,15 +7,17 @@ use std::io;
 use std::mem::MaybeUninit;
 
 use libc::{
-    PTHREAD_MUTEX_ROBUST, PTHREAD_MUTEX_STALLED, PTHREAD_PROCESS_SHARED, c_int, pthread_mutex_init,
-    pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock, pthread_mutexattr_init,
-    pthread_mutexattr_setpshared, pthread_mutexattr_setrobust, pthread_mutexattr_t,
+    EOWNERDEAD, PTHREAD_MUTEX_ROBUST, PTHREAD_MUTEX_STALLED, PTHREAD_PROCESS_SHARED, c_int,
+    pthread_mutex_consistent, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_t,
+    pthread_mutex_unlock, pthread_mutexattr_init, pthread_mutexattr_setpshared,
+    pthread_mutexattr_setrobust, pthread_mutexattr_t,
 };
 
 use crate::Result;
 use crate::board::{Zeroed, share};
 use crate::crew::Kind;
-use crate::subjects::sync::Locking;
+use crate::subjects::sync::death;
+use crate::subjects::sync::lock::Locking;
 
 /// Whoever waits for a dead holder waits for ever.
 pub(crate) type Plain = Mutex<false>;
@@ -60,6 +62,27 @@ impl<const ROBUST: bool> Locking for Mutex<ROBUST> {
         work();
         // SAFETY: as above, and this thread holds it.
         check(unsafe { pthread_mutex_unlock(self.0.0.get()) })
+    }
+}
+
+impl death::Robust for Mutex<true> {
+    fn hold(&self) -> Result {
+        // SAFETY: it was initialised in `new` and is never freed.
+        check(unsafe { pthread_mutex_lock(self.0.0.get()) })
+    }
+
+    fn inherit(&self) -> Result<bool> {
+        // SAFETY: it was initialised in `new` and is never freed.
+        let returned = unsafe { pthread_mutex_lock(self.0.0.get()) };
+        if returned == EOWNERDEAD {
+            // SAFETY: as above, and this thread holds it.
+            check(unsafe { pthread_mutex_consistent(self.0.0.get()) })?;
+        } else {
+            check(returned)?;
+        }
+        // SAFETY: as above.
+        check(unsafe { pthread_mutex_unlock(self.0.0.get()) })?;
+        Ok(returned == EOWNERDEAD)
     }
 }
 

@@ -37,6 +37,9 @@
 //! | `barrier_no_pend` | no bell of a barrier is ever pending |
 //! | `barrier_no_ring` | who was woken does not ring for the others |
 //! | `barrier_no_watch` | who waits does not sleep on seats |
+//!
+//! The models find all of the lock's; the kill sweep was seen to find `store_zero` (at 6 of 35,680
+//! instructions) and `no_keep`, the crash sweep `no_pend` (at 8 of 126 accesses).
 
 #![expect(unsafe_code, reason = "hands the address of a word to the kernel")]
 

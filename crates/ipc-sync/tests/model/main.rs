@@ -14,6 +14,7 @@ mod condition;
 mod event;
 mod lock;
 mod once;
+mod rlock;
 mod rwlock;
 mod semaphore;
 

@@ -1,10 +1,11 @@
 //! `Lock`, between processes.
 
-use ipc_sync::Lock;
+use ipc_sync::{Lock, LockError};
 
 use crate::Result;
 use crate::crew::Kind;
-use crate::subjects::sync::Locking;
+use crate::subjects::sync::death;
+use crate::subjects::sync::lock::Locking;
 
 pub(crate) struct OurLock(Lock);
 
@@ -20,5 +21,21 @@ impl Locking for OurLock {
         let _guard = self.0.lock().map_err(|error| error.without_lock())?;
         work();
         Ok(())
+    }
+}
+
+impl death::Robust for OurLock {
+    fn hold(&self) -> Result {
+        // It stays held until the process ends.
+        std::mem::forget(self.0.lock().map_err(|error| error.without_lock())?);
+        Ok(())
+    }
+
+    fn inherit(&self) -> Result<bool> {
+        match self.0.lock() {
+            Ok(_guard) => Ok(false),
+            Err(LockError::OwnerDied(_guard)) => Ok(true),
+            Err(error) => Err(error.without_lock().into()),
+        }
     }
 }

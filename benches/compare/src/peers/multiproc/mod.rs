@@ -1,6 +1,9 @@
 //! multiproc: us.
 
+pub(crate) mod event;
 pub(crate) mod lock;
 pub(crate) mod pool;
 pub(crate) mod process;
 pub(crate) mod queue;
+pub(crate) mod rwlock;
+pub(crate) mod semaphore;
