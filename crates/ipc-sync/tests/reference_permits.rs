@@ -94,7 +94,7 @@ impl Reference {
             Move::Take(_) => self.value -= 1,
             Move::Acquire(_) if self.guards.iter().sum::<u32>() == N_SEATS => return Found::NoSeat,
             Move::Acquire(_) => {
-                (self.value, self.guards[thread]) = (self.value - 1, self.guards[thread] + 1)
+                (self.value, self.guards[thread]) = (self.value - 1, self.guards[thread] + 1);
             }
             Move::Release(more) if self.value + more > self.most => return Found::TooMany,
             Move::Release(more) => self.value += more,
@@ -184,7 +184,9 @@ fn act<'s>(
             Found::Done
         }
         Move::Forget => {
-            guards.pop().map(Permit::forget);
+            if let Some(permit) = guards.pop() {
+                permit.forget();
+            }
             Found::Done
         }
         Move::Set => {

@@ -152,6 +152,11 @@ pub(super) fn futex_wake(word: &AtomicU32, count: u32) -> u32 {
     wake(address(word), count)
 }
 
+pub(super) fn futex_or_and_wake_all(word: &AtomicU32, bit: u16, call: &AtomicU32) {
+    word.inner().fetch_or(bit.into(), Ordering::SeqCst);
+    wake(address(call), u32::MAX);
+}
+
 pub(super) fn futex_wait_any(waits: &[Wait<'_>], _: Deadline) -> Woken {
     let mut table = lock_table();
     table.last_sleeper += 1;
