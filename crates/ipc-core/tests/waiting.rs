@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use ipc_core::primitive::Ordering::Relaxed;
-use ipc_core::primitive::{AtomicU32, Wait, Woken, futex_wait_any, futex_wake};
+use ipc_core::primitive::{AtomicU32, AtomicU64, Wait, Woken, futex_wait_any, futex_wake};
 use ipc_core::{Deadline, Kind, Segment};
 use testkit::child::{End, fork};
 use testkit::{Outcome, Report};
@@ -15,6 +15,7 @@ fn main() -> ExitCode {
     testkit::main(&[
         ("of two words that wake a sleeper at once, the last is reported", the_last_is_reported),
         ("a sleeper whose word has changed does not sleep", changed),
+        ("who sleeps on both halves of a word sleeps on all of it", halves),
         ("a death wakes who sleeps on the pending word, and changes nothing", pending),
     ])
 }
@@ -67,6 +68,27 @@ fn changed() -> Outcome {
     word(&segment, 1).store(7, Relaxed);
     let mut child = fork(|| sleeper(&segment));
     assert_eq!(child.wait(), End::Exited(1));
+    Ok(Report::PASSED)
+}
+
+fn halves() -> Outcome {
+    const HELD: u64 = 0x0123_4567_89ab_cdef;
+    let segment = words();
+    let wide: &AtomicU64 = segment.at(8)?;
+    wide.store(HELD, Relaxed);
+    let sleeps = |expected| {
+        let waits = [Wait::on_low_half(wide, expected), Wait::on_high_half(wide, expected)];
+        // It looks before it finds that there is no time.
+        match futex_wait_any(&waits, Deadline::now()) {
+            Woken::TimedOut => true,
+            Woken::Changed => false,
+            Woken::By(_) => unreachable!("nobody wakes"),
+        }
+    };
+    assert!(sleeps(HELD));
+    for bit in 0..64 {
+        assert!(!sleeps(HELD ^ (1 << bit)), "bit {bit}");
+    }
     Ok(Report::PASSED)
 }
 

@@ -9,10 +9,12 @@
 #![expect(clippy::expect_used, reason = "a test")]
 #![expect(clippy::disallowed_types, reason = "what the test notes is no part of the model")]
 
+mod barrier;
 mod condition;
 mod event;
 mod lock;
 mod once;
+mod rlock;
 mod rwlock;
 mod semaphore;
 

@@ -4,6 +4,8 @@
 #[cfg(not(ipc_loom))]
 mod all;
 #[cfg(not(ipc_loom))]
+mod condition;
+#[cfg(not(ipc_loom))]
 mod handovers;
 #[cfg(not(ipc_loom))]
 mod mutexes;
@@ -23,6 +25,16 @@ fn main() -> ExitCode {
         ("lock: storm, sleepers only", || {
             ipc_sync::raw::set_spin(0);
             mutexes::storm("sleepers only", 6, 1, 500)
+        }),
+        ("condition: storm, one maker, three takers", || {
+            condition::storm("one maker, three takers", 1, 3, 500)
+        }),
+        ("condition: storm, three makers, three takers", || {
+            condition::storm("three makers, three takers", 3, 3, 500)
+        }),
+        ("condition: storm, sleepers only", || {
+            ipc_sync::raw::set_spin(0);
+            condition::storm("sleepers only", 2, 4, 500)
         }),
         ("all: storm, every primitive", || all::storm("every primitive", 500)),
         ("all: storm, every primitive, sleepers only", || {
