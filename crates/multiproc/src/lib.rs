@@ -92,8 +92,8 @@ pub use proc_core as process;
 pub use ipc_core::{Segment, SegmentError, wire};
 pub use ipc_queue::{ByteQueue, GetError, PutError, Queue, QueueError};
 pub use ipc_sync::{
-    BoundedSemaphore, Condition, Event, Lock, LockError, LockGuard, Mutex, MutexGuard, Once, Permit,
-    RLock, RwLock, Semaphore, TryLockError, WaitError,
+    Barrier, BoundedSemaphore, Condition, Event, Lock, LockError, LockGuard, Mutex, MutexGuard,
+    Once, Permit, RLock, RwLock, Semaphore, TryLockError, WaitError,
 };
 pub use pool::{MapError, Pool, PoolError, Retry, SubmitError, Task, TaskError};
 pub use proc_core::{
