@@ -9,6 +9,7 @@
 #![expect(clippy::unwrap_used, reason = "a test binary")]
 #![expect(clippy::mem_forget, reason = "who forgets a guard and ends has died holding it")]
 
+mod barrier;
 mod condition;
 mod event;
 mod lock;
@@ -74,6 +75,12 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("once: wait for one who does it", once::wait_for_one_who_does_it),
     ("once: give up while one waits", once::give_up_while_one_waits),
     ("once: take over from the dead", once::take_over_from_the_dead),
+    ("barrier: come last, three sleep", barrier::come_last_while_three_sleep),
+    ("barrier: wait, two sleep", barrier::wait_while_two_sleep),
+    ("barrier: be let through", barrier::be_let_through),
+    ("barrier: abort, three sleep", barrier::abort_while_three_sleep),
+    ("barrier: reset, three sleep", barrier::reset_while_three_sleep),
+    ("barrier: time out, two sleep", barrier::time_out_while_two_sleep),
     ("event: set, nobody waits", event::set_while_nobody_waits),
     ("event: set, two sleep", event::set_while_two_sleep),
     ("event: set, two sleep, one clears", event::set_while_one_clears),
