@@ -15,6 +15,7 @@
 //! | [`RLock`] | the same, where who holds it may come to take it again |
 //! | [`Condition`] | give a lock back until something has changed |
 //! | [`Once`] | do something once, whoever comes first |
+//! | [`Barrier`] | go on only when all have come |
 //! | [`raw`] | build another primitive |
 //!
 //! # Examples
@@ -35,6 +36,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(not(ipc_loom))]
+mod barrier;
 #[cfg(not(ipc_loom))]
 mod condition;
 mod error;
@@ -64,6 +67,8 @@ mod travel;
 #[cfg(not(ipc_loom))]
 mod value;
 
+#[cfg(not(ipc_loom))]
+pub use barrier::{Barrier, BarrierError, BarrierStats, NewBarrierError};
 #[cfg(not(ipc_loom))]
 pub use condition::{Condition, ConditionGuard, ConditionStats, WaitError};
 pub use error::{LockError, TryLockError};

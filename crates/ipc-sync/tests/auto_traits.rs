@@ -5,11 +5,11 @@
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use ipc_sync::{
-    AcquireError, BoundedSemaphore, Condition, ConditionStats, Event, EventStats, Lock, LockError,
-    LockGuard, LockStats, Mutex, MutexGuard, NotHeld, Once, OnceError, OnceState, OnceStats,
-    OnceTurn, Permit, RLock, RLockGuard, Recovery, ReleaseError, RwLock, RwLockReadGuard,
-    RwLockRecovery, RwLockStats, RwLockWriteGuard, Semaphore, SemaphoreError, SemaphoreStats,
-    TryAcquireError, TryLockError, WaitEnd, WaitError,
+    AcquireError, Barrier, BarrierError, BarrierStats, BoundedSemaphore, Condition, ConditionStats,
+    Event, EventStats, Lock, LockError, LockGuard, LockStats, Mutex, MutexGuard, NotHeld, Once,
+    OnceError, OnceState, OnceStats, OnceTurn, Permit, RLock, RLockGuard, Recovery, ReleaseError,
+    RwLock, RwLockReadGuard, RwLockRecovery, RwLockStats, RwLockWriteGuard, Semaphore,
+    SemaphoreError, SemaphoreStats, TryAcquireError, TryLockError, WaitEnd, WaitError,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -56,9 +56,12 @@ fn handles_go_everywhere() {
     handle::<Once>();
     handle::<OnceStats>();
     handle::<OnceState>();
+    handle::<Barrier>();
+    handle::<BarrierStats>();
     handle::<RwLock<u64>>();
     handle::<RwLockStats>();
     travels::<RwLock<[u8; 3]>>();
+    travels::<Barrier>();
     travels::<Lock>();
     travels::<RLock>();
     travels::<Condition>();
@@ -95,6 +98,7 @@ fn what_a_guard_lends_may_be_looked_at_by_others() {
 
 #[test]
 fn errors_without_the_lock_go_everywhere() {
+    assert!(has!(BarrierError: Send));
     assert!(has!(LockError<()>: Send));
     assert!(has!(AcquireError: std::error::Error));
     assert!(has!(TryAcquireError: std::error::Error));

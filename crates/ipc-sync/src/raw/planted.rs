@@ -33,6 +33,10 @@
 //! | `condition_steals` | who comes after a notification may take it |
 //! | `condition_early` | a notification is taken before the lock is |
 //! | `once_no_second_look` | whoever waited for a `Once` does not see that it was done meanwhile |
+//! | `barrier_no_look` | the last to arrive does not look whether the others live |
+//! | `barrier_no_pend` | no bell of a barrier is ever pending |
+//! | `barrier_no_ring` | who was woken does not ring for the others |
+//! | `barrier_no_watch` | who waits does not sleep on seats |
 //!
 //! The models find all of the lock's; the kill sweep was seen to find `store_zero` (at 6 of 35,680
 //! instructions) and `no_keep`, the crash sweep `no_pend` (at 8 of 126 accesses).
@@ -77,6 +81,18 @@ pub(super) const RWLOCK_RELEASES_FIRST: bool = cfg!(ipc_planted = "rwlock_releas
 
 /// Whether a fence stands between taking one's own word and looking at the others'.
 pub(super) const RWLOCK_FENCES: bool = !cfg!(ipc_planted = "rwlock_no_fence");
+
+/// Whether the last to arrive at a barrier looks whether the others live.
+pub(super) const BARRIER_LOOKS_BEFORE_TRIP: bool = !cfg!(ipc_planted = "barrier_no_look");
+
+/// Whether the bell of a barrier is pending while somebody waits or rings.
+pub(super) const BARRIER_PENDS: bool = !cfg!(ipc_planted = "barrier_no_pend");
+
+/// Whether who was woken rings for the others.
+pub(super) const BARRIER_RINGS_AGAIN: bool = !cfg!(ipc_planted = "barrier_no_ring");
+
+/// Whether who waits sleeps on the seats of others, too.
+pub(super) const BARRIER_WATCHES: bool = !cfg!(ipc_planted = "barrier_no_watch");
 
 /// Makes `word` the pending one.
 ///

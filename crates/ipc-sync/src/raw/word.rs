@@ -31,7 +31,7 @@
 //!
 //! | edge | release side | acquire side | carries |
 //! |------|--------------|--------------|---------|
-//! | E1 | `release`, `hand_on`, and the kernel at a death | `lock`, `take`, `is_free`, `is_untouched` | every write made under the lock |
+//! | E1 | `release`, `hand_on`, and the kernel at a death | `lock`, `take`, `is_free`, `is_dead`, `is_untouched` | every write made under the lock |
 //!
 //! Every other access is `Relaxed`: it is about this word alone.
 //!
@@ -225,6 +225,14 @@ impl<'word> RawLock<'word> {
     pub(super) fn is_free(self) -> bool {
         // E1 acquire.
         self.word().load(ACQUIRE) & OWNER == 0
+    }
+
+    /// Whether the last holder died, and nobody has taken the word since; then all that it did is
+    /// to be seen.
+    #[inline]
+    pub(super) fn is_dead(self) -> bool {
+        // E1 acquire.
+        self.word().load(ACQUIRE) & (OWNER | OWNER_DIED) == OWNER_DIED
     }
 
     /// Whether the word is free, nobody sleeps on it and nobody died with it; then all that its

@@ -106,7 +106,7 @@ impl BoundedSemaphore {
     /// [`SemaphoreError::Unbounded`] if it has no bound, and as [`Semaphore::in_segment`].
     pub fn in_segment(segment: &Segment, offset: usize) -> Result<Self, SemaphoreError> {
         let semaphore = Semaphore::in_segment(segment, offset)?;
-        if semaphore.place.bound().is_some() {
+        if semaphore.place.has_bound() {
             Ok(Self(semaphore))
         } else {
             Err(SemaphoreError::Unbounded)

@@ -332,7 +332,7 @@ impl Semaphore {
     /// The most permits there may be.
     #[must_use]
     pub fn most(&self) -> u32 {
-        self.place.bound().unwrap_or(MOST_PERMITS)
+        self.place.most()
     }
 
     /// How many seats there are.

@@ -34,7 +34,8 @@ pub(super) struct Numbers {
 pub(super) struct Place {
     words: Placed<SemaphoreWords>,
     seats: Placed<[RobustWord]>,
-    bound: Option<u32>,
+    most: u32,
+    has_bound: bool,
 }
 
 impl Numbers {
@@ -102,20 +103,25 @@ impl Place {
         is_supported().map_err(SegmentError::from)?;
         let words = segment.place(offset)?;
         let first = offset.saturating_add(size(0));
-        Ok(Self { words, seats: segment.place_slice(first, seats as usize)?, bound })
+        let seats = segment.place_slice(first, seats as usize)?;
+        Ok(Self { words, seats, most: bound.unwrap_or(MOST_PERMITS), has_bound: bound.is_some() })
     }
 
     #[inline]
     pub(super) fn raw(&self) -> RawSemaphore<'_> {
-        RawSemaphore::new(&self.words, &self.seats, self.bound.unwrap_or(MOST_PERMITS))
+        RawSemaphore::new(&self.words, &self.seats, self.most)
     }
 
     pub(super) fn n_seats(&self) -> u32 {
         u32::try_from(self.seats.len()).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn bound(&self) -> Option<u32> {
-        self.bound
+    pub(super) fn most(&self) -> u32 {
+        self.most
+    }
+
+    pub(super) fn has_bound(&self) -> bool {
+        self.has_bound
     }
 
     pub(super) fn segment(&self) -> &Segment {

@@ -9,6 +9,7 @@
 #![expect(clippy::expect_used, reason = "a test")]
 #![expect(clippy::disallowed_types, reason = "what the test notes is no part of the model")]
 
+mod barrier;
 mod condition;
 mod event;
 mod lock;

@@ -187,7 +187,7 @@ fn one_lease_excludes_all_others() {
 
 #[test]
 fn a_releaser_that_dies_leaves_nobody_asleep_beside_a_permit() {
-    with_every_death(|dies_at| {
+    with_every_death_within(1, |dies_at| {
         let permits = Permits::new(0, 0);
         let takers = [(); 2].map(|()| spawn(&permits, Permits::take));
         let victim = spawn_victim(&permits, dies_at, |permits| permits.release(2));

@@ -9,12 +9,15 @@
 #![expect(clippy::unwrap_used, reason = "a test binary")]
 #![expect(clippy::mem_forget, reason = "who forgets a guard and ends has died holding it")]
 
+mod barrier;
 mod condition;
+mod event;
 mod lock;
 mod mutex;
 mod once;
 mod rlock;
 mod rwlock;
+mod semaphore;
 
 use std::fs;
 use std::time::Duration;
@@ -72,6 +75,32 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("once: wait for one who does it", once::wait_for_one_who_does_it),
     ("once: give up while one waits", once::give_up_while_one_waits),
     ("once: take over from the dead", once::take_over_from_the_dead),
+    ("barrier: come last, three sleep", barrier::come_last_while_three_sleep),
+    ("barrier: wait, two sleep", barrier::wait_while_two_sleep),
+    ("barrier: be let through", barrier::be_let_through),
+    ("barrier: abort, three sleep", barrier::abort_while_three_sleep),
+    ("barrier: reset, three sleep", barrier::reset_while_three_sleep),
+    ("barrier: time out, two sleep", barrier::time_out_while_two_sleep),
+    ("event: set, nobody waits", event::set_while_nobody_waits),
+    ("event: set, two sleep", event::set_while_two_sleep),
+    ("event: set, two sleep, one clears", event::set_while_one_clears),
+    ("event: set and clear, two sleep", event::set_and_clear_while_two_sleep),
+    ("event: wait until set", event::wait_until_set),
+    ("event: wait in vain", event::wait_in_vain),
+    ("semaphore: take a free one", semaphore::take_a_free_one),
+    ("semaphore: acquire a free one", semaphore::acquire_a_free_one),
+    (
+        "semaphore: acquire and give back, one barges in",
+        semaphore::acquire_and_give_back_while_one_barges_in,
+    ),
+    ("semaphore: forget a permit", semaphore::forget_a_permit),
+    ("semaphore: release, two sleep", semaphore::release_while_two_sleep),
+    ("semaphore: give back, two sleep, one barges in", semaphore::give_back_while_two_sleep),
+    ("semaphore: wait for a release, one barges in", semaphore::wait_for_a_release),
+    ("semaphore: wait to acquire, one barges in", semaphore::wait_to_acquire_behind_a_holder),
+    ("semaphore: wait in vain", semaphore::wait_in_vain),
+    ("semaphore: take over from the dead, one barges in", semaphore::take_over_from_the_dead),
+    ("semaphore: bring back a permit", semaphore::bring_a_permit_back),
 ];
 
 /// What a round shares.

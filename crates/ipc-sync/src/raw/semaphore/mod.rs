@@ -75,6 +75,9 @@ use state::State;
 pub(crate) const MOST_SEATS: usize = 120;
 const _: () = assert!(MOST_SEATS + 3 <= MAX_WAITS);
 
+/// Most sleepers sleep on no more words than this.
+const FEW_WAITS: usize = 11;
+
 /// So many times in a row somebody may be faster, before we look at the clock.
 const TRIES: u64 = 256;
 
@@ -148,11 +151,15 @@ enum Want {
 impl<'words> RawSemaphore<'words> {
     /// Makes a semaphore of its words and seats, which may have `most` permits.
     ///
-    /// Everybody gives the same number of seats. More than 120 are not used.
+    /// Everybody gives the same number of seats. More than 120 are not used, and no more permits than
+    /// fit into 31 bits.
     #[inline]
     #[must_use]
-    pub fn new(words: &'words SemaphoreWords, seats: &'words [RobustWord], most: u32) -> Self {
-        let seats = seats.get(..MOST_SEATS).unwrap_or(seats);
+    pub const fn new(
+        words: &'words SemaphoreWords,
+        seats: &'words [RobustWord],
+        most: u32,
+    ) -> Self {
         Self { words, seats, most: if most < MOST_PERMITS { most } else { MOST_PERMITS } }
     }
 
@@ -194,7 +201,7 @@ impl<'words> RawSemaphore<'words> {
         }
         let mut seen = self.look();
         while !seen.is_waiting() {
-            let more = self.counted(seen, count)?;
+            let more = seen.with_more(count, self.most).ok_or(TooManyPermits)?;
             // E1 release.
             match self.words.state.compare_exchange(seen.bits(), more.bits(), RELEASE, Relaxed) {
                 Ok(_) => return Ok(()),
@@ -233,7 +240,7 @@ impl<'words> RawSemaphore<'words> {
     fn take_free(self) -> bool {
         let mut seen = self.look();
         while seen.count() > 0 {
-            let fewer = seen.with_count(seen.count() - 1);
+            let fewer = seen.with_one_less();
             // E1 acquire.
             match self.words.state.compare_exchange(seen.bits(), fewer.bits(), ACQUIRE, Relaxed) {
                 Ok(_) => return true,
@@ -255,23 +262,13 @@ impl<'words> RawSemaphore<'words> {
         if self.take_free() { Ok(()) } else { Err(NoPermit::None) }
     }
 
-    fn counted(self, seen: State, more: u32) -> Result<State, TooManyPermits> {
-        match seen.count().checked_add(more) {
-            Some(count) if count <= self.most => Ok(seen.with_count(count)),
-            _ => Err(TooManyPermits),
-        }
-    }
-
     #[cold]
     fn release_and_call(self, count: u32) -> Result<(), TooManyPermits> {
         let me = Thread::current();
         self.pend(me);
         let released = loop {
             let seen = self.look();
-            let more = match self.counted(seen, count) {
-                Ok(more) => more,
-                Err(error) => break Err(error),
-            };
+            let Some(more) = seen.with_more(count, self.most) else { break Err(TooManyPermits) };
             // E1 release.
             if self.replace(seen, more, RELEASE) {
                 if seen.is_waiting() {
@@ -292,7 +289,7 @@ impl<'words> RawSemaphore<'words> {
     fn wait(self, me: Thread, deadline: Deadline, want: Want) -> Result<Option<Lease>, NoPermit> {
         let has_room = self.reserve(me);
         let mut spin = Spin::new(&self.words.disappointments);
-        let mut waits = Waits::new(Wait::on(&self.words.call, 0));
+        let nothing = Wait::on(&self.words.call, 0);
         let (mut slept, mut ever_slept) = (false, false);
         self.pend(me);
         let mut rounds = 0_u64;
@@ -320,7 +317,14 @@ impl<'words> RawSemaphore<'words> {
             if spin.again() {
                 continue;
             }
-            match self.look_at_seats(me, has_room, &mut slept, &mut waits) {
+            let open = self.open();
+            let (mut few, mut many) = ([nothing; FEW_WAITS], None);
+            let list = match open.n_waits() {
+                0..=FEW_WAITS => few.as_mut_slice(),
+                _ => many.insert([nothing; MAX_WAITS]).as_mut_slice(),
+            };
+            let mut waits = Waits::new(list);
+            match self.look_at_seats(me, has_room, &mut slept, open, &mut waits) {
                 Ok(Seats::Quiet) => {}
                 Ok(Seats::Changed) => continue,
                 Err(error) => {
@@ -351,7 +355,7 @@ impl<'words> RawSemaphore<'words> {
     /// Takes a permit, which was seen; calls the next if need be.
     fn take_seen(self, seen: State, slept: bool) -> bool {
         let kept = slept && !cfg!(ipc_planted = "semaphore_no_keep");
-        let fewer = seen.with_count(seen.count() - 1).with_waiting(kept);
+        let fewer = seen.with_one_less().with_waiting(kept);
         // E1 acquire.
         let taken = self.replace(seen, fewer, ACQUIRE);
         if taken

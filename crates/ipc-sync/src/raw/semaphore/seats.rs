@@ -33,14 +33,25 @@
 #![expect(unsafe_code, reason = "taking a seat hands its address to the kernel")]
 
 use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
-use ipc_core::primitive::{MAX_WAITS, Wait, futex_wake};
+use ipc_core::primitive::{Wait, futex_wake};
 use ipc_core::robust::{OWNER, OWNER_DIED, RobustWord, Thread, WAITERS};
 
 use super::state::{Op, State, has_permit};
-use super::{NoPermit, RawSemaphore};
+use super::{MOST_SEATS, NoPermit, RawSemaphore};
 
 /// A further seat is being opened.
 const OPENING: u32 = 1 << 31;
+
+/// Which seats are open, as the word has it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Open(u32);
+
+impl Open {
+    /// How many words there are to sleep on: those of the open seats, and three.
+    pub(super) const fn n_waits(self) -> usize {
+        (self.0 & !OPENING) as usize + 3
+    }
+}
 
 /// What came of a look at all open seats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,18 +64,19 @@ pub(super) enum Seats {
 
 /// What to sleep on.
 #[derive(Debug)]
-pub(super) struct Waits<'words> {
-    list: [Wait<'words>; MAX_WAITS],
+pub(super) struct Waits<'list, 'words> {
+    list: &'list mut [Wait<'words>],
     len: usize,
 }
 
-impl<'words> Waits<'words> {
-    pub(super) fn new(first: Wait<'words>) -> Self {
-        Self { list: [first; MAX_WAITS], len: 1 }
+impl<'list, 'words> Waits<'list, 'words> {
+    /// Makes an empty list with as much room as `list` has.
+    pub(super) fn new(list: &'list mut [Wait<'words>]) -> Self {
+        Self { list, len: 0 }
     }
 
     pub(super) fn as_slice(&self) -> &[Wait<'words>] {
-        self.list.get(..self.len).unwrap_or(&self.list)
+        self.list.get(..self.len).unwrap_or(self.list)
     }
 
     fn push(&mut self, wait: Wait<'words>) {
@@ -96,15 +108,21 @@ impl<'words> RawSemaphore<'words> {
         self.pend(me);
         // Each further round means that somebody died meanwhile, or that it is scribbled over.
         let mut outcome = Ok(Seats::Quiet);
-        for _ in 0..=self.seats.len() {
-            let mut waits = Waits::new(Wait::on(&self.words.call, 0));
-            outcome = self.look_at_seats(me, has_room, &mut false, &mut waits);
+        for _ in 0..=MOST_SEATS {
+            // It is not to sleep on anything.
+            let mut waits = Waits::new(&mut []);
+            outcome = self.look_at_seats(me, has_room, &mut false, self.open(), &mut waits);
             if outcome != Ok(Seats::Changed) {
                 break;
             }
         }
         me.pend_clear();
         outcome.map(drop)
+    }
+
+    /// Which seats are open now.
+    pub(super) fn open(self) -> Open {
+        Open(self.words.open.load(Relaxed))
     }
 
     /// Makes room for one seat on the thread's list.
@@ -123,15 +141,16 @@ impl<'words> RawSemaphore<'words> {
         me: Thread,
         has_room: bool,
         slept: &mut bool,
-        waits: &mut Waits<'words>,
+        open: Open,
+        waits: &mut Waits<'_, 'words>,
     ) -> Result<Seats, NoPermit> {
-        let open = self.words.open.load(Relaxed);
+        let Open(open) = open;
         if open & OPENING != 0 {
             self.finish_opening(open);
             return Ok(Seats::Changed);
         }
         let nothing = State::from_bits(0).with_waiting(true).bits();
-        *waits = Waits::new(Wait::on(&self.words.call, 0));
+        waits.push(Wait::on(&self.words.call, 0));
         waits.push(Wait::on_low_half(&self.words.state, nothing));
         waits.push(Wait::on(&self.words.open, open));
         for (idx, seat) in self.open_seats(open) {
@@ -179,7 +198,7 @@ impl<'words> RawSemaphore<'words> {
                     return Some((idx, seat));
                 }
             }
-            if open as usize >= self.seats.len() {
+            if open as usize >= self.seats.len().min(MOST_SEATS) {
                 return None;
             }
             let opening = (open + 1) | OPENING;
@@ -192,7 +211,7 @@ impl<'words> RawSemaphore<'words> {
     /// Whether all seats have a permit; exact if no lease is begun or ended meanwhile.
     pub(super) fn has_every_seat_a_permit(self) -> bool {
         // E4 acquire: the caller looks at the state again behind this.
-        self.seats.iter().all(|seat| has_permit(seat.notes[0].load(Acquire)))
+        self.seats.iter().take(MOST_SEATS).all(|seat| has_permit(seat.notes[0].load(Acquire)))
     }
 
     /// Gives up a seat that the calling thread holds, and that has no permit.
@@ -244,7 +263,7 @@ impl<'words> RawSemaphore<'words> {
 
     /// The open seats that there are, with their places.
     fn open_seats(self, open: u32) -> impl Iterator<Item = (usize, &'words RobustWord)> {
-        self.seats.iter().take((open & !OPENING) as usize).enumerate()
+        self.seats.iter().take((open & !OPENING) as usize).take(MOST_SEATS).enumerate()
     }
 
     /// Calls all, so that they sleep on the word of the new seat too, and lets it be used.

@@ -56,6 +56,21 @@ impl State {
         Self(self.0 & !(MOST_PERMITS as u64) | (count & MOST_PERMITS) as u64)
     }
 
+    /// The same with a permit less; there is one.
+    #[inline]
+    pub(super) const fn with_one_less(self) -> Self {
+        Self(self.0.wrapping_sub(1))
+    }
+
+    /// The same with so many permits more, if there would not be more than `most` then.
+    #[inline]
+    pub(super) const fn with_more(self, permits: u32, most: u32) -> Option<Self> {
+        match self.count().checked_add(permits) {
+            Some(count) if count <= most => Some(Self(self.0.wrapping_add(permits as u64))),
+            _ => None,
+        }
+    }
+
     #[inline]
     pub(super) const fn with_waiting(self, waiting: bool) -> Self {
         if waiting { Self(self.0 | WAITING as u64) } else { self }
