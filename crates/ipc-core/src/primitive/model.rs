@@ -203,6 +203,7 @@ pub(crate) fn wake(address: usize, count: u32) -> u32 {
 }
 
 /// How many sleep on `word`: for a model in which something happens when they do.
+#[must_use]
 pub fn n_asleep(word: &AtomicU32) -> usize {
     lock_table().queue.iter().filter(|&&(queued_at, ..)| queued_at == address(word)).count()
 }
