@@ -10,9 +10,9 @@
 //! | [`Mutex`] | share a value that one thread at a time may change |
 //! | [`RwLock`] | share a value that many may look at, and one at a time may change |
 //! | [`Lock`] | do something, anywhere, one thread at a time |
+//! | [`RLock`] | the same, where who holds it may come to take it again |
 //! | [`Event`] | wait until somebody says so |
 //! | [`Semaphore`], [`BoundedSemaphore`] | let only so many go on, or wait for so many signals |
-//! | [`RLock`] | the same, where who holds it may come to take it again |
 //! | [`Condition`] | give a lock back until something has changed |
 //! | [`Once`] | do something once, whoever comes first |
 //! | [`Barrier`] | go on only when all have come |

@@ -91,7 +91,10 @@ pub use proc_core as process;
 
 pub use ipc_core::{Segment, SegmentError, wire};
 pub use ipc_queue::{ByteQueue, GetError, PutError, Queue, QueueError};
-pub use ipc_sync::{Lock, LockError, LockGuard, Mutex, MutexGuard, TryLockError};
+pub use ipc_sync::{
+    Barrier, BoundedSemaphore, Condition, Event, Lock, LockError, LockGuard, Mutex, MutexGuard,
+    Once, Permit, RLock, RwLock, Semaphore, TryLockError, WaitError,
+};
 pub use pool::{MapError, Pool, PoolError, Retry, SubmitError, Task, TaskError};
 pub use proc_core::{
     ExitStatus, JoinError, PanicInfo, Process, Start, StartError, current, fork, init, parent,

@@ -106,6 +106,16 @@ pub fn futex_wake(word: &AtomicU32, count: u32) -> u32 {
     world::futex_wake(word, count)
 }
 
+/// Sets the bit `bit` in `word`, which is one of the lowest eleven, and wakes all sleepers of `call`:
+/// a thread that dies has done both or neither.
+///
+/// The change is an exchange with all orderings. It is a system call in any case; where the thread
+/// can have `call` pending, that is the cheaper way.
+pub fn futex_or_and_wake_all(word: &AtomicU32, bit: u16, call: &AtomicU32) {
+    step();
+    world::futex_or_and_wake_all(word, bit, call);
+}
+
 /// Sleeps on several words at once, until somebody wakes one of them.
 ///
 /// The sleeper is queued on the words in their order, and each is compared as it is queued: when

@@ -152,6 +152,11 @@ pub(super) fn futex_wake(word: &AtomicU32, count: u32) -> u32 {
     wake(address(word), count)
 }
 
+pub(super) fn futex_or_and_wake_all(word: &AtomicU32, bit: u16, call: &AtomicU32) {
+    word.inner().fetch_or(bit.into(), Ordering::SeqCst);
+    wake(address(call), u32::MAX);
+}
+
 pub(super) fn futex_wait_any(waits: &[Wait<'_>], _: Deadline) -> Woken {
     let mut table = lock_table();
     table.last_sleeper += 1;
@@ -198,6 +203,7 @@ pub(crate) fn wake(address: usize, count: u32) -> u32 {
 }
 
 /// How many sleep on `word`: for a model in which something happens when they do.
+#[must_use]
 pub fn n_asleep(word: &AtomicU32) -> usize {
     lock_table().queue.iter().filter(|&&(queued_at, ..)| queued_at == address(word)).count()
 }

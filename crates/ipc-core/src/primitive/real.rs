@@ -57,6 +57,11 @@ pub(super) fn futex_wake(word: &super::AtomicU32, count: u32) -> u32 {
 const FEW: usize = 8;
 
 #[cold]
+pub(super) fn futex_or_and_wake_all(word: &super::AtomicU32, bit: u16, call: &super::AtomicU32) {
+    futex::or_and_wake_all(word.inner(), bit, call.inner());
+}
+
+#[cold]
 pub(super) fn futex_wait_any(waits: &[Wait<'_>], deadline: Deadline) -> Woken {
     if waits.len() <= FEW {
         wait_any::<FEW>(waits, deadline)

@@ -138,15 +138,7 @@ pub(super) fn current() -> Context {
 
 /// Lets `word` be pending until the result is dropped; sets nothing up.
 pub(super) fn pend_for_now(word: &AtomicU32) -> Option<Restore> {
-    let (head, offset) = STATE.with(|state| {
-        if state.is_current() {
-            return Some((state.head.get(), state.offset.get()));
-        }
-        match robust::head() {
-            Found::Libcs(head, offset) => Some((head, offset)),
-            Found::Nobodys | Found::Unusable => None,
-        }
-    })?;
+    let (head, offset) = head_for_now()?;
     // SAFETY: the head is valid for the life of the thread.
     let pending = unsafe { pending_of(head) };
     // SAFETY: as above; what interrupted libc or us in the middle of something gives it back.
@@ -156,6 +148,29 @@ pub(super) fn pend_for_now(word: &AtomicU32) -> Option<Restore> {
     unsafe { pending.write_volatile(entry) };
     compiler_fence(SeqCst);
     Some(Restore { pending, before })
+}
+
+/// Whether any word is pending; sets nothing up.
+pub(super) fn is_any_pending() -> bool {
+    head_for_now().is_some_and(|(head, _)| {
+        // SAFETY: the head is valid for the life of the thread.
+        let pending = unsafe { pending_of(head) };
+        // SAFETY: as above.
+        !unsafe { pending.read_volatile() }.is_null()
+    })
+}
+
+/// The thread's list head, and the way from an entry to its word; sets nothing up.
+fn head_for_now() -> Option<(*mut Head, isize)> {
+    STATE.with(|state| {
+        if state.is_current() {
+            return Some((state.head.get(), state.offset.get()));
+        }
+        match robust::head() {
+            Found::Libcs(head, offset) => Some((head, offset)),
+            Found::Nobodys | Found::Unusable => None,
+        }
+    })
 }
 
 /// Lets that be pending again which was before.

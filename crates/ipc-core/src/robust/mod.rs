@@ -112,6 +112,17 @@ pub fn with_pending<R>(word: &AtomicU32, body: impl FnOnce() -> R) -> R {
     body()
 }
 
+/// Whether the calling thread has a word pending, in an operation of ours or of libc's that a signal
+/// handler has interrupted.
+///
+/// Such a handler must not let another word be pending, not even [for now](with_pending): should the
+/// thread die meanwhile, nobody would know what it was doing before. It is fit for a signal handler,
+/// like `with_pending`.
+#[must_use]
+pub fn is_any_pending() -> bool {
+    world::is_any_pending()
+}
+
 /// The calling thread, as the kernel knows it.
 ///
 /// It is a plain name for thread-local state: cheap to get, cheap to copy, and of no use in any

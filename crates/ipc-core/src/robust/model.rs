@@ -28,6 +28,11 @@ pub(super) fn pend_for_now(word: &AtomicU32) -> Restore {
     Restore(STATE.with(|state| state.pending.replace(word)))
 }
 
+/// Whether any word is pending.
+pub(super) fn is_any_pending() -> bool {
+    STATE.with(|state| !state.pending.get().is_null())
+}
+
 /// Lets that be pending again which was before.
 pub(super) struct Restore(*const AtomicU32);
 

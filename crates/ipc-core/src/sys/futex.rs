@@ -8,7 +8,7 @@ use core::time::Duration;
 use std::thread;
 
 use rustix::io::Errno;
-use rustix::thread::futex::{self, Flags, WaitFlags, WaitPtr, WaitvFlags};
+use rustix::thread::futex::{self, Flags, WaitFlags, WaitPtr, WaitvFlags, WakeOp, WakeOpCmp};
 use rustix::time::ClockId;
 
 use crate::Deadline;
@@ -41,6 +41,19 @@ pub(crate) fn wake(word: &AtomicU32, count: u32) -> u32 {
     // It fails for an address that is not mapped or not aligned, and a reference is both.
     futex::wake(word, Flags::empty(), count)
         .map_or(0, |woken| u32::try_from(woken).unwrap_or(u32::MAX))
+}
+
+/// Sets the bit `bit` in `word`, which is one of the lowest eleven, and wakes all sleepers of `call`.
+///
+/// # References
+///
+/// - Linux `futex(2)`, `FUTEX_WAKE_OP`: the change and the wake-up are one system call, in which no
+///   thread dies.
+pub(crate) fn or_and_wake_all(word: &AtomicU32, bit: u16, call: &AtomicU32) {
+    let (all, nobody) = (i32::MAX.cast_unsigned(), 0);
+    let (or, never) = (WakeOp::Or, WakeOpCmp::Lt);
+    // It fails for an address that is not mapped or not aligned, and a reference is both.
+    futex::wake_op(call, Flags::empty(), all, nobody, word, or, never, bit, 0).ok();
 }
 
 /// Words to sleep on together, `N` at most.

@@ -41,7 +41,9 @@
 //!   nobody falls asleep while it is set.
 //! - I2: While the state has `WAITING` and `SET`, and somebody is asleep, somebody is about to call
 //!   all: the one who set the event, or one who waits and was woken. Both have the call word pending
-//!   meanwhile, whose owner bits are zero: if one of them dies, the kernel wakes one sleeper.
+//!   meanwhile, whose owner bits are zero: if one of them dies, the kernel wakes one sleeper. Only a
+//!   signal handler cannot have it pending if it has interrupted an operation that has a pending
+//!   word of its own: it lets the kernel set the event and call all in one step.
 //!
 //! The kernel's wake-up at a death is a wake-up of one, and all must hear. So *whoever waits and
 //! finds `WAITING` and `SET` calls all*, then takes the mark away. It is exact: by I1 the mark is
@@ -62,8 +64,10 @@
 
 use ipc_core::Deadline;
 use ipc_core::primitive::Ordering::{Acquire, Relaxed};
-use ipc_core::primitive::{AtomicU32, Ordering, Wait, Woken, futex_wait_any, futex_wake};
-use ipc_core::robust::{Thread, with_pending};
+use ipc_core::primitive::{
+    AtomicU32, Ordering, Wait, Woken, futex_or_and_wake_all, futex_wait_any, futex_wake,
+};
+use ipc_core::robust::{Thread, is_any_pending, with_pending};
 
 use super::spin::Spin;
 
@@ -122,10 +126,15 @@ impl<'words> RawEvent<'words> {
     /// It is fit for a signal handler, whatever that has interrupted. These are the things it does:
     /// it reads thread-local memory that needs no set-up and has no destructor; it asks the kernel
     /// for the thread's robust list if the thread has not been here before (`get_robust_list`, a
-    /// system call); it writes a field of that list, and puts back what was there; it exchanges a
-    /// word; and if somebody sleeps, it wakes them (`futex`, a system call). No lock, no memory
+    /// system call); it writes a field of that list, and takes it back, unless the handler has
+    /// interrupted an operation that uses the field, which it then leaves alone; it exchanges a word;
+    /// and if somebody sleeps, it wakes them (`futex`, a system call). No lock, no memory
     /// management, no `errno`.
     pub fn set(self) {
+        if is_any_pending() && !cfg!(ipc_planted = "event_takes_pending") {
+            self.set_in_one_step();
+            return;
+        }
         pending(&self.words.call, || {
             // E1 release.
             let found = self.words.state.fetch_or(SET, RELEASE);
@@ -152,18 +161,17 @@ impl<'words> RawEvent<'words> {
             // E1 acquire.
             self.words.state.compare_exchange(found, cleared, Acquire, Acquire).ok();
         } else {
-            pending(&self.words.call, || {
-                if !cfg!(ipc_planted = "event_clear_untold") {
-                    self.call_all();
-                }
-                let told = found & !WAITING;
+            // Who dies behind the call has left nothing undone; who dies before leaves it to those
+            // who are at it (I2).
+            if !cfg!(ipc_planted = "event_clear_untold") {
+                self.call_all();
+            }
+            let told = found & !WAITING;
+            // E1 acquire.
+            if self.words.state.compare_exchange(found, cleared, Acquire, Acquire) == Err(told) {
                 // E1 acquire.
-                if self.words.state.compare_exchange(found, cleared, Acquire, Acquire) == Err(told)
-                {
-                    // E1 acquire.
-                    self.words.state.compare_exchange(told, cleared, Acquire, Acquire).ok();
-                }
-            });
+                self.words.state.compare_exchange(told, cleared, Acquire, Acquire).ok();
+            }
         }
         true
     }
@@ -236,6 +244,20 @@ impl<'words> RawEvent<'words> {
     /// Says in the state, which was seen clear, that somebody is about to sleep.
     fn announce(self, seen: u32) -> bool {
         self.words.state.compare_exchange(seen, seen | WAITING, Relaxed, Relaxed).is_ok()
+    }
+
+    /// Sets the event in a handler that has interrupted an operation with a pending word of its own:
+    /// that must stay pending, so ours cannot be. The kernel does both in one step.
+    #[cold]
+    fn set_in_one_step(self) {
+        const BIT: u16 = 1;
+        const { assert!(BIT as u32 == SET) };
+        futex_or_and_wake_all(&self.words.state, BIT, &self.words.call);
+        // All were called: the mark may go. E1 acquire.
+        let found = self.words.state.load(Acquire);
+        if found & SET != 0 && found & WAITING != 0 {
+            self.tell(found);
+        }
     }
 
     /// Calls all who sleep, then takes the mark away; the state was seen set.

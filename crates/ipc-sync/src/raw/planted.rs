@@ -16,6 +16,7 @@
 //! | `event_no_pend` | an event's call word is never pending |
 //! | `event_no_chain` | who finds an event set whose sleepers were not called does not call them |
 //! | `event_clear_untold` | an event is cleared before all sleepers were called |
+//! | `event_takes_pending` | a handler that sets an event takes away what was pending |
 //! | `event_no_order` | an event is set without edge E1 |
 //! | `semaphore_no_pend` | a semaphore's call word is never pending |
 //! | `semaphore_no_keep` | whoever has slept for a permit takes it without the mark |

@@ -6,9 +6,9 @@
 //! |------|-----|
 //! | reads thread-local memory | it needs no set-up and has no destructor: no allocation, no lock |
 //! | `get_robust_list` | a system call, made without libc; only if the thread is new here |
-//! | writes `list_op_pending` | its own thread's; what was there is put back before it returns |
+//! | writes `list_op_pending` | its own thread's; empty before and after, else it is left alone |
 //! | `fetch_or`, `compare_exchange` | lock-free; tried once each |
-//! | `futex` (`FUTEX_WAKE`) | a system call, made without libc: it leaves `errno` alone |
+//! | `futex` (`FUTEX_WAKE`, `FUTEX_WAKE_OP`) | a system call, made without libc: it leaves `errno` alone |
 #![expect(unsafe_code, reason = "installs signal handlers and looks at the thread's robust list")]
 #![expect(clippy::disallowed_types, reason = "what a handler counts never leaves the process")]
 
@@ -92,10 +92,17 @@ pub(crate) fn a_handler_interrupts_a_lock() -> Outcome {
     let guard = lock.lock().unwrap();
     let mut waiting = start(|| lock.lock().is_ok());
     waiting.wait_asleep(LONG)?;
+    // Others wait for the event, asleep.
+    let mut others = [(); 2].map(|()| start(|| event.wait_timeout(LONG)));
+    for child in &mut others {
+        child.wait_asleep(LONG)?;
+    }
     let before = pending_of(&waiting)?;
     assert_ne!(before, 0, "a waiter has the lock pending");
     waiting.signal(libc::SIGUSR1);
+    others.iter_mut().for_each(finish);
     assert!(event.wait_timeout(LONG));
+    assert!(!event.stats().has_waiters, "all were called");
     waiting.wait_asleep(LONG)?;
     assert_eq!(pending_of(&waiting)?, before, "and has it still");
     drop(guard);

@@ -279,7 +279,7 @@ fn who_is_timed_out_takes_nothing() {
             // SAFETY: the words live until the last thread of the model has ended.
             let waited = unsafe { shared.condition().wait(me, outer, Deadline::now()) };
             // Also where it was notified, the other may have come before it.
-            waited.expect("the lock is held, and nobody scribbles");
+            let _both = waited.expect("the lock is held, and nobody scribbles");
         }
         let takes = shared.number() > 0;
         if takes {

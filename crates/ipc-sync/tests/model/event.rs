@@ -5,8 +5,9 @@
 use std::sync::Arc;
 
 use ipc_core::Deadline;
+use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::primitive::model::{Ended, run};
-use ipc_core::robust::Thread;
+use ipc_core::robust::{OWNER, RobustWord, Thread};
 use ipc_sync::raw::{EventWords, RawEvent};
 use loom::cell::UnsafeCell;
 use loom::thread::{self, JoinHandle};
@@ -228,5 +229,40 @@ fn a_clearer_that_dies_leaves_nobody_asleep() {
             sleeper.join().unwrap();
         }
         clearer
+    });
+}
+
+/// A handler has interrupted one who was taking a lock, and dies while it sets an event: the lock's
+/// word is still marked, and those who wait for the event are called.
+#[test]
+fn a_handler_that_dies_leaves_neither_a_lock_nor_sleepers_behind() {
+    with_every_death(|dies_at| {
+        let signal = Signal::new();
+        let line = Arc::new(RobustWord::new());
+        let waiters = [(); 2].map(|()| spawn(&signal, Signal::wait));
+        let victim = {
+            let (signal, line) = (Arc::clone(&signal), Arc::clone(&line));
+            thread::spawn(move || {
+                run(Some(dies_at), || {
+                    let me = Thread::current();
+                    // SAFETY: the word lives until the last thread of the model has ended.
+                    unsafe { me.pend(&line.word) };
+                    line.word.store(me.tid(), Relaxed);
+                    // Here it is interrupted.
+                    signal.event().set();
+                    line.word.store(0, Relaxed);
+                    me.pend_clear();
+                })
+            })
+        };
+        let victim = victim.join().unwrap();
+        assert_eq!(line.word.load(Relaxed) & OWNER, 0, "nobody dead holds it");
+        if !signal.event().is_set() {
+            signal.event().set();
+        }
+        for waiter in waiters {
+            waiter.join().unwrap();
+        }
+        victim
     });
 }

@@ -6,7 +6,7 @@
 //! `TESTKIT_FULL=1` explores what takes minutes, too.
 
 #![cfg(ipc_loom)]
-#![expect(clippy::expect_used, reason = "a test")]
+#![expect(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a test")]
 #![expect(clippy::disallowed_types, reason = "what the test notes is no part of the model")]
 
 mod barrier;

@@ -90,7 +90,7 @@ fn levels_exclude_like_one() {
         for other in others {
             other.join().unwrap();
         }
-        guarded.enter();
+        let _taken = guarded.enter();
         let payload = guarded.payload.with(|payload| {
             // SAFETY: the lock is held, and all other threads have ended.
             unsafe { *payload }

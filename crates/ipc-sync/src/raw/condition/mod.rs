@@ -13,6 +13,7 @@
 //! | `turn` | a lock's word: who holds it, and nobody else, sleeps until the state changes |
 //! | `bell` | what the one who holds the turn sleeps on, together with the state |
 //! | `swept` | written by who holds the turn: up to which group all who queue were told of their release |
+//! | `disappointments` | written by who holds the turn: how often looking before sleeping was in vain |
 //!
 //! # How one waits
 //!
@@ -21,10 +22,11 @@
 //! 3. Queue for the turn, unless called before ([`turnstile`]).
 //! 4. With the turn: ring the bell's mark up, look at the state, and if it does not call, sleep on
 //!    the bell and, in this order, on both halves of the state as it was seen.
-//! 5. Take the outer lock again, still holding the turn.
+//! 5. Take the outer lock again. If others queue, still holding the turn: else each of them would
+//!    find the same permit, and all would come for the lock.
 //! 6. Take the permit, if it needs one: the exchange by which it leaves. If another was faster,
 //!    back to 2.
-//! 7. Give the turn back, which wakes the next in the queue.
+//! 7. Give the turn back, if it was kept, which wakes the next in the queue.
 //!
 //! A notification is one exchange of the state; then the bell rings for the one who sleeps on it.
 //! Whoever is called without having the turn, and one whose time is up, goes from 3 to 5.
@@ -53,6 +55,8 @@
 //!   one whose death that lock tells.
 //! - C5: locks are taken in the order turn, outer lock. Nobody waits for the turn while it holds the
 //!   outer lock of this condition, so nobody waits in a circle.
+//! - C6: whoever gives the turn back, or dies holding it, is followed by one who looks at the state
+//!   itself, so nobody relies on one that was called to do what it was called for.
 //!
 //! All accesses are `Relaxed`: what a notifier has changed is carried by the outer lock, under which
 //! it changed it. That a sleeper and a notifier cannot miss one another rests on the fences of the
@@ -76,6 +80,7 @@ use ipc_core::robust::{Bell, RobustWord, Thread};
 use self::state::{Call, State};
 use self::turnstile::Turn;
 use super::planted::condition as planted;
+use super::spin::Spin;
 use super::{Holder, RawLock, RawRLock, Refused, Taken};
 
 /// The words of a condition; words of zeros are one that nobody waits for.
@@ -86,6 +91,7 @@ pub struct ConditionWords {
     state: AtomicU64,
     bell: Bell,
     swept: AtomicU32,
+    disappointments: AtomicU32,
 }
 
 #[cfg(not(ipc_loom))]
@@ -188,11 +194,15 @@ impl<'words> RawCondition<'words> {
                 Turn::Called => true,
                 Turn::TimedOut => false,
             };
+            let keeps_turn = turn == Turn::Mine && called && self.turn().has_waiters();
+            if turn == Turn::Mine && !keeps_turn {
+                self.turn().unlock(me);
+            }
             let early = planted::TAKES_EARLY && self.leave(ticket);
             // SAFETY: the caller vouches for the words.
             let restored = unsafe { outer.restore(me, levels) };
             let may_leave = early || (restored.is_ok() && self.leave(ticket));
-            if turn == Turn::Mine {
+            if keeps_turn {
                 self.turn().unlock(me);
             }
             let taken = restored.map_err(|_| NotWaited::Corrupt)?;
@@ -292,6 +302,27 @@ impl<'words> RawCondition<'words> {
     ///
     /// The bell stays where it is until this returns, or the thread has ended.
     unsafe fn sleep(self, me: Thread, ticket: u32, deadline: Deadline) -> bool {
+        let disappointments = &self.words.disappointments;
+        let mut spin = Spin::new(disappointments);
+        while !is_called(self.state(), ticket) {
+            if !spin.again() {
+                // SAFETY: the caller vouches for the bell.
+                let called = unsafe { self.sleep_now(me, ticket, deadline) };
+                spin.learn(disappointments, true);
+                return called;
+            }
+        }
+        spin.learn(disappointments, false);
+        true
+    }
+
+    /// The same, without looking first.
+    ///
+    /// # Safety
+    ///
+    /// As for [`sleep`](Self::sleep).
+    #[cold]
+    unsafe fn sleep_now(self, me: Thread, ticket: u32, deadline: Deadline) -> bool {
         let ConditionWords { state, bell, .. } = self.words;
         // SAFETY: cleared below.
         unsafe { me.pend(bell.word()) };

@@ -13,6 +13,7 @@ use ipc_core::robust::{OWNER, Thread, WAITERS};
 
 use super::super::Refused;
 use super::super::planted::{KEPT, pend};
+use super::super::spin::Spin;
 use super::super::word::{RawLock, TRIES};
 
 /// What came of queueing.
@@ -58,6 +59,7 @@ fn wait(
     state: &AtomicU64,
     is_called: impl Fn(u64) -> bool,
 ) -> Result<Turn, Refused> {
+    let mut spin = Spin::new(&word.line().notes[1]);
     let mut slept = 0;
     for round in 1_u64.. {
         // Where honest peers are, a round ends in a nap; nobody else shall hold us here.
@@ -72,7 +74,10 @@ fn wait(
         if seen & OWNER == 0 {
             // Free: it is taken even by one who is called, who may have been woken to take it.
             match word.take(me, seen, slept) {
-                Some(_) => return Ok(Turn::Mine),
+                Some(_) => {
+                    spin.learn(&word.line().notes[1], slept != 0);
+                    return Ok(Turn::Mine);
+                }
                 None => continue,
             }
         }
@@ -88,7 +93,7 @@ fn wait(
             }
             continue;
         }
-        if !word.announce(seen) {
+        if spin.again() || !word.announce(seen) {
             continue;
         }
         let waits = [
