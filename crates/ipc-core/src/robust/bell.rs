@@ -24,6 +24,12 @@
 //! passed the wake-up on, so that a wake-up which is handed to a thread that dies goes to the next.
 //! A kernel's wake is a wake of one: where all must hear, who is woken rings for all in turn.
 //!
+//! Who takes the mark away and dies before it has woken those who came in between leaves them asleep
+//! on a bell that says nobody sleeps. The kernel wakes one of them: so where several may sleep with
+//! the bell pending, *who is woken through a bell without the mark calls all* ([`Bell::answer`]), to
+//! announce themselves anew. (The ring's sleepers have its alarm pending instead, and call all when
+//! that wakes them.)
+//!
 //! # Edges
 //!
 //! | edge | release side | acquire side | carries |
@@ -89,6 +95,14 @@ impl Bell {
     #[cold]
     pub fn call_all(&self) {
         futex_wake(&self.0, u32::MAX);
+    }
+
+    /// To be called by who was woken through the bell, with the bell still pending: if the mark is
+    /// gone, calls all others who sleep, since whoever took it away may have died before it did.
+    pub fn answer(&self) {
+        if !self.is_waiting() {
+            self.call_all();
+        }
     }
 
     /// What a sleeper that has announced itself sleeps on.

@@ -151,7 +151,8 @@ impl Condition {
 
     /// Lets one of those who wait now wake up; nothing happens if there is none.
     ///
-    /// It never waits, and is fit for a signal handler, whatever that has interrupted. It can be
+    /// It never waits. It is not for a signal handler, where [`Event::set`](crate::Event::set) is:
+    /// should the thread die in there, what the handler has interrupted would not be told of. It can be
     /// called with or without the lock.
     #[inline]
     #[doc(alias = "notify")]

@@ -539,6 +539,9 @@ impl<'words> RawBarrier<'words> {
         // may have ended by a death that left the seat as it was.
         waits[len] = Wait::on_high_half(&self.words.state, now.0);
         let woken = futex_wait_any(&waits[..=len], deadline);
+        if woken == Woken::By(0) {
+            bell.answer();
+        }
         if let (Woken::By(2..), Some(next)) = (woken, next) {
             // Who leaves a seat wakes one, which may have been meant for who comes to sit there.
             if !matches!(RawLock::new(next).holder(), Holder::Thread(_)) {
@@ -568,6 +571,7 @@ impl<'words> RawBarrier<'words> {
         let is_taken = matches!(RawLock::new(seat).holder(), Holder::Thread(_));
         let woken = if is_taken { futex_wait_any(&waits, deadline) } else { Woken::Changed };
         // We may have been woken in place of one who waits.
+        bell.answer();
         let now = self.look();
         if let Some(pid) = self.find_dead(now) {
             self.end_pending(bell, now.round(), Broken::Died(pid));

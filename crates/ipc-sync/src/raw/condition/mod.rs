@@ -221,7 +221,8 @@ impl<'words> RawCondition<'words> {
 
     /// Lets `count` of those who wait now wake up, or all, if there are fewer.
     ///
-    /// It never waits, and is fit for a signal handler.
+    /// It never waits. It is not for a signal handler: should the thread die in there, what the
+    /// handler has interrupted would not be told of.
     pub fn notify(self, count: u32) {
         if count > 0 {
             self.change(|state| state.notified(count));
@@ -230,7 +231,8 @@ impl<'words> RawCondition<'words> {
 
     /// Lets all who wait now wake up.
     ///
-    /// It never waits, and is fit for a signal handler.
+    /// It never waits. It is not for a signal handler: should the thread die in there, what the
+    /// handler has interrupted would not be told of.
     pub fn notify_all(self) {
         self.change(State::all_notified);
     }
