@@ -1,5 +1,6 @@
 //! The fork server: its death, its user's death, many users at once.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![expect(unsafe_code, reason = "the disposition of a signal")]
 
 mod common;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 use common::start;
 use ipc_core::wire::{self, Handle, Limits, MessageSocket};
 use ipc_core::{Deadline, DeathWatch, ProcessId};
+use nix::sys::signal::{SigHandler, Signal::SIGINT};
 use proc_core::{JoinError, Process, Start, StartError, stop_fork_server};
 use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, Signal, getrlimit, kill_process, pidfd_open,
@@ -262,6 +264,9 @@ mod body {
     }
 
     pub(super) fn interrupt_ends_a_child_and_not_the_server() {
+        // A shell lets what it runs in the background ignore it, and children inherit that.
+        // SAFETY: the default disposition calls no function.
+        unsafe { nix::sys::signal::signal(SIGINT, SigHandler::SigDfl) }.unwrap();
         let (reader, _writer) = std::io::pipe().unwrap();
         let child = start(Start::ForkServer, wait_for_end_of, Handle::from(OwnedFd::from(reader)));
         send(Signal::INT, child.id().unwrap());
