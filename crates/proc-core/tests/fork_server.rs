@@ -45,10 +45,17 @@ alone! {
 
 /// The numbers of this process's children.
 fn children() -> BTreeSet<u32> {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let lists = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("children")));
-    let lists: Vec<String> = lists.map(Result::unwrap).collect();
-    lists.iter().flat_map(|list| list.split_whitespace()).map(|pid| pid.parse().unwrap()).collect()
+    loop {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let lists: Result<Vec<_>, _> = tasks
+            .map(|task| std::fs::read_to_string(task.unwrap().path().join("children")))
+            .collect();
+        // A thread that has ended meanwhile leaves its children to another.
+        if let Ok(lists) = lists {
+            let pids = lists.iter().flat_map(|list| list.split_whitespace());
+            return pids.map(|pid| pid.parse().unwrap()).collect();
+        }
+    }
 }
 
 /// The server of this process, which must have one.
