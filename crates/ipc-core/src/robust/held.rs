@@ -33,6 +33,9 @@ pub(super) struct Held {
     entries: AtomicPtr<Entry>,
     len: AtomicUsize,
     capacity: AtomicUsize,
+    /// Below so many held words there is room without further ado: the capacity, or zero if each
+    /// new word has to be remembered for ever.
+    easy: AtomicUsize,
 }
 
 impl Held {
@@ -41,6 +44,7 @@ impl Held {
             entries: AtomicPtr::new(ptr::null_mut()),
             len: AtomicUsize::new(0),
             capacity: AtomicUsize::new(0),
+            easy: AtomicUsize::new(0),
         }
     }
 
@@ -49,9 +53,21 @@ impl Held {
         self.len.load(Relaxed)
     }
 
+    /// Whether one more can be held, without further ado.
     #[inline]
-    pub(super) fn has_room(&self) -> bool {
-        self.len() < self.capacity.load(Relaxed)
+    pub(super) fn has_easy_room(&self) -> bool {
+        self.len() < self.easy.load(Relaxed)
+    }
+
+    /// Whether the array has room for one more than `len`.
+    #[inline]
+    pub(super) fn has_room(&self, len: usize) -> bool {
+        len < self.capacity.load(Relaxed)
+    }
+
+    /// From here on each new word has to be remembered for ever.
+    pub(super) fn make_nothing_easy(&self) {
+        self.easy.store(0, Relaxed);
     }
 
     /// The word at `place`, which is below the length.
@@ -61,8 +77,8 @@ impl Held {
     }
 
     #[inline]
-    pub(super) fn position(&self, word: &RobustWord) -> Option<usize> {
-        (0..self.len()).rev().find(|&place| ptr::eq(self.at(place), word))
+    pub(super) fn position(&self, len: usize, word: &RobustWord) -> Option<usize> {
+        (0..len).rev().find(|&place| ptr::eq(self.at(place), word))
     }
 
     /// Whether one of `words` is among them.
@@ -72,18 +88,17 @@ impl Held {
         (0..self.len()).any(|place| words.contains(&self.at(place)))
     }
 
-    /// Appends a word; there is room.
+    /// Appends a word to the `len` that there are; there is room.
     #[inline]
-    pub(super) fn push(&self, word: &RobustWord) {
-        let len = self.len();
+    pub(super) fn push(&self, len: usize, word: &RobustWord) {
         self.entry(len).store(ptr::from_ref(word).cast_mut(), Relaxed);
         self.len.store(len + 1, Relaxed);
     }
 
-    /// Takes out the word at `place`, which is below the length.
+    /// Takes out the word at `place`, which is below `len`, the length.
     #[inline]
-    pub(super) fn remove(&self, place: usize) {
-        let last = self.len() - 1;
+    pub(super) fn remove(&self, len: usize, place: usize) {
+        let last = len - 1;
         for place in place..last {
             self.entry(place).store(self.at(place + 1).cast_mut(), Relaxed);
         }
@@ -105,9 +120,9 @@ impl Held {
         unsafe { &*entry }
     }
 
-    /// Makes room for one more at least.
+    /// Makes room for one more at least; for the next ones it is easy if `is_easy`.
     #[cold]
-    pub(super) fn grow(&self) -> Result<(), TooManyHeld> {
+    pub(super) fn grow(&self, is_easy: bool) -> Result<(), TooManyHeld> {
         if self.len() >= MAX_HELD {
             return Err(TooManyHeld);
         }
@@ -120,6 +135,7 @@ impl Held {
         self.free();
         self.entries.store(Box::into_raw(bigger).cast(), Relaxed);
         self.capacity.store(capacity, Relaxed);
+        self.easy.store(if is_easy { capacity } else { 0 }, Relaxed);
         Ok(())
     }
 
@@ -127,6 +143,7 @@ impl Held {
     fn free(&self) {
         let entries = self.entries.swap(ptr::null_mut(), Relaxed);
         let capacity = self.capacity.swap(0, Relaxed);
+        self.easy.store(0, Relaxed);
         if !entries.is_null() {
             // SAFETY: made by `grow` from a boxed slice of this length, and taken out just now.
             drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(entries, capacity)) });

@@ -231,45 +231,57 @@ impl Context {
 
     #[inline]
     pub(super) fn reserve(self, word: &RobustWord) -> Result<(), TooManyHeld> {
-        if self.0.held.has_room() && !self.0.is_late.get() {
-            Ok(())
-        } else {
-            self.0.make_room(word)
-        }
+        if self.0.held.has_easy_room() { Ok(()) } else { self.0.make_room(word) }
     }
 
     #[inline]
     pub(super) fn link(self, word: &RobustWord) {
         let state = self.0;
-        if !state.held.has_room() {
+        let len = state.held.len();
+        if !state.held.has_room(len) {
             return; // `reserve` was not called, or failed: then the word is not to be taken.
         }
         let entry = state.entry_of(ptr::from_ref(word).cast());
-        write_field(entry, state.newest_entry());
+        write_field(entry, state.newest_entry(len));
         compiler_fence(SeqCst);
         write_field(state.first_entry(), entry);
         compiler_fence(SeqCst);
-        state.held.push(word);
+        state.held.push(len, word);
     }
 
     #[inline]
     pub(super) fn unlink(self, word: &RobustWord) -> bool {
         let state = self.0;
-        let Some(place) = state.held.position(word) else { return false };
-        let older = if place == 0 { state.last_entry() } else { state.held_entry(place - 1) };
-        if place + 1 == state.held.len() {
+        let Some(below) = state.held.len().checked_sub(1) else { return false };
+        if !ptr::eq(state.held.at(below), word) {
+            return self.unlink_older(word);
+        }
+        // The newest, as it mostly is.
+        write_field(state.first_entry(), state.newest_entry(below));
+        compiler_fence(SeqCst);
+        state.held.remove(below + 1, below);
+        true
+    }
+
+    #[cold]
+    fn unlink_older(self, word: &RobustWord) -> bool {
+        let state = self.0;
+        let len = state.held.len();
+        let Some(place) = state.held.position(len, word) else { return false };
+        let older = state.newest_entry(place);
+        if place + 1 == len {
             write_field(state.first_entry(), older);
         } else {
             write_field(state.held_entry(place + 1), older);
         }
         compiler_fence(SeqCst);
-        state.held.remove(place);
+        state.held.remove(len, place);
         true
     }
 
     #[inline]
     pub(super) fn holds(self, word: &RobustWord) -> bool {
-        self.0.held.position(word).is_some()
+        self.0.held.position(self.0.held.len(), word).is_some()
     }
 
     #[inline]
@@ -309,9 +321,10 @@ impl State {
         self.entry_of(sentinel.0.as_ptr().cast())
     }
 
+    /// The newest entry if the first `len` words that are held were all.
     #[inline]
-    fn newest_entry(&self) -> *mut u8 {
-        match self.held.len() {
+    fn newest_entry(&self, len: usize) -> *mut u8 {
+        match len {
             0 => self.last_entry(),
             len => self.held_entry(len - 1),
         }
@@ -322,7 +335,8 @@ impl State {
         if self.is_late.get() {
             held::keep_for_ever(word);
         }
-        if self.held.has_room() { Ok(()) } else { self.held.grow() }
+        let (len, is_easy) = (self.held.len(), !self.is_late.get());
+        if self.held.has_room(len) { Ok(()) } else { self.held.grow(is_easy) }
     }
 
     /// Gets the kernel's list for this thread and puts our two sentinels on it.
@@ -359,7 +373,9 @@ impl State {
         // the list, in memory that outlives the kernel's walk.
         let is_late = LEAVE.try_with(|_| ()).is_err();
         self.is_late.set(is_late);
-        if !is_late {
+        if is_late {
+            self.held.make_nothing_easy();
+        } else {
             // SAFETY: the state is in the thread's static block, which outlives its destructors,
             // among which is the one that lets the array leave.
             unsafe { self.held.enter() };
@@ -390,6 +406,7 @@ impl State {
         if self.held.len() > 0 {
             // Something for the kernel to find. From here on this thread counts as late.
             self.is_late.set(true);
+            self.held.make_nothing_easy();
             self.held.leave();
             return;
         }
