@@ -32,7 +32,7 @@
 //!
 //! | for | there is |
 //! |-----|----------|
-//! | memory | [`Segment`] with a checked header ([`Kind`], [`type_hash()`]), [`Layout`] for what lies where, [`Placed`] for handles to it, [`Shared`] for what may lie there |
+//! | memory | [`Segment`] with a checked header ([`Kind`], [`type_hash()`]), [`Layout`] for what lies where, [`Placed`] for handles to it, [`Window`] for parts of its room, [`Shared`] for what may lie there |
 //! | words in it | [`primitive`]: the one door to atomics, futexes and spinning, with its three worlds |
 //! | death of a thread that holds some | [`robust`]: words that the kernel marks when their holder dies |
 //! | processes | [`ProcessId`], which is never reused, and [`DeathWatch`], which sees its end |
@@ -72,6 +72,7 @@ mod per_process;
 mod placed;
 pub mod primitive;
 pub mod robust;
+mod room;
 mod segment;
 mod shared;
 mod sys;
@@ -81,12 +82,13 @@ pub mod wire;
 pub use crate::{
     deadline::Deadline,
     error::SegmentError,
-    header::Kind,
+    header::{Extent, Kind, PAGE},
     identity::ProcessId,
     layout::Layout,
     liveness::{DeathWatch, is_alive, wait_for_death},
     per_process::PerProcess,
     placed::Placed,
+    room::Window,
     segment::{Segment, SegmentId},
     shared::Shared,
     type_hash::type_hash,
