@@ -3,12 +3,17 @@
 use std::fmt;
 use std::time::Duration;
 
+use ipc_core::robust::Thread;
 use ipc_core::{Deadline, Segment};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::builder::Builder;
 use crate::error::{GetError, PutError, QueueError};
+use crate::heap::geometry::BlockId;
+use crate::heap::record::Record;
+use crate::heap::{self, Heap, Memory as _};
 use crate::mapped::{Mapped, Shape};
+use crate::ring::slot::Owner;
 use crate::ring::{Patience, Refused, Ring, Tuning};
 use crate::seat::{Seated, TableHandle};
 use crate::stats::Stats;
@@ -187,7 +192,7 @@ impl ByteQueue {
     /// What was put can still be got; whoever waits to put, or to get from the empty queue, is
     /// told. It happens at one exchange: a process that dies in here has closed the queue or not.
     pub fn close(&self) {
-        let me = ipc_core::robust::Thread::current();
+        let me = Thread::current();
         self.ring().pend(me);
         Ring(self.ring()).close();
         me.pend_clear();
@@ -229,7 +234,8 @@ impl ByteQueue {
     /// The length of the longest message that the queue takes, in bytes.
     #[must_use]
     pub fn max_message(&self) -> usize {
-        self.ring().shape().max_message()
+        let heap = self.ring().geometry().max_message();
+        usize::try_from(heap).unwrap_or(usize::MAX).max(self.ring().shape().payload())
     }
 
     /// What can be said of the queue at this moment.
@@ -256,9 +262,8 @@ impl ByteQueue {
         patience: Patience,
     ) -> Result<(), PutError<&'b [u8]>> {
         let ring = self.ring();
-        let limit = ring.shape().max_message();
-        if bytes.len() > limit {
-            return Err(PutError::TooLarge { value: bytes, len: bytes.len(), limit });
+        if bytes.len() > ring.shape().payload() {
+            return self.put_large(bytes, patience);
         }
         // A put that finds out after its claim leaves a hole behind; so only one that is overtaken
         // by the close does.
@@ -268,19 +273,68 @@ impl ByteQueue {
         let Seated { me, owner } =
             self.table.sit_down().map_err(|source| PutError::NoSeat { value: bytes, source })?;
         ring.pend(me);
-        let claimed = Ring(ring).put(owner, ring.shape().span(bytes.len()), patience);
+        let claimed = Ring(ring).put(owner, 1, patience);
         if let Ok(claim) = &claimed {
             ring.write(claim, bytes);
             Ring(ring).commit(*claim);
         }
         me.pend_clear();
-        match claimed {
-            Ok(_) => Ok(()),
-            Err(Refused::NotNow) => Err(PutError::Full(bytes)),
-            Err(Refused::TimedOut) => Err(PutError::TimedOut(bytes)),
-            Err(Refused::Closed) => Err(PutError::Closed(bytes)),
-            Err(Refused::Corrupt) => Err(PutError::Corrupt(bytes)),
+        claimed.map(|_| ()).map_err(|refused| put_error(refused, bytes))
+    }
+
+    /// Puts a message that does not fit into a slot: writes it before it claims one, so that a long
+    /// copy holds up nobody.
+    #[cold]
+    fn put_large<'b>(&self, bytes: &'b [u8], patience: Patience) -> Result<(), PutError<&'b [u8]>> {
+        let ring = self.ring();
+        let limit = self.max_message();
+        if bytes.len() > limit {
+            return Err(PutError::TooLarge { value: bytes, len: bytes.len(), limit });
         }
+        if self.is_closed() {
+            return Err(PutError::Closed(bytes));
+        }
+        let Seated { me, owner } =
+            self.table.sit_down().map_err(|source| PutError::NoSeat { value: bytes, source })?;
+        let len = bytes.len() as u64;
+        let id = Heap(ring)
+            .allocate(owner, me, len, patience)
+            .map_err(|refused| memory_error(refused, bytes))?;
+        let put = ring
+            .write_block(id, bytes)
+            .map_err(|source| PutError::NoMemory { value: bytes, source })
+            .and_then(|()| {
+                self.publish(id, len, owner, me, patience).map_err(|why| put_error(why, bytes))
+            });
+        if put.is_err() {
+            Heap(ring).free(id, owner, me);
+        }
+        put
+    }
+
+    /// Hands a block of the caller's, with a message in it, to the queue.
+    fn publish(
+        &self,
+        id: BlockId,
+        len: u64,
+        owner: Owner,
+        me: Thread,
+        patience: Patience,
+    ) -> Result<(), Refused> {
+        let ring = self.ring();
+        ring.pend(me);
+        let mut put = Ring(ring).put(owner, 1, patience);
+        if let Ok(claim) = put {
+            ring.write_record(&claim, Record::Large(id, len));
+            if Heap(ring).queue(id, owner, claim.at) {
+                Ring(ring).commit(claim);
+            } else {
+                Ring(ring).abandon(claim);
+                put = Err(Refused::Corrupt);
+            }
+        }
+        me.pend_clear();
+        put.map(|_| ())
     }
 
     fn get_owned(&self, patience: Patience) -> Result<Vec<u8>, GetError> {
@@ -301,28 +355,75 @@ impl ByteQueue {
         // Most messages fit into a slot: make room for those before anything is claimed.
         bytes.reserve(self.room_ahead());
         ring.pend(me);
-        let claimed = Ring(ring).get(owner, patience);
-        let mut len = None;
-        if let Ok(claim) = &claimed {
-            len = ring.len(claim);
-            if let Some(len) = len {
-                if len > bytes.capacity() {
-                    bytes.reserve_exact(len);
-                    // An allocator may use libc's robust mutexes, which clear what is pending.
-                    ring.pend(me);
-                }
-                ring.read(claim, len, bytes);
+        let claim = match Ring(ring).get(owner, patience) {
+            Ok(claim) => claim,
+            Err(refused) => {
+                me.pend_clear();
+                return Err(get_error(refused));
             }
-            Ring(ring).release(*claim);
-        }
+        };
+        let taken = match ring.record(&claim) {
+            Record::Inline(len) if len <= ring.shape().payload() as u64 => {
+                #[expect(clippy::cast_possible_truncation, reason = "at most the payload")]
+                ring.read(&claim, len as usize, bytes);
+                Ok(None)
+            }
+            Record::Large(id, len) if Heap(ring).claim(id, claim.at, owner) => Ok(Some((id, len))),
+            _ => Err(GetError::Corrupt),
+        };
+        Ring(ring).release(claim);
         me.pend_clear();
-        match claimed {
-            Ok(_) => len.map(|_| ()).ok_or(GetError::Corrupt),
-            Err(Refused::NotNow) => Err(GetError::Empty),
-            Err(Refused::TimedOut) => Err(GetError::TimedOut),
-            Err(Refused::Closed) => Err(GetError::Closed),
-            Err(Refused::Corrupt) => Err(GetError::Corrupt),
+        match taken? {
+            None => Ok(()),
+            Some((id, len)) => {
+                let read = self.read_large(id, len, bytes);
+                Heap(ring).free(id, owner, me);
+                read
+            }
         }
+    }
+
+    /// Copies a message out of a block of the caller's.
+    fn read_large(&self, id: BlockId, len: u64, bytes: &mut Vec<u8>) -> Result<(), GetError> {
+        let ring = self.ring();
+        let Some(len) = usize::try_from(len).ok().filter(|_| len <= Heap(ring).backed(id)) else {
+            return Err(GetError::Corrupt);
+        };
+        let has_room = bytes.try_reserve_exact(len).is_ok();
+        if has_room && ring.read_block(id, len, bytes).is_ok() {
+            Ok(())
+        } else {
+            bytes.clear();
+            Err(GetError::NoMemory { len })
+        }
+    }
+}
+
+fn put_error<T>(refused: Refused, value: T) -> PutError<T> {
+    match refused {
+        Refused::NotNow => PutError::Full(value),
+        Refused::TimedOut => PutError::TimedOut(value),
+        Refused::Closed => PutError::Closed(value),
+        Refused::Corrupt => PutError::Corrupt(value),
+    }
+}
+
+fn memory_error<T>(refused: heap::Refused, value: T) -> PutError<T> {
+    match refused {
+        heap::Refused::NoRoom => PutError::Full(value),
+        heap::Refused::TimedOut => PutError::TimedOut(value),
+        heap::Refused::Closed => PutError::Closed(value),
+        heap::Refused::NoMemory(source) => PutError::NoMemory { value, source },
+        heap::Refused::Corrupt => PutError::Corrupt(value),
+    }
+}
+
+fn get_error(refused: Refused) -> GetError {
+    match refused {
+        Refused::NotNow => GetError::Empty,
+        Refused::TimedOut => GetError::TimedOut,
+        Refused::Closed => GetError::Closed,
+        Refused::Corrupt => GetError::Corrupt,
     }
 }
 

@@ -35,6 +35,8 @@ mod bytes;
 #[cfg(not(ipc_loom))]
 mod error;
 #[cfg(not(ipc_loom))]
+mod heap;
+#[cfg(not(ipc_loom))]
 mod mapped;
 #[cfg(not(ipc_loom))]
 mod queue;

@@ -13,7 +13,7 @@
 //! Its owner bits are always zero. Every operation makes it the thread's pending word from before
 //! its first step until after its last, and so does a sleeper. If a thread dies in between, the
 //! kernel finds a word with no owner and wakes one of those who sleep on it: that one calls the
-//! others, on both sides ([`Bells::call_all`]), and everybody looks again. The one who calls has
+//! others, on all bells ([`Bells::call_all`]), and everybody looks again. The one who calls has
 //! the alarm pending too, so that a death before the call is over is answered like the first.
 //!
 //! The words carry nothing but themselves: what a sleeper looks at has edges of its own. That a
@@ -53,7 +53,7 @@ impl Alarm {
     }
 }
 
-/// The bells of both sides and the alarm.
+/// The bells and the alarm.
 #[cfg_attr(not(ipc_loom), repr(C))]
 #[derive(Debug, Default)]
 pub(crate) struct Bells {
@@ -61,8 +61,10 @@ pub(crate) struct Bells {
     pub(crate) items: Bell,
     /// Putters sleep here until there is space.
     pub(crate) space: Bell,
-    /// Both sleep here until somebody dies or the ring is closed.
+    /// All sleep here until somebody dies or the ring is closed.
     pub(crate) alarm: Alarm,
+    /// Putters sleep here until there is memory for a large message.
+    pub(crate) memory: Bell,
 }
 
 impl Bells {
@@ -71,6 +73,7 @@ impl Bells {
     pub(crate) fn call_all(&self) {
         self.items.call_all();
         self.space.call_all();
+        self.memory.call_all();
     }
 
     /// Closes the ring, then tells everybody.

@@ -21,6 +21,9 @@ const LAP_BITS: u32 = 39;
 const LAP_MASK: u64 = (1 << LAP_BITS) - 1;
 const ALL_BITS: u64 = LAP_MASK << INDEX_BITS | INDEX_MASK;
 
+/// An index in a packed position: there are not more slots.
+const PACKED_BITS: u32 = INDEX_BITS - 1;
+
 /// The most slots that a ring can have: an index and the span of a message fit the index's bits.
 pub(crate) const MAX_SLOTS: u32 = 1 << (INDEX_BITS - 1);
 
@@ -61,6 +64,16 @@ impl Position {
     #[inline]
     pub(crate) fn is_in(self, n_slots: u32) -> bool {
         self.index() < n_slots && self.0 <= ALL_BITS
+    }
+
+    /// All of the position in 62 bits, if it is in a ring.
+    pub(crate) fn packed(self) -> u64 {
+        self.lap() << PACKED_BITS | u64::from(self.index())
+    }
+
+    /// The position that was packed; what was not may be in no ring.
+    pub(crate) fn unpacked(bits: u64) -> Self {
+        Self(bits >> PACKED_BITS << INDEX_BITS | bits & ((1 << PACKED_BITS) - 1))
     }
 
     /// Which of two positions comes first, if they are less than half of all laps apart.

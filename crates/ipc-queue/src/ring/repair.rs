@@ -53,7 +53,7 @@ impl<M: Memory> Ring<'_, M> {
 
     /// Makes a hole of the caller's own claim for writing.
     #[cold]
-    pub(super) fn abandon(self, claim: Claim) {
+    pub(crate) fn abandon(self, claim: Claim) {
         self.0.slot(claim.at.index()).claim(claim.state, claim.state.owned_by(Owner::WAIVED));
         self.0.bells().call_all();
     }

@@ -61,6 +61,17 @@ impl Owner {
         Self(seat + 1)
     }
 
+    /// The number, for a word that names an owner.
+    #[inline]
+    pub(crate) fn bits(self) -> u64 {
+        self.0.into()
+    }
+
+    /// The owner with this number, if there can be one.
+    pub(crate) fn from_bits(bits: u64) -> Option<Self> {
+        u16::try_from(bits).ok().filter(|bits| *bits <= Self::GRAVE.0).map(Self)
+    }
+
     /// The seat, if it is one's.
     pub(crate) fn seat(self) -> Option<u16> {
         if self.0 <= Self::MOST { self.0.checked_sub(1) } else { None }
