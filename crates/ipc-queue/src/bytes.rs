@@ -273,7 +273,7 @@ impl ByteQueue {
         let Seated { me, owner } =
             self.table.sit_down().map_err(|source| PutError::NoSeat { value: bytes, source })?;
         ring.pend(me);
-        let claimed = Ring(ring).put(owner, 1, patience);
+        let claimed = Ring(ring).put(owner, patience);
         if let Ok(claim) = &claimed {
             ring.write(claim, bytes);
             Ring(ring).commit(*claim);
@@ -323,7 +323,7 @@ impl ByteQueue {
     ) -> Result<(), Refused> {
         let ring = self.ring();
         ring.pend(me);
-        let mut put = Ring(ring).put(owner, 1, patience);
+        let mut put = Ring(ring).put(owner, patience);
         if let Ok(claim) = put {
             ring.write_record(&claim, Record::Large(id, len));
             if Heap(ring).queue(id, owner, claim.at) {

@@ -6,7 +6,7 @@
 //! |------|---------|
 //! | free | nobody's; what memory is behind it stays for the next |
 //! | owned by p | p writes it, lends it, reads it or is about to give it back; if p is dead, it is given back by the next sweep |
-//! | queued at (slot, lap) | the message in that slot, in that lap, if the slot is there and not in dead hands; else nobody's, and given back by the next sweep |
+//! | queued at a position | the message in that slot, as long as the slot is there and not in dead hands; else nobody's, and given back by the next sweep |
 //!
 //! # Moves
 //!
@@ -29,7 +29,7 @@
 //! # Invariants
 //!
 //! - B1: while a word names a living owner, only that owner changes it.
-//! - B2: while it names a slot that is full, or in living hands, in that lap, nobody changes it but
+//! - B2: while it names a slot that is full, or in living hands, at that message, nobody changes it but
 //!   the one who has the slot claimed for reading.
 //! - B3: how many bytes have memory is changed under the heap's lock only; of a free block it is true,
 //!   of an owned one it may be a promise.
@@ -37,10 +37,10 @@
 use ipc_core::primitive::AtomicU64;
 use ipc_core::primitive::Ordering::{AcqRel, Acquire, Relaxed};
 
-use crate::ring::position::Position;
+use crate::ring::position::{POSITION_BITS, Position};
 use crate::ring::slot::Owner;
 
-const KIND_SHIFT: u32 = 62;
+const KIND_SHIFT: u32 = POSITION_BITS;
 const PAYLOAD: u64 = (1 << KIND_SHIFT) - 1;
 const FREE: u64 = 0;
 const OWNED: u64 = 1;
@@ -68,7 +68,7 @@ impl BlockState {
     }
 
     fn queued(at: Position) -> Self {
-        Self(QUEUED << KIND_SHIFT | at.packed() & PAYLOAD)
+        Self(QUEUED << KIND_SHIFT | at.bits() & PAYLOAD)
     }
 
     pub(crate) fn meaning(self) -> Use {
@@ -76,7 +76,7 @@ impl BlockState {
         match self.0 >> KIND_SHIFT {
             FREE if payload == 0 => Use::Free,
             OWNED => Owner::from_bits(payload).map_or(Use::Nonsense, Use::Owned),
-            QUEUED => Use::Queued(Position::unpacked(payload)),
+            QUEUED => Use::Queued(Position::from_bits(payload)),
             _ => Use::Nonsense,
         }
     }

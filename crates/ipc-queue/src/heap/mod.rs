@@ -21,9 +21,9 @@
 //! | frees the block | free | – | nothing is left |
 //!
 //! A block is always in exactly one state, and each state names who answers for it: a seat, whose
-//! life word shows a death, or a slot in a lap, whose word goes only forward. So whether a block is
+//! life word shows a death, or a slot and a message's number, and a slot's word goes only forward. So whether a block is
 //! nobody's can be told from the words at any time, and once it is, nobody but a sweep changes that:
-//! the dead do not come back, and a slot that has gone past a lap does not return to it. A seat is
+//! the dead do not come back, and a slot that has gone past a message does not return to it. A seat is
 //! given on only after what its dead holder owned was freed, under the same lock that sweeps are made
 //! under (`bury`), so that a sweep that has seen a death never frees what the seat's next holder took.
 //!

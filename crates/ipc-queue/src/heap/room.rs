@@ -210,15 +210,15 @@ impl<'m, M: Memory> Heap<'m, M> {
         life.is_some_and(|life| matches!(life.alive(), Alive::Yes(_)))
     }
 
-    /// Whether the message at `at` will never be got: its slot has gone past, or was claimed in that
-    /// lap by one who is dead.
+    /// Whether the message at `at` will never be got: its slot has gone past, or was claimed for
+    /// it by one who is dead.
     fn is_lost(self, at: Position) -> bool {
         if !at.is_in(self.0.n_slots()) {
             return true;
         }
         let slot = self.0.slot(at.index());
         let seen = slot.look();
-        match seen.since(at.lap()) {
+        match seen.since(at.number()) {
             2.. => true,
             // Only a look at the slot that comes after the look at the life word counts.
             0 | 1 if seen.owner() != Owner::NOBODY => {

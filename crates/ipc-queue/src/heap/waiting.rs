@@ -38,10 +38,10 @@ use crate::ring::slot::Owner;
 use crate::ring::{Patience, Ring};
 
 /// How long one that does not want to wait waits for the lock, which nobody keeps for long.
-pub(super) const SHORT: Duration = Duration::from_millis(100);
+pub(super) const SHORT: Duration = Duration::from_millis(10);
 
-/// How long one waits for the lock that must have it.
-pub(super) const LONG: Duration = Duration::from_secs(1);
+/// How long one waits for the lock that should have it.
+pub(super) const LONG: Duration = Duration::from_millis(250);
 
 /// How long a sleep is in which not all deaths are told of.
 const NAP: Duration = Duration::from_millis(50);

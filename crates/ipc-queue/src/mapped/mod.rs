@@ -247,6 +247,11 @@ impl Memory for Mapped {
     }
 
     #[inline]
+    fn lap(&self) -> u32 {
+        self.shape.n_slots
+    }
+
+    #[inline]
     fn tail(&self) -> &PositionWord {
         // SAFETY: checked at the open, and mapped as long as `segment` is kept.
         unsafe { self.tail.as_ref() }

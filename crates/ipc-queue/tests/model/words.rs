@@ -20,6 +20,7 @@ pub(crate) struct Words {
     head: PositionWord,
     bells: Bells,
     slots: Vec<SlotWord>,
+    lap: u32,
     cells: Vec<UnsafeCell<u64>>,
     lives: Vec<Life>,
     retired: AtomicU64,
@@ -27,7 +28,13 @@ pub(crate) struct Words {
 
 impl Words {
     pub(crate) fn new(n_slots: usize, n_seats: usize) -> Arc<Self> {
+        Self::growing(n_slots, n_slots, n_seats)
+    }
+
+    /// A ring whose laps have at least `lap` slots and at most `n_slots`.
+    pub(crate) fn growing(lap: usize, n_slots: usize, n_seats: usize) -> Arc<Self> {
         Arc::new(Self {
+            lap: u32::try_from(lap).unwrap(),
             tail: PositionWord::default(),
             head: PositionWord::default(),
             bells: Bells::default(),
@@ -71,23 +78,10 @@ impl Words {
     }
 
     pub(crate) fn put(&self, me: Owner, message: u64, patience: Patience) -> Result<(), Refused> {
-        self.put_long(me, message, 1, patience)
-    }
-
-    pub(crate) fn put_long(
-        &self,
-        me: Owner,
-        message: u64,
-        span: u32,
-        patience: Patience,
-    ) -> Result<(), Refused> {
         self.operation(|ring| {
-            let claim = ring.put(me, span, patience)?;
-            for further in 0..span {
-                let at = claim.at.advance(further, self.n_slots());
-                // SAFETY: loom checks what the claim is to guarantee.
-                self.cells[at.index() as usize].with_mut(|cell| unsafe { *cell = message });
-            }
+            let claim = ring.put(me, patience)?;
+            // SAFETY: loom checks what the claim is to guarantee.
+            self.cells[claim.at.index() as usize].with_mut(|cell| unsafe { *cell = message });
             ring.commit(claim);
             Ok(())
         })
@@ -96,14 +90,8 @@ impl Words {
     pub(crate) fn get(&self, me: Owner, patience: Patience) -> Result<u64, Refused> {
         self.operation(|ring| {
             let claim = ring.get(me, patience)?;
-            let mut message = 0;
-            for further in 0..claim.span() {
-                let at = claim.at.advance(further, self.n_slots());
-                // SAFETY: loom checks what the claim is to guarantee.
-                let found = self.cells[at.index() as usize].with(|cell| unsafe { *cell });
-                assert!(message == 0 || message == found, "a message in two pieces");
-                message = found;
-            }
+            // SAFETY: loom checks what the claim is to guarantee.
+            let message = self.cells[claim.at.index() as usize].with(|cell| unsafe { *cell });
             ring.release(claim);
             Ok(message)
         })
@@ -113,6 +101,9 @@ impl Words {
 impl Memory for Words {
     fn n_slots(&self) -> u32 {
         u32::try_from(self.slots.len()).unwrap()
+    }
+    fn lap(&self) -> u32 {
+        self.lap
     }
     fn tail(&self) -> &PositionWord {
         &self.tail
