@@ -26,7 +26,7 @@ fn main() -> std::process::ExitCode {
         ("heap: put a large message", sweeps::put_a_large_message),
         ("heap: get a large message", sweeps::get_a_large_message),
         ("heap: get wakes who waits for memory", sweeps::get_wakes_who_waits_for_memory),
-        ("heap: put a message that needs all memory", sweeps::put_a_message_that_needs_all_memory),
+        ("heap: put with memory of another size", sweeps::put_with_memory_of_another_size),
         ("ring: take a dead one's seat", sweeps::take_a_dead_ones_seat),
     ])
 }

@@ -53,12 +53,12 @@ mod ring {
     const REFUSED: i32 = 4;
 
     pub(crate) fn storm(name: &str, setting: Setting) -> Outcome {
-        let Setting { capacity, putters, getters, lens, bytes, kills } = setting;
+        let Setting { capacity, putters, getters, lens, kills, .. } = setting;
         let seats = putters + getters + 1;
         let queue = Builder::new(capacity)
             .seats(seats)
-            .max_bytes(bytes.0)
-            .retain_bytes(bytes.1)
+            .max_bytes(setting.bytes.0)
+            .retain_bytes(setting.bytes.1)
             .without_backstop()
             .bytes()?;
         if lens.1 > queue.max_message() + 1 {
@@ -101,7 +101,7 @@ mod ring {
         let audit = ledger.audit();
         let stats = queue.stats();
         // All memory is back, or kept for the next.
-        if stats.blocks > 0 || stats.bytes > bytes.1 {
+        if stats.blocks > 0 || stats.bytes > setting.bytes.1 {
             return Err(format!("memory was left in use: {stats:?}").into());
         }
         // Each death takes one message with it at most, or leaves one hole.
