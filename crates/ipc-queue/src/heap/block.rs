@@ -23,8 +23,8 @@
 //!
 //! | edge | release side | acquire side | carries |
 //! |------|--------------|--------------|---------|
-//! | H1 | `free`, `recover` | `take` | the end of all use of the bytes, and how many have memory |
-//! | H2 | `take`, `queue`, `claim` | `look` | that the mover lives and has the slot, for who judges it |
+//! | E1 | `free`, `recover` | `take` | the end of all use of the bytes, and how many have memory |
+//! | E2 | `take`, `queue`, `claim` | `look` | that the mover lives and has the slot, for who judges it |
 //!
 //! # Invariants
 //!
@@ -91,47 +91,47 @@ impl BlockWord {
     /// Reads the word.
     #[inline]
     pub(crate) fn look(&self) -> BlockState {
-        // H2 acquire.
+        // E2 acquire.
         BlockState(self.0.load(Acquire))
     }
 
     /// Takes the block for `me` if it is free.
     #[inline]
     pub(crate) fn take(&self, me: Owner) -> bool {
-        // H1 acquire, H2 release.
+        // E1 acquire, E2 release.
         self.0.load(Relaxed) == FREE && self.exchange(BlockState::FREE, BlockState::owned(me))
     }
 
     /// Hands a block of `me` to the queue.
     #[inline]
     pub(crate) fn queue(&self, me: Owner, at: Position) -> bool {
-        // H2 release.
+        // E2 release.
         self.exchange(BlockState::owned(me), BlockState::queued(at))
     }
 
     /// Takes a block from the queue for `me`, who has the slot at `at` claimed for reading.
     #[inline]
     pub(crate) fn claim(&self, at: Position, me: Owner) -> bool {
-        // H2 release.
+        // E2 release.
         self.exchange(BlockState::queued(at), BlockState::owned(me))
     }
 
     /// Gives back a block of `me`. It is an exchange, for a fence that completes it.
     #[inline]
     pub(crate) fn free(&self, me: Owner) -> bool {
-        // H1 release.
+        // E1 release.
         self.exchange(BlockState::owned(me), BlockState::FREE)
     }
 
     /// Gives back a block that was seen so and is nobody's.
     pub(crate) fn recover(&self, seen: BlockState) -> bool {
-        // H1 release.
+        // E1 release.
         self.exchange(seen, BlockState::FREE)
     }
 
     #[inline]
     fn exchange(&self, from: BlockState, to: BlockState) -> bool {
-        // Both sides of both edges; the moves say which they are.
+        // E1 acquire, E1 release, E2 release: the moves say which they are.
         self.0.compare_exchange(from.0, to.0, AcqRel, Acquire).is_ok()
     }
 }

@@ -28,7 +28,10 @@ pub(crate) const MOST_BLOCKS: u32 = 1 << 20;
 const IN_HANDS: u32 = 1024;
 
 /// So many words of blocks lie on a page, which is how many are begun at a time.
-pub(crate) const BLOCKS_BEGUN: u32 = (PAGE / size_of::<Block>()) as u32;
+pub(crate) const BLOCKS_BEGUN: u32 = 64;
+
+#[cfg(not(ipc_loom))]
+const _: () = assert!(BLOCKS_BEGUN as usize * size_of::<Block>() == PAGE, "a page of words");
 
 /// Great blocks begin at a multiple of this, which suits great pages.
 const ALIGNMENT: u64 = 2 << 20;

@@ -40,6 +40,15 @@
 //! # Sleeping
 //!
 //! A putter that finds no memory sleeps on a bell of its own (`waiting`).
+//!
+//! # Edges
+//!
+//! E1 and E2 are the blocks'.
+//!
+//! | edge | release side | acquire side | carries |
+//! |------|--------------|--------------|---------|
+//! | E3 | `set_begun` | `begun` | that the words of so many blocks have memory |
+//! | E4 | `put_back` and `arrive`, by the fence before the bell is looked at | `wait`, behind the announcement | what was freed, or who sits, or else the mark goes the other way |
 
 pub(crate) mod block;
 pub(crate) mod geometry;
@@ -113,14 +122,6 @@ pub(crate) struct ClassWords {
 }
 
 /// The moves of a heap.
-///
-/// # Edges
-///
-/// H1 and H2 are the blocks'.
-///
-/// | edge | release side | acquire side | carries |
-/// |------|--------------|--------------|---------|
-/// | H3 | `set_begun` | `begun` | that the words of so many blocks have memory |
 #[derive(Debug)]
 pub(crate) struct Heap<'m, M>(pub(crate) &'m M);
 
@@ -196,7 +197,7 @@ impl<M: Memory> Heap<'_, M> {
     #[inline]
     fn put_back(self, id: BlockId, me: Owner) {
         if self.0.block(id).word.free(me) {
-            // The fence that the bell asks for.
+            // E4 release: the fence that the bell asks for.
             fence_after_exchange();
             let words = self.0.class(id.class.into());
             if id.index < words.hint.load(Relaxed) {
@@ -222,12 +223,12 @@ impl<M: Memory> Heap<'_, M> {
     /// How many blocks of a class were begun.
     #[inline]
     fn begun(self, class: usize) -> u32 {
-        // H3 acquire.
+        // E3 acquire.
         self.0.class(class).begun.load(Acquire).min(self.0.geometry().n_blocks(class))
     }
 
     fn set_begun(self, class: usize, n_blocks: u32) {
-        // H3 release.
+        // E3 release.
         self.0.class(class).begun.store(n_blocks, Release);
     }
 }

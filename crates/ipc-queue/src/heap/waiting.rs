@@ -28,8 +28,8 @@
 use std::time::Duration;
 
 use ipc_core::Deadline;
-use ipc_core::primitive::Ordering::Relaxed;
-use ipc_core::primitive::{MAX_WAITS, Wait, Woken, futex_wait_any, yield_now};
+use ipc_core::primitive::Ordering::{Acquire, Relaxed, SeqCst};
+use ipc_core::primitive::{MAX_WAITS, Wait, Woken, fence, futex_wait_any, yield_now};
 use ipc_core::robust::{Alive, Life, Thread};
 
 use super::geometry::BlockId;
@@ -94,7 +94,9 @@ impl<'m, M: Memory> Heap<'m, M> {
         let mut slice = tuning.first_sleep;
         loop {
             self.0.bells().memory.announce();
-            let (alarm, seen) = (self.0.bells().alarm.value(), news.load(Relaxed));
+            let alarm = self.0.bells().alarm.value();
+            // E4 acquire: this and all that follows is behind the fence of the announcement.
+            let seen = news.load(Acquire);
             let watched: Vec<(&Life, u32)> = self.watched(me).collect();
             match self.try_allocate(me, thread, len, deadline) {
                 Err(Refused::NoRoom) => {}
@@ -141,7 +143,8 @@ impl<'m, M: Memory> Heap<'m, M> {
     /// Lets those who wait for memory know of one who has sat down: they watch all who sit.
     #[inline]
     pub(crate) fn arrive(self) {
-        ipc_core::primitive::fence(ipc_core::primitive::Ordering::SeqCst);
+        // E4 release: behind the life word.
+        fence(SeqCst);
         if self.0.bells().memory.is_waiting() {
             self.call_waiting();
         }

@@ -8,7 +8,7 @@
 //!
 //! | edge | release side | acquire side | carries |
 //! |------|--------------|--------------|---------|
-//! | M1 | `publish` | `find`, and who is second in `publish` | the window behind the pointer |
+//! | E1 | `publish` | `find`, and who is second in `publish` | the window behind the pointer |
 //!
 //! # Safety
 //!
@@ -97,7 +97,6 @@ impl Blocks {
         };
         #[expect(clippy::cast_possible_truncation, reason = "less than the window is long")]
         let within = (offset % class.len) as usize;
-        debug_assert!(within + block_len(id.class.into()) as usize <= window.bytes().len());
         // SAFETY: a window is a multiple of a block long, or ends with the last block.
         Ok(unsafe { window.bytes().cast::<u8>().add(within) })
     }
@@ -142,7 +141,7 @@ impl Drop for Windows {
 /// The window, if it is mapped.
 #[inline]
 fn find(slot: &AtomicPtr<Window>) -> Option<&Window> {
-    // M1 acquire.
+    // E1 acquire.
     let window = slot.load(Acquire);
     // SAFETY: null, or from `publish`, and there until `Windows` are dropped, which lend `slot`.
     unsafe { window.as_ref() }
@@ -151,7 +150,7 @@ fn find(slot: &AtomicPtr<Window>) -> Option<&Window> {
 /// Makes `made` the window, unless another thread was faster.
 fn publish(slot: &AtomicPtr<Window>, made: Window) -> &Window {
     let made = Box::into_raw(Box::new(made));
-    // M1 release, M1 acquire.
+    // E1 release, E1 acquire.
     let window = match slot.compare_exchange(ptr::null_mut(), made, AcqRel, Acquire) {
         Ok(_) => made,
         Err(first) => {

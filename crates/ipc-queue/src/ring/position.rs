@@ -64,7 +64,7 @@ impl Position {
     #[inline]
     pub(crate) fn next(self, is_last: bool) -> Self {
         let index = if is_last { 0 } else { self.index() + 1 };
-        Self((self.number() + 1 & NUMBER_MASK) << INDEX_BITS | u64::from(index))
+        Self(((self.number() + 1) & NUMBER_MASK) << INDEX_BITS | u64::from(index))
     }
 
     /// Whether this is a place in a ring of `n_slots`: what was read from a word may be anything.

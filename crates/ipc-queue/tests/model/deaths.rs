@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ipc_core::primitive::model::{Ended, run};
 
-use crate::ring::{Patience, Refused, Ring};
+use crate::ring::{Refused, Ring};
 use crate::words::{Words, drain};
 use crate::{FOREVER, bound, explore_deaths, explore_deaths_within};
 
