@@ -99,6 +99,10 @@ pub enum JoinError {
     /// The return value came and could not be decoded.
     #[error("the return value cannot be decoded: {0}")]
     Decode(#[source] DecodeError),
+    /// The return value came and could not be received, as without a free descriptor for a file in
+    /// it; says why.
+    #[error("the return value was lost on its way: {0}")]
+    Lost(String),
     /// The return value was taken by an earlier call.
     #[error("the return value was taken already")]
     Taken,

@@ -83,6 +83,8 @@ enum Progress {
     Come(Message),
     /// The channel was closed without one.
     None,
+    /// It came, and could not be received; says why.
+    Lost(String),
     /// Somebody has it.
     Taken,
 }
@@ -232,7 +234,8 @@ impl<R> Process<R> {
             match start::hear_answer(&self.channel) {
                 Ok(Some(message)) => *answer = Progress::Come(message),
                 Ok(None) => {}
-                Err(NoAnswer) => *answer = Progress::None,
+                Err(NoAnswer::None) => *answer = Progress::None,
+                Err(NoAnswer::Lost(reason)) => *answer = Progress::Lost(reason),
             }
         }
     }
@@ -297,6 +300,10 @@ impl<R: DeserializeOwned> Process<R> {
             },
             Progress::Taken => Err(JoinError::Taken),
             // Whoever asks again shall hear the same.
+            Progress::Lost(reason) => {
+                *answer = Progress::Lost(reason.clone());
+                Err(JoinError::Lost(reason))
+            }
             without @ (Progress::Open | Progress::None) => {
                 *answer = without;
                 Err(status.into())

@@ -132,8 +132,10 @@ fn await_acceptance(
                     end(&child);
                     return Err(StartError::Refused(refusal));
                 }
-                Heard::Report(_) | Heard::End if is_late => return Err(StartError::TimedOut),
-                Heard::Report(_) | Heard::End => return Err(died(&child)),
+                Heard::Report(_) | Heard::Lost(_) | Heard::End if is_late => {
+                    return Err(StartError::TimedOut);
+                }
+                Heard::Report(_) | Heard::Lost(_) | Heard::End => return Err(died(&child)),
             }
         } else if is_late {
             return Err(StartError::TimedOut);
@@ -155,7 +157,9 @@ enum Heard {
     /// No whole message yet.
     Nothing,
     Report(Parcel<Report>),
-    /// Nothing more will come, or nothing that could be understood.
+    /// Something came and could not be received; says why. What comes next is not understood.
+    Lost(String),
+    /// Nothing more will come.
     End,
 }
 
@@ -166,10 +170,14 @@ fn hear(channel: &MessageSocket) -> Heard {
 
 fn heard(received: Result<Option<Message>, RecvError>) -> Heard {
     match received {
-        Ok(Some(message)) => Parcel::unpack(message).map_or(Heard::End, Heard::Report),
-        Ok(None) => Heard::End,
+        Ok(Some(message)) => match Parcel::unpack(message) {
+            Ok(parcel) => Heard::Report(parcel),
+            Err(error) => Heard::Lost(error.to_string()),
+        },
+        // The child was killed in the middle of a word.
+        Ok(None) | Err(RecvError::Truncated) => Heard::End,
         Err(error) if error.is_timed_out() => Heard::Nothing,
-        Err(_) => Heard::End,
+        Err(error) => Heard::Lost(error.to_string()),
     }
 }
 
@@ -180,14 +188,20 @@ pub(crate) fn hear_answer(channel: &MessageSocket) -> Result<Option<Message>, No
             Heard::Nothing => return Ok(None),
             Heard::Report(Parcel { words: Report::Answered, value, .. }) => return Ok(Some(value)),
             Heard::Report(_) => {}
-            Heard::End => return Err(NoAnswer),
+            Heard::Lost(reason) => return Err(NoAnswer::Lost(reason)),
+            Heard::End => return Err(NoAnswer::None),
         }
     }
 }
 
-/// The child has closed its end of the channel, and did not answer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct NoAnswer;
+/// Why there is no answer, nor ever will be.
+#[derive(Clone, Debug)]
+pub(crate) enum NoAnswer {
+    /// The child has closed its end of the channel, and did not answer.
+    None,
+    /// It answered, and this process could not receive the answer; says why.
+    Lost(String),
+}
 
 /// A child that is gone, or about to be, before it took its call.
 fn died(child: &Arc<Child>) -> StartError {

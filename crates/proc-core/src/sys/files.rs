@@ -61,6 +61,15 @@ pub(crate) fn is_from_parent(socket: BorrowedFd<'_>) -> bool {
         && peer.uid == getuid().as_raw()
 }
 
+/// Lets the other end of a socket know that nothing more will come.
+///
+/// # References
+///
+/// - POSIX `shutdown`
+pub(crate) fn end_sending(socket: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(rustix::net::shutdown(socket, rustix::net::Shutdown::Write)?)
+}
+
 /// Makes the standard input empty.
 pub(crate) fn empty_stdin() -> io::Result<()> {
     let null = OpenOptions::new().read(true).open("/dev/null")?;

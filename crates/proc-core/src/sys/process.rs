@@ -318,6 +318,23 @@ pub(crate) fn poll_two(
     }
 }
 
+/// Waits until there is room to write; `false` if the deadline has passed.
+///
+/// # References
+///
+/// - POSIX `poll`
+pub(crate) fn has_room(file: BorrowedFd<'_>, deadline: Deadline) -> io::Result<bool> {
+    loop {
+        let timeout = deadline.remaining().and_then(|left| left.try_into().ok());
+        let mut files = [PollFd::from_borrowed_fd(file, PollFlags::OUT)];
+        match rustix_poll(&mut files, timeout.as_ref()) {
+            Ok(n_ready) => return Ok(n_ready > 0),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
 /// Whether a descriptor is ready to be read now.
 pub(crate) fn is_ready(file: impl AsFd) -> io::Result<bool> {
     Ok(poll_two(None, file.as_fd(), Deadline::now())?.second)
