@@ -43,6 +43,9 @@ pub enum StartError {
         /// How it ended.
         status: ExitStatus,
     },
+    /// What was asked of the builder can never be; says what.
+    #[error("the process cannot be set up: {0}")]
+    Setup(&'static str),
     /// The child did not take the call within [the time](crate::Builder::start_timeout) it had.
     #[error("the child did not take the call in time")]
     TimedOut,

@@ -40,7 +40,7 @@ pub enum Fork {
 ///
 /// - POSIX `fork`
 pub unsafe fn fork() -> io::Result<Fork> {
-    let introduction = current::introduce(None);
+    let introduction = current::introduce(None, None);
     let own_pidfd = process::open_own_pidfd()?;
     flush_stdout();
     // SAFETY: the duty is the caller's.

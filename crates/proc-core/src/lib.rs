@@ -58,13 +58,17 @@ mod fork;
 mod function;
 mod panics;
 mod process;
+mod setup;
 mod start;
+mod stdio;
 mod sys;
 
 pub use builder::Builder;
 pub use call::{Outcome, Refusal};
 pub use children::{wait, wait_for};
-pub use current::{Current, Parent, current, parent};
+pub use current::{
+    Current, Parent, current, parent, set_start_method, start_method, start_methods,
+};
 pub use error::{JoinError, StartError};
 pub use exit::ExitStatus;
 pub use fork::{Fork, fork};
@@ -73,4 +77,5 @@ pub use panics::{PanicInfo, PanicLocation};
 pub use process::Process;
 pub use start::Start;
 pub use start::server::stop_fork_server;
+pub use stdio::Stdio;
 pub use sys::hook::init;

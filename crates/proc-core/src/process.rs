@@ -1,7 +1,7 @@
 //! `Process`: the handle that a parent holds.
 
 use std::fmt;
-use std::io;
+use std::io::{self, PipeReader, PipeWriter};
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,6 +19,7 @@ use crate::children;
 use crate::error::{JoinError, StartError};
 use crate::exit::ExitStatus;
 use crate::start::{self, NoAnswer, Started};
+use crate::stdio::Pipes;
 use crate::sys::process::Signal;
 
 /// A process that runs one function, and the parent's means to wait for it and to end it.
@@ -71,6 +72,8 @@ pub struct Process<R> {
     /// To the child.
     channel: MessageSocket,
     answer: Mutex<Progress>,
+    /// To its standard streams, until somebody takes them.
+    pipes: Mutex<Pipes>,
     result: PhantomData<fn() -> R>,
 }
 
@@ -121,9 +124,10 @@ impl Process<()> {
 }
 
 impl<R> Process<R> {
-    pub(crate) fn new(name: String, started: Started) -> Self {
+    pub(crate) fn new(name: String, started: Started, pipes: Pipes) -> Self {
         let Started { child, channel } = started;
-        Self { name, child, channel, answer: Mutex::new(Progress::Open), result: PhantomData }
+        let (answer, pipes) = (Mutex::new(Progress::Open), Mutex::new(pipes));
+        Self { name, child, channel, answer, pipes, result: PhantomData }
     }
 
     /// The number of the process.
@@ -220,6 +224,32 @@ impl<R> Process<R> {
     #[must_use]
     pub fn sentinel(&self) -> BorrowedFd<'_> {
         self.child.as_fd()
+    }
+
+    /// The end of its standard input, if that was to be [piped](crate::Stdio::piped) and nobody has
+    /// it yet. The child sees the end of its input when this is dropped.
+    #[must_use]
+    pub fn take_stdin(&self) -> Option<PipeWriter> {
+        self.pipes().stdin.take()
+    }
+
+    /// The end of its standard output, if that was to be [piped](crate::Stdio::piped) and nobody has
+    /// it yet.
+    #[must_use]
+    pub fn take_stdout(&self) -> Option<PipeReader> {
+        self.pipes().stdout.take()
+    }
+
+    /// The end of its standard error, if that was to be [piped](crate::Stdio::piped) and nobody has
+    /// it yet.
+    #[must_use]
+    pub fn take_stderr(&self) -> Option<PipeReader> {
+        self.pipes().stderr.take()
+    }
+
+    fn pipes(&self) -> MutexGuard<'_, Pipes> {
+        // Each change is one assignment.
+        self.pipes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Progress> {

@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use ipc_core::Deadline;
 use ipc_core::wire::{Limits, Message, MessageSocket, RecvError};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::call::{self, Refusal};
 use crate::child::Child;
@@ -43,11 +43,13 @@ use crate::current::Introduction;
 use crate::entry::Entry;
 use crate::error::StartError;
 use crate::exit::ExitStatus;
+use crate::setup::Setup;
 use crate::start::frame::{Call, Parcel, Report};
+use crate::stdio::Pipes;
 use crate::sys::process::{self, Block, Signal};
 
 /// How a process is started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Start {
     /// As a fresh run of this program: right in every program, whatever its threads do.
@@ -82,9 +84,15 @@ pub(crate) struct Started {
 
 /// What there is to say about a child before it is known what it shall do.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub(crate) struct Plan<'p> {
     pub(crate) introduction: Introduction,
     pub(crate) dies_with_parent: bool,
+    /// What is different from what this process has; nothing, mostly.
+    pub(crate) setup: Option<Setup>,
+    /// Descriptors for it.
+    pub(crate) given: Vec<OwnedFd>,
+    /// The other ends, which a copy of this process must not have.
+    pub(crate) pipes: &'p mut Pipes,
     /// Until then it must have taken its call.
     pub(crate) deadline: Deadline,
 }
@@ -92,18 +100,20 @@ pub(crate) struct Plan {
 /// Starts a process that calls a function of this program.
 pub(crate) fn start<A: Serialize>(
     way: Start,
-    plan: Plan,
+    plan: Plan<'_>,
     entry: Option<Entry>,
     argument: &A,
 ) -> Result<Started, StartError> {
     let entry = entry.ok_or(StartError::NotInProgram)?;
     let argument = call::argument(argument).map_err(StartError::Argument)?;
-    let Plan { introduction, dies_with_parent, deadline } = plan;
-    let order = Call { entry, introduction, dies_with_parent };
     match way {
-        Start::Spawn => spawn::start(order, argument, deadline),
-        Start::ForkServer => server::start(order, argument, deadline),
-        Start::Fork => copy::start(order, argument, deadline),
+        Start::Fork => copy::start(&entry, plan, argument),
+        Start::Spawn | Start::ForkServer => {
+            let Plan { introduction, dies_with_parent, setup, given, deadline, .. } = plan;
+            let call = Call { entry, introduction, dies_with_parent, setup };
+            let start = if way == Start::Spawn { spawn::start } else { server::start };
+            start(call, given, argument, deadline)
+        }
     }
 }
 

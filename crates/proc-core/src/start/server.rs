@@ -16,7 +16,7 @@
 //! start.
 
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -91,6 +91,7 @@ pub fn stop_fork_server() {
 /// Has the server start a child for a call.
 pub(super) fn start(
     call: Call,
+    given: Vec<OwnedFd>,
     argument: Message,
     deadline: Deadline,
 ) -> Result<Started, StartError> {
@@ -99,17 +100,18 @@ pub(super) fn start(
 
     children::reap_abandoned();
     let Some(mut server) = running(deadline)? else {
-        return spawn::start(call, argument, deadline);
+        return spawn::start(call, given, argument, deadline);
     };
     if !server.look_after_late() {
         forget(&server);
         server = running(deadline)?.ok_or(StartError::ServerDied)?;
     }
     // Where the child's end of the channel stands in the message.
-    let place = argument.handles.len();
+    let place = argument.handles.len() + given.len();
     let (mut channel, of_child) = pair()?;
-    let parcel =
-        Parcel { words: Order::Start(call), handles: vec![of_child.into()], value: argument };
+    let mut handles = given;
+    handles.push(of_child.into());
+    let parcel = Parcel { words: Order::Start(call), handles, value: argument };
     let mut message = parcel.pack().map_err(StartError::system("pass the argument"))?;
     for _ in 1..N_TRIES {
         if let Some(answer) = server.start(channel, &mut message, place, deadline) {
@@ -364,7 +366,7 @@ fn running(deadline: Deadline) -> Result<Option<Arc<Server>>, StartError> {
     let board = Board::new().map_err(io::Error::other);
     let board = board.map_err(StartError::system("share memory with the fork server"))?;
     let value = wire::encode(&board).map_err(StartError::Argument)?;
-    let (channel, process) = spawn::launch(Order::Serve, value)?;
+    let (channel, process) = spawn::launch(Order::Serve, Vec::new(), value)?;
     match start::await_acceptance(channel, process, Deadline::after(PATIENCE).min(deadline)) {
         Ok(Started { channel, child: process }) => {
             let (told, late) = Default::default();

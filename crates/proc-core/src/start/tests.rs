@@ -24,8 +24,9 @@ fn double(x: u64) -> u64 {
 fn call() -> Call {
     Call {
         entry: Entry::of(double).unwrap(),
-        introduction: current::introduce(None),
+        introduction: current::introduce(None, None),
         dies_with_parent: false,
+        setup: None,
     }
 }
 
@@ -138,8 +139,8 @@ fn function_of_another_program_is_refused_by_every_child() {
         let call = Call { entry, ..call() };
         let argument = call::argument(&7_u64).unwrap();
         let started = match way {
-            Start::Spawn => spawn::start(call, argument, Deadline::NEVER),
-            _ => server::start(call, argument, Deadline::NEVER),
+            Start::Spawn => spawn::start(call, Vec::new(), argument, Deadline::NEVER),
+            _ => server::start(call, Vec::new(), argument, Deadline::NEVER),
         };
         let refused = matches!(started, Err(StartError::Refused(Refusal::OtherProgram)));
         assert!(refused, "{way:?}: {started:?}");
@@ -242,7 +243,7 @@ fn child_that_is_killed_at_any_time_is_an_error_or_has_started() {
     let mut n_started = 0;
     for delay in 0..60 {
         let argument = call::argument(&7_u64).unwrap();
-        let (channel, child) = spawn::launch(Order::Call(call()), argument).unwrap();
+        let (channel, child) = spawn::launch(Order::Call(call()), Vec::new(), argument).unwrap();
         let victim = Arc::clone(&child);
         let killer = std::thread::spawn(move || {
             process::pause(std::time::Duration::from_micros(delay * 40));

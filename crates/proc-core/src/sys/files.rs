@@ -89,7 +89,8 @@ pub(crate) fn fill_closed_outputs() -> io::Result<()> {
     Ok(())
 }
 
-fn is_open(file: BorrowedFd<'_>) -> bool {
+/// Whether there is such a descriptor.
+pub(crate) fn is_open(file: BorrowedFd<'_>) -> bool {
     fcntl_getfd(file).is_ok()
 }
 

@@ -18,6 +18,7 @@ use rustix::process::{
     Pid, PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus, getpid, getppid, pidfd_open,
     pidfd_send_signal, waitid,
 };
+use serde::{Deserialize, Serialize};
 
 pub(crate) use rustix::process::Signal;
 
@@ -371,7 +372,7 @@ pub(crate) fn set_thread_name(name: &str) {
 }
 
 /// What a signal does when it comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Disposition {
     /// What the kernel does of itself.
     Default,
