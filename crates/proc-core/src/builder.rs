@@ -14,6 +14,7 @@ use crate::current;
 use crate::entry::Entry;
 use crate::error::StartError;
 use crate::process::Process;
+use crate::run::{self, Run};
 use crate::setup::Setup;
 use crate::start::{self, Plan, Start, Started};
 use crate::stdio::{Said, Stdio, Streams};
@@ -42,6 +43,8 @@ use crate::sys::setup::Limit;
 #[must_use = "nothing is started yet"]
 pub struct Builder {
     name: Option<String>,
+    /// What it is called by number, without a name.
+    kind: Option<&'static str>,
     start: Option<Start>,
     is_daemon: Option<bool>,
     dies_with_parent: Option<bool>,
@@ -258,6 +261,16 @@ impl Builder {
         self.begin(|plan| start::start(way, plan, Entry::of(function), &argument))
     }
 
+    /// Starts a process that runs an object; see [`Run`].
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Self::spawn).
+    pub fn run<T: Run>(mut self, object: T) -> Result<Process<T::Output>, StartError> {
+        self.kind = Some(run::type_name::<T>());
+        self.spawn(T::run, object)
+    }
+
     /// Starts a process that calls a closure with everything it has captured, as a copy of this one.
     ///
     /// The way of starting is [`Start::Fork`], whatever was chosen. What the closure captured is in
@@ -319,11 +332,12 @@ impl Builder {
         self,
         start: impl FnOnce(Plan<'_>) -> Result<Started, StartError>,
     ) -> Result<Process<R>, StartError> {
-        let Self { name, is_daemon, dies_with_parent, timeout, streams, mut setup, .. } = self;
+        let Self { name, kind, is_daemon, dies_with_parent, timeout, streams, mut setup, .. } =
+            self;
         setup.check()?;
         let Streams { told, given, mut pipes } = streams.open()?;
         setup.set_streams(told);
-        let introduction = current::introduce(name, is_daemon);
+        let introduction = current::introduce(name, kind, is_daemon);
         let name = introduction.name.clone();
         let plan = Plan {
             dies_with_parent: dies_with_parent.unwrap_or(introduction.is_daemon),

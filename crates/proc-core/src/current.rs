@@ -166,7 +166,11 @@ struct Identity {
 static IDENTITY: PerProcess<Mutex<Identity>> = PerProcess::new();
 
 /// What the next child of this process is to be told; without a name it gets one by number.
-pub(crate) fn introduce(name: Option<String>, is_daemon: Option<bool>) -> Introduction {
+pub(crate) fn introduce(
+    name: Option<String>,
+    kind: Option<&str>,
+    is_daemon: Option<bool>,
+) -> Introduction {
     let mut identity = lock();
     identity.n_children = identity.n_children.saturating_add(1);
     let lineage = match identity.lineage.as_str() {
@@ -174,7 +178,7 @@ pub(crate) fn introduce(name: Option<String>, is_daemon: Option<bool>) -> Introd
         own => format!("{own}:{}", identity.n_children),
     };
     Introduction {
-        name: name.unwrap_or_else(|| format!("Process-{lineage}")),
+        name: name.unwrap_or_else(|| format!("{}-{lineage}", kind.unwrap_or("Process"))),
         lineage,
         parent_pid: process::own_pid(),
         parent_name: identity.name.clone().unwrap_or_else(|| "MainProcess".to_owned()),

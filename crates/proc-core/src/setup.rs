@@ -2,6 +2,11 @@
 //!
 //! It travels with the call, and the child itself brings it about before anything of the user's runs,
 //! so that it is the same with each way of starting, and a start is over only when all of it holds.
+//!
+//! # Safety
+//!
+//! The duty of who changes the environment is passed on to the caller.
+#![expect(unsafe_code, reason = "changes the environment")]
 
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
@@ -115,7 +120,6 @@ impl Setup {
     /// # Safety
     ///
     /// This process must have a single thread, or no other that looks at the environment.
-    #[expect(unsafe_code, reason = "changes the environment")]
     pub(crate) unsafe fn apply(self, given: Vec<OwnedFd>) -> Result<(), Refusal> {
         let failed = |what: &'static str| {
             move |error: std::io::Error| Refusal::Setup(what.to_owned(), error.to_string())

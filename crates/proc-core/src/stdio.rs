@@ -65,6 +65,18 @@ impl Stdio {
     }
 }
 
+impl Stdio {
+    /// The same, as std says it.
+    pub(crate) fn for_std(&self) -> io::Result<std::process::Stdio> {
+        Ok(match &self.0 {
+            Way::Inherit => std::process::Stdio::inherit(),
+            Way::Null => std::process::Stdio::null(),
+            Way::Piped => std::process::Stdio::piped(),
+            Way::File(file) => file.try_clone()?.into(),
+        })
+    }
+}
+
 impl From<OwnedFd> for Stdio {
     /// A file, a socket or an end of a pipe.
     fn from(file: OwnedFd) -> Self {

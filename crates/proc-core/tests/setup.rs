@@ -1,5 +1,10 @@
 //! What a builder can say about a child, with each way of starting it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what the children write is looked at"
+)]
 #![expect(unsafe_code, reason = "asks what signals do")]
 
 mod common;
@@ -275,11 +280,7 @@ fn child_of_a_daemon_is_one(way: Start) {
             let child = builder.start(Start::Spawn).spawn(|()| current().is_daemon(), ());
             child.unwrap().join().unwrap()
         };
-        [
-            current().is_daemon(),
-            start(Process::builder()),
-            start(Process::builder().daemon(false)),
-        ]
+        [current().is_daemon(), start(Process::builder()), start(Process::builder().daemon(false))]
     }
     assert_eq!(build(way).spawn(look, ()).unwrap().join().unwrap(), [false; 3]);
     let child = build(way).daemon(true).spawn(look, ()).unwrap();

@@ -17,7 +17,7 @@ use crate::children;
 use crate::entry::Entry;
 use crate::error::StartError;
 use crate::exit::ExitStatus;
-use crate::fork::flush_stdout;
+use crate::fork::{self, check_threads};
 use crate::start::gate::Gate;
 use crate::start::inside::{self, EXIT_NOT_STARTED, Start};
 use crate::start::{self, Plan, Started};
@@ -64,11 +64,6 @@ pub(crate) unsafe fn start_closure_with_threads<R: Serialize>(
     unsafe { copy(plan, work) }
 }
 
-fn check_threads() -> Result<(), StartError> {
-    let count = process::thread_count().map_err(StartError::system("count its threads"))?;
-    if count == 1 { Ok(()) } else { Err(StartError::Threads { count }) }
-}
-
 /// Copies this process and does the work in the copy.
 ///
 /// # Safety
@@ -85,10 +80,9 @@ unsafe fn copy(
     let (channel, of_child) =
         MessageSocket::pair().map_err(StartError::system("make a pair of sockets"))?;
     let gate = Gate::new().map_err(StartError::system("make a pipe"))?;
-    flush_stdout();
     // SAFETY: the duty is the caller's; what runs here in the child before and after `work` makes
     // calls and takes memory, which is right in a copy of a process with one thread.
-    let copied = unsafe { process::fork() }.map_err(StartError::system("fork"))?;
+    let copied = unsafe { fork::copy() }.map_err(StartError::system("fork"))?;
     let Some(pid) = copied else {
         drop(channel);
         *plan.pipes = Pipes::default();

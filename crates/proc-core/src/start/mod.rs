@@ -238,7 +238,7 @@ fn end(child: &Arc<Child>) -> ExitStatus {
 }
 
 /// Kills a child that cannot be taken care of for want of a descriptor.
-fn discard(pid: u32) {
+pub(crate) fn discard(pid: u32) {
     // If its status was taken, the number may be another process's by now.
     if process::is_own_child_number(pid) {
         process::kill_unreaped(pid);
@@ -247,7 +247,7 @@ fn discard(pid: u32) {
 }
 
 /// Takes care of a child of which we know only the number, which it still has.
-fn adopt(pid: u32) -> io::Result<Arc<Child>> {
+pub(crate) fn adopt(pid: u32) -> io::Result<Arc<Child>> {
     let pidfd = process::open_pidfd(pid)?;
     if !process::is_own_child(pidfd.as_fd()) {
         // Its status was taken, so the number may be another process's by now.

@@ -139,6 +139,11 @@ pub(crate) fn is_only_child() -> bool {
     process::children().is_ok_and(|children| children == [server.process.pid()])
 }
 
+/// Whether this process has a server.
+pub(crate) fn is_running() -> bool {
+    matches!(&*lock(), State::Running(_))
+}
+
 /// Whether this is the number of the server, and it has ended; then its status is taken.
 pub(crate) fn reap(pid: u32) -> bool {
     let state = lock();

@@ -24,7 +24,7 @@ fn double(x: u64) -> u64 {
 fn call() -> Call {
     Call {
         entry: Entry::of(double).unwrap(),
-        introduction: current::introduce(None, None),
+        introduction: current::introduce(None, None, None),
         dies_with_parent: false,
         setup: None,
     }

@@ -13,7 +13,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt as _;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use rustix::process::{Pid, set_child_subreaper, setpgid, setpriority_process, setsid};
+use rustix::process::{
+    Pid, child_subreaper, set_child_subreaper, setpgid, setpriority_process, setsid,
+};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use serde::{Deserialize, Serialize};
@@ -104,6 +106,16 @@ pub(crate) fn own_session() -> io::Result<()> {
 /// - Linux `prctl(2)`, `PR_SET_CHILD_SUBREAPER`
 pub(crate) fn adopt_orphans() -> io::Result<()> {
     Ok(set_child_subreaper(Some(rustix::process::getpid()))?)
+}
+
+/// Whether this process is one that orphans come to.
+pub(crate) fn adopts_orphans() -> io::Result<bool> {
+    Ok(child_subreaper()?.is_some())
+}
+
+/// Lets orphans go elsewhere from now on.
+pub(crate) fn leave_orphans() -> io::Result<()> {
+    Ok(set_child_subreaper(None)?)
 }
 
 /// Lets others have the processor before or after this process.
