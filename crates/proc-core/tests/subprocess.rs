@@ -1,5 +1,4 @@
 //! Running other programs.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
