@@ -9,8 +9,9 @@
 //! |------|---------|
 //! | `0` | the ring is open |
 //! | `CLOSED` | the ring is closed, for ever |
+//! | `LEFT` | some getters have left: a putter looks whether there are any, even if there is room |
 //!
-//! Its owner bits are always zero. Every operation makes it the thread's pending word from before
+//! The two can be set together. Its owner bits are always zero. Every operation makes it the thread's pending word from before
 //! its first step until after its last, and so does a sleeper. If a thread dies in between, the
 //! kernel finds a word with no owner and wakes one of those who sleep on it: that one calls the
 //! others, on both sides ([`Bells::call_all`]), and everybody looks again. The one who calls has
@@ -28,6 +29,9 @@ use ipc_core::robust::Bell;
 /// The ring is closed. Not one of the owner bits: those must be zero for the kernel.
 const CLOSED: u32 = 1 << 31;
 
+/// Some getters have left. A hint: who is there is for the kernel to say.
+const LEFT: u32 = 1 << 30;
+
 /// The word through which deaths are told, and which says whether the ring is closed.
 #[cfg_attr(not(ipc_loom), repr(transparent))]
 #[derive(Debug, Default)]
@@ -38,6 +42,23 @@ impl Alarm {
     #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.value() & CLOSED != 0
+    }
+
+    /// Whether putters are to look if there are getters.
+    #[inline]
+    pub(crate) fn says_left(&self) -> bool {
+        self.value() & LEFT != 0
+    }
+
+    /// Asks all putters to look if there are getters.
+    pub(crate) fn say_left(&self) {
+        self.0.fetch_or(LEFT, Relaxed);
+    }
+
+    /// Asks putters for no more looks. Whoever takes the hint away looks afterwards, not before.
+    pub(crate) fn unsay_left(&self) {
+        // If it fails, the ring is closed, or another has taken it away.
+        self.0.compare_exchange(LEFT, 0, Relaxed, Relaxed).ok();
     }
 
     /// What the word holds, to sleep on.
@@ -71,6 +92,22 @@ impl Bells {
     pub(crate) fn call_all(&self) {
         self.items.call_all();
         self.space.call_all();
+    }
+
+    /// Tells everybody that some have left, who are counted no longer.
+    ///
+    /// Unlike a call, it reaches also those who have looked and do not sleep yet: the mark of each
+    /// bell goes.
+    #[cold]
+    pub(crate) fn tell_left(&self, are_getters: bool) {
+        // An exchange in any case: behind it, and the end of a presence before it, the bells are looked
+        // at (S8 in the README).
+        self.alarm.0.fetch_or(if are_getters { LEFT } else { 0 }, Relaxed);
+        for bell in [&self.items, &self.space] {
+            if bell.is_waiting_after_exchange() {
+                bell.wake_all();
+            }
+        }
     }
 
     /// Closes the ring, then tells everybody.

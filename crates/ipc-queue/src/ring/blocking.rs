@@ -35,6 +35,8 @@ pub(crate) enum Refused {
     TimedOut,
     /// The ring is closed (and, for a get, empty).
     Closed,
+    /// Nobody is left on the other side (and, for a get, the ring is empty).
+    Disconnected,
     /// The words contradict one another: somebody scribbled over them.
     Corrupt,
 }
@@ -52,6 +54,9 @@ pub(crate) struct Tuning {
     pub(crate) first_sleep: Duration,
     /// The longest of these sleeps.
     pub(crate) longest_sleep: Duration,
+    /// The first sleep of a watcher, and the first after each time that it is woken for nothing. This
+    /// is part of the protocol: see "Ends" in the README.
+    pub(crate) first_look: Duration,
 }
 
 /// How the attempts of one round ended.
@@ -131,7 +136,12 @@ impl<M: Memory> Ring<'_, M> {
             Outcome::Claimed(claim) => return Ok(claim),
             Outcome::InTheWay(obstacle) => obstacle,
         };
-        let Patience::Until(deadline) = patience else { return Err(Refused::NotNow) };
+        let Patience::Until(deadline) = patience else {
+            return match self.look_around(bell, patience, obstacle, &attempt)? {
+                Outcome::Claimed(claim) => Ok(claim),
+                Outcome::InTheWay(_) => Err(Refused::NotNow),
+            };
+        };
         let tuning = self.0.tuning();
         for look in 0..tuning.n_spins.saturating_add(tuning.n_yields) {
             if look < tuning.n_spins {
@@ -156,11 +166,19 @@ impl<M: Memory> Ring<'_, M> {
         tuning: Tuning,
         attempt: impl Fn() -> Result<Claim, Blocked>,
     ) -> Result<Claim, Refused> {
-        let mut slice = tuning.first_sleep;
+        let first_sleep = if self.0.is_watcher() { tuning.first_look } else { tuning.first_sleep };
+        let mut slice = first_sleep;
         loop {
             bell.announce();
             let alarm = self.0.bells().alarm.value();
-            let obstacle = match self.persist(bell, Patience::Until(deadline), &attempt) {
+            let patience = Patience::Until(deadline);
+            let outcome = match self.persist(bell, patience, &attempt) {
+                Ok(Outcome::InTheWay(obstacle)) => {
+                    self.look_around(bell, patience, obstacle, &attempt)
+                }
+                outcome => outcome,
+            };
+            let obstacle = match outcome {
                 Ok(Outcome::Claimed(claim)) => return Ok(claim),
                 Ok(Outcome::InTheWay(obstacle)) => obstacle,
                 Err(refused) => {
@@ -176,12 +194,42 @@ impl<M: Memory> Ring<'_, M> {
                 return Err(Refused::TimedOut);
             }
             match self.sleep(bell, alarm, &obstacle, deadline.min(Deadline::after(slice))) {
+                Woken::TimedOut => {
+                    slice = tuning.longest_sleep.min(slice.saturating_mul(2));
+                    continue;
+                }
                 // Behind the alarm stands the claimer's life word, which the kernel wakes before
                 // it: one that is told of the life word may have been told of the alarm as well.
                 Woken::By(index) if index >= ALARM => self.0.bells().call_all(),
-                Woken::TimedOut => slice = tuning.longest_sleep.min(slice.saturating_mul(2)),
                 Woken::By(_) | Woken::Changed => {}
             }
+            if self.0.is_watcher() {
+                slice = first_sleep;
+            }
+        }
+    }
+
+    /// Looks whether anybody is left on the other side, before `obstacle` is waited for.
+    ///
+    /// A getter then attempts once more: the last putter may have put before it left.
+    fn look_around(
+        self,
+        bell: &Bell,
+        patience: Patience,
+        obstacle: Obstacle,
+        attempt: impl Fn() -> Result<Claim, Blocked>,
+    ) -> Result<Outcome, Refused> {
+        if !self.0.is_watcher() || !self.0.is_deserted() {
+            return Ok(Outcome::InTheWay(obstacle));
+        }
+        if self.is_space(bell) {
+            self.0.bells().alarm.say_left();
+            return Err(Refused::Disconnected);
+        }
+        match self.persist(bell, patience, attempt)? {
+            // A claim of one who lives, and yet is not there, is not for us to explain.
+            Outcome::InTheWay(obstacle) if obstacle.claimer.is_none() => Err(Refused::Disconnected),
+            outcome => Ok(outcome),
         }
     }
 

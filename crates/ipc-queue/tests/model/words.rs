@@ -133,7 +133,19 @@ impl Memory for Words {
         &self.retired
     }
     fn tuning(&self) -> Tuning {
-        Tuning { n_spins: 0, n_yields: 0, first_sleep: Duration::MAX, longest_sleep: Duration::MAX }
+        Tuning {
+            n_spins: 0,
+            n_yields: 0,
+            first_sleep: Duration::MAX,
+            longest_sleep: Duration::MAX,
+            first_look: Duration::MAX,
+        }
+    }
+    fn is_watcher(&self) -> bool {
+        false
+    }
+    fn is_deserted(&self) -> bool {
+        false
     }
 }
 
