@@ -23,7 +23,7 @@
 //! looking at the bell. See `README.md` beside this file.
 
 use ipc_core::primitive::AtomicU32;
-use ipc_core::primitive::Ordering::Relaxed;
+use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
 use ipc_core::robust::Bell;
 
 /// The ring is closed. Not one of the owner bits: those must be zero for the kernel.
@@ -52,13 +52,14 @@ impl Alarm {
 
     /// Asks all putters to look if there are getters.
     pub(crate) fn say_left(&self) {
-        self.0.fetch_or(LEFT, Relaxed);
+        // E6 release.
+        self.0.fetch_or(LEFT, Release);
     }
 
     /// Asks putters for no more looks. Whoever takes the hint away looks afterwards, not before.
     pub(crate) fn unsay_left(&self) {
-        // If it fails, the ring is closed, or another has taken it away.
-        self.0.compare_exchange(LEFT, 0, Relaxed, Relaxed).ok();
+        // E6 acquire. If it fails, the ring is closed, or another has taken it away.
+        self.0.compare_exchange(LEFT, 0, Acquire, Relaxed).ok();
     }
 
     /// What the word holds, to sleep on.
@@ -74,6 +75,26 @@ impl Alarm {
     }
 }
 
+/// How often somebody has left its side of the ring, by dropping its last handle.
+///
+/// Who sleeps until others have left compares it: it changes with each that does.
+#[cfg_attr(not(ipc_loom), repr(transparent))]
+#[derive(Debug, Default)]
+pub(crate) struct Departures(AtomicU32);
+
+impl Departures {
+    /// How many there were, to sleep on: it is looked at before the presences are.
+    pub(crate) fn value(&self) -> u32 {
+        // E5 acquire.
+        self.0.load(Acquire)
+    }
+
+    /// The word itself, to sleep on.
+    pub(crate) fn word(&self) -> &AtomicU32 {
+        &self.0
+    }
+}
+
 /// The bells of both sides and the alarm.
 #[cfg_attr(not(ipc_loom), repr(C))]
 #[derive(Debug, Default)]
@@ -84,6 +105,8 @@ pub(crate) struct Bells {
     pub(crate) space: Bell,
     /// Both sleep here until somebody dies or the ring is closed.
     pub(crate) alarm: Alarm,
+    /// Who watches the other side sleeps until this changes.
+    pub(crate) departures: Departures,
 }
 
 impl Bells {
@@ -94,20 +117,16 @@ impl Bells {
         self.space.call_all();
     }
 
-    /// Tells everybody that some have left, who are counted no longer.
-    ///
-    /// Unlike a call, it reaches also those who have looked and do not sleep yet: the mark of each
-    /// bell goes.
+    /// Tells everybody that one has left, which is counted no longer.
     #[cold]
-    pub(crate) fn tell_left(&self, are_getters: bool) {
-        // An exchange in any case: behind it, and the end of a presence before it, the bells are looked
-        // at (S8 in the README).
-        self.alarm.0.fetch_or(if are_getters { LEFT } else { 0 }, Relaxed);
-        for bell in [&self.items, &self.space] {
-            if bell.is_waiting_after_exchange() {
-                bell.wake_all();
-            }
+    pub(crate) fn tell_left(&self, is_getter: bool) {
+        if is_getter {
+            self.alarm.say_left();
         }
+        // E5 release.
+        self.departures.0.fetch_add(1, Release);
+        // Whether the bells say that somebody sleeps or not: it happens seldom.
+        self.call_all();
     }
 
     /// Closes the ring, then tells everybody.

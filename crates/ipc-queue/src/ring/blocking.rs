@@ -1,9 +1,10 @@
 //! Waiting for room or for work: look, spin a little, then sleep until something changes.
 //!
-//! A sleeper is queued on four words, in this order: its side's bell, the alarm, the low half of
-//! the slot that it waits for, and, if that slot is claimed, the claimer's life word. It is woken
-//! through the first two only; the other two are there to be compared after it was queued on them,
-//! so that a commit, a release, a claim and a death before that are not missed.
+//! A sleeper is queued on up to five words, in this order: its side's bell, the alarm, the count of
+//! departures, the low half of the slot that it waits for, and, if that slot is claimed, the
+//! claimer's life word. It is woken through the first two only; the others are there to be compared
+//! after it was queued on those, so that a departure, a commit, a release, a claim and a death before
+//! that are not missed.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -64,6 +65,13 @@ enum Outcome {
     Claimed(Claim),
     /// There is something to wait for.
     InTheWay(Obstacle),
+}
+
+/// What the words were that every sleeper compares, before it looked at the rest.
+#[derive(Clone, Copy)]
+struct Seen {
+    alarm: u32,
+    departures: u32,
 }
 
 /// How often one that does not wait is outrun before it gives up: some tens of milliseconds' work.
@@ -170,7 +178,7 @@ impl<M: Memory> Ring<'_, M> {
         let mut slice = first_sleep;
         loop {
             bell.announce();
-            let alarm = self.0.bells().alarm.value();
+            let seen = self.look_at_bells();
             let patience = Patience::Until(deadline);
             let outcome = match self.persist(bell, patience, &attempt) {
                 Ok(Outcome::InTheWay(obstacle)) => {
@@ -193,7 +201,7 @@ impl<M: Memory> Ring<'_, M> {
             if deadline.is_past() {
                 return Err(Refused::TimedOut);
             }
-            match self.sleep(bell, alarm, &obstacle, deadline.min(Deadline::after(slice))) {
+            match self.sleep(bell, seen, &obstacle, deadline.min(Deadline::after(slice))) {
                 Woken::TimedOut => {
                     slice = tuning.longest_sleep.min(slice.saturating_mul(2));
                     continue;
@@ -263,17 +271,26 @@ impl<M: Memory> Ring<'_, M> {
         }
     }
 
-    fn sleep(self, bell: &Bell, alarm: u32, obstacle: &Obstacle, deadline: Deadline) -> Woken {
+    fn look_at_bells(self) -> Seen {
+        let bells = self.0.bells();
+        Seen { alarm: bells.alarm.value(), departures: bells.departures.value() }
+    }
+
+    fn sleep(self, bell: &Bell, seen: Seen, obstacle: &Obstacle, deadline: Deadline) -> Woken {
+        let bells = self.0.bells();
         let slot = self.0.slot(obstacle.index);
         let bell = bell.wait();
-        let alarm = Wait::on(self.0.bells().alarm.word(), alarm);
+        let alarm = Wait::on(bells.alarm.word(), seen.alarm);
+        let departures = Wait::on(bells.departures.word(), seen.departures);
         let state = Wait::on_low_half(slot.word(), obstacle.state.bits());
         let claimer = obstacle.claimer.and_then(|(seat, seen)| Some((self.0.life(seat)?, seen)));
-        match claimer {
-            Some((life, seen)) => {
-                futex_wait_any(&[bell, alarm, state, Wait::on(life.word(), seen)], deadline)
+        match (claimer, self.0.is_watcher()) {
+            (None, false) => futex_wait_any(&[bell, alarm, state], deadline),
+            (None, true) => futex_wait_any(&[bell, alarm, departures, state], deadline),
+            (Some((life, seen)), _) => {
+                let life = Wait::on(life.word(), seen);
+                futex_wait_any(&[bell, alarm, departures, state, life], deadline)
             }
-            None => futex_wait_any(&[bell, alarm, state], deadline),
         }
     }
 

@@ -31,6 +31,8 @@
 //! | edge | release side | acquire side | carries |
 //! |------|--------------|--------------|---------|
 //! | E4 | `after_put_claim`, by the fence behind a putter's claim | `is_closed_for_getters` | the claim, or else the mark of the close goes the other way |
+//! | E5 | `tell_left`, behind the end of a presence | a watcher's look at the departures | the end of the presence |
+//! | E6 | `say_left`, behind the end of a presence | `unsay_left` of a putter that looks | the same |
 
 pub(crate) mod bells;
 pub(crate) mod position;
@@ -282,11 +284,11 @@ impl<M: Memory> Ring<'_, M> {
         Some(Refused::Disconnected)
     }
 
-    /// Tells everybody that some have left, who are counted no longer.
+    /// Tells everybody that one has left, which is counted no longer.
     ///
     /// The caller has the alarm pending.
-    pub(crate) fn tell_left(self, are_getters: bool) {
-        self.0.bells().tell_left(are_getters);
+    pub(crate) fn tell_left(self, is_getter: bool) {
+        self.0.bells().tell_left(is_getter);
     }
 
     /// How many slots are taken: exact when nobody is in the middle of an operation.
