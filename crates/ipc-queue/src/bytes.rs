@@ -1,21 +1,21 @@
 //! `ByteQueue`: messages as they are.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::time::Duration;
 
-use ipc_core::robust::Thread;
 use ipc_core::{Deadline, Segment};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::builder::Builder;
+use crate::ends::Side;
 use crate::error::{GetError, PutError, QueueError};
-use crate::heap::geometry::BlockId;
 use crate::heap::record::Record;
-use crate::heap::{self, Heap, Memory as _};
+use crate::heap::{Heap, Memory as _};
 use crate::mapped::{Mapped, Shape};
-use crate::ring::slot::Owner;
-use crate::ring::{Patience, Refused, Ring, Tuning};
+use crate::ring::{Patience, Ring, Tuning};
 use crate::seat::{Seated, TableHandle};
+use crate::side::{Both, MayGet, MayPut, OnSide};
 use crate::stats::Stats;
 
 /// A bounded queue of byte messages between any threads of any processes.
@@ -23,6 +23,9 @@ use crate::stats::Stats;
 /// Many may put and many may get at the same time. Each message goes to one getter; the messages
 /// of one putter arrive in the order in which it put them. Clones and copies in other processes
 /// are handles to the same queue. Use [`Queue`](crate::Queue) for values.
+///
+/// `S` is the side that the handle is on: this one may put and get, a
+/// [`ByteSender`](crate::ByteSender) and a [`ByteReceiver`](crate::ByteReceiver) only one of the two.
 ///
 /// # Process death
 ///
@@ -40,18 +43,19 @@ use crate::stats::Stats;
 /// assert_eq!(queue.get()?, b"ping");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone)]
-pub struct ByteQueue {
-    table: TableHandle,
+pub struct ByteQueue<S = Both> {
+    pub(crate) table: TableHandle,
+    pub(crate) side: PhantomData<fn() -> S>,
 }
 
 /// Bytes are bytes: there is no type to agree on.
-const NO_TYPE: u64 = 0;
+pub(crate) const NO_TYPE: u64 = 0;
 
 impl ByteQueue {
-    /// Makes a queue with room for `capacity` short messages.
+    /// Makes a queue with room for `capacity` messages.
     ///
-    /// See [`Builder`] for what is short, and for what else can be chosen.
+    /// See [`Builder`] for what else can be chosen: how long messages may be, and how much memory
+    /// they may take.
     ///
     /// # Errors
     ///
@@ -64,7 +68,7 @@ impl ByteQueue {
     pub(crate) fn create(shape: Shape, type_hash: u64, tuning: Tuning) -> Result<Self, QueueError> {
         let mut ring = Mapped::create(shape, type_hash)?;
         ring.set_tuning(tuning);
-        Ok(Self { table: TableHandle::new(ring) })
+        Ok(Self::of(TableHandle::enter(ring, Side::Both)?))
     }
 
     /// Opens a queue in a segment that came from elsewhere, after checking what lies there.
@@ -78,15 +82,12 @@ impl ByteQueue {
     }
 
     pub(crate) fn open(segment: Segment, type_hash: u64) -> Result<Self, QueueError> {
-        Ok(Self { table: TableHandle::new(Mapped::open(segment, type_hash)?) })
+        let ring = Mapped::open(segment, type_hash)?;
+        Ok(Self::of(TableHandle::enter(ring, Side::Both)?))
     }
+}
 
-    /// The memory that the queue lies in.
-    #[must_use]
-    pub fn segment(&self) -> &Segment {
-        self.table.ring().segment()
-    }
-
+impl<S: MayPut> ByteQueue<S> {
     /// Puts a message, waiting for room as long as it takes.
     ///
     /// When this returns, the message is there for any getter, whatever becomes of this process.
@@ -133,6 +134,35 @@ impl ByteQueue {
         self.put_patiently(bytes, Patience::Until(deadline))
     }
 
+    #[inline]
+    pub(crate) fn put_patiently<'b>(
+        &self,
+        bytes: &'b [u8],
+        patience: Patience,
+    ) -> Result<(), PutError<&'b [u8]>> {
+        let ring = self.ring();
+        if bytes.len() > ring.shape().payload() {
+            return self.put_large(bytes, patience);
+        }
+        // A put that finds out after its claim leaves a hole behind; so only one that is overtaken
+        // by the close does.
+        if let Some(refused) = Ring(ring).turns_away() {
+            return Err(refused.of_put(bytes));
+        }
+        let Seated { me, owner } =
+            self.table.sit_down().map_err(|source| PutError::NoSeat { value: bytes, source })?;
+        ring.pend(me);
+        let claimed = Ring(ring).put(owner, patience);
+        if let Ok(claim) = &claimed {
+            ring.write(claim, bytes);
+            Ring(ring).commit(*claim);
+        }
+        me.pend_clear();
+        claimed.map(|_| ()).map_err(|refused| refused.of_put(bytes))
+    }
+}
+
+impl<S: MayGet> ByteQueue<S> {
     /// Gets the next message, waiting for one as long as it takes.
     ///
     /// # Errors
@@ -187,156 +217,6 @@ impl ByteQueue {
         self.get_patiently(bytes, Patience::Try)
     }
 
-    /// Closes the queue, for everybody and for good.
-    ///
-    /// What was put can still be got; whoever waits to put, or to get from the empty queue, is
-    /// told. It happens at one exchange: a process that dies in here has closed the queue or not.
-    pub fn close(&self) {
-        let me = Thread::current();
-        self.ring().pend(me);
-        Ring(self.ring()).close();
-        me.pend_clear();
-    }
-
-    /// Whether the queue is closed.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        Ring(self.ring()).is_closed()
-    }
-
-    /// How many slots are taken: as many as there are short messages.
-    ///
-    /// It is exact as soon as a put or get has returned, whichever process called it. What is in
-    /// the middle of a put counts as put, what is in the middle of a get as got.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        Ring(self.ring()).n_taken() as usize
-    }
-
-    /// Whether no slot is taken.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Whether all slots are taken.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.len() == self.capacity()
-    }
-
-    /// How many slots there are: room for as many short messages.
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.ring().shape().n_slots as usize
-    }
-
-    /// The length of the longest message that the queue takes, in bytes.
-    #[must_use]
-    pub fn max_message(&self) -> usize {
-        let heap = self.ring().geometry().max_message();
-        usize::try_from(heap).unwrap_or(usize::MAX).max(self.ring().shape().payload())
-    }
-
-    /// What can be said of the queue at this moment.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        Stats::of(self.ring())
-    }
-
-    #[inline]
-    fn ring(&self) -> &Mapped {
-        self.table.ring()
-    }
-
-    /// How much room is made for a message before it is known how long it is.
-    #[inline]
-    fn room_ahead(&self) -> usize {
-        self.ring().shape().payload().min(MOST_ROOM_AHEAD)
-    }
-
-    #[inline]
-    pub(crate) fn put_patiently<'b>(
-        &self,
-        bytes: &'b [u8],
-        patience: Patience,
-    ) -> Result<(), PutError<&'b [u8]>> {
-        let ring = self.ring();
-        if bytes.len() > ring.shape().payload() {
-            return self.put_large(bytes, patience);
-        }
-        // A put that finds out after its claim leaves a hole behind; so only one that is overtaken
-        // by the close does.
-        if self.is_closed() {
-            return Err(PutError::Closed(bytes));
-        }
-        let Seated { me, owner } =
-            self.table.sit_down().map_err(|source| PutError::NoSeat { value: bytes, source })?;
-        ring.pend(me);
-        let claimed = Ring(ring).put(owner, patience);
-        if let Ok(claim) = &claimed {
-            ring.write(claim, bytes);
-            Ring(ring).commit(*claim);
-        }
-        me.pend_clear();
-        claimed.map(|_| ()).map_err(|refused| put_error(refused, bytes))
-    }
-
-    /// Puts a message that does not fit into a slot: writes it before it claims one, so that a long
-    /// copy holds up nobody.
-    #[cold]
-    fn put_large<'b>(&self, bytes: &'b [u8], patience: Patience) -> Result<(), PutError<&'b [u8]>> {
-        let ring = self.ring();
-        let limit = self.max_message();
-        if bytes.len() > limit {
-            return Err(PutError::TooLarge { value: bytes, len: bytes.len(), limit });
-        }
-        if self.is_closed() {
-            return Err(PutError::Closed(bytes));
-        }
-        let Seated { me, owner } =
-            self.table.sit_down().map_err(|source| PutError::NoSeat { value: bytes, source })?;
-        let len = bytes.len() as u64;
-        let id = Heap(ring)
-            .allocate(owner, me, len, patience)
-            .map_err(|refused| memory_error(refused, bytes))?;
-        let put = ring
-            .write_block(id, bytes)
-            .map_err(|source| PutError::NoMemory { value: bytes, source })
-            .and_then(|()| {
-                self.publish(id, len, owner, me, patience).map_err(|why| put_error(why, bytes))
-            });
-        if put.is_err() {
-            Heap(ring).free(id, owner, me);
-        }
-        put
-    }
-
-    /// Hands a block of the caller's, with a message in it, to the queue.
-    fn publish(
-        &self,
-        id: BlockId,
-        len: u64,
-        owner: Owner,
-        me: Thread,
-        patience: Patience,
-    ) -> Result<(), Refused> {
-        let ring = self.ring();
-        ring.pend(me);
-        let mut put = Ring(ring).put(owner, patience);
-        if let Ok(claim) = put {
-            ring.write_record(&claim, Record::Large(id, len));
-            if Heap(ring).queue(id, owner, claim.at) {
-                Ring(ring).commit(claim);
-            } else {
-                Ring(ring).abandon(claim);
-                put = Err(Refused::Corrupt);
-            }
-        }
-        me.pend_clear();
-        put.map(|_| ())
-    }
-
     fn get_owned(&self, patience: Patience) -> Result<Vec<u8>, GetError> {
         let mut bytes = Vec::with_capacity(self.room_ahead());
         self.get_patiently(&mut bytes, patience)?;
@@ -359,78 +239,122 @@ impl ByteQueue {
             Ok(claim) => claim,
             Err(refused) => {
                 me.pend_clear();
-                return Err(get_error(refused));
+                return Err(refused.of_get());
             }
         };
-        let taken = match ring.record(&claim) {
-            Record::Inline(len) if len <= ring.shape().payload() as u64 => {
-                #[expect(clippy::cast_possible_truncation, reason = "at most the payload")]
-                ring.read(&claim, len as usize, bytes);
-                Ok(None)
+        let record = ring.record(&claim);
+        let is_large = match record {
+            Record::Inline(len) => {
+                ring.read(&claim, len, bytes);
+                false
             }
-            Record::Large(id, len) if Heap(ring).claim(id, claim.at, owner) => Ok(Some((id, len))),
-            _ => Err(GetError::Corrupt),
+            Record::Large(id, _) => Heap(ring).claim(id, claim.at, owner),
         };
         Ring(ring).release(claim);
         me.pend_clear();
-        match taken? {
-            None => Ok(()),
-            Some((id, len)) => {
-                let read = self.read_large(id, len, bytes);
-                Heap(ring).free(id, owner, me);
-                read
+        match record {
+            Record::Inline(len) if len <= ring.shape().payload() as u64 => Ok(()),
+            Record::Large(id, len) if is_large => {
+                self.read_large(Seated { me, owner }, id, len, bytes)
+            }
+            _ => {
+                bytes.clear();
+                Err(GetError::Corrupt)
             }
         }
     }
+}
 
-    /// Copies a message out of a block of the caller's.
-    fn read_large(&self, id: BlockId, len: u64, bytes: &mut Vec<u8>) -> Result<(), GetError> {
-        let ring = self.ring();
-        let Some(len) = usize::try_from(len).ok().filter(|_| len <= Heap(ring).backed(id)) else {
-            return Err(GetError::Corrupt);
-        };
-        let has_room = bytes.try_reserve_exact(len).is_ok();
-        if has_room && ring.read_block(id, len, bytes).is_ok() {
-            Ok(())
-        } else {
-            bytes.clear();
-            Err(GetError::NoMemory { len })
-        }
+impl<S> ByteQueue<S> {
+    pub(crate) fn of(table: TableHandle) -> Self {
+        Self { table, side: PhantomData }
+    }
+
+    /// The memory that the queue lies in.
+    #[must_use]
+    pub fn segment(&self) -> &Segment {
+        self.table.ring().segment()
+    }
+
+    /// Closes the queue, for everybody and for good.
+    ///
+    /// What was put can still be got; whoever waits to put, or to get from the empty queue, is
+    /// told. It happens at one exchange: a process that dies in here has closed the queue or not.
+    pub fn close(&self) {
+        let me = ipc_core::robust::Thread::current();
+        self.ring().pend(me);
+        Ring(self.ring()).close();
+        me.pend_clear();
+    }
+
+    /// Whether the queue is closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        Ring(self.ring()).is_closed()
+    }
+
+    /// How many messages are in the queue.
+    ///
+    /// It is exact as soon as a put or get has returned, whichever process called it. What is in
+    /// the middle of a put counts as put, what is in the middle of a get as got.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        Ring(self.ring()).n_taken() as usize
+    }
+
+    /// Whether there is no message.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether there are as many messages as there is room for.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.len() == self.capacity()
+    }
+
+    /// How many messages there is room for.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.ring().shape().n_slots as usize
+    }
+
+    /// The length of the longest message that the queue takes, in bytes.
+    #[must_use]
+    pub fn max_message(&self) -> usize {
+        let heap = self.ring().geometry().max_message();
+        usize::try_from(heap).unwrap_or(usize::MAX).max(self.ring().shape().payload())
+    }
+
+    /// What can be said of the queue at this moment.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats::of(self.ring())
+    }
+
+    #[inline]
+    pub(crate) fn ring(&self) -> &Mapped {
+        self.table.ring()
+    }
+
+    /// How much room is made for a message before it is known how long it is.
+    #[inline]
+    fn room_ahead(&self) -> usize {
+        self.ring().shape().payload().min(MOST_ROOM_AHEAD)
     }
 }
 
-fn put_error<T>(refused: Refused, value: T) -> PutError<T> {
-    match refused {
-        Refused::NotNow => PutError::Full(value),
-        Refused::TimedOut => PutError::TimedOut(value),
-        Refused::Closed => PutError::Closed(value),
-        Refused::Corrupt => PutError::Corrupt(value),
-    }
-}
-
-fn memory_error<T>(refused: heap::Refused, value: T) -> PutError<T> {
-    match refused {
-        heap::Refused::NoRoom => PutError::Full(value),
-        heap::Refused::TimedOut => PutError::TimedOut(value),
-        heap::Refused::Closed => PutError::Closed(value),
-        heap::Refused::NoMemory(source) => PutError::NoMemory { value, source },
-        heap::Refused::Corrupt => PutError::Corrupt(value),
-    }
-}
-
-fn get_error(refused: Refused) -> GetError {
-    match refused {
-        Refused::NotNow => GetError::Empty,
-        Refused::TimedOut => GetError::TimedOut,
-        Refused::Closed => GetError::Closed,
-        Refused::Corrupt => GetError::Corrupt,
+impl<S> Clone for ByteQueue<S> {
+    fn clone(&self) -> Self {
+        Self::of(self.table.clone())
     }
 }
 
 /// More than this is not taken for a message that may be short.
 const MOST_ROOM_AHEAD: usize = 4096;
 
-impl fmt::Debug for ByteQueue {
+impl<S> fmt::Debug for ByteQueue<S> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("ByteQueue")
@@ -441,15 +365,14 @@ impl fmt::Debug for ByteQueue {
     }
 }
 
-impl Serialize for ByteQueue {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.segment().serialize(serializer)
+impl<S: OnSide> Serialize for ByteQueue<S> {
+    fn serialize<R: Serializer>(&self, serializer: R) -> Result<R::Ok, R::Error> {
+        self.table.serialize(serializer)
     }
 }
 
-impl<'de> Deserialize<'de> for ByteQueue {
+impl<'de, S: OnSide> Deserialize<'de> for ByteQueue<S> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let segment = Segment::deserialize(deserializer)?;
-        Self::from_segment(segment).map_err(serde::de::Error::custom)
+        Ok(Self::of(TableHandle::deserialize(deserializer, NO_TYPE, S::SIDE)?))
     }
 }

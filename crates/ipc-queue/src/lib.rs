@@ -35,9 +35,13 @@ mod builder;
 #[cfg(not(ipc_loom))]
 mod bytes;
 #[cfg(not(ipc_loom))]
+mod ends;
+#[cfg(not(ipc_loom))]
 mod error;
 #[cfg(not(ipc_loom))]
 mod heap;
+#[cfg(not(ipc_loom))]
+mod large;
 #[cfg(not(ipc_loom))]
 mod mapped;
 #[cfg(not(ipc_loom))]
@@ -47,6 +51,8 @@ mod ring;
 #[cfg(not(ipc_loom))]
 mod seat;
 #[cfg(not(ipc_loom))]
+mod side;
+#[cfg(not(ipc_loom))]
 mod stats;
 
 #[cfg(not(ipc_loom))]
@@ -55,5 +61,9 @@ pub use crate::{
     bytes::ByteQueue,
     error::{GetError, PutError, QueueError, SeatError},
     queue::Queue,
+    side::{
+        Both, ByteReceiver, ByteSender, GetOnly, MayGet, MayPut, OnSide, PutOnly, Receiver, Sender,
+        byte_channel, channel,
+    },
     stats::Stats,
 };

@@ -136,16 +136,19 @@ impl<M> Copy for Heap<'_, M> {}
 /// Why there is no block.
 #[derive(Debug)]
 pub(crate) enum Refused {
-    /// As many bytes, or blocks, are in use as may be.
-    NoRoom,
-    /// There was no room until the deadline.
-    TimedOut,
-    /// The queue is closed.
-    Closed,
+    /// As many bytes, or blocks, are in use as may be; or what else the ring refuses for.
+    Ring(ring::Refused),
     /// The machine has no memory.
     NoMemory(SegmentError),
-    /// The words contradict one another: somebody scribbled over them.
-    Corrupt,
+}
+
+impl Refused {
+    /// There is no room now.
+    const NO_ROOM: Self = Self::Ring(ring::Refused::NotNow);
+
+    fn is_no_room(&self) -> bool {
+        matches!(self, Self::Ring(ring::Refused::NotNow))
+    }
 }
 
 impl<M: Memory> Heap<'_, M> {

@@ -11,6 +11,7 @@ use ipc_sync::raw::{self, RawLock, Taken};
 use super::block::Use;
 use super::geometry::{BLOCKS_BEGUN, BlockId};
 use super::{Heap, Memory, Refused, id};
+use crate::ring;
 use crate::ring::position::Position;
 use crate::ring::slot::Owner;
 
@@ -41,7 +42,7 @@ impl<'m, M: Memory> Heap<'m, M> {
         deadline: Deadline,
     ) -> Result<BlockId, Refused> {
         // Longer ones were refused before.
-        let class = self.0.geometry().class_for(len).ok_or(Refused::NoRoom)?;
+        let class = self.0.geometry().class_for(len).ok_or(Refused::NO_ROOM)?;
         let found = match self.take(me, class) {
             Some(id) => id,
             None => self.take_new(me, thread, class, deadline)?,
@@ -78,7 +79,7 @@ impl<'m, M: Memory> Heap<'m, M> {
         }
         let found = self.take(me, class);
         drop(held);
-        found.ok_or(Refused::NoRoom)
+        found.ok_or(Refused::NO_ROOM)
     }
 
     /// Gets memory for a block of the caller's, so that the first `need` bytes have it.
@@ -123,7 +124,7 @@ impl<'m, M: Memory> Heap<'m, M> {
             self.recover(thread);
             self.evict(over());
         }
-        if over() > 0 { Err(Refused::NoRoom) } else { Ok(()) }
+        if over() > 0 { Err(Refused::NO_ROOM) } else { Ok(()) }
     }
 
     /// Takes the memory of a block of the caller's away, because there is more than is retained.
@@ -287,8 +288,8 @@ impl<'m, M: Memory> Heap<'m, M> {
                 self.0.heap().backed.store(sum, Relaxed);
                 Ok(held)
             }
-            Err(raw::Refused::Held) => Err(Refused::NoRoom),
-            Err(_) => Err(Refused::Corrupt),
+            Err(raw::Refused::Held) => Err(Refused::NO_ROOM),
+            Err(_) => Err(Refused::Ring(ring::Refused::Corrupt)),
         }
     }
 }

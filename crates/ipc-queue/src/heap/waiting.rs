@@ -1,7 +1,7 @@
 //! Waiting for memory: look, give the processor away a few times, then sleep until something is freed.
 //!
-//! A sleeper is queued on: the bell of those who wait for memory, the alarm, the news, and the life
-//! words of all who sit at the table. It does this:
+//! A sleeper is queued on: the bell of those who wait for memory, the alarm, the departures, the news,
+//! and the life words of all who sit at the table. It does this:
 //!
 //! 1. announces itself on the bell, with a full fence;
 //! 2. reads the alarm and the news, and the life words, each of which it marks as watched;
@@ -35,7 +35,7 @@ use ipc_core::robust::{Alive, Life, Thread};
 use super::geometry::BlockId;
 use super::{Heap, Memory, Refused};
 use crate::ring::slot::Owner;
-use crate::ring::{Patience, Ring};
+use crate::ring::{self, Patience, Ring};
 
 /// How long one that does not want to wait waits for the lock, which nobody keeps for long.
 pub(super) const SHORT: Duration = Duration::from_millis(10);
@@ -50,7 +50,7 @@ const NAP: Duration = Duration::from_millis(50);
 const ALARM: usize = 1;
 
 /// The words that a sleeper is queued on besides life words.
-const N_OTHERS: usize = 3;
+const N_OTHERS: usize = 4;
 
 impl<'m, M: Memory> Heap<'m, M> {
     /// Takes a block with memory behind `len` bytes, waiting for it as long as `patience` lasts.
@@ -67,7 +67,7 @@ impl<'m, M: Memory> Heap<'m, M> {
             Patience::Until(deadline) => deadline,
         };
         match (self.try_allocate(me, thread, len, first), patience) {
-            (Err(Refused::NoRoom), Patience::Until(deadline)) => {
+            (Err(refused), Patience::Until(deadline)) if refused.is_no_room() => {
                 self.wait(me, thread, len, deadline)
             }
             (tried, _) => tried,
@@ -83,7 +83,7 @@ impl<'m, M: Memory> Heap<'m, M> {
         deadline: Deadline,
     ) -> Result<BlockId, Refused> {
         let tuning = self.0.tuning();
-        let news = &self.0.heap().news;
+        let (bells, news) = (self.0.bells(), &self.0.heap().news);
         let seen = news.load(Relaxed);
         for _ in 0..tuning.n_yields {
             yield_now();
@@ -91,26 +91,28 @@ impl<'m, M: Memory> Heap<'m, M> {
                 break;
             }
         }
-        let mut slice = tuning.first_sleep;
+        let first_sleep = if self.0.is_watcher() { tuning.first_look } else { tuning.first_sleep };
+        let mut slice = first_sleep;
         loop {
-            self.0.bells().memory.announce();
-            let alarm = self.0.bells().alarm.value();
+            bells.memory.announce();
+            let (alarm, departures) = (bells.alarm.value(), bells.departures.value());
             // E4 acquire: this and all that follows is behind the fence of the announcement.
             let seen = news.load(Acquire);
             let watched: Vec<(&Life, u32)> = self.watched(me).collect();
             match self.try_allocate(me, thread, len, deadline) {
-                Err(Refused::NoRoom) => {}
+                Err(refused) if refused.is_no_room() => {}
                 settled => return settled,
             }
-            if Ring(self.0).is_closed() {
-                return Err(Refused::Closed);
+            if let Some(refused) = Ring(self.0).turns_away_who_waits() {
+                return Err(Refused::Ring(refused));
             }
             if deadline.is_past() {
-                return Err(Refused::TimedOut);
+                return Err(Refused::Ring(ring::Refused::TimedOut));
             }
             let mut waits = Vec::with_capacity(watched.len() + N_OTHERS);
-            waits.push(self.0.bells().memory.wait());
-            waits.push(Wait::on(self.0.bells().alarm.word(), alarm));
+            waits.push(bells.memory.wait());
+            waits.push(Wait::on(bells.alarm.word(), alarm));
+            waits.push(Wait::on(bells.departures.word(), departures));
             waits.push(Wait::on(news, seen));
             waits.extend(watched.iter().map(|(life, value)| Wait::on(life.word(), *value)));
             let mut until = deadline.min(Deadline::after(slice));
@@ -120,9 +122,13 @@ impl<'m, M: Memory> Heap<'m, M> {
             }
             self.0.pend_alarm(thread);
             match futex_wait_any(&waits, until) {
-                Woken::By(index) if index >= ALARM => self.0.bells().call_all(),
                 Woken::TimedOut => slice = tuning.longest_sleep.min(slice.saturating_mul(2)),
-                Woken::By(_) | Woken::Changed => {}
+                woken => {
+                    if matches!(woken, Woken::By(index) if index >= ALARM) {
+                        bells.call_all();
+                    }
+                    slice = first_sleep;
+                }
             }
             thread.pend_clear();
         }

@@ -13,6 +13,7 @@ mod places;
 use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
+use std::sync::Weak;
 use std::time::Duration;
 
 use ipc_core::primitive::Ordering::Relaxed;
@@ -21,6 +22,7 @@ use ipc_core::robust::{Life, Thread, TooManyHeld, support};
 use ipc_core::{Deadline, Extent, Kind, PAGE, Segment, SegmentError};
 use ipc_sync::raw::{self, RawLock, Taken};
 
+use crate::ends::End;
 use crate::error::QueueError;
 use crate::heap::block::Block;
 use crate::heap::geometry::{BlockId, Geometry, MOST_CLASSES, block_len};
@@ -43,6 +45,8 @@ const KIND: Kind = Kind::new(*b"ipc-ring", 2);
 pub(crate) struct Mapped {
     shape: Shape,
     tuning: Tuning,
+    /// What the handles of this process that lead here may do; gone with the last of them.
+    end: Weak<End>,
     tail: NonNull<PositionWord>,
     head: NonNull<PositionWord>,
     bells: NonNull<Bells>,
@@ -94,6 +98,7 @@ impl Mapped {
         Ok(Self {
             shape,
             tuning: Tuning::DEFAULT,
+            end: Weak::new(),
             tail: NonNull::from_ref(segment.at(places.tail)?),
             head: NonNull::from_ref(segment.at(places.head)?),
             bells: NonNull::from_ref(segment.at(places.bells)?),
@@ -121,6 +126,14 @@ impl Mapped {
 
     pub(crate) fn set_tuning(&mut self, tuning: Tuning) {
         self.tuning = tuning;
+    }
+
+    pub(crate) fn set_end(&mut self, end: Weak<End>) {
+        self.end = end;
+    }
+
+    pub(crate) fn end(&self) -> &Weak<End> {
+        &self.end
     }
 
     pub(crate) fn shape(&self) -> Shape {
@@ -168,7 +181,8 @@ impl Mapped {
 
     /// Appends the first `len` bytes in the slot of `claim` to `bytes`, which has room for them.
     #[inline]
-    pub(crate) fn read(&self, claim: &Claim, len: usize, bytes: &mut Vec<u8>) {
+    pub(crate) fn read(&self, claim: &Claim, len: u64, bytes: &mut Vec<u8>) {
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
         let len = len.min(self.shape.payload()).min(bytes.capacity() - bytes.len());
         let target = bytes.spare_capacity_mut().as_mut_ptr().cast();
         // SAFETY: it fits into the payload of the slot and into the spare room; the caller's claim
@@ -286,6 +300,14 @@ impl Memory for Mapped {
     fn tuning(&self) -> Tuning {
         self.tuning
     }
+
+    fn is_watcher(&self) -> bool {
+        self.end.upgrade().is_some_and(|end| end.is_watcher())
+    }
+
+    fn is_deserted(&self) -> bool {
+        self.end.upgrade().is_some_and(|end| end.is_deserted())
+    }
 }
 
 impl heap::Memory for Mapped {
@@ -364,9 +386,15 @@ impl Tuning {
         n_yields: 20,
         first_sleep: Duration::from_millis(50),
         longest_sleep: Duration::from_secs(1),
+        first_look: Duration::from_millis(1),
     };
 
     /// No look before the sleep, and no look without being woken: for proofs of the protocol.
-    pub(crate) const NONE: Self =
-        Self { n_spins: 0, n_yields: 0, first_sleep: Duration::MAX, longest_sleep: Duration::MAX };
+    pub(crate) const NONE: Self = Self {
+        n_spins: 0,
+        n_yields: 0,
+        first_sleep: Duration::MAX,
+        longest_sleep: Duration::MAX,
+        ..Self::DEFAULT
+    };
 }

@@ -45,14 +45,9 @@ impl Words {
         })
     }
 
-    /// Runs one operation of the thread in `seat` as the mapped ring does.
+    /// Runs one operation as the mapped ring does.
     pub(crate) fn operation<T>(&self, operate: impl FnOnce(Ring<'_, Self>) -> T) -> T {
-        let me = Thread::current();
-        // SAFETY: a model's words live until its last thread has ended.
-        unsafe { me.pend(self.bells.alarm.word()) };
-        let result = operate(Ring(self));
-        me.pend_clear();
-        result
+        operation(self, operate)
     }
 
     pub(crate) fn sit_down(&self, seat: u16) -> Owner {
@@ -78,24 +73,55 @@ impl Words {
     }
 
     pub(crate) fn put(&self, me: Owner, message: u64, patience: Patience) -> Result<(), Refused> {
-        self.operation(|ring| {
-            let claim = ring.put(me, patience)?;
-            // SAFETY: loom checks what the claim is to guarantee.
-            self.cells[claim.at.index() as usize].with_mut(|cell| unsafe { *cell = message });
-            ring.commit(claim);
-            Ok(())
-        })
+        put(self, self, me, message, patience)
     }
 
     pub(crate) fn get(&self, me: Owner, patience: Patience) -> Result<u64, Refused> {
-        self.operation(|ring| {
-            let claim = ring.get(me, patience)?;
-            // SAFETY: loom checks what the claim is to guarantee.
-            let message = self.cells[claim.at.index() as usize].with(|cell| unsafe { *cell });
-            ring.release(claim);
-            Ok(message)
-        })
+        get(self, self, me, patience)
     }
+}
+
+/// Runs one operation on words as they are seen by somebody.
+pub(crate) fn operation<M: Memory, T>(seen: &M, operate: impl FnOnce(Ring<'_, M>) -> T) -> T {
+    let me = Thread::current();
+    // SAFETY: a model's words live until its last thread has ended.
+    unsafe { me.pend(seen.bells().alarm.word()) };
+    let result = operate(Ring(seen));
+    me.pend_clear();
+    result
+}
+
+/// Puts a message into `words`, as somebody sees them.
+pub(crate) fn put<M: Memory>(
+    seen: &M,
+    words: &Words,
+    me: Owner,
+    message: u64,
+    patience: Patience,
+) -> Result<(), Refused> {
+    operation(seen, |ring| {
+        let claim = ring.put(me, patience)?;
+        // SAFETY: loom checks what the claim is to guarantee.
+        words.cells[claim.at.index() as usize].with_mut(|cell| unsafe { *cell = message });
+        ring.commit(claim);
+        Ok(())
+    })
+}
+
+/// Gets a message from `words`, as somebody sees them.
+pub(crate) fn get<M: Memory>(
+    seen: &M,
+    words: &Words,
+    me: Owner,
+    patience: Patience,
+) -> Result<u64, Refused> {
+    operation(seen, |ring| {
+        let claim = ring.get(me, patience)?;
+        // SAFETY: loom checks what the claim is to guarantee.
+        let message = words.cells[claim.at.index() as usize].with(|cell| unsafe { *cell });
+        ring.release(claim);
+        Ok(message)
+    })
 }
 
 impl Memory for Words {
@@ -124,7 +150,19 @@ impl Memory for Words {
         &self.retired
     }
     fn tuning(&self) -> Tuning {
-        Tuning { n_spins: 0, n_yields: 0, first_sleep: Duration::MAX, longest_sleep: Duration::MAX }
+        Tuning {
+            n_spins: 0,
+            n_yields: 0,
+            first_sleep: Duration::MAX,
+            longest_sleep: Duration::MAX,
+            first_look: Duration::MAX,
+        }
+    }
+    fn is_watcher(&self) -> bool {
+        false
+    }
+    fn is_deserted(&self) -> bool {
+        false
     }
 }
 
