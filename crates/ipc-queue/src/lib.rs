@@ -16,20 +16,24 @@
 //!
 //! | for | there is |
 //! |-----|----------|
-//! | values | [`Queue`] |
+//! | values | [`Queue`]; [`SimpleQueue`] if there is nothing to choose |
 //! | bytes | [`ByteQueue`] |
+//! | one side of either | [`Sender`] and [`Receiver`], [`ByteSender`] and [`ByteReceiver`]: told when the other side is gone |
 //! | other shapes | [`Builder`] |
 //! | a look from outside | [`Stats`] |
 //!
 //! # How it works
 //!
 //! A lock-free ring of slots (`ring`) in a mapped segment (`mapped`), at which threads sit down in
-//! seats whose life words show their deaths (`seat`). What is short lies in its slot; a large message
-//! lies in a block of memory that is taken by one exchange and comes back when its owner dies (`heap`).
-//! No operation takes a lock or makes a system call if it need not wait and its memory is there.
-//! `ring/README.md` and the docs of `heap` argue why nobody is lost or left asleep.
+//! seats whose life words show their deaths (`seat`). Who is on which side of it, the kernel counts
+//! (`ends`). What is short lies in its slot; a large message lies in a block of memory that is taken by
+//! one exchange and comes back when its owner dies (`heap`). No operation takes a lock or makes a
+//! system call if it need not wait and its memory is there. `ring/README.md` and the docs of `heap`
+//! argue why nobody is lost or left asleep.
 
 // In the model's world the ring's moves are compiled into the models themselves.
+#[cfg(not(ipc_loom))]
+mod batch;
 #[cfg(not(ipc_loom))]
 mod builder;
 #[cfg(not(ipc_loom))]
@@ -41,9 +45,13 @@ mod error;
 #[cfg(not(ipc_loom))]
 mod heap;
 #[cfg(not(ipc_loom))]
+mod iter;
+#[cfg(not(ipc_loom))]
 mod large;
 #[cfg(not(ipc_loom))]
 mod mapped;
+#[cfg(not(ipc_loom))]
+mod named;
 #[cfg(not(ipc_loom))]
 mod queue;
 #[cfg(not(ipc_loom))]
@@ -53,17 +61,22 @@ mod seat;
 #[cfg(not(ipc_loom))]
 mod side;
 #[cfg(not(ipc_loom))]
+mod simple;
+#[cfg(not(ipc_loom))]
 mod stats;
 
 #[cfg(not(ipc_loom))]
 pub use crate::{
+    batch::{GetManyError, PutAllError},
     builder::Builder,
     bytes::ByteQueue,
     error::{GetError, PutError, QueueError, SeatError},
+    iter::{IntoIter, Iter, TryIter},
     queue::Queue,
     side::{
         Both, ByteReceiver, ByteSender, GetOnly, MayGet, MayPut, OnSide, PutOnly, Receiver, Sender,
         byte_channel, channel,
     },
+    simple::SimpleQueue,
     stats::Stats,
 };

@@ -38,7 +38,7 @@ use places::{Places, ShapeWords, SlotHeader};
 
 pub(crate) use places::{SLOT_HEADER, SLOT_UNIT, Shape};
 
-const KIND: Kind = Kind::new(*b"ipc-ring", 2);
+pub(crate) const KIND: Kind = Kind::new(*b"ipc-ring", 2);
 
 /// A queue in a segment.
 #[derive(Debug)]
@@ -80,11 +80,34 @@ impl Mapped {
     pub(crate) fn create(shape: Shape, type_hash: u64) -> Result<Self, QueueError> {
         is_supported()?;
         let shape = shape.check()?;
-        let extent = Extent { body: Places::of(shape).size, room: shape.geometry().room() };
-        let segment = Segment::create(KIND, type_hash, extent)?;
+        let segment = Segment::create(KIND, type_hash, Self::extent(shape))?;
+        Self::begin(&segment, shape)?;
+        Self::open(segment, type_hash)
+    }
+
+    /// Makes an empty queue in a segment with a name.
+    pub(crate) fn create_named(
+        name: &str,
+        shape: Shape,
+        type_hash: u64,
+    ) -> Result<Self, QueueError> {
+        is_supported()?;
+        let shape = shape.check()?;
+        let mut begun = Ok(());
+        let begin = |segment: &Segment| begun = Self::begin(segment, shape);
+        let segment = Segment::create_named(name, KIND, type_hash, Self::extent(shape), begin)?;
+        begun?;
+        Self::open(segment, type_hash)
+    }
+
+    fn extent(shape: Shape) -> Extent {
+        Extent { body: Places::of(shape).size, room: shape.geometry().room() }
+    }
+
+    fn begin(segment: &Segment, shape: Shape) -> Result<(), SegmentError> {
         let words: &ShapeWords = segment.at(Places::of(shape).shape)?;
         words.write(shape);
-        Self::open(segment, type_hash)
+        Ok(())
     }
 
     /// Opens the queue in a segment from elsewhere; trusts nothing that it finds there.
