@@ -18,6 +18,7 @@
 //! |-----|----------|
 //! | values | [`Queue`]; [`SimpleQueue`] if there is nothing to choose |
 //! | bytes | [`ByteQueue`] |
+//! | bytes without a copy | [`Loan`], [`Sample`] |
 //! | one side of either | [`Sender`] and [`Receiver`], [`ByteSender`] and [`ByteReceiver`]: told when the other side is gone |
 //! | other shapes | [`Builder`] |
 //! | a look from outside | [`Stats`] |
@@ -45,17 +46,25 @@ mod error;
 #[cfg(not(ipc_loom))]
 mod heap;
 #[cfg(not(ipc_loom))]
+mod in_place;
+#[cfg(not(ipc_loom))]
 mod iter;
 #[cfg(not(ipc_loom))]
 mod large;
+#[cfg(not(ipc_loom))]
+mod loan;
 #[cfg(not(ipc_loom))]
 mod mapped;
 #[cfg(not(ipc_loom))]
 mod named;
 #[cfg(not(ipc_loom))]
+mod plain;
+#[cfg(not(ipc_loom))]
 mod queue;
 #[cfg(not(ipc_loom))]
 mod ring;
+#[cfg(not(ipc_loom))]
+mod sample;
 #[cfg(not(ipc_loom))]
 mod seat;
 #[cfg(not(ipc_loom))]
@@ -72,7 +81,10 @@ pub use crate::{
     bytes::ByteQueue,
     error::{GetError, PutError, QueueError, SeatError},
     iter::{IntoIter, Iter, TryIter},
+    loan::Loan,
+    plain::Plain,
     queue::Queue,
+    sample::Sample,
     side::{
         Both, ByteReceiver, ByteSender, GetOnly, MayGet, MayPut, OnSide, PutOnly, Receiver, Sender,
         byte_channel, channel,
