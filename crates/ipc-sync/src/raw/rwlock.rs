@@ -377,7 +377,7 @@ impl<'words> RawRwLock<'words> {
             }
             match patience {
                 Some(deadline) if !deadline.is_past() => {
-                    if spin.again() {
+                    if spin.again(&self.writer.notes[1]) {
                         continue;
                     }
                     if self.slots.len() <= FEW {
