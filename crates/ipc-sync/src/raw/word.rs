@@ -186,7 +186,6 @@ impl<'word> RawLock<'word> {
                 // SAFETY: the caller vouches for the word.
                 unsafe { me.link(self.line) };
                 me.pend_clear();
-                count_turn(&self.line.notes[1]);
                 Ok(Taken::Clean)
             }
             // SAFETY: the caller vouches for the word.
