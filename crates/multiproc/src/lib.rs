@@ -90,15 +90,18 @@ pub use pool;
 pub use proc_core as process;
 
 pub use ipc_core::{Segment, SegmentError, wire};
-pub use ipc_queue::{ByteQueue, GetError, PutError, Queue, QueueError};
+pub use ipc_queue::{
+    ByteQueue, GetError, PutError, Queue, QueueError, Receiver, Sender, SimpleQueue, channel,
+};
 pub use ipc_sync::{
     Barrier, BoundedSemaphore, Condition, Event, Lock, LockError, LockGuard, Mutex, MutexGuard,
     Once, Permit, RLock, RwLock, Semaphore, TryLockError, WaitError,
 };
 pub use pool::{MapError, Pool, PoolError, Retry, SubmitError, Task, TaskError};
 pub use proc_core::{
-    ExitStatus, JoinError, PanicInfo, Process, Start, StartError, current, fork, init, parent,
-    wait, wait_for,
+    ExitStatus, JoinError, PanicInfo, Process, Program, ProgramError, Reaper, Run, Start,
+    StartError, Stdio, active_children, cpu_count, current, fork, init, parent, scope,
+    set_start_method, wait, wait_any, wait_for,
 };
 
 /// The result of a `main`, or of another function that passes every error on.
