@@ -26,6 +26,9 @@ fn main() -> std::process::ExitCode {
         ("heap: put a large message", sweeps::put_a_large_message),
         ("heap: get a large message", sweeps::get_a_large_message),
         ("heap: get wakes who waits for memory", sweeps::get_wakes_who_waits_for_memory),
+        ("heap: lend and commit", sweeps::lend_and_commit),
+        ("heap: read in place", sweeps::read_in_place),
+        ("heap: hold what others wait for", sweeps::hold_what_others_wait_for),
         ("heap: put with memory of another size", sweeps::put_with_memory_of_another_size),
         ("ring: take a dead one's seat", sweeps::take_a_dead_ones_seat),
     ])

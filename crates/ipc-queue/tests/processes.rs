@@ -353,6 +353,72 @@ mod scenarios {
         Ok(Report::PASSED)
     }
 
+    pub(crate) fn killed_holding() -> Outcome {
+        const ALL: usize = 8 << 10;
+        let queue = Builder::new(4).max_bytes(ALL as u64).without_backstop().bytes()?;
+        for round in 0..20_u8 {
+            let notes = SharedArena::<Counter>::new(1);
+            let mut victim = holds(|| {
+                let mut loan = queue.loan(ALL).ok();
+                if round % 2 == 0 {
+                    loan.take().and_then(|loan| loan.commit().ok());
+                }
+                let sample = loan.is_none().then(|| queue.get_in_place().ok());
+                notes[0].set(1);
+                notes[0].wait_until(|it| it == 2);
+                loan.is_some() && sample.is_some()
+            });
+            notes[0].wait_until(|it| it == 1);
+            let putters = [(); 2].map(|()| {
+                let mut putter = holds(|| queue.put(&[round; ALL / 2]).is_ok());
+                putter.wait_asleep(LIMIT).map(|()| putter)
+            });
+            // It does nothing at all when it dies.
+            victim.kill();
+            victim.wait();
+            for putter in putters {
+                ends_well(&mut putter?)?;
+            }
+            for _ in 0..2 {
+                is(queue.get()? == [round; ALL / 2], &queue)?;
+            }
+        }
+        is(queue.stats().blocks == 0, &queue.stats())?;
+        Ok(Report::PASSED)
+    }
+
+    pub(crate) fn fork_inherits_no_memory() -> Outcome {
+        let queue = Builder::new(4).max_bytes(16 << 10).bytes()?;
+        queue.put(&[5; 5000]).map_err(|error| error.to_string())?;
+        let mut sample = Some(queue.get_in_place()?);
+        let mut loan = Some(queue.loan(5000).map_err(|error| error.to_string())?);
+        if let Some(loan) = &mut loan {
+            loan.fill(6);
+        }
+        let mut child = holds(|| {
+            let (Some(loan), Some(sample)) = (loan.take(), sample.take()) else { return false };
+            let looks = |look: &dyn Fn() -> usize| {
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(look)).is_ok()
+            };
+            std::panic::set_hook(Box::new(|_| ()));
+            let may_look = looks(&|| loan.len()) || looks(&|| sample.len());
+            let Err(PutError::Inherited(loan)) = loan.commit() else { return false };
+            drop(loan);
+            drop(sample);
+            // The memory is the parent's still, and what is left is for all.
+            let is_full = queue.try_loan(1).is_err_and(|error| error.is_full());
+            !may_look && is_full && queue.is_empty()
+        });
+        ends_well(&mut child)?;
+        let (Some(loan), Some(sample)) = (loan, sample) else { return Err("the child's".into()) };
+        is(sample.iter().all(|byte| *byte == 5) && loan.iter().all(|byte| *byte == 6), &loan)?;
+        loan.commit().map_err(|error| error.to_string())?;
+        drop(sample);
+        is(queue.get()? == [6; 5000], &queue)?;
+        is(queue.stats().blocks == 0, &queue.stats())?;
+        Ok(Report::PASSED)
+    }
+
     pub(crate) fn unmaps() -> Outcome {
         // What the first use of anything leaves for good.
         Queue::<u8>::bounded(1)?.put(1).map_err(|error| error.to_string())?;
@@ -401,6 +467,8 @@ fn main() -> ExitCode {
         ("a handle of another type is refused at the other end", scenarios::wrong_type),
         ("a queue outlives the process that made it", scenarios::outlives_its_maker),
         ("a sleeper that is killed takes nothing with it", scenarios::killed_asleep),
+        ("a forked child has no loans and no samples", scenarios::fork_inherits_no_memory),
+        ("who waits for memory is woken by the death of an idle holder", scenarios::killed_holding),
         ("the last handle gives the memory back", scenarios::unmaps),
     ])
     .entries(&[("echo", scenarios::fresh_echo)])

@@ -39,6 +39,9 @@ mod ring {
         lens: (usize, usize),
     }
 
+    /// Longer messages may be lent.
+    const SHORT: usize = 100;
+
     /// More messages than a sender can put in the time.
     const ROOM: u64 = 1 << 27;
 
@@ -133,15 +136,41 @@ mod ring {
                 let Some(message) = self.ledger.intend(me.place) else { return 0 };
                 bytes.resize(least + rng.index(end - least), 0);
                 message.fill(&mut bytes);
-                match self.queue.put(&bytes) {
+                let is_lent = self.lens.1 > SHORT && rng.chance(2);
+                match if is_lent { self.lend(&bytes, rng.chance(8)) } else { self.put_copy(&bytes) }
+                {
                     Ok(()) => self.ledger.committed(message),
-                    Err(PutError::Closed(_)) => {
+                    Err(PutError::Closed(())) => {
                         self.ledger.refused(message);
                         return 0;
                     }
                     Err(error) => return complain(&error.to_string()),
                 }
             }
+        }
+
+        fn put_copy(&self, bytes: &[u8]) -> Result<(), PutError<()>> {
+            self.queue.put(bytes).map_err(PutError::without_value)
+        }
+
+        fn lend(&self, bytes: &[u8], is_abandoned: bool) -> Result<(), PutError<()>> {
+            if is_abandoned {
+                drop(self.queue.loan(bytes.len())?);
+            }
+            let mut loan = self.queue.loan(bytes.len())?;
+            loan.copy_from_slice(bytes);
+            loan.commit().map_err(PutError::without_value)
+        }
+
+        /// Gets a message: into the buffer by way of a copy, or of a sample.
+        fn get_into(&self, bytes: &mut Vec<u8>, is_in_place: bool) -> Result<(), GetError> {
+            if !is_in_place {
+                return self.queue.get_into(bytes, Deadline::NEVER);
+            }
+            let sample = self.queue.get_in_place()?;
+            bytes.clear();
+            bytes.extend_from_slice(&sample);
+            Ok(())
         }
 
         fn get(&self, me: &Worker<'_>) -> i32 {
@@ -169,9 +198,10 @@ mod ring {
     impl Receiver<'_> {
         /// Takes one message, unless there will be none any more.
         fn take(&self, bytes: &mut Vec<u8>, got_on: impl Fn()) -> Result<bool, Torn> {
-            let Stormed { queue, ledger, .. } = self.stormed;
+            let (stormed, ledger) = (self.stormed, &self.stormed.ledger);
             ledger.taking(self.place);
-            match queue.get_into(bytes, Deadline::NEVER) {
+            let is_in_place = bytes.len() % 2 == 1;
+            match stormed.get_into(bytes, is_in_place) {
                 Ok(()) => {
                     // Noted before it is looked at, so that few die with a message that they have
                     // got and not noted.

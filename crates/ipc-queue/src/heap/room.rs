@@ -43,33 +43,46 @@ impl<'m, M: Memory> Heap<'m, M> {
     ) -> Result<BlockId, Refused> {
         // Longer ones were refused before.
         let class = self.0.geometry().class_for(len).ok_or(Refused::NO_ROOM)?;
-        let found = match self.take(me, class) {
-            Some(id) => id,
-            None => self.take_new(me, thread, class, deadline)?,
+        let Some(found) = self.take(me, class) else {
+            return self.allocate_slowly(me, thread, len, deadline);
         };
-        let need = len.next_multiple_of(PAGE as u64);
-        if self.backed(found) < need {
-            let extended = self.extend(found, thread, need, deadline);
-            if let Err(refused) = extended {
-                self.0.pend_alarm(thread);
-                self.put_back(found, me);
-                thread.pend_clear();
-                return Err(refused);
-            }
+        let (has, need) = (self.backed(found), len.next_multiple_of(PAGE as u64));
+        if has < need {
+            self.extend(found, me, thread, need, deadline)?;
         }
         Ok(found)
     }
 
-    /// Takes a block of a class in which none was free: begins more, or sweeps.
+    /// The same, looking and giving up under the lock: one who waits for memory and finds none does
+    /// nothing that others, or it itself, could take for news.
     #[cold]
-    fn take_new(
+    pub(super) fn allocate_slowly(
         self,
         me: Owner,
         thread: Thread,
-        class: usize,
+        len: u64,
         deadline: Deadline,
     ) -> Result<BlockId, Refused> {
+        let class = self.0.geometry().class_for(len).ok_or(Refused::NO_ROOM)?;
         let held = self.lock(thread, deadline)?;
+        let found = self.take_or_begin(me, thread, class)?;
+        let (has, need) = (self.backed(found), len.next_multiple_of(PAGE as u64));
+        if has < need {
+            if let Err(refused) = self.promise(found, thread, need) {
+                self.0.block(found).word.free(me);
+                return Err(refused);
+            }
+            drop(held);
+            self.fulfil(found, me, thread, has, need)?;
+        }
+        Ok(found)
+    }
+
+    /// Takes a block of a class; if none is free, begins more, or sweeps. The caller holds the lock.
+    fn take_or_begin(self, me: Owner, thread: Thread, class: usize) -> Result<BlockId, Refused> {
+        if let Some(found) = self.take(me, class) {
+            return Ok(found);
+        }
         let begun = self.begun(class);
         if begun < self.0.geometry().n_blocks(class) {
             self.0.begin_blocks(class, begun).map_err(Refused::NoMemory)?;
@@ -77,39 +90,72 @@ impl<'m, M: Memory> Heap<'m, M> {
         } else {
             self.recover(thread);
         }
-        let found = self.take(me, class);
-        drop(held);
-        found.ok_or(Refused::NO_ROOM)
+        self.take(me, class).ok_or(Refused::NO_ROOM)
     }
 
-    /// Gets memory for a block of the caller's, so that the first `need` bytes have it.
+    /// Gets memory for a block of the caller's, so that the first `need` bytes have it, or frees it.
     #[cold]
     fn extend(
         self,
         id: BlockId,
+        me: Owner,
         thread: Thread,
         need: u64,
         deadline: Deadline,
     ) -> Result<(), Refused> {
-        let mut has_evicted = false;
-        loop {
-            let held = self.lock(thread, deadline)?;
+        let promised = self.lock(thread, deadline).and_then(|_held| {
             let has = self.backed(id);
-            self.make_room(thread, need.saturating_sub(has))?;
-            self.set_backed(id, need);
-            drop(held);
-            // What is promised is got without the lock.
-            let Err(error) = self.0.back(id, has, need) else { return Ok(()) };
-            let _held = self.lock(thread, deadline)?;
-            self.0.give_back(id, has).ok();
-            self.set_backed(id, has);
-            if has_evicted {
-                return Err(Refused::NoMemory(error));
+            self.promise(id, thread, need).map(|()| has)
+        });
+        match promised {
+            Ok(has) => self.fulfil(id, me, thread, has, need),
+            Err(refused) => {
+                self.give_up(id, me, thread);
+                Err(refused)
             }
-            // What free blocks have may be enough.
-            self.evict(u64::MAX);
-            has_evicted = true;
         }
+    }
+
+    /// Promises a block of the caller's memory for its first `need` bytes. The caller holds the lock.
+    fn promise(self, id: BlockId, thread: Thread, need: u64) -> Result<(), Refused> {
+        self.make_room(thread, need.saturating_sub(self.backed(id)))?;
+        self.set_backed(id, need);
+        Ok(())
+    }
+
+    /// Gets the memory that was promised to a block of the caller's, from byte `has` to `need`, or
+    /// frees it; without the lock, for the kernel takes its time.
+    ///
+    /// If somebody keeps the lock, a block that did not get its memory stays the caller's: what is
+    /// known of a free one must be true.
+    fn fulfil(
+        self,
+        id: BlockId,
+        me: Owner,
+        thread: Thread,
+        has: u64,
+        need: u64,
+    ) -> Result<(), Refused> {
+        if self.0.back(id, has, need).is_ok() {
+            return Ok(());
+        }
+        // What free blocks have may be enough. What is promised stays so for the while.
+        let held = self.lock(thread, Deadline::after(super::waiting::LONG))?;
+        self.evict(u64::MAX);
+        drop(held);
+        let Err(error) = self.0.back(id, has, need) else { return Ok(()) };
+        let held = self.lock(thread, Deadline::after(super::waiting::LONG))?;
+        self.0.give_back(id, has).ok();
+        self.set_backed(id, has);
+        drop(held);
+        self.give_up(id, me, thread);
+        Err(Refused::NoMemory(error))
+    }
+
+    fn give_up(self, id: BlockId, me: Owner, thread: Thread) {
+        self.0.pend_alarm(thread);
+        self.put_back(id, me);
+        thread.pend_clear();
     }
 
     /// Sees to it that `more` bytes are left below the limit. The caller holds the lock.

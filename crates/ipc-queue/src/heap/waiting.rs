@@ -5,7 +5,8 @@
 //!
 //! 1. announces itself on the bell, with a full fence;
 //! 2. reads the alarm and the news, and the life words, each of which it marks as watched;
-//! 3. looks: tries to get a block, which includes to take memory from free ones and to sweep;
+//! 3. looks, under the lock: tries to get a block, which includes to take memory from free ones and
+//!    to sweep;
 //! 4. sleeps, with the alarm pending, as long as all words are as read in 2.
 //!
 //! Whoever frees a block does it with the alarm pending, by an exchange that is a full fence, and then
@@ -99,7 +100,7 @@ impl<'m, M: Memory> Heap<'m, M> {
             // E4 acquire: this and all that follows is behind the fence of the announcement.
             let seen = news.load(Acquire);
             let watched: Vec<(&Life, u32)> = self.watched(me).collect();
-            match self.try_allocate(me, thread, len, deadline) {
+            match self.allocate_slowly(me, thread, len, deadline) {
                 Err(refused) if refused.is_no_room() => {}
                 settled => return settled,
             }

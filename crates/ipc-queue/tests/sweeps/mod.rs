@@ -447,6 +447,78 @@ fn large_putter(place: usize, fill: u8) -> impl Fn(&State) -> i32 {
     }
 }
 
+/// The victim lends and puts, or lends and does not put, or reads in place.
+pub(crate) fn lend_and_commit() -> Outcome {
+    run(Sweep::new("loan", || small_heap(&[]))
+        .victim(|state, marks| {
+            warm_up(state);
+            marks.around(|| {
+                drop(state.queue.loan(4096).unwrap());
+                let mut loan = state.queue.loan(300).unwrap();
+                loan[0] = 7;
+                loan.commit().unwrap();
+            });
+        })
+        .check(|state, point| {
+            let got = drain(state)?;
+            let put = got.len() == 1 && got[0].len() == 300 && got[0][0] == 7;
+            expect(put || got.is_empty() && *point != KillPoint::Survived, || {
+                format!("{} messages", got.len())
+            })?;
+            has_all_memory(state)
+        }))
+}
+
+pub(crate) fn read_in_place() -> Outcome {
+    run(Sweep::new("sample", || small_heap(&[large_message(7), vec![8]]))
+        .victim(|state, marks| {
+            warm_up_putting(state);
+            marks.around(|| {
+                let sample = state.queue.get_in_place().unwrap();
+                assert_eq!(sample[299], 7);
+            });
+        })
+        .check(|state, point| {
+            let got = drain(state)?;
+            let there = got == [large_message(7), vec![8]] && *point != KillPoint::Survived;
+            expect(there || got == [vec![8]], || format!("{} messages", got.len()))?;
+            has_all_memory(state)
+        }))
+}
+
+/// The victim takes all memory into its hands while two putters sleep for it.
+pub(crate) fn hold_what_others_wait_for() -> Outcome {
+    run(Sweep::new("sample for a sleeper", || small_heap(&[large_message(7), large_message(8)]))
+        .victim(|state, marks| {
+            warm_up_putting(state);
+            marks.around(|| {
+                let samples =
+                    [state.queue.get_in_place().unwrap(), state.queue.get_in_place().unwrap()];
+                assert_eq!(samples[1][0], 8);
+            });
+        })
+        .partner(Partner::sleeper("first putter", large_putter(FIRST, 2)))
+        .partner(Partner::sleeper("second putter", large_putter(SECOND, 3)))
+        .after_death(|state| {
+            let one = || is_done(state, FIRST) || is_done(state, SECOND);
+            let both = || is_done(state, FIRST) && is_done(state, SECOND);
+            // What the victim has taken must come to them by itself, without a look at the heap.
+            if !wait_a_while(SOON, one) && state.queue.len() == 2 {
+                state.queue.try_get().ok();
+            }
+            if !wait_a_while(Duration::from_secs(2), one) {
+                return;
+            }
+            while !both() && state.queue.try_get().is_ok() {
+                wait_a_while(SOON, both);
+            }
+        })
+        .check(|state, _| {
+            drain(state)?;
+            has_all_memory(state)
+        }))
+}
+
 /// The victim needs memory that is all in a free block of another size.
 pub(crate) fn put_with_memory_of_another_size() -> Outcome {
     run(Sweep::new("greedy put", || {
