@@ -16,14 +16,14 @@
 //! | queue | owned by me | queued | the owner, who has the slot claimed for writing |
 //! | claim | queued | owned by me | who has the slot claimed for reading |
 //! | free | owned by me | free | the owner |
-//! | recover | owned by a dead one, or queued at a slot that has no use for it | free | who holds the heap's lock |
+//! | seize | owned by a dead one, or queued at a slot that has no use for it | owned by the grave, and free soon | who holds the heap's lock |
 //! | evict | free | owned by the grave, and free again | who holds the heap's lock |
 //!
 //! # Edges
 //!
 //! | edge | release side | acquire side | carries |
 //! |------|--------------|--------------|---------|
-//! | E1 | `free`, `recover` | `take` | the end of all use of the bytes, and how many have memory |
+//! | E1 | `free` | `take` | the end of all use of the bytes, and how many have memory |
 //! | E2 | `take`, `queue`, `claim` | `look` | that the mover lives and has the slot, for who judges it |
 //!
 //! # Invariants
@@ -123,10 +123,10 @@ impl BlockWord {
         self.exchange(BlockState::owned(me), BlockState::FREE)
     }
 
-    /// Gives back a block that was seen so and is nobody's.
-    pub(crate) fn recover(&self, seen: BlockState) -> bool {
-        // E1 release.
-        self.exchange(seen, BlockState::FREE)
+    /// Takes a block that was seen so, and is nobody's, into the hands of who holds the heap's lock.
+    pub(crate) fn seize(&self, seen: BlockState) -> bool {
+        // E2 acquire.
+        self.exchange(seen, BlockState::owned(Owner::GRAVE))
     }
 
     #[inline]

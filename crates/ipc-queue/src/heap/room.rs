@@ -231,16 +231,17 @@ impl<'m, M: Memory> Heap<'m, M> {
         let mut has_freed = false;
         for id in self.blocks() {
             let seen = self.0.block(id).word.look();
-            if is_nobodys(seen.meaning()) {
+            // Only the exchange shows that it is so still: who was seen to own it may have handed it
+            // on before it died.
+            if is_nobodys(seen.meaning()) && self.0.block(id).word.seize(seen) {
                 if !matches!(seen.meaning(), Use::Queued(_)) {
                     // It may have been promised more than it has.
                     self.take_memory(id);
                 }
                 self.0.heap().news.fetch_add(1, Relaxed);
-                if self.0.block(id).word.recover(seen) {
-                    self.0.heap().recovered.fetch_add(1, Relaxed);
-                    has_freed = true;
-                }
+                self.0.block(id).word.free(Owner::GRAVE);
+                self.0.heap().recovered.fetch_add(1, Relaxed);
+                has_freed = true;
             }
         }
         if has_freed {
@@ -342,6 +343,10 @@ impl<'m, M: Memory> Heap<'m, M> {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
+        #[cfg(ipc_loom)]
+        if std::thread::panicking() {
+            return; // A modelled death unwinds, and gives nothing back.
+        }
         RawLock::new(self.line).unlock(self.me);
     }
 }

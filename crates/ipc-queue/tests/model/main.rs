@@ -16,6 +16,9 @@
 
 mod deaths;
 mod ends;
+#[path = "../../src/heap/mod.rs"]
+mod heap;
+mod large;
 mod living;
 #[path = "../../src/ring/mod.rs"]
 mod ring;

@@ -67,6 +67,10 @@ impl Words {
         })
     }
 
+    pub(crate) fn n_seats(&self) -> u16 {
+        u16::try_from(self.lives.len()).unwrap()
+    }
+
     /// How many messages were lost in the hands of the dead.
     pub(crate) fn n_retired(&self) -> u64 {
         self.retired.load(Relaxed)
