@@ -10,6 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::builder::Builder;
 use crate::ends::Side;
 use crate::error::{GetError, PutError, QueueError};
+use crate::heap::record::Record;
+use crate::heap::{Heap, Memory as _};
 use crate::mapped::Mapped;
 use crate::ring::{Patience, Ring, Tuning};
 use crate::seat::{Seated, TableHandle};
@@ -50,9 +52,10 @@ pub struct ByteQueue<S = Both> {
 pub(crate) const NO_TYPE: u64 = 0;
 
 impl ByteQueue {
-    /// Makes a queue with room for `capacity` short messages.
+    /// Makes a queue with room for `capacity` messages.
     ///
-    /// See [`Builder`] for what is short, and for what else can be chosen.
+    /// See [`Builder`] for what else can be chosen: how long messages may be, and how much memory
+    /// they may take.
     ///
     /// # Errors
     ///
@@ -137,9 +140,8 @@ impl<S: MayPut> ByteQueue<S> {
         patience: Patience,
     ) -> Result<(), PutError<&'b [u8]>> {
         let ring = self.ring();
-        let limit = ring.shape().max_message();
-        if bytes.len() > limit {
-            return Err(PutError::TooLarge { value: bytes, len: bytes.len(), limit });
+        if bytes.len() > ring.shape().payload() {
+            return self.put_large(bytes, patience);
         }
         // A put that finds out after its claim leaves a hole behind; so only one that is overtaken
         // by the close does.
@@ -149,7 +151,7 @@ impl<S: MayPut> ByteQueue<S> {
         let Seated { me, owner } =
             self.table.sit_down().map_err(|source| PutError::NoSeat { value: bytes, source })?;
         ring.pend(me);
-        let claimed = Ring(ring).put(owner, ring.shape().span(bytes.len()), patience);
+        let claimed = Ring(ring).put(owner, patience);
         if let Ok(claim) = &claimed {
             ring.write(claim, bytes);
             Ring(ring).commit(*claim);
@@ -232,24 +234,32 @@ impl<S: MayGet> ByteQueue<S> {
         // Most messages fit into a slot: make room for those before anything is claimed.
         bytes.reserve(self.room_ahead());
         ring.pend(me);
-        let claimed = Ring(ring).get(owner, patience);
-        let mut len = None;
-        if let Ok(claim) = &claimed {
-            len = ring.len(claim);
-            if let Some(len) = len {
-                if len > bytes.capacity() {
-                    bytes.reserve_exact(len);
-                    // An allocator may use libc's robust mutexes, which clear what is pending.
-                    ring.pend(me);
-                }
-                ring.read(claim, len, bytes);
+        let claim = match Ring(ring).get(owner, patience) {
+            Ok(claim) => claim,
+            Err(refused) => {
+                me.pend_clear();
+                return Err(refused.of_get());
             }
-            Ring(ring).release(*claim);
-        }
+        };
+        let record = ring.record(&claim);
+        let is_large = match record {
+            Record::Inline(len) => {
+                ring.read(&claim, len, bytes);
+                false
+            }
+            Record::Large(id, _) => Heap(ring).claim(id, claim.at, owner),
+        };
+        Ring(ring).release(claim);
         me.pend_clear();
-        match claimed {
-            Ok(_) => len.map(|_| ()).ok_or(GetError::Corrupt),
-            Err(refused) => Err(refused.of_get()),
+        match record {
+            Record::Inline(len) if len <= ring.shape().payload() as u64 => Ok(()),
+            Record::Large(id, len) if is_large => {
+                self.read_large(Seated { me, owner }, id, len, bytes)
+            }
+            _ => {
+                bytes.clear();
+                Err(GetError::Corrupt)
+            }
         }
     }
 }
@@ -288,7 +298,7 @@ impl<S> ByteQueue<S> {
         Ring(self.ring()).is_closed()
     }
 
-    /// How many slots are taken: as many as there are short messages.
+    /// How many messages are in the queue.
     ///
     /// It is exact as soon as a put or get has returned, whichever process called it. What is in
     /// the middle of a put counts as put, what is in the middle of a get as got.
@@ -297,19 +307,19 @@ impl<S> ByteQueue<S> {
         Ring(self.ring()).n_taken() as usize
     }
 
-    /// Whether no slot is taken.
+    /// Whether there is no message.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether all slots are taken.
+    /// Whether there are as many messages as there is room for.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.len() == self.capacity()
     }
 
-    /// How many slots there are: room for as many short messages.
+    /// How many messages there is room for.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.ring().shape().n_slots as usize
@@ -318,7 +328,8 @@ impl<S> ByteQueue<S> {
     /// The length of the longest message that the queue takes, in bytes.
     #[must_use]
     pub fn max_message(&self) -> usize {
-        self.ring().shape().max_message()
+        let heap = self.ring().geometry().max_message();
+        usize::try_from(heap).unwrap_or(usize::MAX).max(self.ring().shape().payload())
     }
 
     /// What can be said of the queue at this moment.
@@ -328,7 +339,7 @@ impl<S> ByteQueue<S> {
     }
 
     #[inline]
-    fn ring(&self) -> &Mapped {
+    pub(crate) fn ring(&self) -> &Mapped {
         self.table.ring()
     }
 

@@ -25,9 +25,11 @@
 //! # How it works
 //!
 //! A lock-free ring of slots (`ring`) in a mapped segment (`mapped`), at which threads sit down in
-//! seats whose life words show their deaths (`seat`). Who is on which side of it, the kernel counts
-//! (`ends`). No operation takes a lock; one that need not
-//! wait makes no system call. `ring/README.md` argues why nobody is lost or left asleep.
+//! seats whose life words show their deaths (`seat`). What is short lies in its slot; a large message
+//! lies in a block of memory that is taken by one exchange and comes back when its owner dies (`heap`).
+//! Who is on which side of the ring, the kernel counts (`ends`). No operation takes a lock or makes a
+//! system call if it need not wait and its memory is there. `ring/README.md` and the docs of `heap`
+//! argue why nobody is lost or left asleep.
 
 // In the model's world the ring's moves are compiled into the models themselves.
 #[cfg(not(ipc_loom))]
@@ -41,7 +43,11 @@ mod ends;
 #[cfg(not(ipc_loom))]
 mod error;
 #[cfg(not(ipc_loom))]
+mod heap;
+#[cfg(not(ipc_loom))]
 mod iter;
+#[cfg(not(ipc_loom))]
+mod large;
 #[cfg(not(ipc_loom))]
 mod mapped;
 #[cfg(not(ipc_loom))]
