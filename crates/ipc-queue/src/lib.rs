@@ -43,6 +43,8 @@ mod ends;
 #[cfg(not(ipc_loom))]
 mod error;
 #[cfg(not(ipc_loom))]
+mod futures;
+#[cfg(not(ipc_loom))]
 mod heap;
 #[cfg(not(ipc_loom))]
 mod iter;
@@ -55,6 +57,8 @@ mod named;
 #[cfg(not(ipc_loom))]
 mod queue;
 #[cfg(not(ipc_loom))]
+mod readiness;
+#[cfg(not(ipc_loom))]
 mod ring;
 #[cfg(not(ipc_loom))]
 mod seat;
@@ -64,15 +68,21 @@ mod side;
 mod simple;
 #[cfg(not(ipc_loom))]
 mod stats;
+#[cfg(not(ipc_loom))]
+mod watch;
 
+#[cfg(all(feature = "futures", not(ipc_loom)))]
+pub use crate::futures::{IntoSink, IntoStream};
 #[cfg(not(ipc_loom))]
 pub use crate::{
     batch::{GetManyError, PutAllError},
     builder::Builder,
     bytes::ByteQueue,
     error::{GetError, PutError, QueueError, SeatError},
+    futures::{Getting, Putting},
     iter::{IntoIter, Iter, TryIter},
     queue::Queue,
+    readiness::Readiness,
     side::{
         Both, ByteReceiver, ByteSender, GetOnly, MayGet, MayPut, OnSide, PutOnly, Receiver, Sender,
         byte_channel, channel,

@@ -47,6 +47,8 @@ pub(crate) struct Mapped {
     tuning: Tuning,
     /// What the handles of this process that lead here may do; gone with the last of them.
     end: Weak<End>,
+    /// Whether it is for one who only watches, and must hear of all who leave.
+    is_observer: bool,
     tail: NonNull<PositionWord>,
     head: NonNull<PositionWord>,
     bells: NonNull<Bells>,
@@ -124,6 +126,7 @@ impl Mapped {
             shape,
             tuning: Tuning::DEFAULT,
             end: Weak::new(),
+            is_observer: false,
             tail: NonNull::from_ref(segment.at(places.tail)?),
             head: NonNull::from_ref(segment.at(places.head)?),
             bells: NonNull::from_ref(segment.at(places.bells)?),
@@ -151,6 +154,13 @@ impl Mapped {
 
     pub(crate) fn set_tuning(&mut self, tuning: Tuning) {
         self.tuning = tuning;
+    }
+
+    /// The same queue for a thread that watches it for others, whatever side they are on.
+    pub(crate) fn for_observer(&self) -> Option<Self> {
+        let ring = Self::open(self.segment.clone(), self.segment.type_hash()).ok()?;
+        let (tuning, end) = (self.tuning, self.end.clone());
+        Some(Self { tuning, end, is_observer: true, ..ring })
     }
 
     pub(crate) fn set_end(&mut self, end: Weak<End>) {
@@ -327,7 +337,7 @@ impl Memory for Mapped {
     }
 
     fn is_watcher(&self) -> bool {
-        self.end.upgrade().is_some_and(|end| end.is_watcher())
+        self.is_observer || self.end.upgrade().is_some_and(|end| end.is_watcher())
     }
 
     fn is_deserted(&self) -> bool {
