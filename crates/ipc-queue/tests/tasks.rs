@@ -1,6 +1,7 @@
 //! Queues in tasks of an executor, and in event loops.
 #![cfg(not(ipc_loom))]
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
+#![expect(unsafe_code, reason = "waits for a descriptor as event loops do")]
 
 use std::future::Future as _;
 use std::io;
@@ -218,7 +219,6 @@ fn a_sink_without_getters_gives_the_value_back() {
 }
 
 /// Whether the descriptor is readable within that many milliseconds.
-#[expect(unsafe_code, reason = "calls poll, as an event loop does")]
 fn polls(readiness: &Readiness, milliseconds: i32) -> bool {
     let fd = readiness.as_raw_fd();
     let mut polled = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
@@ -277,7 +277,9 @@ fn a_descriptor_works_in_somebody_elses_event_loop() {
     let (sender, receiver) = ipc_queue::channel::<u32>(2).unwrap();
     let got = runtime().block_on(async {
         let putting = tokio::task::spawn_blocking(move || sender.put_all(0..100).unwrap());
-        let readiness = AsyncFd::register(receiver.readable().unwrap()).unwrap();
+        let readiness = receiver.readable().unwrap();
+        // SAFETY: the descriptor is the readiness's own, from its beginning to its end.
+        let readiness = unsafe { AsyncFd::register(readiness) }.unwrap();
         let mut got = Vec::new();
         'all: loop {
             let mut guard = readiness.readable().await.unwrap();
