@@ -20,14 +20,15 @@
 //! | bytes | [`ByteQueue`] |
 //! | one side of either | [`Sender`] and [`Receiver`], [`ByteSender`] and [`ByteReceiver`]: told when the other side is gone |
 //! | other shapes | [`Builder`] |
-//! | a look from outside | [`Stats`] |
+//! | tasks and event loops | `get_async` and `put_async`, and [`Readiness`]; feature `futures`: a stream and a sink |
+//! | a look from outside | [`Stats`], and each [`Participant`] |
 //!
 //! # How it works
 //!
 //! A lock-free ring of slots (`ring`) in a mapped segment (`mapped`), at which threads sit down in
-//! seats whose life words show their deaths (`seat`). What is short lies in its slot; a large message
-//! lies in a block of memory that is taken by one exchange and comes back when its owner dies (`heap`).
-//! Who is on which side of the ring, the kernel counts (`ends`). No operation takes a lock or makes a
+//! seats whose life words show their deaths (`seat`). Who is on which side of it, the kernel counts
+//! (`ends`). What is short lies in its slot; a large message lies in a block of memory that is taken by
+//! one exchange and comes back when its owner dies (`heap`). No operation takes a lock or makes a
 //! system call if it need not wait and its memory is there. `ring/README.md` and the docs of `heap`
 //! argue why nobody is lost or left asleep.
 
@@ -55,6 +56,8 @@ mod mapped;
 #[cfg(not(ipc_loom))]
 mod named;
 #[cfg(not(ipc_loom))]
+mod participant;
+#[cfg(not(ipc_loom))]
 mod queue;
 #[cfg(not(ipc_loom))]
 mod readiness;
@@ -81,6 +84,7 @@ pub use crate::{
     error::{GetError, PutError, QueueError, SeatError},
     futures::{Getting, Putting},
     iter::{IntoIter, Iter, TryIter},
+    participant::Participant,
     queue::Queue,
     readiness::Readiness,
     side::{

@@ -119,7 +119,7 @@ fn limits() -> impl Strategy<Value = (usize, u64)> {
         1 => Just(0_usize),
         3 => 4096..100_000_usize,
         2 => Just(64 << 10),
-        1 => Just(5 << 20),
+        1 => Just(2 << 20),
     ];
     (max_bytes, prop_oneof![Just(0), Just(20_000), Just(u64::MAX)])
 }
@@ -270,7 +270,7 @@ proptest! {
         n_getters in 1..4_usize,
         seed: u64,
     ) {
-        const EACH: u32 = 300;
+        const EACH: u32 = 200;
         let _watchdog = Watchdog::start(Duration::from_secs(120), "threads over a queue");
         let queue = Builder::new(n_slots)
             .max_bytes(64 << 10)
@@ -283,7 +283,11 @@ proptest! {
             let mut random = seed ^ u64::from(putter) << 32 ^ u64::from(number);
             random = random.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
             let len = (random >> 3) as usize;
-            if random % 8 < 5 { len % longest.min(100) } else { len % (longest + 1) }
+            match random % 16 {
+                0 => len % (longest + 1),
+                1..5 => len % 5000,
+                _ => len % 100,
+            }
         };
         let got: Vec<Vec<(u8, u32)>> = thread::scope(|scope| {
             let at_work: Vec<_> = (0..putters)

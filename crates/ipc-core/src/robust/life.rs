@@ -22,8 +22,8 @@
 #![expect(unsafe_code, reason = "the kernel keeps the addresses of words that are held")]
 
 use super::{OWNER, OWNER_DIED, RobustWord, Thread, TooManyHeld, WAITERS};
-use crate::primitive::AtomicU32;
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
+use crate::primitive::{AtomicU32, AtomicU64};
 
 /// A word that shows whether the thread that holds it lives.
 #[cfg_attr(not(ipc_loom), repr(transparent))]
@@ -173,6 +173,20 @@ impl Life {
             0 => Alive::Nobody,
             tid => Alive::Yes(tid),
         }
+    }
+
+    /// Words on the same line, for whoever uses the life word; they are never touched here.
+    #[inline]
+    #[must_use]
+    pub fn notes(&self) -> &[AtomicU32; 3] {
+        &self.0.notes
+    }
+
+    /// Wider words of the same sort.
+    #[inline]
+    #[must_use]
+    pub fn wide_notes(&self) -> &[AtomicU64; 2] {
+        &self.0.wide_notes
     }
 
     /// The word itself, to sleep on together with others.

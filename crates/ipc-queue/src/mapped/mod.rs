@@ -28,10 +28,11 @@ use crate::heap::block::Block;
 use crate::heap::geometry::{BlockId, Geometry, MOST_CLASSES, block_len};
 use crate::heap::record::Record;
 use crate::heap::{self, ClassWords, HeapWords, Memory as _};
+use crate::participant;
 use crate::ring::bells::Bells;
 use crate::ring::position::{Position, PositionWord};
-use crate::ring::slot::SlotWord;
-use crate::ring::{Claim, Memory, Tuning};
+use crate::ring::slot::{Owner, SlotWord};
+use crate::ring::{Claim, Memory, Tuning, WaitsFor};
 
 use blocks::Blocks;
 use places::{Places, ShapeWords, SlotHeader};
@@ -77,25 +78,13 @@ fn is_supported() -> Result<(), SegmentError> {
     support().map_err(|why| SegmentError::Io(io::Error::new(io::ErrorKind::Unsupported, why)))
 }
 
-/// How much memory a queue of that shape takes, and may take.
-fn extent(shape: Shape) -> Extent {
-    Extent { body: Places::of(shape).size, room: shape.geometry().room() }
-}
-
-/// Makes a queue of a segment that is all zeros.
-fn begin(segment: &Segment, shape: Shape) -> Result<(), SegmentError> {
-    let words: &ShapeWords = segment.at(Places::of(shape).shape)?;
-    words.write(shape);
-    Ok(())
-}
-
 impl Mapped {
     /// Makes an empty queue in a segment of its own.
     pub(crate) fn create(shape: Shape, type_hash: u64) -> Result<Self, QueueError> {
         is_supported()?;
         let shape = shape.check()?;
-        let segment = Segment::create(KIND, type_hash, extent(shape))?;
-        begin(&segment, shape)?;
+        let segment = Segment::create(KIND, type_hash, Self::extent(shape))?;
+        Self::begin(&segment, shape)?;
         Self::open(segment, type_hash)
     }
 
@@ -108,10 +97,20 @@ impl Mapped {
         is_supported()?;
         let shape = shape.check()?;
         let mut begun = Ok(());
-        let begin = |segment: &Segment| begun = begin(segment, shape);
-        let segment = Segment::create_named(name, KIND, type_hash, extent(shape), begin)?;
+        let begin = |segment: &Segment| begun = Self::begin(segment, shape);
+        let segment = Segment::create_named(name, KIND, type_hash, Self::extent(shape), begin)?;
         begun?;
         Self::open(segment, type_hash)
+    }
+
+    fn extent(shape: Shape) -> Extent {
+        Extent { body: Places::of(shape).size, room: shape.geometry().room() }
+    }
+
+    fn begin(segment: &Segment, shape: Shape) -> Result<(), SegmentError> {
+        let words: &ShapeWords = segment.at(Places::of(shape).shape)?;
+        words.write(shape);
+        Ok(())
     }
 
     /// Opens the queue in a segment from elsewhere; trusts nothing that it finds there.
@@ -338,6 +337,12 @@ impl Memory for Mapped {
 
     fn is_watcher(&self) -> bool {
         self.is_observer || self.end.upgrade().is_some_and(|end| end.is_watcher())
+    }
+
+    fn note_waiting(&self, who: Owner, what: WaitsFor) {
+        if let Some(life) = who.seat().and_then(|seat| self.life(seat)) {
+            participant::note_waiting(life, what);
+        }
     }
 
     fn is_deserted(&self) -> bool {

@@ -13,7 +13,7 @@ use ipc_core::primitive::{Wait, Woken, futex_wait_any, pause, yield_now};
 use ipc_core::robust::Bell;
 
 use super::slot::Owner;
-use super::{Blocked, Claim, Memory, Obstacle, Ring};
+use super::{Blocked, Claim, Memory, Obstacle, Ring, WaitsFor};
 
 /// How long an operation may wait.
 #[derive(Clone, Copy, Debug)]
@@ -104,12 +104,18 @@ impl<M: Memory> Ring<'_, M> {
 
     #[cold]
     fn put_slowly(self, me: Owner, patience: Patience) -> Result<Claim, Refused> {
-        self.wait(&self.0.bells().space, patience, || self.claim_put(me))
+        self.0.note_waiting(me, WaitsFor::Room);
+        let claimed = self.wait(&self.0.bells().space, patience, || self.claim_put(me));
+        self.0.note_waiting(me, WaitsFor::Nothing);
+        claimed
     }
 
     #[cold]
     fn get_slowly(self, me: Owner, patience: Patience) -> Result<Claim, Refused> {
-        self.wait(&self.0.bells().items, patience, || self.claim_get(me))
+        self.0.note_waiting(me, WaitsFor::Message);
+        let claimed = self.wait(&self.0.bells().items, patience, || self.claim_get(me));
+        self.0.note_waiting(me, WaitsFor::Nothing);
+        claimed
     }
 
     pub(super) fn wait<C>(

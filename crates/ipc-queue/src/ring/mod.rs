@@ -90,6 +90,16 @@ pub(crate) trait Memory {
     fn is_watcher(&self) -> bool;
     /// Whether nobody is left on the other side; for a watcher to ask.
     fn is_deserted(&self) -> bool;
+    /// Notes for those who look on what somebody waits for, which is part of no protocol.
+    fn note_waiting(&self, _who: Owner, _what: WaitsFor) {}
+}
+
+/// What somebody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WaitsFor {
+    Nothing,
+    Message,
+    Room,
 }
 
 /// The moves of a ring.
