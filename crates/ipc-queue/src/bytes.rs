@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::builder::Builder;
 use crate::ends::Side;
 use crate::error::{GetError, PutError, QueueError};
+use crate::heap::geometry::BlockId;
 use crate::heap::record::Record;
 use crate::heap::{Heap, Memory as _};
 use crate::mapped::Mapped;
@@ -230,6 +231,20 @@ impl<S: MayGet> ByteQueue<S> {
         bytes: &mut Vec<u8>,
         patience: Patience,
     ) -> Result<(), GetError> {
+        match self.take(bytes, patience)? {
+            None => Ok(()),
+            Some((seated, id, len)) => self.read_large(seated, id, len, bytes),
+        }
+    }
+
+    /// Takes the next message: into `bytes`, or, if it is large, its block and its length, which is
+    /// yet to be checked.
+    #[inline]
+    pub(crate) fn take(
+        &self,
+        bytes: &mut Vec<u8>,
+        patience: Patience,
+    ) -> Result<Option<(Seated, BlockId, u64)>, GetError> {
         let ring = self.ring();
         bytes.clear();
         let Seated { me, owner } = self.table.sit_down()?;
@@ -243,27 +258,27 @@ impl<S: MayGet> ByteQueue<S> {
                 return Err(refused.of_get());
             }
         };
-        let record = ring.record(&claim);
-        let is_large = match record {
-            Record::Inline(len) => {
+        let taken = match ring.record(&claim) {
+            Record::Inline(len) if len <= ring.shape().payload() as u64 => {
+                #[expect(clippy::cast_possible_truncation, reason = "at most the payload")]
+                let len = len as usize;
+                if len > bytes.capacity() {
+                    bytes.reserve_exact(len);
+                    // An allocator may use libc's robust mutexes, which clear what is pending.
+                    ring.pend(me);
+                }
                 ring.read(&claim, len, bytes);
-                false
+                Ok(None)
             }
-            Record::Large(id, _) => Heap(ring).claim(id, claim.at, owner),
+            Record::Large(id, len) if Heap(ring).claim(id, claim.at, owner) => {
+                Ok(Some((Seated { me, owner }, id, len)))
+            }
+            _ => Err(GetError::Corrupt),
         };
         Ring(ring).release(claim);
         ring.count_get(owner);
         me.pend_clear();
-        match record {
-            Record::Inline(len) if len <= ring.shape().payload() as u64 => Ok(()),
-            Record::Large(id, len) if is_large => {
-                self.read_large(Seated { me, owner }, id, len, bytes)
-            }
-            _ => {
-                bytes.clear();
-                Err(GetError::Corrupt)
-            }
-        }
+        taken
     }
 }
 

@@ -80,6 +80,8 @@ pub enum PutError<T> {
         /// Why.
         source: SegmentError,
     },
+    /// The message is a loan of the process that this one was forked from.
+    Inherited(T),
     /// The message could not be turned into bytes.
     Encode {
         /// The message.
@@ -107,11 +109,17 @@ impl<T> PutError<T> {
             | Self::Closed(value)
             | Self::Disconnected(value)
             | Self::Corrupt(value)
+            | Self::Inherited(value)
             | Self::TooLarge { value, .. }
             | Self::NoMemory { value, .. }
             | Self::Encode { value, .. }
             | Self::NoSeat { value, .. } => value,
         }
+    }
+
+    /// The same error without the message, which may be borrowed where the error must not be.
+    pub fn without_value(self) -> PutError<()> {
+        self.map(drop)
     }
 
     /// Whether a later put may succeed when somebody has got a message.
@@ -140,6 +148,7 @@ impl<T> PutError<T> {
             Self::Closed(value) => PutError::Closed(convert(value)),
             Self::Disconnected(value) => PutError::Disconnected(convert(value)),
             Self::Corrupt(value) => PutError::Corrupt(convert(value)),
+            Self::Inherited(value) => PutError::Inherited(convert(value)),
             Self::TooLarge { value, len, limit } => {
                 PutError::TooLarge { value: convert(value), len, limit }
             }
@@ -165,6 +174,7 @@ impl<T> fmt::Display for PutError<T> {
             Self::NoMemory { source, .. } => write!(formatter, "{source}"),
             Self::Encode { source, .. } => write!(formatter, "{source}"),
             Self::NoSeat { source, .. } => write!(formatter, "{source}"),
+            Self::Inherited(_) => formatter.write_str("the loan is another process's"),
             Self::Corrupt(_) => formatter.write_str("the queue's memory was scribbled over"),
         }
     }

@@ -18,6 +18,7 @@
 //! |-----|----------|
 //! | values | [`Queue`]; [`SimpleQueue`] if there is nothing to choose |
 //! | bytes | [`ByteQueue`] |
+//! | bytes without a copy | [`Loan`], [`Sample`] |
 //! | one side of either | [`Sender`] and [`Receiver`], [`ByteSender`] and [`ByteReceiver`]: told when the other side is gone |
 //! | other shapes | [`Builder`] |
 //! | tasks and event loops | `get_async` and `put_async`, and [`Readiness`]; feature `futures`: a stream and a sink |
@@ -48,9 +49,13 @@ mod futures;
 #[cfg(not(ipc_loom))]
 mod heap;
 #[cfg(not(ipc_loom))]
+mod in_place;
+#[cfg(not(ipc_loom))]
 mod iter;
 #[cfg(not(ipc_loom))]
 mod large;
+#[cfg(not(ipc_loom))]
+mod loan;
 #[cfg(not(ipc_loom))]
 mod mapped;
 #[cfg(not(ipc_loom))]
@@ -58,11 +63,15 @@ mod named;
 #[cfg(not(ipc_loom))]
 mod participant;
 #[cfg(not(ipc_loom))]
+mod plain;
+#[cfg(not(ipc_loom))]
 mod queue;
 #[cfg(not(ipc_loom))]
 mod readiness;
 #[cfg(not(ipc_loom))]
 mod ring;
+#[cfg(not(ipc_loom))]
+mod sample;
 #[cfg(not(ipc_loom))]
 mod seat;
 #[cfg(not(ipc_loom))]
@@ -84,9 +93,12 @@ pub use crate::{
     error::{GetError, PutError, QueueError, SeatError},
     futures::{Getting, Putting},
     iter::{IntoIter, Iter, TryIter},
+    loan::Loan,
     participant::Participant,
+    plain::Plain,
     queue::Queue,
     readiness::Readiness,
+    sample::Sample,
     side::{
         Both, ByteReceiver, ByteSender, GetOnly, MayGet, MayPut, OnSide, PutOnly, Receiver, Sender,
         byte_channel, channel,

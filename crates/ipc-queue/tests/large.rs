@@ -41,6 +41,22 @@ fn a_message_may_have_any_length_and_takes_one_place() {
 }
 
 #[test]
+fn a_long_slot_holds_a_long_message() {
+    let queue = Builder::new(2).message_bytes(20_000).max_bytes(0).bytes().unwrap();
+    for len in [0, 1, 4096, 4097, 9000, 20_000] {
+        let sent = message(len, 1);
+        queue.put(&sent).unwrap();
+        assert!(queue.get().unwrap() == sent, "{len}");
+        queue.put(&sent).unwrap();
+        let mut buffer = Vec::with_capacity(10);
+        queue.try_get_into(&mut buffer).unwrap();
+        assert!(buffer == sent, "{len}");
+        queue.put(&sent).unwrap();
+        assert!(*queue.get_in_place().unwrap() == sent, "{len}");
+    }
+}
+
+#[test]
 fn the_capacity_is_exact_for_large_messages_too() {
     let queue = ByteQueue::bounded(100).unwrap();
     for round in 0..3 {

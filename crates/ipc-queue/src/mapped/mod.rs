@@ -215,8 +215,7 @@ impl Mapped {
 
     /// Appends the first `len` bytes in the slot of `claim` to `bytes`, which has room for them.
     #[inline]
-    pub(crate) fn read(&self, claim: &Claim, len: u64, bytes: &mut Vec<u8>) {
-        let len = usize::try_from(len).unwrap_or(usize::MAX);
+    pub(crate) fn read(&self, claim: &Claim, len: usize, bytes: &mut Vec<u8>) {
         let len = len.min(self.shape.payload()).min(bytes.capacity() - bytes.len());
         let target = bytes.spare_capacity_mut().as_mut_ptr().cast();
         // SAFETY: it fits into the payload of the slot and into the spare room; the caller's claim
