@@ -33,6 +33,8 @@ mod builder;
 #[cfg(not(ipc_loom))]
 mod bytes;
 #[cfg(not(ipc_loom))]
+mod ends;
+#[cfg(not(ipc_loom))]
 mod error;
 #[cfg(not(ipc_loom))]
 mod mapped;
@@ -43,6 +45,8 @@ mod ring;
 #[cfg(not(ipc_loom))]
 mod seat;
 #[cfg(not(ipc_loom))]
+mod side;
+#[cfg(not(ipc_loom))]
 mod stats;
 
 #[cfg(not(ipc_loom))]
@@ -51,5 +55,9 @@ pub use crate::{
     bytes::ByteQueue,
     error::{GetError, PutError, QueueError, SeatError},
     queue::Queue,
+    side::{
+        Both, ByteReceiver, ByteSender, GetOnly, MayGet, MayPut, OnSide, PutOnly, Receiver, Sender,
+        byte_channel, channel,
+    },
     stats::Stats,
 };

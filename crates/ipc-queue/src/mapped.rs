@@ -20,6 +20,7 @@
 use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
+use std::sync::Weak;
 use std::time::Duration;
 
 use ipc_core::primitive::Ordering::Relaxed;
@@ -27,6 +28,7 @@ use ipc_core::primitive::{AtomicU32, AtomicU64, copy_in, copy_out};
 use ipc_core::robust::{Life, Thread, TooManyHeld, support};
 use ipc_core::{Kind, Layout, Segment, SegmentError, Shared};
 
+use crate::ends::End;
 use crate::error::QueueError;
 use crate::ring::bells::Bells;
 use crate::ring::position::{MAX_SLOTS, Position, PositionWord};
@@ -149,6 +151,8 @@ impl Places {
 pub(crate) struct Mapped {
     shape: Shape,
     tuning: Tuning,
+    /// What the handles of this process that lead here may do; gone with the last of them.
+    end: Weak<End>,
     tail: NonNull<PositionWord>,
     head: NonNull<PositionWord>,
     bells: NonNull<Bells>,
@@ -200,6 +204,7 @@ impl Mapped {
         Ok(Self {
             shape,
             tuning: Tuning::DEFAULT,
+            end: Weak::new(),
             tail: NonNull::from_ref(segment.at(places.tail)?),
             head: NonNull::from_ref(segment.at(places.head)?),
             bells: NonNull::from_ref(segment.at(places.bells)?),
@@ -232,6 +237,14 @@ impl Mapped {
 
     pub(crate) fn set_tuning(&mut self, tuning: Tuning) {
         self.tuning = tuning;
+    }
+
+    pub(crate) fn set_end(&mut self, end: Weak<End>) {
+        self.end = end;
+    }
+
+    pub(crate) fn end(&self) -> &Weak<End> {
+        &self.end
     }
 
     pub(crate) fn shape(&self) -> Shape {
@@ -365,6 +378,14 @@ impl Memory for Mapped {
     fn tuning(&self) -> Tuning {
         self.tuning
     }
+
+    fn is_watcher(&self) -> bool {
+        self.end.upgrade().is_some_and(|end| end.is_watcher())
+    }
+
+    fn is_deserted(&self) -> bool {
+        self.end.upgrade().is_some_and(|end| end.is_deserted())
+    }
 }
 
 impl Tuning {
@@ -375,9 +396,15 @@ impl Tuning {
         n_yields: 20,
         first_sleep: Duration::from_millis(50),
         longest_sleep: Duration::from_secs(1),
+        first_look: Duration::from_millis(1),
     };
 
     /// No look before the sleep, and no look without being woken: for proofs of the protocol.
-    pub(crate) const NONE: Self =
-        Self { n_spins: 0, n_yields: 0, first_sleep: Duration::MAX, longest_sleep: Duration::MAX };
+    pub(crate) const NONE: Self = Self {
+        n_spins: 0,
+        n_yields: 0,
+        first_sleep: Duration::MAX,
+        longest_sleep: Duration::MAX,
+        ..Self::DEFAULT
+    };
 }

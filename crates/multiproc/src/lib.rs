@@ -97,8 +97,9 @@ pub use ipc_sync::{
 };
 pub use pool::{MapError, Pool, PoolError, Retry, SubmitError, Task, TaskError};
 pub use proc_core::{
-    ExitStatus, JoinError, PanicInfo, Process, Start, StartError, current, fork, init, parent,
-    wait, wait_for,
+    ExitStatus, JoinError, PanicInfo, Process, Program, ProgramError, Reaper, Run, Start,
+    StartError, Stdio, active_children, cpu_count, current, fork, init, parent, scope,
+    set_start_method, wait, wait_any, wait_for,
 };
 
 /// The result of a `main`, or of another function that passes every error on.

@@ -463,7 +463,7 @@ fn limit_descriptors(most: u64) {
 fn fork() -> proc_core::Fork {
     // SAFETY: the child uses nothing that another thread may have been changing: that it does not
     // is what the scenario is about.
-    unsafe { proc_core::fork() }.unwrap()
+    unsafe { proc_core::fork_with_threads() }.unwrap()
 }
 
 #[expect(unsafe_code, reason = "ends a copy without what the original registered for its end")]

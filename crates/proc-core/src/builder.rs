@@ -2,6 +2,8 @@
 
 #![expect(unsafe_code, reason = "offers a fork that is unsafe")]
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::time::Duration;
 
 use ipc_core::Deadline;
@@ -12,7 +14,12 @@ use crate::current;
 use crate::entry::Entry;
 use crate::error::StartError;
 use crate::process::Process;
-use crate::start::{self, Plan, Start};
+use crate::run::{self, Run};
+use crate::setup::Setup;
+use crate::start::{self, Plan, Start, Started};
+use crate::stdio::{Said, Stdio, Streams};
+use crate::sys::process::Disposition;
+use crate::sys::setup::Limit;
 
 /// How a process shall be started.
 ///
@@ -36,13 +43,18 @@ use crate::start::{self, Plan, Start};
 #[must_use = "nothing is started yet"]
 pub struct Builder {
     name: Option<String>,
-    start: Start,
-    dies_with_parent: bool,
+    /// What it is called by number, without a name.
+    kind: Option<&'static str>,
+    start: Option<Start>,
+    is_daemon: Option<bool>,
+    dies_with_parent: Option<bool>,
     timeout: Option<Duration>,
+    streams: Said,
+    setup: Setup,
 }
 
 impl Builder {
-    /// A process with a name by number, as a fresh run of this program.
+    /// A process with a name by number, started in the [usual way](crate::start_method).
     pub fn new() -> Self {
         Self::default()
     }
@@ -57,7 +69,17 @@ impl Builder {
 
     /// Chooses the way in which the process is started.
     pub fn start(mut self, start: Start) -> Self {
-        self.start = start;
+        self.start = Some(start);
+        self
+    }
+
+    /// Makes the process a daemon, or not: one that serves this process and ends with it.
+    ///
+    /// A daemon [dies with its parent](Self::dies_with_parent) unless that is said otherwise, and its
+    /// children are daemons too unless that is said otherwise. Children of a daemon are daemons of
+    /// themselves; this is Python's word, and has nothing to do with services of the system.
+    pub fn daemon(mut self, daemon: bool) -> Self {
+        self.is_daemon = Some(daemon);
         self
     }
 
@@ -67,9 +89,142 @@ impl Builder {
     /// is not missed if it comes during the start. The child has a second thread for that, which
     /// does nothing else; so it cannot in turn start processes with [`Start::Fork`]. If it runs
     /// another program in its place, that one is not killed.
-    #[doc(alias = "daemon")]
     pub fn dies_with_parent(mut self, dies: bool) -> Self {
-        self.dies_with_parent = dies;
+        self.dies_with_parent = Some(dies);
+        self
+    }
+
+    /// Sets what the process reads as its standard input; nothing if not said.
+    pub fn stdin(mut self, stdio: Stdio) -> Self {
+        self.streams.stdin = Some(stdio);
+        self
+    }
+
+    /// Sets where the standard output of the process goes.
+    ///
+    /// If not said, where that of this process goes; with [`Start::ForkServer`], where it went when
+    /// the server was started.
+    pub fn stdout(mut self, stdio: Stdio) -> Self {
+        self.streams.stdout = Some(stdio);
+        self
+    }
+
+    /// Sets where the standard error of the process goes; as [`stdout`](Self::stdout).
+    pub fn stderr(mut self, stdio: Stdio) -> Self {
+        self.streams.stderr = Some(stdio);
+        self
+    }
+
+    /// Sets a variable in the environment of the process.
+    ///
+    /// The child does so itself, before anything but constructors of libraries runs in it: what the
+    /// dynamic linker looks at, as `LD_PRELOAD`, is too late for the child, but not for programs that
+    /// it runs.
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        let (name, value) = (name.as_ref().to_owned(), value.as_ref().to_owned());
+        self.setup.set_variable(name, Some(value));
+        self
+    }
+
+    /// Takes a variable out of the environment of the process.
+    pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
+        self.setup.set_variable(name.as_ref().to_owned(), None);
+        self
+    }
+
+    /// Gives the process an empty environment, but for what is set after this.
+    pub fn env_clear(mut self) -> Self {
+        self.setup.clear_environment();
+        self
+    }
+
+    /// Sets the working directory of the process.
+    pub fn current_dir(mut self, folder: impl AsRef<Path>) -> Self {
+        self.setup.set_folder(folder.as_ref().as_os_str().to_owned());
+        self
+    }
+
+    /// Makes the process the first of a process group of its own, which it shares with those that it
+    /// starts.
+    ///
+    /// Ctrl-C at a terminal does not reach it then. In place of [`new_session`](Self::new_session).
+    pub fn new_group(mut self, new: bool) -> Self {
+        self.setup.set_own_group(new);
+        self
+    }
+
+    /// Makes the process the first of a session of its own, and of a process group, without a
+    /// terminal.
+    ///
+    /// In place of [`new_group`](Self::new_group).
+    pub fn new_session(mut self, new: bool) -> Self {
+        self.setup.set_own_session(new);
+        self
+    }
+
+    /// Has the process become the parent of each of its descendants whose parent dies.
+    ///
+    /// As long as it lives none of them gets away, so [`Process::kill_tree`] finds them all. In turn
+    /// the process has to take their statuses, or they stay zombies until it ends; see
+    /// [`Reaper`](crate::Reaper).
+    pub fn keeps_orphans(mut self, keeps: bool) -> Self {
+        self.setup.set_keeps_orphans(keeps);
+        self
+    }
+
+    /// Lets others have the processor before the process (up to 19) or after it (down to -20).
+    pub fn nice(mut self, niceness: i32) -> Self {
+        self.setup.set_niceness(niceness);
+        self
+    }
+
+    /// Lets the process run on these processors only, which are counted from zero.
+    pub fn affinity(mut self, processors: impl IntoIterator<Item = usize>) -> Self {
+        self.setup.set_processors(processors.into_iter().collect());
+        self
+    }
+
+    /// Limits the address space of the process to so many bytes, or to what this process may have.
+    ///
+    /// Beyond that it gets no memory, and a Rust program that gets none is aborted. The program
+    /// itself, its libraries and the stacks of its threads count too.
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.setup.set_limit(Limit::Memory, bytes);
+        self
+    }
+
+    /// Limits the processor time of the process, in whole seconds.
+    ///
+    /// When it has had so much it gets `SIGXCPU`, and `SIGKILL` a second of processor time later.
+    pub fn cpu_time_limit(mut self, time: Duration) -> Self {
+        self.setup.set_cpu_time(time);
+        self
+    }
+
+    /// Limits how many descriptors the process may have, or to what this process may have.
+    pub fn open_files_limit(mut self, count: u64) -> Self {
+        self.setup.set_limit(Limit::OpenFiles, count);
+        self
+    }
+
+    /// Limits the memory image that the kernel writes when the process crashes; zero for none.
+    pub fn core_limit(mut self, bytes: u64) -> Self {
+        self.setup.set_limit(Limit::Core, bytes);
+        self
+    }
+
+    /// Has the process ignore a signal, by its number, as `libc` has it.
+    pub fn ignore_signal(mut self, signal: i32) -> Self {
+        self.setup.set_signal(signal, Disposition::Ignore);
+        self
+    }
+
+    /// Has a signal do in the process what it does of itself.
+    ///
+    /// Signals that this process ignores are ignored by its children too unless this is said, but
+    /// `SIGCHLD`; `SIGPIPE` is ignored in every Rust program.
+    pub fn default_signal(mut self, signal: i32) -> Self {
+        self.setup.set_signal(signal, Disposition::Default);
         self
     }
 
@@ -102,11 +257,18 @@ impl Builder {
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
     {
-        let way = self.start;
-        let plan = self.plan();
-        let name = plan.introduction.name.clone();
-        let started = start::start(way, plan, Entry::of(function), &argument)?;
-        Ok(Process::new(name, started))
+        let way = self.start.unwrap_or_else(current::start_method);
+        self.begin(|plan| start::start(way, plan, Entry::of(function), &argument))
+    }
+
+    /// Starts a process that runs an object; see [`Run`].
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Self::spawn).
+    pub fn run<T: Run>(mut self, object: T) -> Result<Process<T::Output>, StartError> {
+        self.kind = Some(run::type_name::<T>());
+        self.spawn(T::run, object)
     }
 
     /// Starts a process that calls a closure with everything it has captured, as a copy of this one.
@@ -137,9 +299,7 @@ impl Builder {
         F: FnOnce() -> R,
         R: Serialize + DeserializeOwned,
     {
-        let plan = self.plan();
-        let name = plan.introduction.name.clone();
-        Ok(Process::new(name, start::start_closure(plan, closure)?))
+        self.begin(|plan| start::start_closure(plan, closure))
     }
 
     /// The same as [`spawn_forked`](Self::spawn_forked), however many threads this process has.
@@ -163,16 +323,31 @@ impl Builder {
         F: FnOnce() -> R,
         R: Serialize + DeserializeOwned,
     {
-        let plan = self.plan();
-        let name = plan.introduction.name.clone();
         // SAFETY: the duty is the caller's.
-        let started = unsafe { start::start_closure_with_threads(plan, closure) }?;
-        Ok(Process::new(name, started))
+        self.begin(|plan| unsafe { start::start_closure_with_threads(plan, closure) })
     }
 
-    fn plan(self) -> Plan {
-        let Self { name, dies_with_parent, timeout, .. } = self;
-        let deadline = timeout.map_or(Deadline::NEVER, Deadline::after);
-        Plan { introduction: current::introduce(name), dies_with_parent, deadline }
+    /// Starts a process by a plan that says all that was said here.
+    fn begin<R>(
+        self,
+        start: impl FnOnce(Plan<'_>) -> Result<Started, StartError>,
+    ) -> Result<Process<R>, StartError> {
+        let Self { name, kind, is_daemon, dies_with_parent, timeout, streams, mut setup, .. } =
+            self;
+        setup.check()?;
+        let Streams { told, given, mut pipes } = streams.open()?;
+        setup.set_streams(told);
+        let introduction = current::introduce(name, kind, is_daemon);
+        let name = introduction.name.clone();
+        let plan = Plan {
+            dies_with_parent: dies_with_parent.unwrap_or(introduction.is_daemon),
+            introduction,
+            setup: (setup != Setup::default()).then_some(setup),
+            given,
+            pipes: &mut pipes,
+            deadline: timeout.map_or(Deadline::NEVER, Deadline::after),
+        };
+        let started = start(plan)?;
+        Ok(Process::new(name, started, pipes))
     }
 }

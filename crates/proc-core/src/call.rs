@@ -24,6 +24,10 @@ pub enum Refusal {
     /// The argument could not be decoded; says why.
     #[error("the child cannot decode the argument: {0}")]
     Argument(String),
+    /// It could not become what the [`Builder`](crate::Builder) asked for; says what it could not do,
+    /// and what the system said.
+    #[error("the child cannot {0}: {1}")]
+    Setup(String, String),
     /// The order itself could not be read; says why.
     #[error("the child cannot read what it was started for: {0}")]
     Malformed(String),

@@ -9,6 +9,7 @@ use ipc_core::{Deadline, PerProcess, ProcessId};
 
 use crate::exit::ExitStatus;
 use crate::sys::process::{self, Signal, Waited};
+use crate::usage::Usage;
 
 /// A child of this process, from its start until its status was taken, and that status after.
 #[derive(Debug)]
@@ -24,6 +25,10 @@ pub(crate) struct Child {
     /// How it ended, once that is known. Taking the status happens under the lock, so that nobody
     /// is told that there is none while another thread is taking it.
     status: Mutex<Option<ExitStatus>>,
+    /// What it used up, if the status came from the kernel.
+    usage: OnceLock<Usage>,
+    /// Its name, if it is one of the user's.
+    name: OnceLock<String>,
 }
 
 /// Stands for a process in its own memory: a copy of the process has another one.
@@ -41,7 +46,30 @@ impl Mark {
 
 impl Child {
     pub(crate) fn new(pid: u32, pidfd: OwnedFd) -> Self {
-        Self { pid, pidfd, parent: Mark::own(), id: OnceLock::new(), status: Mutex::new(None) }
+        let (id, status, usage, name) = Default::default();
+        Self { pid, pidfd, parent: Mark::own(), id, status, usage, name }
+    }
+
+    /// Says that it is one of the user's, by this name.
+    pub(crate) fn set_name(&self, name: &str) {
+        // Once, when its handle is made.
+        let _set = self.name.set(name.to_owned());
+    }
+
+    /// Its name, if it is one of the user's.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.get().map(String::as_str)
+    }
+
+    /// What it used up, if its status was taken here.
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        self.usage.get().copied()
+    }
+
+    /// Does something while the number is sure to be the child's; `None` if its status was taken.
+    pub(crate) fn while_unreaped<R>(&self, work: impl FnOnce(u32) -> R) -> Option<R> {
+        let status = self.lock();
+        (self.is_ours() && status.is_none()).then(|| work(self.pid))
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -76,7 +104,10 @@ impl Child {
         let mut status = self.lock();
         if status.is_none() {
             *status = match process::wait_child(self.as_fd())? {
-                Waited::Ended(status) => Some(status),
+                Waited::Ended(status, usage) => {
+                    let _first = self.usage.set(usage);
+                    Some(status)
+                }
                 Waited::Running => None,
                 // With SIGCHLD ignored the kernel says so when it is gone. A copy of this process,
                 // which has no such child, is told so at once.

@@ -1,7 +1,10 @@
 //! The children of this process: which there are, and that none is left a zombie.
 
+use std::collections::BTreeSet;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use ipc_core::{Deadline, PerProcess};
 
@@ -17,6 +20,8 @@ struct Children {
     held: Vec<Weak<Child>>,
     /// Those that were let go before they ended. They are looked at when the next one starts.
     abandoned: Vec<Arc<Child>>,
+    /// Copies of this process that are children without a handle.
+    copies: BTreeSet<u32>,
 }
 
 static CHILDREN: PerProcess<Mutex<Children>> = PerProcess::new();
@@ -36,10 +41,34 @@ static CHILDREN: PerProcess<Mutex<Children>> = PerProcess::new();
 /// - POSIX `wait`
 pub fn wait() -> io::Result<(u32, ExitStatus)> {
     loop {
+        if let Some(ended) = wait_deadline(Deadline::NEVER)? {
+            return Ok(ended);
+        }
+    }
+}
+
+/// Waits for the end of any child of this process, at most so long; `None` if there was none.
+///
+/// As [`wait`].
+///
+/// # Errors
+///
+/// `ECHILD` if this process has no children.
+pub fn wait_timeout(timeout: Duration) -> io::Result<Option<(u32, ExitStatus)>> {
+    wait_deadline(Deadline::after(timeout))
+}
+
+fn wait_deadline(deadline: Deadline) -> io::Result<Option<(u32, ExitStatus)>> {
+    loop {
         let pid = match process::peek_any(Block::No)? {
             // The fork server is a child too, but not one to wait for.
             None if server::is_only_child() => return Err(process::no_child()),
-            None => process::peek_any(Block::Yes)?,
+            None if deadline.is_never() && !server::is_running() => process::peek_any(Block::Yes)?,
+            None if deadline.is_past() => return Ok(None),
+            None => {
+                await_any(deadline)?;
+                continue;
+            }
             ended => ended,
         };
         // The kernel named one that has ended; another thread may take its status before us.
@@ -47,9 +76,57 @@ pub fn wait() -> io::Result<(u32, ExitStatus)> {
             && !server::reap(pid)
             && let Some(status) = take_status(pid)?
         {
-            return Ok((pid, status));
+            return Ok(Some((pid, status)));
         }
     }
+}
+
+/// Waits until a child that we know has ended, or for a moment: others can only be looked at.
+fn await_any(deadline: Deadline) -> io::Result<()> {
+    /// How soon is looked again.
+    const LOOK: Duration = Duration::from_millis(10);
+
+    let known: Vec<_> = all().into_iter().filter(|child| child.known_status().is_none()).collect();
+    let files: Vec<BorrowedFd<'_>> = known.iter().map(|child| child.as_fd()).collect();
+    if process::poll_many(&files, deadline.min(Deadline::after(LOOK)))?.is_some() {
+        // It is told at once, unless its status is not to be had.
+        process::pause(Duration::from_micros(100));
+    }
+    Ok(())
+}
+
+/// Waits until one of many has ended, at most until the deadline, and says which by its place in the
+/// list; `None` if none has.
+///
+/// The list is of [sentinels](crate::Process::sentinel), of children and of others: whatever has a
+/// descriptor that is ready to be read when it is over. No status is taken.
+///
+/// # Errors
+///
+/// What the system says if it cannot wait, for want of memory or because there are more than this
+/// process may have descriptors.
+///
+/// # Examples
+///
+/// ```
+/// use ipc_core::Deadline;
+/// use proc_core::{Process, wait_any};
+///
+/// let slow = Process::spawn(|()| std::thread::park(), ())?;
+/// let fast = Process::spawn(|()| 5, ())?;
+/// let first = wait_any([slow.sentinel(), fast.sentinel()], Deadline::NEVER)?;
+/// assert_eq!(first, Some(1));
+/// # slow.kill()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[doc(alias = "connection.wait")]
+pub fn wait_any(
+    sentinels: impl IntoIterator<Item = impl AsFd>,
+    deadline: Deadline,
+) -> io::Result<Option<usize>> {
+    let sentinels: Vec<_> = sentinels.into_iter().collect();
+    let files: Vec<BorrowedFd<'_>> = sentinels.iter().map(AsFd::as_fd).collect();
+    process::poll_many(&files, deadline)
 }
 
 /// Waits for the end of one child of this process, by its number, and returns how it ended.
@@ -69,6 +146,7 @@ pub fn wait_for(pid: u32) -> io::Result<ExitStatus> {
     }
     loop {
         if let Some(status) = process::wait_pid(pid, Block::Yes)? {
+            lock().copies.remove(&pid);
             return Ok(status);
         }
     }
@@ -81,7 +159,10 @@ fn take_status(pid: u32) -> io::Result<Option<ExitStatus>> {
     }
     match process::wait_pid(pid, Block::No) {
         Err(error) if process::is_no_child(&error) => Ok(None),
-        result => result,
+        result => {
+            lock().copies.remove(&pid);
+            result
+        }
     }
 }
 
@@ -100,7 +181,9 @@ pub(crate) fn reap_abandoned() {
 /// Takes over a child whose handle is dropped, unless it has ended.
 pub(crate) fn abandon(child: &Arc<Child>) {
     if child.is_ours() && matches!(child.try_reap(), Ok(None)) {
-        lock().abandoned.push(Arc::clone(child));
+        let mut children = lock();
+        children.held.retain(|held| !std::ptr::eq(held.as_ptr(), Arc::as_ptr(child)));
+        children.abandoned.push(Arc::clone(child));
     }
 }
 
@@ -111,9 +194,23 @@ impl Children {
     }
 }
 
-/// Whether we look after a child with this number.
+/// Notes a copy of this process, which somebody will wait for by its number.
+pub(crate) fn add_copy(pid: u32) {
+    lock().copies.insert(pid);
+}
+
+/// Whether we look after a child with this number, or made it a copy of this process.
 pub(crate) fn is_known(pid: u32) -> bool {
-    find(pid).is_some()
+    let is_copy = lock().copies.contains(&pid);
+    is_copy || find(pid).is_some()
+}
+
+/// Every child that we look after; those that nobody else does are reaped if they have ended.
+pub(crate) fn all() -> Vec<Arc<Child>> {
+    let mut children = lock();
+    children.reap();
+    let held = children.held.iter().filter_map(Weak::upgrade);
+    held.chain(children.abandoned.iter().cloned()).collect()
 }
 
 /// The child with this number whose status nobody has taken, if we know it.

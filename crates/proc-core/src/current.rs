@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ipc_core::{Deadline, PerProcess};
 use serde::{Deserialize, Serialize};
 
+use crate::start::Start;
 use crate::sys::process;
 
 /// This process, as it is known to whoever started it.
@@ -24,6 +25,7 @@ pub struct Current {
     name: String,
     pid: u32,
     is_child: bool,
+    is_daemon: bool,
 }
 
 impl Current {
@@ -43,6 +45,13 @@ impl Current {
     #[must_use]
     pub const fn is_child(&self) -> bool {
         self.is_child
+    }
+
+    /// Whether it is a [daemon](crate::Builder::daemon), as its children are unless that is said
+    /// otherwise.
+    #[must_use]
+    pub const fn is_daemon(&self) -> bool {
+        self.is_daemon
     }
 }
 
@@ -113,7 +122,8 @@ impl fmt::Debug for Parent {
 pub fn current() -> Current {
     let identity = lock();
     let name = identity.name.clone().unwrap_or_else(|| "MainProcess".to_owned());
-    Current { name, pid: process::own_pid(), is_child: identity.parent.is_some() }
+    let (is_child, is_daemon) = (identity.parent.is_some(), identity.is_daemon);
+    Current { name, pid: process::own_pid(), is_child, is_daemon }
 }
 
 /// The process that started this one; `None` if that was not done by this crate.
@@ -134,6 +144,10 @@ pub(crate) struct Introduction {
     pub(crate) parent_pid: u32,
     /// The name of its parent.
     pub(crate) parent_name: String,
+    /// Whether it is a daemon.
+    pub(crate) is_daemon: bool,
+    /// How its children are started.
+    pub(crate) start: Start,
 }
 
 /// Who this process is. A forked child is nobody until it was told.
@@ -144,12 +158,19 @@ struct Identity {
     parent: Option<Parent>,
     /// How many children were named.
     n_children: u32,
+    is_daemon: bool,
+    /// How children are started.
+    start: Start,
 }
 
 static IDENTITY: PerProcess<Mutex<Identity>> = PerProcess::new();
 
 /// What the next child of this process is to be told; without a name it gets one by number.
-pub(crate) fn introduce(name: Option<String>) -> Introduction {
+pub(crate) fn introduce(
+    name: Option<String>,
+    kind: Option<&str>,
+    is_daemon: Option<bool>,
+) -> Introduction {
     let mut identity = lock();
     identity.n_children = identity.n_children.saturating_add(1);
     let lineage = match identity.lineage.as_str() {
@@ -157,20 +178,45 @@ pub(crate) fn introduce(name: Option<String>) -> Introduction {
         own => format!("{own}:{}", identity.n_children),
     };
     Introduction {
-        name: name.unwrap_or_else(|| format!("Process-{lineage}")),
+        name: name.unwrap_or_else(|| format!("{}-{lineage}", kind.unwrap_or("Process"))),
         lineage,
         parent_pid: process::own_pid(),
         parent_name: identity.name.clone().unwrap_or_else(|| "MainProcess".to_owned()),
+        is_daemon: is_daemon.unwrap_or(identity.is_daemon),
+        start: identity.start,
     }
 }
 
 /// Makes this process the child that it was told it is.
 pub(crate) fn become_child(introduction: Introduction, pidfd: OwnedFd) -> Parent {
-    let Introduction { name, lineage, parent_pid, parent_name } = introduction;
+    let Introduction { name, lineage, parent_pid, parent_name, is_daemon, start } = introduction;
     process::set_thread_name(&name);
     let parent = Parent(Arc::new(Origin { pid: parent_pid, name: parent_name, pidfd }));
-    *lock() = Identity { name: Some(name), lineage, parent: Some(parent.clone()), n_children: 0 };
+    let (name, of_parent) = (Some(name), Some(parent.clone()));
+    *lock() = Identity { name, lineage, parent: of_parent, n_children: 0, is_daemon, start };
     parent
+}
+
+/// How children are started if nothing else is said: [`Start::Spawn`] unless it was
+/// [set](set_start_method).
+#[doc(alias = "get_start_method")]
+#[must_use]
+pub fn start_method() -> Start {
+    lock().start
+}
+
+/// Sets how children are started if nothing else is said; children do with theirs the same.
+///
+/// Unlike Python's it can be called any number of times, and holds for the starts that come after.
+pub fn set_start_method(start: Start) {
+    lock().start = start;
+}
+
+/// All ways of starting a process, the default one first.
+#[doc(alias = "get_all_start_methods")]
+#[must_use]
+pub fn start_methods() -> [Start; 3] {
+    [Start::Spawn, Start::ForkServer, Start::Fork]
 }
 
 fn lock() -> MutexGuard<'static, Identity> {

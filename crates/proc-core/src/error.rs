@@ -1,5 +1,7 @@
-//! `StartError` and `JoinError`: why a process did not start, and why its result is not there.
+//! `StartError`, `JoinError` and `CloseError`: why a process did not start, why its result is not
+//! there, and that it has not ended.
 
+use std::fmt;
 use std::io;
 
 use ipc_core::wire::{DecodeError, EncodeError};
@@ -7,6 +9,7 @@ use ipc_core::wire::{DecodeError, EncodeError};
 use crate::call::Refusal;
 use crate::exit::{ExitStatus, SignalName};
 use crate::panics::PanicInfo;
+use crate::process::Process;
 
 /// Why a process could not be started.
 ///
@@ -43,6 +46,9 @@ pub enum StartError {
         /// How it ended.
         status: ExitStatus,
     },
+    /// What was asked of the builder can never be; says what.
+    #[error("the process cannot be set up: {0}")]
+    Setup(&'static str),
     /// The child did not take the call within [the time](crate::Builder::start_timeout) it had.
     #[error("the child did not take the call in time")]
     TimedOut,
@@ -99,6 +105,10 @@ pub enum JoinError {
     /// The return value came and could not be decoded.
     #[error("the return value cannot be decoded: {0}")]
     Decode(#[source] DecodeError),
+    /// The return value came and could not be received, as without a free descriptor for a file in
+    /// it; says why.
+    #[error("the return value was lost on its way: {0}")]
+    Lost(String),
     /// The return value was taken by an earlier call.
     #[error("the return value was taken already")]
     Taken,
@@ -108,6 +118,29 @@ pub enum JoinError {
     /// The system refused.
     #[error("the system refused: {0}")]
     Io(#[from] io::Error),
+}
+
+/// A handle cannot be [closed](Process::close): its process has not ended. It is in here.
+#[derive(thiserror::Error)]
+#[error("the process has not ended")]
+pub struct CloseError<R>(Box<Process<R>>);
+
+impl<R> CloseError<R> {
+    pub(crate) fn new(process: Process<R>) -> Self {
+        Self(Box::new(process))
+    }
+
+    /// The handle.
+    #[must_use]
+    pub fn into_process(self) -> Process<R> {
+        *self.0
+    }
+}
+
+impl<R> fmt::Debug for CloseError<R> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("CloseError").field(&self.0).finish()
+    }
 }
 
 impl From<ExitStatus> for JoinError {

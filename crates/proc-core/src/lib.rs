@@ -7,7 +7,11 @@
 //!   code, a signal.
 //! - [`Function`] names a function to a process that was started already.
 //! - [`current()`] and [`parent()`] say who this process is and whose child.
-//! - [`fork()`], [`wait()`] and [`wait_for()`] are the plain calls of the system.
+//! - [`Run`] makes processes of objects, [`scope()`] lets none outlive a part of a program,
+//!   [`active_children()`] and [`wait_any()`] are for many.
+//! - [`Program`] runs another program, and talks to it.
+//! - [`fork()`], [`wait()`] and [`wait_for()`] are the plain calls of the system, and a [`Reaper`] is
+//!   for orphans and zombies.
 //!
 //! ```
 //! use proc_core::{JoinError, Process};
@@ -45,10 +49,12 @@
 //! that process: no timeout is evidence, and no number is taken for another process that has it by
 //! now. No start and no join waits for the dead.
 
+mod active;
 mod builder;
 mod call;
 mod child;
 mod children;
+mod cpus;
 mod current;
 mod entry;
 mod error;
@@ -58,19 +64,37 @@ mod fork;
 mod function;
 mod panics;
 mod process;
+mod program;
+mod reaper;
+mod run;
+mod scope;
+mod setup;
 mod start;
+mod stdio;
 mod sys;
+mod tree;
+mod usage;
 
+pub use active::{ActiveChild, active_children};
 pub use builder::Builder;
 pub use call::{Outcome, Refusal};
-pub use children::{wait, wait_for};
-pub use current::{Current, Parent, current, parent};
-pub use error::{JoinError, StartError};
+pub use children::{wait, wait_any, wait_for, wait_timeout};
+pub use cpus::{CpuCount, cpu_count};
+pub use current::{
+    Current, Parent, current, parent, set_start_method, start_method, start_methods,
+};
+pub use error::{CloseError, JoinError, StartError};
 pub use exit::ExitStatus;
-pub use fork::{Fork, fork};
+pub use fork::{Fork, ForkHooks, close_descriptors_but, fork, fork_with_threads, on_fork};
 pub use function::{Callable, Function};
 pub use panics::{PanicInfo, PanicLocation};
 pub use process::Process;
+pub use program::{Output, Pipeline, PipelineOutput, Program, ProgramError, Running};
+pub use reaper::{Orphan, Reaper, zombies};
+pub use run::Run;
+pub use scope::{Scope, scope};
 pub use start::Start;
 pub use start::server::stop_fork_server;
+pub use stdio::Stdio;
 pub use sys::hook::init;
+pub use usage::Usage;

@@ -1,6 +1,7 @@
 //! Panics as data: what was said, and where.
 
 use std::any::Any;
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::RefCell;
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
@@ -10,10 +11,11 @@ use serde::{Deserialize, Serialize};
 /// What a panic said, and where it happened.
 ///
 /// It travels between processes, so it is text; the value that was thrown stays where it was.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PanicInfo {
     message: String,
     location: Option<PanicLocation>,
+    backtrace: Option<String>,
 }
 
 /// Where a panic happened.
@@ -41,6 +43,13 @@ impl PanicInfo {
         self.location.as_ref()
     }
 
+    /// Through which calls it came there, as text, if the environment of the process asked for that
+    /// with `RUST_BACKTRACE`; where the location is not known, this is neither.
+    #[must_use]
+    pub fn backtrace(&self) -> Option<&str> {
+        self.backtrace.as_deref()
+    }
+
     /// Runs `work` and turns a panic in it into a value.
     ///
     /// The location is known in a process that this crate started, where a panic hook of ours notes
@@ -63,14 +72,22 @@ impl PanicInfo {
         // What `work` left half-done is not seen again: the callers end the process or the task.
         panic::catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
             let noted = NOTED.take();
-            let info = Self {
-                message: message(payload.as_ref()),
-                location: noted.and_then(|noted| noted.location),
-            };
+            let (location, backtrace) =
+                noted.map_or((None, None), |noted| (noted.location, noted.backtrace));
+            let info = Self { message: message(payload.as_ref()), location, backtrace };
             // Dropping what was thrown may panic again; that says nothing new.
             drop(panic::catch_unwind(AssertUnwindSafe(|| drop(payload))));
             info
         })
+    }
+}
+
+impl fmt::Debug for PanicInfo {
+    /// Without the backtrace, which is long.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = formatter.debug_struct("PanicInfo");
+        fields.field("message", &self.message).field("location", &self.location);
+        fields.finish_non_exhaustive()
     }
 }
 
@@ -120,7 +137,10 @@ impl PanicInfo {
             line: location.line(),
             column: location.column(),
         });
-        Self { message: message(info.payload()), location }
+        let backtrace = Backtrace::capture();
+        let is_captured = backtrace.status() == BacktraceStatus::Captured;
+        let backtrace = is_captured.then(|| backtrace.to_string());
+        Self { message: message(info.payload()), location, backtrace }
     }
 }
 

@@ -1,7 +1,7 @@
 //! `Process`: the handle that a parent holds.
 
 use std::fmt;
-use std::io;
+use std::io::{self, PipeReader, PipeWriter};
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,10 +16,14 @@ use crate::builder::Builder;
 use crate::call::{self, Outcome};
 use crate::child::Child;
 use crate::children;
-use crate::error::{JoinError, StartError};
+use crate::error::{CloseError, JoinError, StartError};
 use crate::exit::ExitStatus;
+use crate::run::Run;
 use crate::start::{self, NoAnswer, Started};
+use crate::stdio::Pipes;
 use crate::sys::process::Signal;
+use crate::tree;
+use crate::usage::Usage;
 
 /// A process that runs one function, and the parent's means to wait for it and to end it.
 ///
@@ -71,6 +75,8 @@ pub struct Process<R> {
     /// To the child.
     channel: MessageSocket,
     answer: Mutex<Progress>,
+    /// To its standard streams, until somebody takes them.
+    pipes: Mutex<Pipes>,
     result: PhantomData<fn() -> R>,
 }
 
@@ -83,6 +89,8 @@ enum Progress {
     Come(Message),
     /// The channel was closed without one.
     None,
+    /// It came, and could not be received; says why.
+    Lost(String),
     /// Somebody has it.
     Taken,
 }
@@ -116,12 +124,23 @@ impl Process<()> {
     {
         Self::builder().spawn(function, argument)
     }
+
+    /// Starts a process that runs an object; see [`Run`].
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Self::spawn).
+    pub fn run<T: Run>(object: T) -> Result<Process<T::Output>, StartError> {
+        Self::builder().run(object)
+    }
 }
 
 impl<R> Process<R> {
-    pub(crate) fn new(name: String, started: Started) -> Self {
+    pub(crate) fn new(name: String, started: Started, pipes: Pipes) -> Self {
         let Started { child, channel } = started;
-        Self { name, child, channel, answer: Mutex::new(Progress::Open), result: PhantomData }
+        child.set_name(&name);
+        let (answer, pipes) = (Mutex::new(Progress::Open), Mutex::new(pipes));
+        Self { name, child, channel, answer, pipes, result: PhantomData }
     }
 
     /// The number of the process.
@@ -211,6 +230,74 @@ impl<R> Process<R> {
         self.child.signal(Signal::KILL)
     }
 
+    /// Interrupts the process with `SIGINT`, as Ctrl-C does; nothing happens if it has ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`terminate`](Self::terminate).
+    pub fn interrupt(&self) -> io::Result<()> {
+        self.child.signal(Signal::INT)
+    }
+
+    /// Asks the process to end, and ends it if it has not after so long; returns when it has ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`terminate`](Self::terminate) and [`wait`](Self::wait).
+    pub fn terminate_within(&self, grace: Duration) -> io::Result<ExitStatus> {
+        self.terminate()?;
+        if let Some(status) = self.wait_timeout(grace)? {
+            return Ok(status);
+        }
+        self.kill()?;
+        self.wait()
+    }
+
+    /// Ends the process and all processes that it has started, and those that they have, with
+    /// `SIGKILL`; returns how many that were, when all have ended.
+    ///
+    /// None of them gets away by starting others meanwhile: all are stopped before one is killed. A
+    /// descendant whose parent is dead by then is found if the process
+    /// [keeps orphans](Builder::keeps_orphans), or if it has a [group](Builder::new_group) of its own
+    /// and the descendant is in there. If the process has ended and its status was taken, nobody is
+    /// found.
+    ///
+    /// # Errors
+    ///
+    /// `EMFILE` if this process has no room for a descriptor of each; those that were found are
+    /// killed nevertheless. `EPERM` if one of them has changed its user and we may not.
+    pub fn kill_tree(&self) -> io::Result<usize> {
+        let killed = tree::kill(&self.child);
+        if killed.is_ok() {
+            self.wait()?;
+        }
+        killed
+    }
+
+    /// Lets go of the handle of a process that has ended.
+    ///
+    /// Nothing can be asked of it after that, so there is no error for it.
+    ///
+    /// # Errors
+    ///
+    /// [`CloseError`], with the handle in it, if the process has not ended.
+    pub fn close(self) -> Result<(), CloseError<R>> {
+        if self.is_alive() { Err(CloseError::new(self)) } else { Ok(()) }
+    }
+
+    /// Lets the process go on by itself, and returns its number, as dropping the handle does.
+    #[must_use = "to drop the handle says less"]
+    pub fn detach(self) -> u32 {
+        self.pid()
+    }
+
+    /// What the process used up in its life; `None` before its end was seen, and if somebody else
+    /// took its status.
+    #[must_use]
+    pub fn usage(&self) -> Option<Usage> {
+        self.child.usage()
+    }
+
     /// The descriptor that stands for the process, ready to be read when it has ended.
     ///
     /// It is the end of exactly this process, whatever those do that it has started. For `poll` and
@@ -218,6 +305,36 @@ impl<R> Process<R> {
     #[must_use]
     pub fn sentinel(&self) -> BorrowedFd<'_> {
         self.child.as_fd()
+    }
+
+    /// The end of its standard input, if that was to be [piped](crate::Stdio::piped) and nobody has
+    /// it yet. The child sees the end of its input when this is dropped.
+    #[must_use]
+    pub fn take_stdin(&self) -> Option<PipeWriter> {
+        self.pipes().stdin.take()
+    }
+
+    /// The end of its standard output, if that was to be [piped](crate::Stdio::piped) and nobody has
+    /// it yet.
+    #[must_use]
+    pub fn take_stdout(&self) -> Option<PipeReader> {
+        self.pipes().stdout.take()
+    }
+
+    /// The end of its standard error, if that was to be [piped](crate::Stdio::piped) and nobody has
+    /// it yet.
+    #[must_use]
+    pub fn take_stderr(&self) -> Option<PipeReader> {
+        self.pipes().stderr.take()
+    }
+
+    pub(crate) fn child(&self) -> &Arc<Child> {
+        &self.child
+    }
+
+    fn pipes(&self) -> MutexGuard<'_, Pipes> {
+        // Each change is one assignment.
+        self.pipes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Progress> {
@@ -232,7 +349,8 @@ impl<R> Process<R> {
             match start::hear_answer(&self.channel) {
                 Ok(Some(message)) => *answer = Progress::Come(message),
                 Ok(None) => {}
-                Err(NoAnswer) => *answer = Progress::None,
+                Err(NoAnswer::None) => *answer = Progress::None,
+                Err(NoAnswer::Lost(reason)) => *answer = Progress::Lost(reason),
             }
         }
     }
@@ -297,6 +415,10 @@ impl<R: DeserializeOwned> Process<R> {
             },
             Progress::Taken => Err(JoinError::Taken),
             // Whoever asks again shall hear the same.
+            Progress::Lost(reason) => {
+                *answer = Progress::Lost(reason.clone());
+                Err(JoinError::Lost(reason))
+            }
             without @ (Progress::Open | Progress::None) => {
                 *answer = without;
                 Err(status.into())

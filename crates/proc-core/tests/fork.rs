@@ -5,7 +5,10 @@
 use std::cell::Cell;
 use std::io::Write as _;
 
-use proc_core::{ExitStatus, Fork, Process, StartError, current, fork, parent, wait, wait_for};
+use proc_core::{
+    ExitStatus, Fork, ForkHooks, Process, StartError, current, fork, on_fork, parent, wait,
+    wait_for,
+};
 
 /// Runs a test where it is the only thread.
 macro_rules! alone {
@@ -25,6 +28,9 @@ alone! {
     closure_that_panics_unwinds_no_further_than_itself
     copy_does_not_run_what_the_parent_registered_for_its_end
     text_in_the_buffer_is_written_once
+    hooks_run_in_their_order_on_both_sides
+    hook_that_panics_aborts_the_copy_and_nothing_else_runs_there
+    copy_that_closes_what_it_does_not_need_lets_its_parent_see_the_end
 }
 
 mod body {
@@ -32,8 +38,7 @@ mod body {
 
     pub(super) fn fork_returns_twice() {
         let local = Cell::new(1);
-        // SAFETY: this process has one thread.
-        match unsafe { fork() }.unwrap() {
+        match fork().unwrap() {
             Fork::Child => {
                 local.set(7);
                 // SAFETY: ends the process.
@@ -49,8 +54,7 @@ mod body {
     pub(super) fn wait_returns_any_child_and_wait_for_the_one() {
         let mut pids = Vec::new();
         for code in 1..=3 {
-            // SAFETY: this process has one thread.
-            match unsafe { fork() }.unwrap() {
+            match fork().unwrap() {
                 // SAFETY: ends the process.
                 Fork::Child => unsafe { libc::_exit(code) },
                 Fork::Parent(pid) => pids.push(pid),
@@ -67,8 +71,7 @@ mod body {
 
     pub(super) fn child_of_fork_knows_whose_it_is() {
         let me = current();
-        // SAFETY: this process has one thread.
-        match unsafe { fork() }.unwrap() {
+        match fork().unwrap() {
             Fork::Child => {
                 let child = current();
                 let right = child.is_child()
@@ -144,10 +147,104 @@ mod body {
         let text = std::io::read_to_string(reader).unwrap();
         assert_eq!(text, "of the parent, of the child, of the parent again");
     }
+
+    std::thread_local! {
+        static CALLS: std::cell::RefCell<Vec<&'static str>> = const { std::cell::RefCell::new(Vec::new()) };
+    }
+
+    fn note(call: &'static str) {
+        CALLS.with_borrow_mut(|calls| calls.push(call));
+    }
+
+    fn noted() -> Vec<&'static str> {
+        CALLS.take()
+    }
+
+    pub(super) fn hooks_run_in_their_order_on_both_sides() {
+        on_fork(ForkHooks {
+            before: Some(|| note("first before")),
+            in_parent: Some(|| note("first parent")),
+            in_child: Some(|| note("first child")),
+        });
+        on_fork(ForkHooks {
+            before: Some(|| note("second before")),
+            in_child: Some(|| note("second child")),
+            ..ForkHooks::default()
+        });
+        let in_child = ["second before", "first before", "first child", "second child"];
+        let in_parent = ["second before", "first before", "first parent"];
+        let child = Process::builder().spawn_forked(|| noted() == in_child);
+        assert!(child.unwrap().join().unwrap());
+        assert_eq!(noted(), in_parent);
+        // A copy has them too.
+        let child = Process::builder().spawn_forked(|| {
+            noted();
+            let grandchild = Process::builder().spawn_forked(|| noted() == in_child);
+            grandchild.unwrap().join().unwrap() && noted() == in_parent
+        });
+        assert!(child.unwrap().join().unwrap());
+        assert_eq!(noted(), in_parent);
+        match fork().unwrap() {
+            // SAFETY: ends the process.
+            Fork::Child => unsafe { libc::_exit(i32::from(noted() != in_child)) },
+            Fork::Parent(pid) => assert!(wait_for(pid).unwrap().success()),
+        }
+        assert_eq!(noted(), in_parent);
+    }
+
+    pub(super) fn hook_that_panics_aborts_the_copy_and_nothing_else_runs_there() {
+        on_fork(ForkHooks { in_child: Some(|| panic!("in a hook")), ..ForkHooks::default() });
+        let started = Process::builder().spawn_forked(|| ());
+        match started {
+            Err(StartError::Died { status, .. }) => {
+                assert_eq!(status.signal(), Some(libc::SIGABRT));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn copy_that_closes_what_it_does_not_need_lets_its_parent_see_the_end() {
+        use std::os::fd::AsFd as _;
+
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let (gate, opens) = std::io::pipe().unwrap();
+        let (kept, copy_writes) = std::io::pipe().unwrap();
+        let pid = match fork().unwrap() {
+            Fork::Child => {
+                let files = [gate.as_fd(), copy_writes.as_fd()];
+                // SAFETY: what is used after this is in the list, and the process ends without
+                // dropping anything.
+                unsafe { proc_core::close_descriptors_but(&files) }.unwrap();
+                let is_open = |file: &dyn std::os::fd::AsRawFd| {
+                    // SAFETY: only asks.
+                    unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFD) != -1 }
+                };
+                let right = is_open(&gate)
+                    && is_open(&copy_writes)
+                    && is_open(&std::io::stdin())
+                    && ![is_open(&reader), is_open(&writer), is_open(&opens), is_open(&kept)]
+                        .contains(&true);
+                (&copy_writes).write_all(&[u8::from(right)]).unwrap();
+                std::io::Read::read_to_end(&mut &gate, &mut Vec::new()).unwrap();
+                // SAFETY: ends the process.
+                unsafe { libc::_exit(0) };
+            }
+            Fork::Parent(pid) => pid,
+        };
+        let mut right = [0];
+        std::io::Read::read_exact(&mut &kept, &mut right).unwrap();
+        assert_eq!(right, [1]);
+        // The copy lives, and does not hold the other end.
+        drop(writer);
+        assert_eq!(std::io::Read::read(&mut reader, &mut [0]).unwrap(), 0);
+        drop(opens);
+        assert!(wait_for(pid).unwrap().success());
+    }
 }
 
 #[test]
 fn process_with_several_threads_is_not_forked() {
+    assert!(matches!(fork(), Err(StartError::Threads { count: 2.. })));
     // libtest has a thread for itself and one for this test.
     let started = Process::builder().spawn_forked(|| 1);
     assert!(matches!(started, Err(StartError::Threads { count: 2.. })), "{started:?}");

@@ -9,38 +9,36 @@
 
 use std::panic::{self, AssertUnwindSafe};
 
-use ipc_core::Deadline;
 use ipc_core::wire::{Message, MessageSocket};
 use serde::Serialize;
 
 use crate::call::{self, Answer, Refusal};
 use crate::children;
+use crate::entry::Entry;
 use crate::error::StartError;
 use crate::exit::ExitStatus;
-use crate::fork::flush_stdout;
-use crate::start::frame::Call;
+use crate::fork::{self, check_threads};
 use crate::start::gate::Gate;
 use crate::start::inside::{self, EXIT_NOT_STARTED, Start};
 use crate::start::{self, Plan, Started};
+use crate::stdio::Pipes;
 use crate::sys::files;
 use crate::sys::process;
 
 /// Starts a child for a call.
 pub(super) fn start(
-    call: Call,
+    entry: &Entry,
+    plan: Plan<'_>,
     argument: Message,
-    deadline: Deadline,
 ) -> Result<Started, StartError> {
     check_threads()?;
-    let Call { entry, introduction, dies_with_parent } = call;
-    let plan = Plan { introduction, dies_with_parent, deadline };
     // SAFETY: this process has one thread, as was checked above.
-    unsafe { copy(plan, inside::call(&entry, argument)) }
+    unsafe { copy(plan, inside::call(entry, argument)) }
 }
 
 /// Starts a child that calls a closure with everything it has captured.
 pub(crate) fn start_closure<R: Serialize>(
-    plan: Plan,
+    plan: Plan<'_>,
     closure: impl FnOnce() -> R,
 ) -> Result<Started, StartError> {
     check_threads()?;
@@ -55,7 +53,7 @@ pub(crate) fn start_closure<R: Serialize>(
 /// Of what the other threads were doing, the closure must need nothing: no lock that one of them may
 /// have held, that of the allocator neither.
 pub(crate) unsafe fn start_closure_with_threads<R: Serialize>(
-    plan: Plan,
+    plan: Plan<'_>,
     closure: impl FnOnce() -> R,
 ) -> Result<Started, StartError> {
     let work = |accept: &mut dyn FnMut()| {
@@ -66,18 +64,13 @@ pub(crate) unsafe fn start_closure_with_threads<R: Serialize>(
     unsafe { copy(plan, work) }
 }
 
-fn check_threads() -> Result<(), StartError> {
-    let count = process::thread_count().map_err(StartError::system("count its threads"))?;
-    if count == 1 { Ok(()) } else { Err(StartError::Threads { count }) }
-}
-
 /// Copies this process and does the work in the copy.
 ///
 /// # Safety
 ///
 /// If this process has several threads, `work` must need nothing of what the others were doing.
 unsafe fn copy(
-    plan: Plan,
+    plan: Plan<'_>,
     work: impl FnOnce(&mut dyn FnMut()) -> Result<Answer, Refusal>,
 ) -> Result<Started, StartError> {
     children::reap_abandoned();
@@ -87,12 +80,12 @@ unsafe fn copy(
     let (channel, of_child) =
         MessageSocket::pair().map_err(StartError::system("make a pair of sockets"))?;
     let gate = Gate::new().map_err(StartError::system("make a pipe"))?;
-    flush_stdout();
     // SAFETY: the duty is the caller's; what runs here in the child before and after `work` makes
     // calls and takes memory, which is right in a copy of a process with one thread.
-    let copied = unsafe { process::fork() }.map_err(StartError::system("fork"))?;
+    let copied = unsafe { fork::copy() }.map_err(StartError::system("fork"))?;
     let Some(pid) = copied else {
         drop(channel);
+        *plan.pipes = Pipes::default();
         // Whether or not we are known by now, our parent has us at the other end of the channel.
         let _opened = gate.pass();
         let start = Start {
@@ -100,6 +93,8 @@ unsafe fn copy(
             parent: own_pidfd,
             introduction: plan.introduction,
             dies_with_parent: plan.dies_with_parent,
+            setup: plan.setup,
+            given: plan.given,
             waits_for_parent: false,
         };
         // Whatever happens, what called us in the parent must not run here as well.

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::call::Refusal;
 use crate::current::Introduction;
 use crate::entry::Entry;
+use crate::setup::Setup;
 use crate::sys::files;
 
 /// What a parent says to a child that was just started, or to the fork server.
@@ -45,6 +46,8 @@ pub(super) struct Call {
     pub(super) entry: Entry,
     pub(super) introduction: Introduction,
     pub(super) dies_with_parent: bool,
+    /// What is different from what the parent has; the handles for it are ours, before the last one.
+    pub(super) setup: Option<Setup>,
 }
 
 /// What a parent hears from a child, or from the fork server that started it.

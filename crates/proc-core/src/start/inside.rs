@@ -1,4 +1,9 @@
 //! The life of a child, from the first thing that runs in it to the last.
+//!
+//! # Safety
+//!
+//! The environment is changed before anything of the user's runs in a fresh program; see [`live`].
+#![expect(unsafe_code, reason = "changes the environment")]
 
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
@@ -12,6 +17,7 @@ use crate::current::{self, Introduction, Parent};
 use crate::entry::Entry;
 use crate::fork::flush_stdout;
 use crate::panics;
+use crate::setup::Setup;
 use crate::start::frame::{Call, Order, Parcel, Report};
 use crate::start::serve::Served;
 use crate::start::{self, orphan, serve};
@@ -30,6 +36,9 @@ pub(super) struct Start {
     pub(super) parent: OwnedFd,
     pub(super) introduction: Introduction,
     pub(super) dies_with_parent: bool,
+    /// What is different from what the parent has, and descriptors for it.
+    pub(super) setup: Option<Setup>,
+    pub(super) given: Vec<OwnedFd>,
     /// Whether it takes its call only when the parent says that it has this process in its hands.
     pub(super) waits_for_parent: bool,
 }
@@ -39,12 +48,14 @@ pub(crate) fn enter(channel: OwnedFd) -> ! {
     let code = match take_order(channel) {
         Ok((mut parcel, channel)) => match parcel.take_handle() {
             Ok(parent) => match parcel.words {
-                Order::Call(Call { entry, introduction, dies_with_parent }) => {
+                Order::Call(Call { entry, introduction, dies_with_parent, setup }) => {
                     let start = Start {
                         channel,
                         parent,
                         introduction,
                         dies_with_parent,
+                        setup,
+                        given: parcel.handles,
                         waits_for_parent: false,
                     };
                     live(start, call(&entry, parcel.value))
@@ -104,9 +115,18 @@ pub(super) fn live(
     start: Start,
     work: impl FnOnce(&mut dyn FnMut()) -> Result<Answer, Refusal>,
 ) -> i32 {
-    let Start { channel, parent, introduction, dies_with_parent, waits_for_parent } = start;
+    let Start { channel, parent, introduction, dies_with_parent, setup, given, waits_for_parent } =
+        start;
     let channel = Arc::new(channel);
     let parent = current::become_child(introduction, parent);
+    if let Some(setup) = setup {
+        // SAFETY: this is a fresh program before its `main`, or a copy of a process with one thread;
+        // or whoever made it a copy of one with several answers for that.
+        if let Err(refusal) = unsafe { setup.apply(given) } {
+            report(&channel, start::refused(refusal));
+            return EXIT_NOT_STARTED;
+        }
+    }
     if dies_with_parent && let Err(error) = orphan::end_with(parent.clone()) {
         let reason = format!("it cannot watch its parent: {error}");
         report(&channel, start::refused(Refusal::Malformed(reason)));

@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use ipc_core::Deadline;
 use ipc_core::wire::{Limits, Message, MessageSocket, RecvError};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::call::{self, Refusal};
 use crate::child::Child;
@@ -43,11 +43,13 @@ use crate::current::Introduction;
 use crate::entry::Entry;
 use crate::error::StartError;
 use crate::exit::ExitStatus;
+use crate::setup::Setup;
 use crate::start::frame::{Call, Parcel, Report};
+use crate::stdio::Pipes;
 use crate::sys::process::{self, Block, Signal};
 
 /// How a process is started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Start {
     /// As a fresh run of this program: right in every program, whatever its threads do.
@@ -82,9 +84,15 @@ pub(crate) struct Started {
 
 /// What there is to say about a child before it is known what it shall do.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub(crate) struct Plan<'p> {
     pub(crate) introduction: Introduction,
     pub(crate) dies_with_parent: bool,
+    /// What is different from what this process has; nothing, mostly.
+    pub(crate) setup: Option<Setup>,
+    /// Descriptors for it.
+    pub(crate) given: Vec<OwnedFd>,
+    /// The other ends, which a copy of this process must not have.
+    pub(crate) pipes: &'p mut Pipes,
     /// Until then it must have taken its call.
     pub(crate) deadline: Deadline,
 }
@@ -92,18 +100,20 @@ pub(crate) struct Plan {
 /// Starts a process that calls a function of this program.
 pub(crate) fn start<A: Serialize>(
     way: Start,
-    plan: Plan,
+    plan: Plan<'_>,
     entry: Option<Entry>,
     argument: &A,
 ) -> Result<Started, StartError> {
     let entry = entry.ok_or(StartError::NotInProgram)?;
     let argument = call::argument(argument).map_err(StartError::Argument)?;
-    let Plan { introduction, dies_with_parent, deadline } = plan;
-    let order = Call { entry, introduction, dies_with_parent };
     match way {
-        Start::Spawn => spawn::start(order, argument, deadline),
-        Start::ForkServer => server::start(order, argument, deadline),
-        Start::Fork => copy::start(order, argument, deadline),
+        Start::Fork => copy::start(&entry, plan, argument),
+        Start::Spawn | Start::ForkServer => {
+            let Plan { introduction, dies_with_parent, setup, given, deadline, .. } = plan;
+            let call = Call { entry, introduction, dies_with_parent, setup };
+            let start = if way == Start::Spawn { spawn::start } else { server::start };
+            start(call, given, argument, deadline)
+        }
     }
 }
 
@@ -132,8 +142,10 @@ fn await_acceptance(
                     end(&child);
                     return Err(StartError::Refused(refusal));
                 }
-                Heard::Report(_) | Heard::End if is_late => return Err(StartError::TimedOut),
-                Heard::Report(_) | Heard::End => return Err(died(&child)),
+                Heard::Report(_) | Heard::Lost(_) | Heard::End if is_late => {
+                    return Err(StartError::TimedOut);
+                }
+                Heard::Report(_) | Heard::Lost(_) | Heard::End => return Err(died(&child)),
             }
         } else if is_late {
             return Err(StartError::TimedOut);
@@ -155,7 +167,9 @@ enum Heard {
     /// No whole message yet.
     Nothing,
     Report(Parcel<Report>),
-    /// Nothing more will come, or nothing that could be understood.
+    /// Something came and could not be received; says why. What comes next is not understood.
+    Lost(String),
+    /// Nothing more will come.
     End,
 }
 
@@ -166,10 +180,14 @@ fn hear(channel: &MessageSocket) -> Heard {
 
 fn heard(received: Result<Option<Message>, RecvError>) -> Heard {
     match received {
-        Ok(Some(message)) => Parcel::unpack(message).map_or(Heard::End, Heard::Report),
-        Ok(None) => Heard::End,
+        Ok(Some(message)) => match Parcel::unpack(message) {
+            Ok(parcel) => Heard::Report(parcel),
+            Err(error) => Heard::Lost(error.to_string()),
+        },
+        // The child was killed in the middle of a word.
+        Ok(None) | Err(RecvError::Truncated) => Heard::End,
         Err(error) if error.is_timed_out() => Heard::Nothing,
-        Err(_) => Heard::End,
+        Err(error) => Heard::Lost(error.to_string()),
     }
 }
 
@@ -180,14 +198,20 @@ pub(crate) fn hear_answer(channel: &MessageSocket) -> Result<Option<Message>, No
             Heard::Nothing => return Ok(None),
             Heard::Report(Parcel { words: Report::Answered, value, .. }) => return Ok(Some(value)),
             Heard::Report(_) => {}
-            Heard::End => return Err(NoAnswer),
+            Heard::Lost(reason) => return Err(NoAnswer::Lost(reason)),
+            Heard::End => return Err(NoAnswer::None),
         }
     }
 }
 
-/// The child has closed its end of the channel, and did not answer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct NoAnswer;
+/// Why there is no answer, nor ever will be.
+#[derive(Clone, Debug)]
+pub(crate) enum NoAnswer {
+    /// The child has closed its end of the channel, and did not answer.
+    None,
+    /// It answered, and this process could not receive the answer; says why.
+    Lost(String),
+}
 
 /// A child that is gone, or about to be, before it took its call.
 fn died(child: &Arc<Child>) -> StartError {
@@ -214,7 +238,7 @@ fn end(child: &Arc<Child>) -> ExitStatus {
 }
 
 /// Kills a child that cannot be taken care of for want of a descriptor.
-fn discard(pid: u32) {
+pub(crate) fn discard(pid: u32) {
     // If its status was taken, the number may be another process's by now.
     if process::is_own_child_number(pid) {
         process::kill_unreaped(pid);
@@ -223,7 +247,7 @@ fn discard(pid: u32) {
 }
 
 /// Takes care of a child of which we know only the number, which it still has.
-fn adopt(pid: u32) -> io::Result<Arc<Child>> {
+pub(crate) fn adopt(pid: u32) -> io::Result<Arc<Child>> {
     let pidfd = process::open_pidfd(pid)?;
     if !process::is_own_child(pidfd.as_fd()) {
         // Its status was taken, so the number may be another process's by now.

@@ -76,30 +76,34 @@ pub(super) fn serve(channel: MessageSocket, parent: OwnedFd, board: Message) -> 
         };
         // A request that is not one is dropped, and with it whoever asked learns that it failed.
         let Ok(parcel) = request else { continue };
-        if let Some((of_child, call, argument)) = start_one(parcel, places, &board) {
+        if let Some((of_child, parcel)) = start_one(parcel, places, &board)
+            && let Order::Start(call) = parcel.words
+        {
             drop((channel, board));
             process::set_disposition(Signal::INT, interrupt);
-            let Call { entry, introduction, dies_with_parent } = call;
+            let Call { entry, introduction, dies_with_parent, setup } = call;
             let start = Start {
                 channel: of_child,
                 parent,
                 introduction,
                 dies_with_parent,
+                setup,
+                given: parcel.handles,
                 waits_for_parent: true,
             };
-            return Served::Start(Box::new(start), entry, argument);
+            return Served::Start(Box::new(start), entry, parcel.value);
         }
     }
 }
 
-/// Starts one child; returns something in that child only.
+/// Starts one child; returns its channel, and the rest of the request, in that child only.
 fn start_one(
     mut parcel: Parcel<Order>,
     places: Places,
     board: &Board,
-) -> Option<(MessageSocket, Call, Message)> {
+) -> Option<(MessageSocket, Parcel<Order>)> {
     let of_child = MessageSocket::from_fd(parcel.take_handle().ok()?).ok()?;
-    let Order::Start(call) = parcel.words else { return None };
+    let Order::Start(_) = &parcel.words else { return None };
     let copied = Gate::new().and_then(|gate| {
         // SAFETY:
         // - This process has one thread: it was counted when the server began, and nothing that
@@ -114,7 +118,7 @@ fn start_one(
             if !gate.pass() {
                 report(&of_child, Report::Started { pid: process::own_pid() });
             }
-            Some((of_child, call, parcel.value))
+            Some((of_child, parcel))
         }
         Ok((Copied::Original(pid), gate)) => {
             report(&of_child, Report::Started { pid });

@@ -10,9 +10,13 @@
 //!
 //! A server that was stopped, or says nothing for a long time, is killed and replaced: it has nothing
 //! to lose, and its children are ours.
+//!
+//! A start whose own time is up is no reason to do so, as others wait for the same server. It is put
+//! aside: the child, if one comes of it, is never told to go on, ends, and is reaped with a later
+//! start.
 
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +30,7 @@ use crate::exit::ExitStatus;
 use crate::start::board::Board;
 use crate::start::frame::{Call, Order, Parcel, Report};
 use crate::start::{self, Heard, Started, spawn};
+use crate::sys::files;
 use crate::sys::process::{self, Signal};
 
 /// The server of this process. A forked child has none yet.
@@ -46,6 +51,27 @@ struct Server {
     board: Board,
     /// That number, once somebody here was told of it.
     told: Mutex<u32>,
+    /// Starts that were given up before their children were known.
+    late: Mutex<Vec<Late>>,
+}
+
+/// A start that was given up.
+#[derive(Debug)]
+struct Late {
+    /// To the child, which hears nothing over it.
+    channel: MessageSocket,
+    /// When the server should have told of the child at last.
+    patience: Deadline,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+enum Answer {
+    Report(Report),
+    /// Nothing yet, and the time for the start is up.
+    Late,
+    /// Nothing: the server died, or does nothing.
+    None,
 }
 
 static SERVER: PerProcess<Mutex<State>> = PerProcess::new();
@@ -65,6 +91,7 @@ pub fn stop_fork_server() {
 /// Has the server start a child for a call.
 pub(super) fn start(
     call: Call,
+    given: Vec<OwnedFd>,
     argument: Message,
     deadline: Deadline,
 ) -> Result<Started, StartError> {
@@ -72,31 +99,33 @@ pub(super) fn start(
     const N_TRIES: usize = 2;
 
     children::reap_abandoned();
-    let Some(mut server) = running()? else {
-        return spawn::start(call, argument, deadline);
+    let Some(mut server) = running(deadline)? else {
+        return spawn::start(call, given, argument, deadline);
     };
+    if !server.look_after_late() {
+        forget(&server);
+        server = running(deadline)?.ok_or(StartError::ServerDied)?;
+    }
     // Where the child's end of the channel stands in the message.
-    let place = argument.handles.len();
+    let place = argument.handles.len() + given.len();
     let (mut channel, of_child) = pair()?;
-    let parcel =
-        Parcel { words: Order::Start(call), handles: vec![of_child.into()], value: argument };
+    let mut handles = given;
+    handles.push(of_child.into());
+    let parcel = Parcel { words: Order::Start(call), handles, value: argument };
     let mut message = parcel.pack().map_err(StartError::system("pass the argument"))?;
     for _ in 1..N_TRIES {
         if let Some(answer) = server.start(channel, &mut message, place, deadline) {
             return answer;
         }
         forget(&server);
-        if deadline.is_past() {
-            return Err(StartError::TimedOut);
-        }
-        server = running()?.ok_or(StartError::ServerDied)?;
+        server = running(deadline)?.ok_or(StartError::ServerDied)?;
         let (ours, of_child) = pair()?;
         channel = ours;
         message.handles.insert(place, of_child.into());
     }
     server.start(channel, &mut message, place, deadline).unwrap_or_else(|| {
         forget(&server);
-        Err(if deadline.is_past() { StartError::TimedOut } else { StartError::ServerDied })
+        Err(StartError::ServerDied)
     })
 }
 
@@ -108,6 +137,11 @@ pub(crate) fn is_only_child() -> bool {
         return false;
     };
     process::children().is_ok_and(|children| children == [server.process.pid()])
+}
+
+/// Whether this process has a server.
+pub(crate) fn is_running() -> bool {
+    matches!(&*lock(), State::Running(_))
 }
 
 /// Whether this is the number of the server, and it has ended; then its status is taken.
@@ -132,56 +166,123 @@ impl Server {
         place: usize,
         deadline: Deadline,
     ) -> Option<Result<Started, StartError>> {
-        let patience = Deadline::after(PATIENCE).min(deadline);
-        let sent = self.channel.send(message, patience);
+        let patience = Deadline::after(PATIENCE);
+        let sent = match self.wait_for_room(patience, deadline) {
+            Ok(true) => self.channel.send(message, patience),
+            Ok(false) => Err(SendError::TimedOut),
+            Err(error) => Err(error.into()),
+        };
         drop(message.handles.remove(place));
         match sent {
             Ok(()) => {}
             Err(SendError::Io(error)) => {
                 return Some(Err(StartError::System { action: "ask the fork server", error }));
             }
+            Err(SendError::TimedOut) if !self.is_useless(patience) => {
+                return Some(Err(StartError::TimedOut));
+            }
             Err(_) => return None,
         }
-        match self.hear(&channel, patience)? {
-            Report::Started { pid } => {
+        // A server that has nothing else to do answers at once. Then a child that is late can be
+        // ended here and now.
+        match self.hear(&channel, patience, deadline.max(Deadline::after(LOOK))) {
+            Answer::Report(Report::Started { pid }) => {
                 self.note(pid);
                 Some(take_over(pid, channel, deadline))
             }
-            Report::NotStarted { error } => {
+            Answer::Report(Report::NotStarted { error }) => {
                 let error = io::Error::from_raw_os_error(error);
                 Some(Err(StartError::System { action: "copy the fork server", error }))
             }
+            Answer::Late => {
+                // It fails only if the child is gone already.
+                let _told = files::end_sending(channel.as_fd());
+                self.late().push(Late { channel, patience });
+                Some(Err(StartError::TimedOut))
+            }
             // A child says nothing else before it was told to go on.
-            Report::Accepted { .. } | Report::Refused { .. } | Report::Answered => None,
+            Answer::Report(_) | Answer::None => None,
         }
     }
 
-    /// Waits for the first that is said over the channel of a child; `None` if nothing will be.
-    fn hear(&self, channel: &MessageSocket, patience: Deadline) -> Option<Report> {
-        let mut patience = patience;
+    /// Waits until a request can be sent whole; `false` if the deadline has passed or the server does
+    /// nothing.
+    fn wait_for_room(&self, patience: Deadline, deadline: Deadline) -> io::Result<bool> {
+        loop {
+            let until = patience.min(deadline).min(Deadline::after(LOOK));
+            if process::has_room(self.channel.as_fd(), until)? {
+                return Ok(true);
+            }
+            if deadline.is_past() || self.is_useless(patience) {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Waits for the first that is said over the channel of a child.
+    fn hear(&self, channel: &MessageSocket, patience: Deadline, deadline: Deadline) -> Answer {
+        let (mut patience, mut deadline) = (patience, deadline);
         let mut is_dead = false;
         loop {
+            let until = patience.min(deadline);
             let (server, until) = if is_dead {
                 // A child of a dead server speaks at once, if there is one.
-                (None, patience)
+                (None, until)
             } else {
-                (Some(self.process.as_fd()), patience.min(Deadline::after(LOOK)))
+                (Some(self.process.as_fd()), until.min(Deadline::after(LOOK)))
             };
-            let ready = process::poll_two(server, channel.as_fd(), until).ok()?;
+            let Ok(ready) = process::poll_two(server, channel.as_fd(), until) else {
+                return Answer::None;
+            };
             if ready.second {
                 match start::hear(channel) {
                     Heard::Nothing => {}
-                    Heard::Report(parcel) => return Some(parcel.words),
-                    Heard::End => return None,
+                    Heard::Report(parcel) => return Answer::Report(parcel.words),
+                    Heard::Lost(_) | Heard::End => return Answer::None,
                 }
             } else if ready.first {
                 // The end of the channel need not be seen: a copy of this process may hold it open.
                 is_dead = true;
                 patience = patience.min(Deadline::after(LAST_WORDS));
-            } else if patience.is_past() || process::is_stopped(self.process.as_fd()) {
-                return None;
+                deadline = Deadline::NEVER;
+            } else if is_dead && patience.is_past() || self.is_useless(patience) {
+                return Answer::None;
+            } else if deadline.is_past() {
+                return Answer::Late;
             }
         }
+    }
+
+    /// Whether the server was stopped, or has done nothing for too long.
+    fn is_useless(&self, patience: Deadline) -> bool {
+        patience.is_past() || process::is_stopped(self.process.as_fd())
+    }
+
+    /// Takes over the children of starts that were given up, as far as they are known by now; `false`
+    /// if the server should have told of one long ago.
+    fn look_after_late(&self) -> bool {
+        let mut late = self.late();
+        late.retain(|late| match start::hear(&late.channel) {
+            Heard::Nothing => true,
+            Heard::Report(Parcel { words: Report::Started { pid }, .. }) => {
+                match start::adopt(pid) {
+                    Ok(child) => {
+                        // It may be decoding its argument, for ever.
+                        let _killed = child.signal(Signal::KILL);
+                        children::abandon(&child);
+                    }
+                    Err(_) => start::discard(pid),
+                }
+                false
+            }
+            Heard::Report(_) | Heard::Lost(_) | Heard::End => false,
+        });
+        !late.iter().any(|late| late.patience.is_past())
+    }
+
+    fn late(&self) -> MutexGuard<'_, Vec<Late>> {
+        // Each change is one step.
+        self.late.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -198,6 +299,11 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Takes a child into our hands that the server has made, and lets it go on.
 fn take_over(pid: u32, channel: MessageSocket, deadline: Deadline) -> Result<Started, StartError> {
     match start::adopt(pid) {
+        Ok(child) if deadline.is_past() => {
+            let _killed = child.signal(Signal::KILL);
+            start::end(&child);
+            Err(StartError::TimedOut)
+        }
         Ok(child) => {
             let go_on = Parcel::new(Order::GoOn, Vec::new()).pack();
             let go_on = go_on.map_err(StartError::system("pass the argument"));
@@ -232,6 +338,17 @@ impl Drop for Server {
     /// Whoever asked the server for a child has had an answer by now, or has seen that none comes.
     fn drop(&mut self) {
         end(self);
+        // Those that were made before it died say so at once.
+        for late in std::mem::take(&mut *self.late()) {
+            let last_words = Deadline::after(LAST_WORDS);
+            let _ready = process::poll_two(None, late.channel.as_fd(), last_words);
+            if let Heard::Report(Parcel { words: Report::Started { pid }, .. }) =
+                start::hear(&late.channel)
+                && let Ok(child) = start::adopt(pid)
+            {
+                start::end(&child);
+            }
+        }
         let last = self.board.last();
         let told = *self.told.get_mut().unwrap_or_else(PoisonError::into_inner);
         if last != told
@@ -244,7 +361,7 @@ impl Drop for Server {
 }
 
 /// The server, started if there is none; `None` if there cannot be one.
-fn running() -> Result<Option<Arc<Server>>, StartError> {
+fn running(deadline: Deadline) -> Result<Option<Arc<Server>>, StartError> {
     let mut state = lock();
     match &*state {
         State::Running(server) => return Ok(Some(Arc::clone(server))),
@@ -254,10 +371,11 @@ fn running() -> Result<Option<Arc<Server>>, StartError> {
     let board = Board::new().map_err(io::Error::other);
     let board = board.map_err(StartError::system("share memory with the fork server"))?;
     let value = wire::encode(&board).map_err(StartError::Argument)?;
-    let (channel, process) = spawn::launch(Order::Serve, value)?;
-    match start::await_acceptance(channel, process, Deadline::after(PATIENCE)) {
+    let (channel, process) = spawn::launch(Order::Serve, Vec::new(), value)?;
+    match start::await_acceptance(channel, process, Deadline::after(PATIENCE).min(deadline)) {
         Ok(Started { channel, child: process }) => {
-            let server = Arc::new(Server { channel, process, board, told: Mutex::new(0) });
+            let (told, late) = Default::default();
+            let server = Arc::new(Server { channel, process, board, told, late });
             *state = State::Running(Arc::clone(&server));
             Ok(Some(server))
         }
@@ -265,6 +383,8 @@ fn running() -> Result<Option<Arc<Server>>, StartError> {
             *state = State::Impossible;
             Ok(None)
         }
+        // Not the caller's time, but the server's own.
+        Err(StartError::TimedOut) if !deadline.is_past() => Err(StartError::ServerDied),
         Err(error) => Err(error),
     }
 }

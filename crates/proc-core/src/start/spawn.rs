@@ -5,7 +5,7 @@
 
 use std::env;
 use std::ffi::{CString, OsString};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
 use std::sync::Arc;
 
@@ -24,22 +24,26 @@ use crate::sys::{exec, hook};
 /// Starts a child for a call.
 pub(super) fn start(
     call: Call,
+    given: Vec<OwnedFd>,
     argument: Message,
     deadline: Deadline,
 ) -> Result<Started, StartError> {
     children::reap_abandoned();
-    let (channel, child) = launch(Order::Call(call), argument)?;
+    let (channel, child) = launch(Order::Call(call), given, argument)?;
     start::await_acceptance(channel, child, deadline)
 }
 
 /// Starts a child and tells it what to do; whether it will is yet to be heard.
 pub(super) fn launch(
     order: Order,
+    given: Vec<OwnedFd>,
     value: Message,
 ) -> Result<(MessageSocket, Arc<Child>), StartError> {
     let own_pidfd =
         process::open_own_pidfd().map_err(StartError::system("open its own descriptor"))?;
-    let parcel = Parcel { words: order, handles: vec![own_pidfd], value };
+    let mut handles = given;
+    handles.push(own_pidfd);
+    let parcel = Parcel { words: order, handles, value };
     let message = parcel.pack().map_err(StartError::system("pass the argument"))?;
     let (channel, child) = run_program()?;
     // It fails if the child is dead already; whoever waits for its answer will see that.

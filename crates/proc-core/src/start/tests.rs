@@ -24,8 +24,9 @@ fn double(x: u64) -> u64 {
 fn call() -> Call {
     Call {
         entry: Entry::of(double).unwrap(),
-        introduction: current::introduce(None),
+        introduction: current::introduce(None, None, None),
         dies_with_parent: false,
+        setup: None,
     }
 }
 
@@ -138,8 +139,8 @@ fn function_of_another_program_is_refused_by_every_child() {
         let call = Call { entry, ..call() };
         let argument = call::argument(&7_u64).unwrap();
         let started = match way {
-            Start::Spawn => spawn::start(call, argument, Deadline::NEVER),
-            _ => server::start(call, argument, Deadline::NEVER),
+            Start::Spawn => spawn::start(call, Vec::new(), argument, Deadline::NEVER),
+            _ => server::start(call, Vec::new(), argument, Deadline::NEVER),
         };
         let refused = matches!(started, Err(StartError::Refused(Refusal::OtherProgram)));
         assert!(refused, "{way:?}: {started:?}");
@@ -242,7 +243,7 @@ fn child_that_is_killed_at_any_time_is_an_error_or_has_started() {
     let mut n_started = 0;
     for delay in 0..60 {
         let argument = call::argument(&7_u64).unwrap();
-        let (channel, child) = spawn::launch(Order::Call(call()), argument).unwrap();
+        let (channel, child) = spawn::launch(Order::Call(call()), Vec::new(), argument).unwrap();
         let victim = Arc::clone(&child);
         let killer = std::thread::spawn(move || {
             process::pause(std::time::Duration::from_micros(delay * 40));
@@ -282,6 +283,71 @@ fn request_that_is_none_does_not_harm_the_server() {
             assert_eq!(start().join().unwrap(), 12);
             assert_eq!(server::pid(), before);
             stop_fork_server();
+        },
+        (),
+    );
+    alone.unwrap().join().unwrap();
+}
+
+/// So many bytes that the server is busy with them for a while.
+#[derive(Debug)]
+struct Bulk;
+
+impl Serialize for Bulk {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&vec![1; 200 << 20])
+    }
+}
+
+impl<'de> Deserialize<'de> for Bulk {
+    fn deserialize<D: Deserializer<'de>>(_deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self)
+    }
+}
+
+#[test]
+fn start_that_is_given_up_harms_neither_the_server_nor_other_starts() {
+    let alone = Process::spawn(
+        |()| {
+            let start = || Process::builder().start(Start::ForkServer).spawn(double, 6);
+            assert_eq!(start().unwrap().join().unwrap(), 12);
+            let before = server::pid();
+            std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| {
+                        let timeout = std::time::Duration::from_millis(1);
+                        let builder = Process::builder().start(Start::ForkServer);
+                        let started = builder.start_timeout(timeout).spawn(drop::<Bulk>, Bulk);
+                        assert!(matches!(started, Err(StartError::TimedOut)), "{started:?}");
+                    });
+                }
+                for _ in 0..20 {
+                    assert_eq!(start().unwrap().join().unwrap(), 12);
+                }
+            });
+            assert_eq!(server::pid(), before);
+            // Those that were given up are reaped with a later start, or with the server.
+            assert_eq!(start().unwrap().join().unwrap(), 12);
+            stop_fork_server();
+            assert_eq!(process::children().unwrap(), Vec::<u32>::new());
+        },
+        (),
+    );
+    alone.unwrap().join().unwrap();
+}
+
+#[test]
+fn result_that_cannot_be_received_is_told_as_lost() {
+    let alone = Process::spawn(
+        |()| {
+            let child = Process::spawn(|()| "x".repeat(1 << 20), ()).unwrap();
+            child.wait().unwrap();
+            process::limit_descriptors(0);
+            for _ in 0..2 {
+                let joined = child.join();
+                assert!(matches!(joined, Err(crate::JoinError::Lost(_))), "{joined:?}");
+            }
+            assert_eq!(child.exit_status().unwrap(), Some(ExitStatus::Exited(0)));
         },
         (),
     );

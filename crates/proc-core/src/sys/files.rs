@@ -11,7 +11,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::fs::{MemfdFlags, memfd_create};
-use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
+use rustix::io::{Errno, FdFlags, fcntl_getfd, fcntl_setfd, ioctl_fionbio, ioctl_fionread};
 use rustix::process::getuid;
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
@@ -61,6 +61,92 @@ pub(crate) fn is_from_parent(socket: BorrowedFd<'_>) -> bool {
         && peer.uid == getuid().as_raw()
 }
 
+/// Lets the other end of a socket know that nothing more will come.
+///
+/// # References
+///
+/// - POSIX `shutdown`
+pub(crate) fn end_sending(socket: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(rustix::net::shutdown(socket, rustix::net::Shutdown::Write)?)
+}
+
+/// Closes all descriptors from one number to another, both included.
+///
+/// # Safety
+///
+/// Nothing in this process may use them any more.
+///
+/// # References
+///
+/// - Linux `close_range(2)`
+pub(crate) unsafe fn close_range(first: u32, last: u32) -> io::Result<()> {
+    // SAFETY: takes three numbers; what it does to the descriptors is the caller's affair.
+    match unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Has reads and writes of a pipe return when they would wait.
+///
+/// # References
+///
+/// - POSIX `fcntl` with `O_NONBLOCK`
+pub(crate) fn do_not_wait(file: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(ioctl_fionbio(file, true)?)
+}
+
+/// Reads at most so many bytes and adds them to the others; `None` if there are none yet, and
+/// `Some(0)` at the end.
+///
+/// # References
+///
+/// - POSIX `read`
+pub(crate) fn read_some(
+    file: BorrowedFd<'_>,
+    most: usize,
+    bytes: &mut Vec<u8>,
+) -> io::Result<Option<usize>> {
+    let before = bytes.len();
+    bytes.resize(before + most, 0);
+    let result = loop {
+        match rustix::io::read(file, bytes.get_mut(before..).unwrap_or_default()) {
+            Ok(n) => break Ok(Some(n)),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => break Ok(None),
+            Err(error) => break Err(error.into()),
+        }
+    };
+    bytes.truncate(before + result.as_ref().ok().copied().flatten().unwrap_or(0));
+    result
+}
+
+/// Writes some of the bytes, as many as there is room for; `None` if nobody will read them.
+///
+/// # References
+///
+/// - POSIX `write`
+pub(crate) fn write_some(file: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<Option<usize>> {
+    loop {
+        match rustix::io::write(file, bytes) {
+            Ok(n) => return Ok(Some(n)),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Ok(Some(0)),
+            Err(Errno::PIPE) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// How many bytes can be read now.
+///
+/// # References
+///
+/// - Linux `pipe(7)`, `FIONREAD`
+pub(crate) fn n_readable(file: BorrowedFd<'_>) -> io::Result<usize> {
+    usize::try_from(ioctl_fionread(file)?).map_err(io::Error::other)
+}
+
 /// Makes the standard input empty.
 pub(crate) fn empty_stdin() -> io::Result<()> {
     let null = OpenOptions::new().read(true).open("/dev/null")?;
@@ -80,7 +166,8 @@ pub(crate) fn fill_closed_outputs() -> io::Result<()> {
     Ok(())
 }
 
-fn is_open(file: BorrowedFd<'_>) -> bool {
+/// Whether there is such a descriptor.
+pub(crate) fn is_open(file: BorrowedFd<'_>) -> bool {
     fcntl_getfd(file).is_ok()
 }
 

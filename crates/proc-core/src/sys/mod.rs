@@ -8,3 +8,4 @@ pub(crate) mod files;
 pub(crate) mod hook;
 pub(crate) mod image;
 pub(crate) mod process;
+pub(crate) mod setup;

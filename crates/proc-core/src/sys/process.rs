@@ -7,7 +7,7 @@
 #![expect(unsafe_code, reason = "fork, and calls that no safe wrapper offers")]
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use ipc_core::Deadline;
@@ -18,10 +18,12 @@ use rustix::process::{
     Pid, PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus, getpid, getppid, pidfd_open,
     pidfd_send_signal, waitid,
 };
+use serde::{Deserialize, Serialize};
 
 pub(crate) use rustix::process::Signal;
 
 use crate::exit::ExitStatus;
+use crate::usage::Usage;
 
 /// The number of this process.
 pub(crate) fn own_pid() -> u32 {
@@ -82,6 +84,82 @@ pub(crate) fn children() -> io::Result<Vec<u32>> {
         children.extend(of_thread.filter_map(|pid| pid.parse::<u32>().ok()));
     }
     Ok(children)
+}
+
+/// The children of any process, as far as they can be told.
+pub(crate) fn children_of(pid: u32) -> Vec<u32> {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let lists = threads.flatten().map(|thread| thread.path().join("children"));
+    let lists: Vec<String> = lists.flat_map(std::fs::read_to_string).collect();
+    let pids = lists.iter().flat_map(|list| list.split_ascii_whitespace());
+    pids.filter_map(|pid| pid.parse().ok()).collect()
+}
+
+/// What a process is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It does nothing: it was stopped, or has ended.
+    Still,
+    /// The kernel does something for it that cannot be interrupted.
+    Held,
+    /// It does something, or waits for something.
+    Running,
+}
+
+/// What a process is about; one that is gone stands still.
+///
+/// # References
+///
+/// - Linux `proc_pid_stat(5)`
+pub(crate) fn standing(pid: u32) -> Standing {
+    match stat(pid).as_ref().map(|(state, _)| state.as_str()) {
+        None | Some("T" | "t" | "Z" | "X") => Standing::Still,
+        Some("D") => Standing::Held,
+        Some(_) => Standing::Running,
+    }
+}
+
+/// Whether a process has ended, and nobody has taken its status.
+pub(crate) fn is_zombie(pid: u32) -> bool {
+    stat(pid).is_some_and(|(state, _)| state == "Z")
+}
+
+/// The parent of a process; `None` if it is gone.
+pub(crate) fn parent_of(pid: u32) -> Option<u32> {
+    stat(pid).map(|(_, parent)| parent)
+}
+
+/// State and parent of a process.
+fn stat(pid: u32) -> Option<(String, u32)> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may have anything in it, but what follows has no such bracket.
+    let (_, fields) = text.rsplit_once(')')?;
+    let mut fields = fields.split_ascii_whitespace();
+    Some((fields.next()?.to_owned(), fields.next()?.parse().ok()?))
+}
+
+/// Kills the process group of a child, if it is the first in there, and its status is not taken.
+///
+/// # References
+///
+/// - POSIX `killpg`
+pub(crate) fn kill_group_of(pid: u32) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw)
+        && rustix::process::getpgid(Some(pid)) == Ok(pid)
+    {
+        // It fails only if nobody is in there any more.
+        let _sent = rustix::process::kill_process_group(pid, Signal::KILL);
+    }
+}
+
+/// How many processors this thread may run on.
+///
+/// # References
+///
+/// - Linux `sched_getaffinity(2)`
+pub(crate) fn affinity_count() -> Option<usize> {
+    let set = rustix::thread::sched_getaffinity(None).ok()?;
+    usize::try_from(set.count()).ok().filter(|count| *count > 0)
 }
 
 /// A descriptor that stands for the process; an error of kind `ESRCH` if there is no such process.
@@ -145,7 +223,7 @@ pub(crate) enum Block {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Waited {
     /// It has ended, and this call took its status.
-    Ended(ExitStatus),
+    Ended(ExitStatus, Usage),
     /// It is not over yet.
     Running,
     /// There is no such child: somebody else took its status, or it is not a child of ours.
@@ -158,15 +236,66 @@ pub(crate) enum Waited {
 ///
 /// - POSIX `waitid`, Linux `waitid(2)` with `P_PIDFD`
 pub(crate) fn wait_child(pidfd: BorrowedFd<'_>) -> io::Result<Waited> {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
     loop {
-        match waitid(WaitId::PidFd(pidfd), options) {
-            Ok(Some(status)) => return Ok(Waited::Ended(exit_status(&status))),
-            Ok(None) => return Ok(Waited::Running),
-            Err(Errno::CHILD) => return Ok(Waited::NoChild),
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+        // SAFETY: the struct is plain data, for which zero is a value.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        // SAFETY: the struct is plain data, for which zero is a value.
+        let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+        // libc's function of this name does not tell what was used up.
+        // SAFETY: writes to the locals above.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_waitid,
+                libc::P_PIDFD,
+                pidfd.as_raw_fd(),
+                &raw mut info,
+                libc::WEXITED | libc::WNOHANG,
+                &raw mut usage,
+            )
+        };
+        if result == 0 {
+            return Ok(match ended(&info) {
+                Some(status) => Waited::Ended(status, used(&usage)),
+                None => Waited::Running,
+            });
         }
+        match io::Error::last_os_error() {
+            error if is_no_child(&error) => return Ok(Waited::NoChild),
+            error if error.kind() == io::ErrorKind::Interrupted => {}
+            error => return Err(error),
+        }
+    }
+}
+
+/// How a child has ended, if the kernel says so.
+fn ended(info: &libc::siginfo_t) -> Option<ExitStatus> {
+    // SAFETY: the call filled in the fields of a child's end, or left them zero.
+    if unsafe { info.si_pid() } == 0 {
+        return None;
+    }
+    // SAFETY: as above.
+    let value = unsafe { info.si_status() };
+    Some(match info.si_code {
+        libc::CLD_EXITED => ExitStatus::Exited(value),
+        libc::CLD_KILLED => ExitStatus::Signaled { signal: value, core_dumped: false },
+        libc::CLD_DUMPED => ExitStatus::Signaled { signal: value, core_dumped: true },
+        _ => ExitStatus::Unknown,
+    })
+}
+
+fn used(usage: &libc::rusage) -> Usage {
+    let number = |number: libc::c_long| u64::try_from(number).unwrap_or(0);
+    let time = |time: libc::timeval| {
+        let micros = u64::try_from(time.tv_usec).unwrap_or(0);
+        Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0)) + Duration::from_micros(micros)
+    };
+    Usage {
+        user_time: time(usage.ru_utime),
+        system_time: time(usage.ru_stime),
+        // The kernel counts in KiB.
+        max_memory: number(usage.ru_maxrss).saturating_mul(1024),
+        waits: number(usage.ru_nvcsw),
+        preemptions: number(usage.ru_nivcsw),
     }
 }
 
@@ -318,6 +447,75 @@ pub(crate) fn poll_two(
     }
 }
 
+/// Waits until there is room to write; `false` if the deadline has passed.
+///
+/// # References
+///
+/// - POSIX `poll`
+pub(crate) fn has_room(file: BorrowedFd<'_>, deadline: Deadline) -> io::Result<bool> {
+    loop {
+        let timeout = deadline.remaining().and_then(|left| left.try_into().ok());
+        let mut files = [PollFd::from_borrowed_fd(file, PollFlags::OUT)];
+        match rustix_poll(&mut files, timeout.as_ref()) {
+            Ok(n_ready) => return Ok(n_ready > 0),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Waits until one of many descriptors is ready to be read, and says which; `None` if none is when
+/// the deadline has passed.
+///
+/// # References
+///
+/// - POSIX `poll`
+pub(crate) fn poll_many(files: &[BorrowedFd<'_>], deadline: Deadline) -> io::Result<Option<usize>> {
+    let mut files: Vec<PollFd<'_>> =
+        files.iter().map(|file| PollFd::from_borrowed_fd(*file, PollFlags::IN)).collect();
+    loop {
+        let timeout = deadline.remaining().and_then(|left| left.try_into().ok());
+        match rustix_poll(&mut files, timeout.as_ref()) {
+            Ok(_) => return Ok(files.iter().position(|file| !file.revents().is_empty())),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// What is waited for at a descriptor.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Interest<'f> {
+    ToRead(BorrowedFd<'f>),
+    ToWrite(BorrowedFd<'f>),
+}
+
+/// Waits until one of many descriptors is ready, and says whether the first one is; `None` if none is
+/// when the deadline has passed.
+///
+/// # References
+///
+/// - POSIX `poll`
+pub(crate) fn poll_first_of(
+    interests: &[Interest<'_>],
+    deadline: Deadline,
+) -> io::Result<Option<bool>> {
+    let files = interests.iter().map(|interest| match interest {
+        Interest::ToRead(file) => PollFd::from_borrowed_fd(*file, PollFlags::IN),
+        Interest::ToWrite(file) => PollFd::from_borrowed_fd(*file, PollFlags::OUT),
+    });
+    let mut files: Vec<PollFd<'_>> = files.collect();
+    loop {
+        let timeout = deadline.remaining().and_then(|left| left.try_into().ok());
+        match rustix_poll(&mut files, timeout.as_ref()) {
+            Ok(0) => return Ok(None),
+            Ok(_) => return Ok(files.first().map(|first| !first.revents().is_empty())),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
 /// Whether a descriptor is ready to be read now.
 pub(crate) fn is_ready(file: impl AsFd) -> io::Result<bool> {
     Ok(poll_two(None, file.as_fd(), Deadline::now())?.second)
@@ -354,7 +552,7 @@ pub(crate) fn set_thread_name(name: &str) {
 }
 
 /// What a signal does when it comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Disposition {
     /// What the kernel does of itself.
     Default,
