@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::builder::Builder;
 use crate::ends::Side;
 use crate::error::{GetError, PutError, QueueError};
-use crate::mapped::{Mapped, Shape};
+use crate::mapped::Mapped;
 use crate::ring::{Patience, Ring, Tuning};
 use crate::seat::{Seated, TableHandle};
 use crate::side::{Both, MayGet, MayPut, OnSide};
@@ -62,8 +62,7 @@ impl ByteQueue {
         Builder::new(capacity).bytes()
     }
 
-    pub(crate) fn create(shape: Shape, type_hash: u64, tuning: Tuning) -> Result<Self, QueueError> {
-        let mut ring = Mapped::create(shape, type_hash)?;
+    pub(crate) fn made(mut ring: Mapped, tuning: Tuning) -> Result<Self, QueueError> {
         ring.set_tuning(tuning);
         Ok(Self::of(TableHandle::enter(ring, Side::Both)?))
     }
@@ -264,6 +263,12 @@ impl<S> ByteQueue<S> {
     #[must_use]
     pub fn segment(&self) -> &Segment {
         self.table.ring().segment()
+    }
+
+    /// Whether both handles lead to the same queue, whatever side they are on.
+    #[must_use]
+    pub fn same_queue<R>(&self, other: &ByteQueue<R>) -> bool {
+        self.segment().id() == other.segment().id()
     }
 
     /// Closes the queue, for everybody and for good.

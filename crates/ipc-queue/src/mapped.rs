@@ -35,7 +35,7 @@ use crate::ring::position::{MAX_SLOTS, Position, PositionWord};
 use crate::ring::slot::{MAX_SPAN, Owner, SlotWord};
 use crate::ring::{Claim, Memory, Tuning};
 
-const KIND: Kind = Kind::new(*b"ipc-ring", 1);
+pub(crate) const KIND: Kind = Kind::new(*b"ipc-ring", 1);
 
 /// Lines that are fetched in pairs lie together, so words that are apart are two lines apart.
 const APART: usize = 128;
@@ -185,6 +185,22 @@ impl Mapped {
         let shape = shape.check()?;
         let segment = Segment::create(KIND, type_hash, Places::of(shape).size)?;
         Self::begin(&segment, shape)?;
+        Self::open(segment, type_hash)
+    }
+
+    /// Makes an empty ring in a segment with a name.
+    pub(crate) fn create_named(
+        name: &str,
+        shape: Shape,
+        type_hash: u64,
+    ) -> Result<Self, QueueError> {
+        is_supported()?;
+        let shape = shape.check()?;
+        let mut begun = Ok(());
+        let size = Places::of(shape).size;
+        let begin = |segment: &Segment| begun = Self::begin(segment, shape);
+        let segment = Segment::create_named(name, KIND, type_hash, size, begin)?;
+        begun?;
         Self::open(segment, type_hash)
     }
 

@@ -190,6 +190,12 @@ impl<T, S> Queue<T, S> {
         self.bytes.segment()
     }
 
+    /// Whether both handles lead to the same queue, whatever side they are on.
+    #[must_use]
+    pub fn same_queue<R>(&self, other: &Queue<T, R>) -> bool {
+        self.bytes.same_queue(&other.bytes)
+    }
+
     /// Closes the queue, for everybody and for good.
     ///
     /// What was put can still be got; whoever waits to put, or to get from the empty queue, is

@@ -400,3 +400,19 @@ fn barrier_a_place_comes_back_from_the_dead() {
         victim
     });
 }
+
+/// A round may end just when it is to be broken: then the next one is.
+#[test]
+fn barrier_an_abort_is_not_lost_to_a_round_that_ends() {
+    explore(|| {
+        let shared = Shared::new(1);
+        let other = spawn(&shared, |shared| {
+            let ends = [shared.pass(1), shared.pass(1)];
+            let aborted = Err(Failed::Broken(Broken::Aborted));
+            assert!(ends.iter().all(|end| *end == Ok(0) || *end == aborted));
+        });
+        shared.barrier().abort(Thread::current());
+        other.join().unwrap();
+        assert_eq!(shared.barrier().broken(), Some(Broken::Aborted));
+    });
+}

@@ -226,7 +226,7 @@ impl<'words> RawBarrier<'words> {
             }
             // Of the one whose words these were until now.
             if let Some(pid) = member.note().pid() {
-                self.end(me, self.look().round(), Broken::Died(pid));
+                self.break_now(me, Broken::Died(pid));
                 member.write(0);
             }
             if !self.enroll(place) {
@@ -257,7 +257,7 @@ impl<'words> RawBarrier<'words> {
             && member.lives[0].is_held_by(me)
             && let Some(pid) = member.note().pid()
         {
-            self.end(me, self.look().round(), Broken::Died(pid));
+            self.break_now(me, Broken::Died(pid));
         }
         self.resign(me, place);
     }
@@ -303,7 +303,7 @@ impl<'words> RawBarrier<'words> {
         if let Some(note) = member.dead_note()
             && let Some(pid) = note.pid()
         {
-            self.end(me, self.look().round(), Broken::Died(pid));
+            self.break_now(me, Broken::Died(pid));
             if BARRIER_TELLS {
                 let word = &member.lives[0].notes()[0];
                 // If it is another by now, it was told by somebody else.

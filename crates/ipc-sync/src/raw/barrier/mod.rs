@@ -353,7 +353,7 @@ impl<'words> RawBarrier<'words> {
 
     /// Breaks the round, whoever is there.
     pub fn abort(self, me: Thread) {
-        self.end(me, self.look().round(), Broken::Aborted);
+        self.break_now(me, Broken::Aborted);
     }
 
     /// Begins a new round; who waits in this one is sent away, and the dead are missed no more.

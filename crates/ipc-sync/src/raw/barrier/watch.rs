@@ -55,7 +55,7 @@ impl RawBarrier<'_> {
                 }
                 break Err(TimeIsUp);
             }
-            if spin.again() {
+            if spin.again(&self.words.disappointments) {
                 continue;
             }
             if deadline.is_past() {
@@ -153,6 +153,17 @@ impl RawBarrier<'_> {
         }
         me.pend_clear();
         if woken == Woken::TimedOut { Err(Failed::TimedOut) } else { Ok(()) }
+    }
+
+    /// Breaks the round that is on now, whichever that is, unless it is broken.
+    pub(super) fn break_now(self, me: Thread, cause: Broken) {
+        // Each further try means that somebody else ended the round meanwhile.
+        for _ in 0..super::TRIES {
+            let now = self.look();
+            if now.broken().is_some() || self.end(me, now.round(), cause) {
+                return;
+            }
+        }
     }
 
     /// Breaks `round`, unless it is over; says whether it did.
