@@ -48,12 +48,12 @@ impl Participant {
             Alive::Yes(tid) => Some(tid),
             Alive::Died => None,
         };
-        let waits = life.notes()[WAITS].load(Relaxed);
+        let waits = life.small_notes()[WAITS].load(Relaxed);
         Some(Self {
-            pid: life.notes()[PID].load(Relaxed),
+            pid: life.small_notes()[PID].load(Relaxed),
             tid,
-            puts: life.wide_notes()[PUTS].load(Relaxed),
-            gets: life.wide_notes()[GETS].load(Relaxed),
+            puts: life.notes()[PUTS].load(Relaxed),
+            gets: life.notes()[GETS].load(Relaxed),
             waits_to_get: waits == WAITS_TO_GET,
             waits_to_put: waits == WAITS_TO_PUT,
         })
@@ -63,10 +63,10 @@ impl Participant {
 /// Notes who has just taken a seat: the calling thread.
 pub(crate) fn introduce(life: &Life) {
     let pid = ProcessId::current().map_or(0, ProcessId::pid);
-    life.notes()[PID].store(pid, Relaxed);
-    life.notes()[WAITS].store(0, Relaxed);
-    life.wide_notes()[PUTS].store(0, Relaxed);
-    life.wide_notes()[GETS].store(0, Relaxed);
+    life.small_notes()[PID].store(pid, Relaxed);
+    life.small_notes()[WAITS].store(0, Relaxed);
+    life.notes()[PUTS].store(0, Relaxed);
+    life.notes()[GETS].store(0, Relaxed);
 }
 
 /// Notes what the calling thread, whose life word it is, waits for.
@@ -76,7 +76,7 @@ pub(crate) fn note_waiting(life: &Life, what: WaitsFor) {
         WaitsFor::Message => WAITS_TO_GET,
         WaitsFor::Room => WAITS_TO_PUT,
     };
-    life.notes()[WAITS].store(waits, Relaxed);
+    life.small_notes()[WAITS].store(waits, Relaxed);
 }
 
 impl Mapped {
@@ -95,7 +95,7 @@ impl Mapped {
     #[inline]
     fn count(&self, me: Owner, which: usize) {
         if let Some(life) = me.seat().and_then(|seat| self.life(seat)) {
-            let count: &AtomicU64 = &life.wide_notes()[which];
+            let count: &AtomicU64 = &life.notes()[which];
             // Nobody else writes there, so no exchange is needed.
             count.store(count.load(Relaxed).wrapping_add(1), Relaxed);
         }

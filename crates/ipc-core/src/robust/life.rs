@@ -65,6 +65,21 @@ impl Life {
         unsafe { self.take(me, 0, me.tid()) }
     }
 
+    /// The same where somebody may sleep on the word already, or will, without a mark of its own:
+    /// the kernel wakes one of them when the thread dies.
+    ///
+    /// # Errors
+    ///
+    /// [`TooManyHeld`] if the thread's list is full.
+    ///
+    /// # Safety
+    ///
+    /// As for [`join`](Self::join).
+    pub unsafe fn join_watched(&self, me: Thread) -> Result<bool, TooManyHeld> {
+        // SAFETY: the caller vouches for the word.
+        unsafe { self.take(me, 0, me.tid() | WAITERS) }
+    }
+
     /// Takes the word for the calling thread if its holder died.
     ///
     /// The caller then cleans up after the dead, before it does anything else under this word.
@@ -175,17 +190,16 @@ impl Life {
         }
     }
 
-    /// Words on the same line, for whoever uses the life word; they are never touched here.
+    /// Three narrower words of the same sort as the [notes](Self::notes).
     #[inline]
     #[must_use]
-    pub fn notes(&self) -> &[AtomicU32; 3] {
+    pub fn small_notes(&self) -> &[AtomicU32; 3] {
         &self.0.notes
     }
 
-    /// Wider words of the same sort.
-    #[inline]
+    /// Two words beside it, for the user of the life word; only ever touched by it.
     #[must_use]
-    pub fn wide_notes(&self) -> &[AtomicU64; 2] {
+    pub fn notes(&self) -> &[AtomicU64; 2] {
         &self.0.wide_notes
     }
 
