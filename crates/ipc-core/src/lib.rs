@@ -35,6 +35,7 @@
 //! | memory | [`Segment`] with a checked header ([`Kind`], [`type_hash()`]), [`Layout`] for what lies where, [`Placed`] for handles to it, [`Shared`] for what may lie there |
 //! | words in it | [`primitive`]: the one door to atomics, futexes and spinning, with its three worlds |
 //! | death of a thread that holds some | [`robust`]: words that the kernel marks when their holder dies |
+//! | who is still there | [`Presence`]: to be counted among a segment's users, by the kernel |
 //! | processes | [`ProcessId`], which is never reused, and [`DeathWatch`], which sees its end |
 //! | values between processes | [`wire`]: bytes plus handles, and a socket that carries both |
 //! | waiting | [`Deadline`]: one clock for every timeout |
@@ -70,6 +71,7 @@ mod mapping;
 mod open_segments;
 mod per_process;
 mod placed;
+mod presence;
 pub mod primitive;
 pub mod robust;
 mod segment;
@@ -87,6 +89,7 @@ pub use crate::{
     liveness::{DeathWatch, is_alive, wait_for_death},
     per_process::PerProcess,
     placed::Placed,
+    presence::Presence,
     segment::{Segment, SegmentId},
     shared::Shared,
     type_hash::type_hash,

@@ -4,9 +4,9 @@ use ipc_core::type_hash;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::bytes::ByteQueue;
+use crate::bytes::{ByteQueue, NO_TYPE};
 use crate::error::QueueError;
-use crate::mapped::Shape;
+use crate::mapped::{Mapped, Shape};
 use crate::queue::Queue;
 use crate::ring::Tuning;
 
@@ -82,7 +82,16 @@ impl Builder {
     ///
     /// [`QueueError`] says which of the numbers cannot be, or that there is no memory.
     pub fn bytes(self) -> Result<ByteQueue, QueueError> {
-        ByteQueue::create(self.shape()?, 0, self.tuning)
+        ByteQueue::made(Mapped::create(self.shape()?, NO_TYPE)?, self.tuning)
+    }
+
+    /// Makes a queue of byte messages that other programs can open by its name.
+    ///
+    /// # Errors
+    ///
+    /// As [`bytes`](Self::bytes) and [`Queue::create_named`].
+    pub fn named_bytes(self, name: &str) -> Result<ByteQueue, QueueError> {
+        ByteQueue::made(Mapped::create_named(name, self.shape()?, NO_TYPE)?, self.tuning)
     }
 
     /// Makes a queue of values.
@@ -91,7 +100,21 @@ impl Builder {
     ///
     /// As [`bytes`](Self::bytes).
     pub fn values<T: Serialize + DeserializeOwned>(self) -> Result<Queue<T>, QueueError> {
-        Ok(Queue::of(ByteQueue::create(self.shape()?, type_hash::<T>(), self.tuning)?))
+        let ring = Mapped::create(self.shape()?, type_hash::<T>())?;
+        Ok(Queue::of(ByteQueue::made(ring, self.tuning)?))
+    }
+
+    /// Makes a queue of values that other programs can open by its name.
+    ///
+    /// # Errors
+    ///
+    /// As [`bytes`](Self::bytes) and [`Queue::create_named`].
+    pub fn named_values<T: Serialize + DeserializeOwned>(
+        self,
+        name: &str,
+    ) -> Result<Queue<T>, QueueError> {
+        let ring = Mapped::create_named(name, self.shape()?, type_hash::<T>())?;
+        Ok(Queue::of(ByteQueue::made(ring, self.tuning)?))
     }
 
     fn shape(self) -> Result<Shape, QueueError> {

@@ -1,16 +1,19 @@
 //! `ByteQueue`: messages as they are.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use ipc_core::{Deadline, Segment};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::builder::Builder;
+use crate::ends::Side;
 use crate::error::{GetError, PutError, QueueError};
-use crate::mapped::{Mapped, Shape};
-use crate::ring::{Patience, Refused, Ring, Tuning};
+use crate::mapped::Mapped;
+use crate::ring::{Patience, Ring, Tuning};
 use crate::seat::{Seated, TableHandle};
+use crate::side::{Both, MayGet, MayPut, OnSide};
 use crate::stats::Stats;
 
 /// A bounded queue of byte messages between any threads of any processes.
@@ -18,6 +21,9 @@ use crate::stats::Stats;
 /// Many may put and many may get at the same time. Each message goes to one getter; the messages
 /// of one putter arrive in the order in which it put them. Clones and copies in other processes
 /// are handles to the same queue. Use [`Queue`](crate::Queue) for values.
+///
+/// `S` is the side that the handle is on: this one may put and get, a
+/// [`ByteSender`](crate::ByteSender) and a [`ByteReceiver`](crate::ByteReceiver) only one of the two.
 ///
 /// # Process death
 ///
@@ -35,13 +41,13 @@ use crate::stats::Stats;
 /// assert_eq!(queue.get()?, b"ping");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone)]
-pub struct ByteQueue {
-    table: TableHandle,
+pub struct ByteQueue<S = Both> {
+    pub(crate) table: TableHandle,
+    pub(crate) side: PhantomData<fn() -> S>,
 }
 
 /// Bytes are bytes: there is no type to agree on.
-const NO_TYPE: u64 = 0;
+pub(crate) const NO_TYPE: u64 = 0;
 
 impl ByteQueue {
     /// Makes a queue with room for `capacity` short messages.
@@ -56,10 +62,9 @@ impl ByteQueue {
         Builder::new(capacity).bytes()
     }
 
-    pub(crate) fn create(shape: Shape, type_hash: u64, tuning: Tuning) -> Result<Self, QueueError> {
-        let mut ring = Mapped::create(shape, type_hash)?;
+    pub(crate) fn made(mut ring: Mapped, tuning: Tuning) -> Result<Self, QueueError> {
         ring.set_tuning(tuning);
-        Ok(Self { table: TableHandle::new(ring) })
+        Ok(Self::of(TableHandle::enter(ring, Side::Both)?))
     }
 
     /// Opens a queue in a segment that came from elsewhere, after checking what lies there.
@@ -73,15 +78,12 @@ impl ByteQueue {
     }
 
     pub(crate) fn open(segment: Segment, type_hash: u64) -> Result<Self, QueueError> {
-        Ok(Self { table: TableHandle::new(Mapped::open(segment, type_hash)?) })
+        let ring = Mapped::open(segment, type_hash)?;
+        Ok(Self::of(TableHandle::enter(ring, Side::Both)?))
     }
+}
 
-    /// The memory that the queue lies in.
-    #[must_use]
-    pub fn segment(&self) -> &Segment {
-        self.table.ring().segment()
-    }
-
+impl<S: MayPut> ByteQueue<S> {
     /// Puts a message, waiting for room as long as it takes.
     ///
     /// When this returns, the message is there for any getter, whatever becomes of this process.
@@ -128,6 +130,36 @@ impl ByteQueue {
         self.put_patiently(bytes, Patience::Until(deadline))
     }
 
+    #[inline]
+    pub(crate) fn put_patiently<'b>(
+        &self,
+        bytes: &'b [u8],
+        patience: Patience,
+    ) -> Result<(), PutError<&'b [u8]>> {
+        let ring = self.ring();
+        let limit = ring.shape().max_message();
+        if bytes.len() > limit {
+            return Err(PutError::TooLarge { value: bytes, len: bytes.len(), limit });
+        }
+        // A put that finds out after its claim leaves a hole behind; so only one that is overtaken
+        // by the close does.
+        if let Some(refused) = Ring(ring).turns_away() {
+            return Err(refused.of_put(bytes));
+        }
+        let Seated { me, owner } =
+            self.table.sit_down().map_err(|source| PutError::NoSeat { value: bytes, source })?;
+        ring.pend(me);
+        let claimed = Ring(ring).put(owner, ring.shape().span(bytes.len()), patience);
+        if let Ok(claim) = &claimed {
+            ring.write(claim, bytes);
+            Ring(ring).commit(*claim);
+        }
+        me.pend_clear();
+        claimed.map(|_| ()).map_err(|refused| refused.of_put(bytes))
+    }
+}
+
+impl<S: MayGet> ByteQueue<S> {
     /// Gets the next message, waiting for one as long as it takes.
     ///
     /// # Errors
@@ -180,6 +212,63 @@ impl ByteQueue {
     /// As [`try_get`](Self::try_get); then `bytes` is empty.
     pub fn try_get_into(&self, bytes: &mut Vec<u8>) -> Result<(), GetError> {
         self.get_patiently(bytes, Patience::Try)
+    }
+
+    fn get_owned(&self, patience: Patience) -> Result<Vec<u8>, GetError> {
+        let mut bytes = Vec::with_capacity(self.room_ahead());
+        self.get_patiently(&mut bytes, patience)?;
+        Ok(bytes)
+    }
+
+    #[inline]
+    pub(crate) fn get_patiently(
+        &self,
+        bytes: &mut Vec<u8>,
+        patience: Patience,
+    ) -> Result<(), GetError> {
+        let ring = self.ring();
+        bytes.clear();
+        let Seated { me, owner } = self.table.sit_down()?;
+        // Most messages fit into a slot: make room for those before anything is claimed.
+        bytes.reserve(self.room_ahead());
+        ring.pend(me);
+        let claimed = Ring(ring).get(owner, patience);
+        let mut len = None;
+        if let Ok(claim) = &claimed {
+            len = ring.len(claim);
+            if let Some(len) = len {
+                if len > bytes.capacity() {
+                    bytes.reserve_exact(len);
+                    // An allocator may use libc's robust mutexes, which clear what is pending.
+                    ring.pend(me);
+                }
+                ring.read(claim, len, bytes);
+            }
+            Ring(ring).release(*claim);
+        }
+        me.pend_clear();
+        match claimed {
+            Ok(_) => len.map(|_| ()).ok_or(GetError::Corrupt),
+            Err(refused) => Err(refused.of_get()),
+        }
+    }
+}
+
+impl<S> ByteQueue<S> {
+    pub(crate) fn of(table: TableHandle) -> Self {
+        Self { table, side: PhantomData }
+    }
+
+    /// The memory that the queue lies in.
+    #[must_use]
+    pub fn segment(&self) -> &Segment {
+        self.table.ring().segment()
+    }
+
+    /// Whether both handles lead to the same queue, whatever side they are on.
+    #[must_use]
+    pub fn same_queue<R>(&self, other: &ByteQueue<R>) -> bool {
+        self.segment().id() == other.segment().id()
     }
 
     /// Closes the queue, for everybody and for good.
@@ -248,88 +337,18 @@ impl ByteQueue {
     fn room_ahead(&self) -> usize {
         self.ring().shape().payload().min(MOST_ROOM_AHEAD)
     }
+}
 
-    #[inline]
-    pub(crate) fn put_patiently<'b>(
-        &self,
-        bytes: &'b [u8],
-        patience: Patience,
-    ) -> Result<(), PutError<&'b [u8]>> {
-        let ring = self.ring();
-        let limit = ring.shape().max_message();
-        if bytes.len() > limit {
-            return Err(PutError::TooLarge { value: bytes, len: bytes.len(), limit });
-        }
-        // A put that finds out after its claim leaves a hole behind; so only one that is overtaken
-        // by the close does.
-        if self.is_closed() {
-            return Err(PutError::Closed(bytes));
-        }
-        let Seated { me, owner } =
-            self.table.sit_down().map_err(|source| PutError::NoSeat { value: bytes, source })?;
-        ring.pend(me);
-        let claimed = Ring(ring).put(owner, ring.shape().span(bytes.len()), patience);
-        if let Ok(claim) = &claimed {
-            ring.write(claim, bytes);
-            Ring(ring).commit(*claim);
-        }
-        me.pend_clear();
-        match claimed {
-            Ok(_) => Ok(()),
-            Err(Refused::NotNow) => Err(PutError::Full(bytes)),
-            Err(Refused::TimedOut) => Err(PutError::TimedOut(bytes)),
-            Err(Refused::Closed) => Err(PutError::Closed(bytes)),
-            Err(Refused::Corrupt) => Err(PutError::Corrupt(bytes)),
-        }
-    }
-
-    fn get_owned(&self, patience: Patience) -> Result<Vec<u8>, GetError> {
-        let mut bytes = Vec::with_capacity(self.room_ahead());
-        self.get_patiently(&mut bytes, patience)?;
-        Ok(bytes)
-    }
-
-    #[inline]
-    pub(crate) fn get_patiently(
-        &self,
-        bytes: &mut Vec<u8>,
-        patience: Patience,
-    ) -> Result<(), GetError> {
-        let ring = self.ring();
-        bytes.clear();
-        let Seated { me, owner } = self.table.sit_down()?;
-        // Most messages fit into a slot: make room for those before anything is claimed.
-        bytes.reserve(self.room_ahead());
-        ring.pend(me);
-        let claimed = Ring(ring).get(owner, patience);
-        let mut len = None;
-        if let Ok(claim) = &claimed {
-            len = ring.len(claim);
-            if let Some(len) = len {
-                if len > bytes.capacity() {
-                    bytes.reserve_exact(len);
-                    // An allocator may use libc's robust mutexes, which clear what is pending.
-                    ring.pend(me);
-                }
-                ring.read(claim, len, bytes);
-            }
-            Ring(ring).release(*claim);
-        }
-        me.pend_clear();
-        match claimed {
-            Ok(_) => len.map(|_| ()).ok_or(GetError::Corrupt),
-            Err(Refused::NotNow) => Err(GetError::Empty),
-            Err(Refused::TimedOut) => Err(GetError::TimedOut),
-            Err(Refused::Closed) => Err(GetError::Closed),
-            Err(Refused::Corrupt) => Err(GetError::Corrupt),
-        }
+impl<S> Clone for ByteQueue<S> {
+    fn clone(&self) -> Self {
+        Self::of(self.table.clone())
     }
 }
 
 /// More than this is not taken for a message that may be short.
 const MOST_ROOM_AHEAD: usize = 4096;
 
-impl fmt::Debug for ByteQueue {
+impl<S> fmt::Debug for ByteQueue<S> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("ByteQueue")
@@ -340,15 +359,14 @@ impl fmt::Debug for ByteQueue {
     }
 }
 
-impl Serialize for ByteQueue {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.segment().serialize(serializer)
+impl<S: OnSide> Serialize for ByteQueue<S> {
+    fn serialize<R: Serializer>(&self, serializer: R) -> Result<R::Ok, R::Error> {
+        self.table.serialize(serializer)
     }
 }
 
-impl<'de> Deserialize<'de> for ByteQueue {
+impl<'de, S: OnSide> Deserialize<'de> for ByteQueue<S> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let segment = Segment::deserialize(deserializer)?;
-        Self::from_segment(segment).map_err(serde::de::Error::custom)
+        Ok(Self::of(TableHandle::deserialize(deserializer, NO_TYPE, S::SIDE)?))
     }
 }

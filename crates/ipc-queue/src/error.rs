@@ -6,6 +6,8 @@ use ipc_core::SegmentError;
 use ipc_core::robust::TooManyHeld;
 use ipc_core::wire::{DecodeError, EncodeError};
 
+use crate::ring::Refused;
+
 /// Why a queue could not be made or opened.
 #[non_exhaustive]
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +56,8 @@ pub enum PutError<T> {
     TimedOut(T),
     /// The queue is closed. No later put can succeed.
     Closed(T),
+    /// Nobody is left who could get the message: all have dropped their handles, or died.
+    Disconnected(T),
     /// The message is too long for this queue, even if it is empty.
     TooLarge {
         /// The message.
@@ -88,6 +92,7 @@ impl<T> PutError<T> {
             Self::Full(value)
             | Self::TimedOut(value)
             | Self::Closed(value)
+            | Self::Disconnected(value)
             | Self::Corrupt(value)
             | Self::TooLarge { value, .. }
             | Self::Encode { value, .. }
@@ -107,12 +112,19 @@ impl<T> PutError<T> {
         matches!(self, Self::Closed(_))
     }
 
+    /// Whether nobody is left who could get.
+    #[must_use]
+    pub fn is_disconnected(&self) -> bool {
+        matches!(self, Self::Disconnected(_))
+    }
+
     /// The same error about another form of the message.
     pub(crate) fn map<U>(self, convert: impl FnOnce(T) -> U) -> PutError<U> {
         match self {
             Self::Full(value) => PutError::Full(convert(value)),
             Self::TimedOut(value) => PutError::TimedOut(convert(value)),
             Self::Closed(value) => PutError::Closed(convert(value)),
+            Self::Disconnected(value) => PutError::Disconnected(convert(value)),
             Self::Corrupt(value) => PutError::Corrupt(convert(value)),
             Self::TooLarge { value, len, limit } => {
                 PutError::TooLarge { value: convert(value), len, limit }
@@ -129,6 +141,7 @@ impl<T> fmt::Display for PutError<T> {
             Self::Full(_) => formatter.write_str("the queue is full"),
             Self::TimedOut(_) => formatter.write_str("the queue was full until the deadline"),
             Self::Closed(_) => formatter.write_str("the queue is closed"),
+            Self::Disconnected(_) => formatter.write_str("nobody is left to get from the queue"),
             Self::TooLarge { len, limit, .. } => {
                 write!(formatter, "the message has {len} bytes, and the queue takes {limit}")
             }
@@ -168,6 +181,10 @@ pub enum GetError {
     /// The queue is closed, and all that was put was got.
     #[error("the queue is closed and empty")]
     Closed,
+    /// Nobody is left who could put: all have dropped their handles, or died; and all that was put
+    /// was got.
+    #[error("the queue is empty and nobody is left to put into it")]
+    Disconnected,
     /// A message was taken, but its bytes are no value of the queue's type.
     #[error(transparent)]
     Decode(#[from] DecodeError),
@@ -190,5 +207,35 @@ impl GetError {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(self, Self::Closed)
+    }
+
+    /// Whether the queue is empty and nobody is left who could put.
+    #[must_use]
+    pub fn is_disconnected(&self) -> bool {
+        matches!(self, Self::Disconnected)
+    }
+}
+
+impl Refused {
+    /// What a putter is told, and gets back.
+    pub(crate) fn of_put<T>(self, value: T) -> PutError<T> {
+        match self {
+            Self::NotNow => PutError::Full(value),
+            Self::TimedOut => PutError::TimedOut(value),
+            Self::Closed => PutError::Closed(value),
+            Self::Disconnected => PutError::Disconnected(value),
+            Self::Corrupt => PutError::Corrupt(value),
+        }
+    }
+
+    /// What a getter is told.
+    pub(crate) fn of_get(self) -> GetError {
+        match self {
+            Self::NotNow => GetError::Empty,
+            Self::TimedOut => GetError::TimedOut,
+            Self::Closed => GetError::Closed,
+            Self::Disconnected => GetError::Disconnected,
+            Self::Corrupt => GetError::Corrupt,
+        }
     }
 }

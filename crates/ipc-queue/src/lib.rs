@@ -16,26 +16,36 @@
 //!
 //! | for | there is |
 //! |-----|----------|
-//! | values | [`Queue`] |
+//! | values | [`Queue`]; [`SimpleQueue`] if there is nothing to choose |
 //! | bytes | [`ByteQueue`] |
+//! | one side of either | [`Sender`] and [`Receiver`], [`ByteSender`] and [`ByteReceiver`]: told when the other side is gone |
 //! | other shapes | [`Builder`] |
 //! | a look from outside | [`Stats`] |
 //!
 //! # How it works
 //!
 //! A lock-free ring of slots (`ring`) in a mapped segment (`mapped`), at which threads sit down in
-//! seats whose life words show their deaths (`seat`). No operation takes a lock; one that need not
+//! seats whose life words show their deaths (`seat`). Who is on which side of it, the kernel counts
+//! (`ends`). No operation takes a lock; one that need not
 //! wait makes no system call. `ring/README.md` argues why nobody is lost or left asleep.
 
 // In the model's world the ring's moves are compiled into the models themselves.
+#[cfg(not(ipc_loom))]
+mod batch;
 #[cfg(not(ipc_loom))]
 mod builder;
 #[cfg(not(ipc_loom))]
 mod bytes;
 #[cfg(not(ipc_loom))]
+mod ends;
+#[cfg(not(ipc_loom))]
 mod error;
 #[cfg(not(ipc_loom))]
+mod iter;
+#[cfg(not(ipc_loom))]
 mod mapped;
+#[cfg(not(ipc_loom))]
+mod named;
 #[cfg(not(ipc_loom))]
 mod queue;
 #[cfg(not(ipc_loom))]
@@ -43,13 +53,24 @@ mod ring;
 #[cfg(not(ipc_loom))]
 mod seat;
 #[cfg(not(ipc_loom))]
+mod side;
+#[cfg(not(ipc_loom))]
+mod simple;
+#[cfg(not(ipc_loom))]
 mod stats;
 
 #[cfg(not(ipc_loom))]
 pub use crate::{
+    batch::{GetManyError, PutAllError},
     builder::Builder,
     bytes::ByteQueue,
     error::{GetError, PutError, QueueError, SeatError},
+    iter::{IntoIter, Iter, TryIter},
     queue::Queue,
+    side::{
+        Both, ByteReceiver, ByteSender, GetOnly, MayGet, MayPut, OnSide, PutOnly, Receiver, Sender,
+        byte_channel, channel,
+    },
+    simple::SimpleQueue,
     stats::Stats,
 };

@@ -20,6 +20,7 @@
 use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
+use std::sync::Weak;
 use std::time::Duration;
 
 use ipc_core::primitive::Ordering::Relaxed;
@@ -27,13 +28,14 @@ use ipc_core::primitive::{AtomicU32, AtomicU64, copy_in, copy_out};
 use ipc_core::robust::{Life, Thread, TooManyHeld, support};
 use ipc_core::{Kind, Layout, Segment, SegmentError, Shared};
 
+use crate::ends::End;
 use crate::error::QueueError;
 use crate::ring::bells::Bells;
 use crate::ring::position::{MAX_SLOTS, Position, PositionWord};
 use crate::ring::slot::{MAX_SPAN, Owner, SlotWord};
 use crate::ring::{Claim, Memory, Tuning};
 
-const KIND: Kind = Kind::new(*b"ipc-ring", 1);
+pub(crate) const KIND: Kind = Kind::new(*b"ipc-ring", 1);
 
 /// Lines that are fetched in pairs lie together, so words that are apart are two lines apart.
 const APART: usize = 128;
@@ -149,6 +151,8 @@ impl Places {
 pub(crate) struct Mapped {
     shape: Shape,
     tuning: Tuning,
+    /// What the handles of this process that lead here may do; gone with the last of them.
+    end: Weak<End>,
     tail: NonNull<PositionWord>,
     head: NonNull<PositionWord>,
     bells: NonNull<Bells>,
@@ -184,6 +188,22 @@ impl Mapped {
         Self::open(segment, type_hash)
     }
 
+    /// Makes an empty ring in a segment with a name.
+    pub(crate) fn create_named(
+        name: &str,
+        shape: Shape,
+        type_hash: u64,
+    ) -> Result<Self, QueueError> {
+        is_supported()?;
+        let shape = shape.check()?;
+        let mut begun = Ok(());
+        let size = Places::of(shape).size;
+        let begin = |segment: &Segment| begun = Self::begin(segment, shape);
+        let segment = Segment::create_named(name, KIND, type_hash, size, begin)?;
+        begun?;
+        Self::open(segment, type_hash)
+    }
+
     /// Opens the ring in a segment from elsewhere; trusts nothing that it finds there.
     pub(crate) fn open(segment: Segment, type_hash: u64) -> Result<Self, QueueError> {
         is_supported()?;
@@ -200,6 +220,7 @@ impl Mapped {
         Ok(Self {
             shape,
             tuning: Tuning::DEFAULT,
+            end: Weak::new(),
             tail: NonNull::from_ref(segment.at(places.tail)?),
             head: NonNull::from_ref(segment.at(places.head)?),
             bells: NonNull::from_ref(segment.at(places.bells)?),
@@ -232,6 +253,14 @@ impl Mapped {
 
     pub(crate) fn set_tuning(&mut self, tuning: Tuning) {
         self.tuning = tuning;
+    }
+
+    pub(crate) fn set_end(&mut self, end: Weak<End>) {
+        self.end = end;
+    }
+
+    pub(crate) fn end(&self) -> &Weak<End> {
+        &self.end
     }
 
     pub(crate) fn shape(&self) -> Shape {
@@ -365,6 +394,14 @@ impl Memory for Mapped {
     fn tuning(&self) -> Tuning {
         self.tuning
     }
+
+    fn is_watcher(&self) -> bool {
+        self.end.upgrade().is_some_and(|end| end.is_watcher())
+    }
+
+    fn is_deserted(&self) -> bool {
+        self.end.upgrade().is_some_and(|end| end.is_deserted())
+    }
 }
 
 impl Tuning {
@@ -375,9 +412,15 @@ impl Tuning {
         n_yields: 20,
         first_sleep: Duration::from_millis(50),
         longest_sleep: Duration::from_secs(1),
+        first_look: Duration::from_millis(1),
     };
 
     /// No look before the sleep, and no look without being woken: for proofs of the protocol.
-    pub(crate) const NONE: Self =
-        Self { n_spins: 0, n_yields: 0, first_sleep: Duration::MAX, longest_sleep: Duration::MAX };
+    pub(crate) const NONE: Self = Self {
+        n_spins: 0,
+        n_yields: 0,
+        first_sleep: Duration::MAX,
+        longest_sleep: Duration::MAX,
+        ..Self::DEFAULT
+    };
 }

@@ -14,6 +14,8 @@ use crate::builder::Builder;
 use crate::bytes::ByteQueue;
 use crate::error::{GetError, PutError, QueueError};
 use crate::ring::Patience;
+use crate::seat::TableHandle;
+use crate::side::{Both, MayGet, MayPut, OnSide};
 use crate::stats::Stats;
 
 /// A bounded queue of values between any threads of any processes.
@@ -25,6 +27,10 @@ use crate::stats::Stats;
 /// A value travels as bytes, made by its `Serialize`, in memory that all processes have mapped. It
 /// must not contain handles (segments, files, other queues) yet: such a put is an error. How long a
 /// value may be is for the [`Builder`] to say.
+///
+/// `S` is the side that the handle is on: this one may put and get, a [`Sender`](crate::Sender) and a
+/// [`Receiver`](crate::Receiver) only one of the two. Those are told when nobody is left on the other
+/// side; a process with a full handle never is, for it is there itself.
 ///
 /// # Process death
 ///
@@ -45,8 +51,8 @@ use crate::stats::Stats;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[doc(alias = "multiprocessing.Queue")]
-pub struct Queue<T> {
-    bytes: ByteQueue,
+pub struct Queue<T, S = Both> {
+    pub(crate) bytes: ByteQueue<S>,
     values: PhantomData<fn(T) -> T>,
 }
 
@@ -61,7 +67,9 @@ impl<T: Serialize + DeserializeOwned> Queue<T> {
     pub fn bounded(capacity: usize) -> Result<Self, QueueError> {
         Builder::new(capacity).values()
     }
+}
 
+impl<T: Serialize, S: MayPut> Queue<T, S> {
     /// Puts a value, waiting for room as long as it takes.
     ///
     /// When this returns, the value is there for any getter, whatever becomes of this process.
@@ -102,6 +110,18 @@ impl<T: Serialize + DeserializeOwned> Queue<T> {
         self.put_patiently(value, Patience::Until(deadline))
     }
 
+    fn put_patiently(&self, value: T, patience: Patience) -> Result<(), PutError<T>> {
+        with_scratch(|scratch| {
+            scratch.clear();
+            if let Err(source) = encode_plain(&value, scratch) {
+                return Err(PutError::Encode { value, source });
+            }
+            self.bytes.put_patiently(scratch, patience).map_err(|error| error.map(|_| value))
+        })
+    }
+}
+
+impl<T: DeserializeOwned, S: MayGet> Queue<T, S> {
     /// Gets the next value, waiting for one as long as it takes.
     ///
     /// # Errors
@@ -139,16 +159,6 @@ impl<T: Serialize + DeserializeOwned> Queue<T> {
         self.get_patiently(Patience::Until(deadline))
     }
 
-    fn put_patiently(&self, value: T, patience: Patience) -> Result<(), PutError<T>> {
-        with_scratch(|scratch| {
-            scratch.clear();
-            if let Err(source) = encode_plain(&value, scratch) {
-                return Err(PutError::Encode { value, source });
-            }
-            self.bytes.put_patiently(scratch, patience).map_err(|error| error.map(|_| value))
-        })
-    }
-
     fn get_patiently(&self, patience: Patience) -> Result<T, GetError> {
         with_scratch(|scratch| {
             self.bytes.get_patiently(scratch, patience)?;
@@ -158,10 +168,6 @@ impl<T: Serialize + DeserializeOwned> Queue<T> {
 }
 
 impl<T> Queue<T> {
-    pub(crate) fn of(bytes: ByteQueue) -> Self {
-        Self { bytes, values: PhantomData }
-    }
-
     /// Opens a queue in a segment that came from elsewhere, after checking what lies there.
     ///
     /// # Errors
@@ -171,11 +177,23 @@ impl<T> Queue<T> {
     pub fn from_segment(segment: Segment) -> Result<Self, QueueError> {
         Ok(Self::of(ByteQueue::open(segment, type_hash::<T>())?))
     }
+}
+
+impl<T, S> Queue<T, S> {
+    pub(crate) fn of(bytes: ByteQueue<S>) -> Self {
+        Self { bytes, values: PhantomData }
+    }
 
     /// The memory that the queue lies in.
     #[must_use]
     pub fn segment(&self) -> &Segment {
         self.bytes.segment()
+    }
+
+    /// Whether both handles lead to the same queue, whatever side they are on.
+    #[must_use]
+    pub fn same_queue<R>(&self, other: &Queue<T, R>) -> bool {
+        self.bytes.same_queue(&other.bytes)
     }
 
     /// Closes the queue, for everybody and for good.
@@ -252,13 +270,13 @@ fn with_scratch<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
 /// A larger buffer is not kept.
 const MOST_SCRATCH: usize = 1 << 20;
 
-impl<T> Clone for Queue<T> {
+impl<T, S> Clone for Queue<T, S> {
     fn clone(&self) -> Self {
         Self::of(self.bytes.clone())
     }
 }
 
-impl<T> fmt::Debug for Queue<T> {
+impl<T, S> fmt::Debug for Queue<T, S> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Queue")
@@ -269,15 +287,15 @@ impl<T> fmt::Debug for Queue<T> {
     }
 }
 
-impl<T> Serialize for Queue<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.bytes.serialize(serializer)
+impl<T, S: OnSide> Serialize for Queue<T, S> {
+    fn serialize<R: Serializer>(&self, serializer: R) -> Result<R::Ok, R::Error> {
+        self.bytes.table.serialize(serializer)
     }
 }
 
-impl<'de, T> Deserialize<'de> for Queue<T> {
+impl<'de, T, S: OnSide> Deserialize<'de> for Queue<T, S> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let segment = Segment::deserialize(deserializer)?;
-        Self::from_segment(segment).map_err(serde::de::Error::custom)
+        let table = TableHandle::deserialize(deserializer, type_hash::<T>(), S::SIDE)?;
+        Ok(Self::of(ByteQueue::of(table)))
     }
 }

@@ -5,33 +5,37 @@
 //! dropped its last handle of the queue. A forked child sits down anew: the seats that it
 //! remembers are its parent's.
 //!
-//! A seat keeps the queue's memory mapped, for the kernel's list of this thread leads through it.
-
-#![expect(clippy::disallowed_types, reason = "a count of handles that never leaves the process")]
+//! A seat keeps the queue's memory mapped, for the kernel's list of this thread leads through it. It
+//! does not keep the process at its end of the queue: that is for the handles alone.
 
 use std::cell::{Cell, RefCell};
+use std::os::fd::AsFd as _;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering::Relaxed;
 
 use ipc_core::robust::Thread;
+use ipc_core::wire::serialize_fd;
+use serde::{Deserializer, Serializer, de, ser};
 
-use crate::error::SeatError;
+use crate::ends::{End, Side};
+use crate::error::{QueueError, SeatError};
 use crate::mapped::Mapped;
 use crate::ring::slot::Owner;
 use crate::ring::{Memory, Ring};
 
-/// A ring, and how many handles of this process lead to it.
+/// A ring as the handles of this process lead to it that are clones of one another.
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) ring: Mapped,
-    n_handles: AtomicUsize,
 }
 
 /// A handle of this process to a ring.
-#[derive(Debug)]
-pub(crate) struct TableHandle(Arc<Table>);
+#[derive(Clone, Debug)]
+pub(crate) struct TableHandle {
+    table: Arc<Table>,
+    /// Always there, until the handle is dropped.
+    end: Option<Arc<End>>,
+}
 
 /// A thread at a table: who may claim.
 #[derive(Clone, Copy, Debug)]
@@ -66,12 +70,45 @@ thread_local! {
 }
 
 impl TableHandle {
-    pub(crate) fn new(ring: Mapped) -> Self {
-        Self(Arc::new(Table { ring, n_handles: AtomicUsize::new(1) }))
+    fn new(mut ring: Mapped, end: End) -> Self {
+        let end = Arc::new(end);
+        ring.set_end(Arc::downgrade(&end));
+        Self { table: Arc::new(Table { ring }), end: Some(end) }
     }
 
+    #[inline]
     pub(crate) fn ring(&self) -> &Mapped {
-        &self.0.ring
+        &self.table.ring
+    }
+
+    /// A handle on a side of its own to the same ring, of values with that hash.
+    pub(crate) fn on_side(&self, type_hash: u64, side: Side) -> Result<Self, QueueError> {
+        let mut ring = Mapped::open(self.ring().segment().clone(), type_hash)?;
+        ring.set_tuning(self.ring().tuning());
+        Self::enter(ring, side)
+    }
+
+    /// The first handle on a side to a ring.
+    pub(crate) fn enter(ring: Mapped, side: Side) -> Result<Self, QueueError> {
+        let end = End::enter(ring.segment(), side)?;
+        Ok(Self::new(ring, end))
+    }
+
+    pub(crate) fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.end {
+            Some(end) => serialize_fd(end.as_fd(), serializer),
+            None => Err(ser::Error::custom("the handle was dropped")),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+        type_hash: u64,
+        side: Side,
+    ) -> Result<Self, D::Error> {
+        let (segment, end) = End::deserialize(deserializer, side)?;
+        let ring = Mapped::open(segment, type_hash).map_err(de::Error::custom)?;
+        Ok(Self::new(ring, end))
     }
 
     /// The calling thread's seat, taken now if need be.
@@ -79,7 +116,7 @@ impl TableHandle {
     pub(crate) fn sit_down(&self) -> Result<Seated, SeatError> {
         let me = Thread::current();
         let last = LAST.get();
-        if ptr::eq(last.table, Arc::as_ptr(&self.0)) && last.generation == me.generation() {
+        if ptr::eq(last.table, Arc::as_ptr(&self.table)) && last.generation == me.generation() {
             return Ok(Seated { me, owner: last.owner });
         }
         self.find_seat(me)
@@ -91,7 +128,7 @@ impl TableHandle {
             let mut seats = seats.borrow_mut();
             // What is left of queues that this process is done with, and of a parent's seats.
             seats.retain(|seat| seat.is_of_use(me));
-            seats.iter().find(|seat| Arc::ptr_eq(&seat.table, &self.0)).map(|seat| seat.owner)
+            seats.iter().find(|seat| Arc::ptr_eq(&seat.table, &self.table)).map(|seat| seat.owner)
         });
         let owner = match known {
             Ok(Some(owner)) => owner,
@@ -99,13 +136,13 @@ impl TableHandle {
             // The thread is past its destructors: the seat is kept until it has ended.
             Err(_) => self.take_seat(me)?,
         };
-        LAST.set(Last { table: Arc::as_ptr(&self.0), generation: me.generation(), owner });
+        LAST.set(Last { table: Arc::as_ptr(&self.table), generation: me.generation(), owner });
         Ok(Seated { me, owner })
     }
 
     fn take_seat(&self, me: Thread) -> Result<Owner, SeatError> {
         let owner = self.ring().claim_seat(me)?;
-        let seat = Seat { table: Arc::clone(&self.0), owner, generation: me.generation() };
+        let seat = Seat { table: Arc::clone(&self.table), owner, generation: me.generation() };
         let mut seat = Some(seat);
         SEATS.try_with(|seats| seats.borrow_mut().extend(seat.take())).ok();
         if let Some(homeless) = seat {
@@ -116,32 +153,30 @@ impl TableHandle {
     }
 }
 
-impl Clone for TableHandle {
-    fn clone(&self) -> Self {
-        self.0.n_handles.fetch_add(1, Relaxed);
-        Self(Arc::clone(&self.0))
-    }
-}
-
 impl Drop for TableHandle {
     fn drop(&mut self) {
-        if self.0.n_handles.fetch_sub(1, Relaxed) == 1 {
-            // The other threads' seats go when they next sit down somewhere, or end; and so may this
-            // thread have some of queues whose last handle another thread has dropped.
-            let mine = SEATS.try_with(|seats| {
-                let mut seats = seats.try_borrow_mut().ok()?;
-                let me = Thread::current();
-                let of_no_use = seats.extract_if(.., |seat| !seat.is_of_use(me));
-                Some(of_no_use.collect::<Vec<_>>())
-            });
-            drop(mine);
-        }
+        let Some(end) = self.end.take().and_then(Arc::into_inner) else { return };
+        // It was the last of its kind in this process.
+        let me = Thread::current();
+        let side = end.side();
+        self.ring().pend(me);
+        drop(end);
+        Ring(self.ring()).tell_left(side.can_get());
+        me.pend_clear();
+        // The other threads' seats go when they next sit down somewhere, or end; and so may this
+        // thread have some of queues whose last handle another thread has dropped.
+        let mine = SEATS.try_with(|seats| {
+            let mut seats = seats.try_borrow_mut().ok()?;
+            let of_no_use = seats.extract_if(.., |seat| !seat.is_of_use(me));
+            Some(of_no_use.collect::<Vec<_>>())
+        });
+        drop(mine);
     }
 }
 
 impl Seat {
     fn is_of_use(&self, me: Thread) -> bool {
-        self.generation == me.generation() && self.table.n_handles.load(Relaxed) > 0
+        self.generation == me.generation() && self.table.ring.end().strong_count() > 0
     }
 }
 

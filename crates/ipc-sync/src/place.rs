@@ -4,7 +4,7 @@
 //! |-------------------|-----|
 //! | `word` | the lock ([`crate::raw`]) |
 //! | `notes[0]` | whether the value is consistent (`Mutex`); how often it is held (`RLock`); whether it was done (`Once`) |
-//! | `notes[1]` | how often looking before sleeping was in vain ([`crate::raw`]) |
+//! | `notes[1]` | how often looking before sleeping was in vain, and how often it was taken ([`crate::raw`]) |
 //! | `notes[2]` | how many deaths were found |
 //! | `wide_notes[0]` | how many gave up (`Once`) |
 //! | `wide_notes[1]` | the hash of the type of the value (`Mutex`) |

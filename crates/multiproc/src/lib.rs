@@ -90,7 +90,9 @@ pub use pool;
 pub use proc_core as process;
 
 pub use ipc_core::{Segment, SegmentError, wire};
-pub use ipc_queue::{ByteQueue, GetError, PutError, Queue, QueueError};
+pub use ipc_queue::{
+    ByteQueue, GetError, PutError, Queue, QueueError, Receiver, Sender, SimpleQueue, channel,
+};
 pub use ipc_sync::{
     Barrier, BoundedSemaphore, Condition, Event, Lock, LockError, LockGuard, Mutex, MutexGuard,
     Once, Permit, RLock, RwLock, Semaphore, TryLockError, WaitError,

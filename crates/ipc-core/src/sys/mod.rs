@@ -8,6 +8,7 @@ pub(crate) mod epoch;
 pub(crate) mod futex;
 pub(crate) mod memory;
 pub(crate) mod names;
+pub(crate) mod presence;
 pub(crate) mod process;
 #[cfg_attr(ipc_loom, expect(dead_code, reason = "the model has threads of its own"))]
 pub(crate) mod robust;

@@ -9,8 +9,9 @@
 //! |------|---------|
 //! | `0` | the ring is open |
 //! | `CLOSED` | the ring is closed, for ever |
+//! | `LEFT` | some getters have left: a putter looks whether there are any, even if there is room |
 //!
-//! Its owner bits are always zero. Every operation makes it the thread's pending word from before
+//! The two can be set together. Its owner bits are always zero. Every operation makes it the thread's pending word from before
 //! its first step until after its last, and so does a sleeper. If a thread dies in between, the
 //! kernel finds a word with no owner and wakes one of those who sleep on it: that one calls the
 //! others, on both sides ([`Bells::call_all`]), and everybody looks again. The one who calls has
@@ -22,11 +23,14 @@
 //! looking at the bell. See `README.md` beside this file.
 
 use ipc_core::primitive::AtomicU32;
-use ipc_core::primitive::Ordering::Relaxed;
+use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
 use ipc_core::robust::Bell;
 
 /// The ring is closed. Not one of the owner bits: those must be zero for the kernel.
 const CLOSED: u32 = 1 << 31;
+
+/// Some getters have left. A hint: who is there is for the kernel to say.
+const LEFT: u32 = 1 << 30;
 
 /// The word through which deaths are told, and which says whether the ring is closed.
 #[cfg_attr(not(ipc_loom), repr(transparent))]
@@ -38,6 +42,24 @@ impl Alarm {
     #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.value() & CLOSED != 0
+    }
+
+    /// Whether putters are to look if there are getters.
+    #[inline]
+    pub(crate) fn says_left(&self) -> bool {
+        self.value() & LEFT != 0
+    }
+
+    /// Asks all putters to look if there are getters.
+    pub(crate) fn say_left(&self) {
+        // E6 release.
+        self.0.fetch_or(LEFT, Release);
+    }
+
+    /// Asks putters for no more looks. Whoever takes the hint away looks afterwards, not before.
+    pub(crate) fn unsay_left(&self) {
+        // E6 acquire. If it fails, the ring is closed, or another has taken it away.
+        self.0.compare_exchange(LEFT, 0, Acquire, Relaxed).ok();
     }
 
     /// What the word holds, to sleep on.
@@ -53,6 +75,26 @@ impl Alarm {
     }
 }
 
+/// How often somebody has left its side of the ring, by dropping its last handle.
+///
+/// Who sleeps until others have left compares it: it changes with each that does.
+#[cfg_attr(not(ipc_loom), repr(transparent))]
+#[derive(Debug, Default)]
+pub(crate) struct Departures(AtomicU32);
+
+impl Departures {
+    /// How many there were, to sleep on: it is looked at before the presences are.
+    pub(crate) fn value(&self) -> u32 {
+        // E5 acquire.
+        self.0.load(Acquire)
+    }
+
+    /// The word itself, to sleep on.
+    pub(crate) fn word(&self) -> &AtomicU32 {
+        &self.0
+    }
+}
+
 /// The bells of both sides and the alarm.
 #[cfg_attr(not(ipc_loom), repr(C))]
 #[derive(Debug, Default)]
@@ -63,6 +105,8 @@ pub(crate) struct Bells {
     pub(crate) space: Bell,
     /// Both sleep here until somebody dies or the ring is closed.
     pub(crate) alarm: Alarm,
+    /// Who watches the other side sleeps until this changes.
+    pub(crate) departures: Departures,
 }
 
 impl Bells {
@@ -71,6 +115,18 @@ impl Bells {
     pub(crate) fn call_all(&self) {
         self.items.call_all();
         self.space.call_all();
+    }
+
+    /// Tells everybody that one has left, which is counted no longer.
+    #[cold]
+    pub(crate) fn tell_left(&self, is_getter: bool) {
+        if is_getter {
+            self.alarm.say_left();
+        }
+        // E5 release.
+        self.departures.0.fetch_add(1, Release);
+        // Whether the bells say that somebody sleeps or not: it happens seldom.
+        self.call_all();
     }
 
     /// Closes the ring, then tells everybody.

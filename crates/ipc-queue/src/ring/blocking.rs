@@ -1,9 +1,10 @@
 //! Waiting for room or for work: look, spin a little, then sleep until something changes.
 //!
-//! A sleeper is queued on four words, in this order: its side's bell, the alarm, the low half of
-//! the slot that it waits for, and, if that slot is claimed, the claimer's life word. It is woken
-//! through the first two only; the other two are there to be compared after it was queued on them,
-//! so that a commit, a release, a claim and a death before that are not missed.
+//! A sleeper is queued on up to five words, in this order: its side's bell, the alarm, the count of
+//! departures, the low half of the slot that it waits for, and, if that slot is claimed, the
+//! claimer's life word. It is woken through the first two only; the others are there to be compared
+//! after it was queued on those, so that a departure, a commit, a release, a claim and a death before
+//! that are not missed.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -35,6 +36,8 @@ pub(crate) enum Refused {
     TimedOut,
     /// The ring is closed (and, for a get, empty).
     Closed,
+    /// Nobody is left on the other side (and, for a get, the ring is empty).
+    Disconnected,
     /// The words contradict one another: somebody scribbled over them.
     Corrupt,
 }
@@ -52,6 +55,9 @@ pub(crate) struct Tuning {
     pub(crate) first_sleep: Duration,
     /// The longest of these sleeps.
     pub(crate) longest_sleep: Duration,
+    /// The first sleep of a watcher, and the first after each time that it is woken for nothing. This
+    /// is part of the protocol: see "Ends" in the README.
+    pub(crate) first_look: Duration,
 }
 
 /// How the attempts of one round ended.
@@ -59,6 +65,13 @@ enum Outcome {
     Claimed(Claim),
     /// There is something to wait for.
     InTheWay(Obstacle),
+}
+
+/// What the words were that every sleeper compares, before it looked at the rest.
+#[derive(Clone, Copy)]
+struct Seen {
+    alarm: u32,
+    departures: u32,
 }
 
 /// How often one that does not wait is outrun before it gives up: some tens of milliseconds' work.
@@ -131,7 +144,12 @@ impl<M: Memory> Ring<'_, M> {
             Outcome::Claimed(claim) => return Ok(claim),
             Outcome::InTheWay(obstacle) => obstacle,
         };
-        let Patience::Until(deadline) = patience else { return Err(Refused::NotNow) };
+        let Patience::Until(deadline) = patience else {
+            return match self.look_around(bell, patience, obstacle, &attempt)? {
+                Outcome::Claimed(claim) => Ok(claim),
+                Outcome::InTheWay(_) => Err(Refused::NotNow),
+            };
+        };
         let tuning = self.0.tuning();
         for look in 0..tuning.n_spins.saturating_add(tuning.n_yields) {
             if look < tuning.n_spins {
@@ -156,11 +174,19 @@ impl<M: Memory> Ring<'_, M> {
         tuning: Tuning,
         attempt: impl Fn() -> Result<Claim, Blocked>,
     ) -> Result<Claim, Refused> {
-        let mut slice = tuning.first_sleep;
+        let first_sleep = if self.0.is_watcher() { tuning.first_look } else { tuning.first_sleep };
+        let mut slice = first_sleep;
         loop {
             bell.announce();
-            let alarm = self.0.bells().alarm.value();
-            let obstacle = match self.persist(bell, Patience::Until(deadline), &attempt) {
+            let seen = self.look_at_bells();
+            let patience = Patience::Until(deadline);
+            let outcome = match self.persist(bell, patience, &attempt) {
+                Ok(Outcome::InTheWay(obstacle)) => {
+                    self.look_around(bell, patience, obstacle, &attempt)
+                }
+                outcome => outcome,
+            };
+            let obstacle = match outcome {
                 Ok(Outcome::Claimed(claim)) => return Ok(claim),
                 Ok(Outcome::InTheWay(obstacle)) => obstacle,
                 Err(refused) => {
@@ -175,13 +201,43 @@ impl<M: Memory> Ring<'_, M> {
             if deadline.is_past() {
                 return Err(Refused::TimedOut);
             }
-            match self.sleep(bell, alarm, &obstacle, deadline.min(Deadline::after(slice))) {
+            match self.sleep(bell, seen, &obstacle, deadline.min(Deadline::after(slice))) {
+                Woken::TimedOut => {
+                    slice = tuning.longest_sleep.min(slice.saturating_mul(2));
+                    continue;
+                }
                 // Behind the alarm stands the claimer's life word, which the kernel wakes before
                 // it: one that is told of the life word may have been told of the alarm as well.
                 Woken::By(index) if index >= ALARM => self.0.bells().call_all(),
-                Woken::TimedOut => slice = tuning.longest_sleep.min(slice.saturating_mul(2)),
                 Woken::By(_) | Woken::Changed => {}
             }
+            if self.0.is_watcher() {
+                slice = first_sleep;
+            }
+        }
+    }
+
+    /// Looks whether anybody is left on the other side, before `obstacle` is waited for.
+    ///
+    /// A getter then attempts once more: the last putter may have put before it left.
+    fn look_around(
+        self,
+        bell: &Bell,
+        patience: Patience,
+        obstacle: Obstacle,
+        attempt: impl Fn() -> Result<Claim, Blocked>,
+    ) -> Result<Outcome, Refused> {
+        if !self.0.is_watcher() || !self.0.is_deserted() {
+            return Ok(Outcome::InTheWay(obstacle));
+        }
+        if self.is_space(bell) {
+            self.0.bells().alarm.say_left();
+            return Err(Refused::Disconnected);
+        }
+        match self.persist(bell, patience, attempt)? {
+            // A claim of one who lives, and yet is not there, is not for us to explain.
+            Outcome::InTheWay(obstacle) if obstacle.claimer.is_none() => Err(Refused::Disconnected),
+            outcome => Ok(outcome),
         }
     }
 
@@ -215,17 +271,26 @@ impl<M: Memory> Ring<'_, M> {
         }
     }
 
-    fn sleep(self, bell: &Bell, alarm: u32, obstacle: &Obstacle, deadline: Deadline) -> Woken {
+    fn look_at_bells(self) -> Seen {
+        let bells = self.0.bells();
+        Seen { alarm: bells.alarm.value(), departures: bells.departures.value() }
+    }
+
+    fn sleep(self, bell: &Bell, seen: Seen, obstacle: &Obstacle, deadline: Deadline) -> Woken {
+        let bells = self.0.bells();
         let slot = self.0.slot(obstacle.index);
         let bell = bell.wait();
-        let alarm = Wait::on(self.0.bells().alarm.word(), alarm);
+        let alarm = Wait::on(bells.alarm.word(), seen.alarm);
+        let departures = Wait::on(bells.departures.word(), seen.departures);
         let state = Wait::on_low_half(slot.word(), obstacle.state.bits());
         let claimer = obstacle.claimer.and_then(|(seat, seen)| Some((self.0.life(seat)?, seen)));
-        match claimer {
-            Some((life, seen)) => {
-                futex_wait_any(&[bell, alarm, state, Wait::on(life.word(), seen)], deadline)
+        match (claimer, self.0.is_watcher()) {
+            (None, false) => futex_wait_any(&[bell, alarm, state], deadline),
+            (None, true) => futex_wait_any(&[bell, alarm, departures, state], deadline),
+            (Some((life, seen)), _) => {
+                let life = Wait::on(life.word(), seen);
+                futex_wait_any(&[bell, alarm, departures, state, life], deadline)
             }
-            None => futex_wait_any(&[bell, alarm, state], deadline),
         }
     }
 

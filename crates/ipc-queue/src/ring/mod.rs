@@ -31,6 +31,8 @@
 //! | edge | release side | acquire side | carries |
 //! |------|--------------|--------------|---------|
 //! | E4 | `after_put_claim`, by the fence behind a putter's claim | `is_closed_for_getters` | the claim, or else the mark of the close goes the other way |
+//! | E5 | `tell_left`, behind the end of a presence | a watcher's look at the departures | the end of the presence |
+//! | E6 | `say_left`, behind the end of a presence | `unsay_left` of a putter that looks | the same |
 
 pub(crate) mod bells;
 pub(crate) mod position;
@@ -72,6 +74,10 @@ pub(crate) trait Memory {
     fn retired(&self) -> &AtomicU64;
     /// How long to look before going to sleep.
     fn tuning(&self) -> Tuning;
+    /// Whether the caller is to be told when nobody is left on the other side.
+    fn is_watcher(&self) -> bool;
+    /// Whether nobody is left on the other side; for a watcher to ask.
+    fn is_deserted(&self) -> bool;
 }
 
 /// The moves of a ring.
@@ -248,6 +254,41 @@ impl<M: Memory> Ring<'_, M> {
     /// Whether the ring is closed.
     pub(crate) fn is_closed(self) -> bool {
         self.0.bells().alarm.is_closed()
+    }
+
+    /// Whether a putter need not even try: the ring is closed, or its getters have left.
+    #[inline]
+    pub(crate) fn turns_away(self) -> Option<Refused> {
+        match self.0.bells().alarm.value() {
+            0 => None,
+            _ => self.turns_away_for_some_reason(),
+        }
+    }
+
+    #[cold]
+    fn turns_away_for_some_reason(self) -> Option<Refused> {
+        let alarm = &self.0.bells().alarm;
+        if alarm.is_closed() {
+            return Some(Refused::Closed);
+        }
+        if !alarm.says_left() || !self.0.is_watcher() {
+            return None;
+        }
+        // The hint goes before the look and comes back after it, so that it is there if somebody
+        // leaves meanwhile. Should this process die in between, the others are told when it is full.
+        alarm.unsay_left();
+        if !self.0.is_deserted() {
+            return None;
+        }
+        alarm.say_left();
+        Some(Refused::Disconnected)
+    }
+
+    /// Tells everybody that one has left, which is counted no longer.
+    ///
+    /// The caller has the alarm pending.
+    pub(crate) fn tell_left(self, is_getter: bool) {
+        self.0.bells().tell_left(is_getter);
     }
 
     /// How many slots are taken: exact when nobody is in the middle of an operation.

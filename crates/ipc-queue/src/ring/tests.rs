@@ -106,6 +106,12 @@ impl Memory for Busy<'_> {
     fn tuning(&self) -> Tuning {
         Tuning::NONE
     }
+    fn is_watcher(&self) -> bool {
+        false
+    }
+    fn is_deserted(&self) -> bool {
+        false
+    }
 }
 
 const FOREVER: Patience = Patience::Until(Deadline::NEVER);

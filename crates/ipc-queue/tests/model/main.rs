@@ -15,6 +15,7 @@
 )]
 
 mod deaths;
+mod ends;
 mod living;
 #[path = "../../src/ring/mod.rs"]
 mod ring;

@@ -38,14 +38,9 @@ impl Words {
         })
     }
 
-    /// Runs one operation of the thread in `seat` as the mapped ring does.
+    /// Runs one operation as the mapped ring does.
     pub(crate) fn operation<T>(&self, operate: impl FnOnce(Ring<'_, Self>) -> T) -> T {
-        let me = Thread::current();
-        // SAFETY: a model's words live until its last thread has ended.
-        unsafe { me.pend(self.bells.alarm.word()) };
-        let result = operate(Ring(self));
-        me.pend_clear();
-        result
+        operation(self, operate)
     }
 
     pub(crate) fn sit_down(&self, seat: u16) -> Owner {
@@ -81,33 +76,75 @@ impl Words {
         span: u32,
         patience: Patience,
     ) -> Result<(), Refused> {
-        self.operation(|ring| {
-            let claim = ring.put(me, span, patience)?;
-            for further in 0..span {
-                let at = claim.at.advance(further, self.n_slots());
-                // SAFETY: loom checks what the claim is to guarantee.
-                self.cells[at.index() as usize].with_mut(|cell| unsafe { *cell = message });
-            }
-            ring.commit(claim);
-            Ok(())
-        })
+        put_long(self, self, me, message, span, patience)
     }
 
     pub(crate) fn get(&self, me: Owner, patience: Patience) -> Result<u64, Refused> {
-        self.operation(|ring| {
-            let claim = ring.get(me, patience)?;
-            let mut message = 0;
-            for further in 0..claim.span() {
-                let at = claim.at.advance(further, self.n_slots());
-                // SAFETY: loom checks what the claim is to guarantee.
-                let found = self.cells[at.index() as usize].with(|cell| unsafe { *cell });
-                assert!(message == 0 || message == found, "a message in two pieces");
-                message = found;
-            }
-            ring.release(claim);
-            Ok(message)
-        })
+        get(self, self, me, patience)
     }
+}
+
+/// Runs one operation on words as they are seen by somebody.
+pub(crate) fn operation<M: Memory, T>(seen: &M, operate: impl FnOnce(Ring<'_, M>) -> T) -> T {
+    let me = Thread::current();
+    // SAFETY: a model's words live until its last thread has ended.
+    unsafe { me.pend(seen.bells().alarm.word()) };
+    let result = operate(Ring(seen));
+    me.pend_clear();
+    result
+}
+
+/// Puts a message of one slot into `words`, as somebody sees them.
+pub(crate) fn put<M: Memory>(
+    seen: &M,
+    words: &Words,
+    me: Owner,
+    message: u64,
+    patience: Patience,
+) -> Result<(), Refused> {
+    put_long(seen, words, me, message, 1, patience)
+}
+
+fn put_long<M: Memory>(
+    seen: &M,
+    words: &Words,
+    me: Owner,
+    message: u64,
+    span: u32,
+    patience: Patience,
+) -> Result<(), Refused> {
+    operation(seen, |ring| {
+        let claim = ring.put(me, span, patience)?;
+        for further in 0..span {
+            let at = claim.at.advance(further, words.n_slots());
+            // SAFETY: loom checks what the claim is to guarantee.
+            words.cells[at.index() as usize].with_mut(|cell| unsafe { *cell = message });
+        }
+        ring.commit(claim);
+        Ok(())
+    })
+}
+
+/// Gets a message from `words`, as somebody sees them.
+pub(crate) fn get<M: Memory>(
+    seen: &M,
+    words: &Words,
+    me: Owner,
+    patience: Patience,
+) -> Result<u64, Refused> {
+    operation(seen, |ring| {
+        let claim = ring.get(me, patience)?;
+        let mut message = 0;
+        for further in 0..claim.span() {
+            let at = claim.at.advance(further, words.n_slots());
+            // SAFETY: loom checks what the claim is to guarantee.
+            let found = words.cells[at.index() as usize].with(|cell| unsafe { *cell });
+            assert!(message == 0 || message == found, "a message in two pieces");
+            message = found;
+        }
+        ring.release(claim);
+        Ok(message)
+    })
 }
 
 impl Memory for Words {
@@ -133,7 +170,19 @@ impl Memory for Words {
         &self.retired
     }
     fn tuning(&self) -> Tuning {
-        Tuning { n_spins: 0, n_yields: 0, first_sleep: Duration::MAX, longest_sleep: Duration::MAX }
+        Tuning {
+            n_spins: 0,
+            n_yields: 0,
+            first_sleep: Duration::MAX,
+            longest_sleep: Duration::MAX,
+            first_look: Duration::MAX,
+        }
+    }
+    fn is_watcher(&self) -> bool {
+        false
+    }
+    fn is_deserted(&self) -> bool {
+        false
     }
 }
 

@@ -496,7 +496,7 @@ impl<'words> RawBarrier<'words> {
                 self.end_pending(bell, round, Broken::Died(pid));
                 continue;
             }
-            if spin.again() {
+            if spin.again(&self.words.disappointments) {
                 continue;
             }
             if deadline.is_past() {

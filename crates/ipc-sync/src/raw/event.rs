@@ -223,7 +223,7 @@ impl<'words> RawEvent<'words> {
                 }
                 break true;
             }
-            if spin.again() {
+            if spin.again(&self.words.disappointments) {
                 continue;
             }
             if deadline.is_past() {

@@ -107,11 +107,29 @@ pub struct RawRwLock<'words> {
     slots: &'words [RobustWord],
 }
 
-/// A reader's share: what is to be given back to [`RawRwLock::unlock_read`].
+/// A reader's share of a lock.
 #[must_use]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Share {
-    slot: usize,
+#[derive(Clone, Copy, Debug)]
+pub struct Share<'words> {
+    slot: RawLock<'words>,
+}
+
+impl<'words> Share<'words> {
+    /// Leaves after reading; nothing happens if the calling thread does not have the share.
+    #[inline]
+    pub fn unlock_read(self, me: Thread) {
+        self.slot.unlock(me);
+    }
+
+    const fn of(slot: &'words RobustWord) -> Self {
+        Self { slot: RawLock::new(slot) }
+    }
+
+    /// Notes that the reader who had the slot before died.
+    #[cold]
+    fn note_death(self) {
+        note_death(self.slot.line());
+    }
 }
 
 impl<'words> RawRwLock<'words> {
@@ -134,13 +152,18 @@ impl<'words> RawRwLock<'words> {
     ///
     /// The words must stay where they are, mapped and not used for anything else, until the calling
     /// thread has left or has ended: the kernel keeps their addresses.
-    #[inline]
-    pub unsafe fn read(self, me: Thread, deadline: Deadline) -> Result<(Share, Taken), Refused> {
+    #[expect(clippy::inline_always, reason = "a call costs a fifth of what coming in to read does")]
+    #[inline(always)]
+    pub unsafe fn read(
+        self,
+        me: Thread,
+        deadline: Deadline,
+    ) -> Result<(Share<'words>, Taken), Refused> {
         // SAFETY: the caller vouches for the words.
         match unsafe { self.read_uncontended(me) } {
             Some(share) => Ok((share, Taken::Clean)),
             // SAFETY: the caller vouches for the words.
-            None => unsafe { self.read_contended(me, Some(deadline)) },
+            None => unsafe { self.afresh().read_contended(me, Some(deadline)) },
         }
     }
 
@@ -154,20 +177,12 @@ impl<'words> RawRwLock<'words> {
     ///
     /// As for [`read`](Self::read).
     #[inline]
-    pub unsafe fn try_read(self, me: Thread) -> Result<(Share, Taken), Refused> {
+    pub unsafe fn try_read(self, me: Thread) -> Result<(Share<'words>, Taken), Refused> {
         // SAFETY: the caller vouches for the words.
         match unsafe { self.read_uncontended(me) } {
             Some(share) => Ok((share, Taken::Clean)),
             // SAFETY: the caller vouches for the words.
-            None => unsafe { self.read_contended(me, None) },
-        }
-    }
-
-    /// Leaves after reading; nothing happens if the calling thread does not have the share.
-    #[inline]
-    pub fn unlock_read(self, me: Thread, share: Share) {
-        if let Some(slot) = self.slots.get(share.slot) {
-            RawLock::new(slot).unlock(me);
+            None => unsafe { self.afresh().read_contended(me, None) },
         }
     }
 
@@ -224,7 +239,7 @@ impl<'words> RawRwLock<'words> {
     /// # Safety
     ///
     /// As for [`read`](Self::read).
-    pub unsafe fn downgrade(self, me: Thread) -> Result<Share, Refused> {
+    pub unsafe fn downgrade(self, me: Thread) -> Result<Share<'words>, Refused> {
         // Readers that are about to give way have the slots for a moment at most.
         // SAFETY: the caller vouches for the words.
         let share = unsafe { self.find_slot(me, Some(Deadline::NEVER)) }?;
@@ -297,17 +312,17 @@ impl<'words> RawRwLock<'words> {
     /// # Safety
     ///
     /// As for [`read`](Self::read).
-    #[inline]
-    unsafe fn read_uncontended(self, me: Thread) -> Option<Share> {
+    #[expect(clippy::inline_always, reason = "a call costs a fifth of what coming in to read does")]
+    #[inline(always)]
+    unsafe fn read_uncontended(self, me: Thread) -> Option<Share<'words>> {
         if !self.word().is_untouched() || me.holds_any(self.slots) {
             return None;
         }
-        let share = Share { slot: self.own_slot(me) };
-        let slot = RawLock::new(self.slots.get(share.slot)?);
+        let share = Share::of(self.slots.get(self.own_slot(me))?);
         // SAFETY: the caller vouches for the words.
-        match unsafe { slot.try_lock(me) } {
+        match unsafe { share.slot.try_lock(me) } {
             Ok(Taken::Clean) => {}
-            Ok(Taken::OwnerDied) => self.note_reader(share),
+            Ok(Taken::OwnerDied) => share.note_death(),
             Err(_) => return None,
         }
         if RWLOCK_FENCES {
@@ -317,13 +332,8 @@ impl<'words> RawRwLock<'words> {
         if self.word().is_untouched() || !RWLOCK_LOOKS_AGAIN {
             return Some(share);
         }
-        self.give_way(me, share);
+        share.unlock_read(me);
         None
-    }
-
-    #[cold]
-    fn give_way(self, me: Thread, share: Share) {
-        self.unlock_read(me, share);
     }
 
     /// Comes in to read by way of the writer's word, which keeps writers out meanwhile.
@@ -336,7 +346,7 @@ impl<'words> RawRwLock<'words> {
         self,
         me: Thread,
         patience: Option<Deadline>,
-    ) -> Result<(Share, Taken), Refused> {
+    ) -> Result<(Share<'words>, Taken), Refused> {
         if me.holds_any(self.slots) {
             return Err(Refused::WouldDeadlock);
         }
@@ -353,21 +363,25 @@ impl<'words> RawRwLock<'words> {
     /// # Safety
     ///
     /// As for [`read`](Self::read).
-    unsafe fn find_slot(self, me: Thread, patience: Option<Deadline>) -> Result<Share, Refused> {
+    unsafe fn find_slot(
+        self,
+        me: Thread,
+        patience: Option<Deadline>,
+    ) -> Result<Share<'words>, Refused> {
         let own = self.own_slot(me);
         let mut spin = Spin::new(&self.writer.notes[1]);
         loop {
             for slot in (own..self.slots.len()).chain(0..own) {
                 let Some(line) = self.slots.get(slot) else { continue };
+                let share = Share::of(line);
                 if line.word.load(Relaxed) & OWNER != 0 {
                     continue;
                 }
                 // SAFETY: the caller vouches for the words.
-                match unsafe { RawLock::new(line).try_lock(me) } {
+                match unsafe { share.slot.try_lock(me) } {
                     Ok(taken) => {
-                        let share = Share { slot };
                         if taken == Taken::OwnerDied {
-                            self.note_reader(share);
+                            share.note_death();
                         }
                         return Ok(share);
                     }
@@ -377,7 +391,7 @@ impl<'words> RawRwLock<'words> {
             }
             match patience {
                 Some(deadline) if !deadline.is_past() => {
-                    if spin.again() {
+                    if spin.again(&self.writer.notes[1]) {
                         continue;
                     }
                     if self.slots.len() <= FEW {
@@ -502,11 +516,11 @@ impl<'words> RawRwLock<'words> {
         Taken::Clean
     }
 
-    #[cold]
-    fn note_reader(self, share: Share) {
-        if let Some(slot) = self.slots.get(share.slot) {
-            note_death(slot);
-        }
+    /// The same, in other registers: a call that is seldom made takes the address of this one, and
+    /// nothing of what the common way uses need lie in memory.
+    #[inline]
+    const fn afresh(self) -> Self {
+        Self::new(self.writer, self.slots)
     }
 
     /// Where the thread looks first: threads that were started together have different ones.

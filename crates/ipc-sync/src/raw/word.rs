@@ -64,7 +64,7 @@ use ipc_core::primitive::{AtomicU32, Woken, futex_wait, futex_wake};
 use ipc_core::robust::{OWNER, OWNER_DIED, RobustWord, Thread, TooManyHeld, WAITERS};
 
 use super::planted::{ACQUIRE, INHERITED, KEPT, RELEASE, RELEASED, WOKEN_AFTER_CLEAR, pend};
-use super::spin::Spin;
+use super::spin::{Spin, count_turn};
 
 /// A lock on nothing: one word, held by one thread at a time.
 ///
@@ -158,6 +158,7 @@ impl<'word> RawLock<'word> {
                 // SAFETY: the caller vouches for the word.
                 unsafe { me.link(self.line) };
                 me.pend_clear();
+                count_turn(&self.line.notes[1]);
                 Ok(Taken::Clean)
             }
             // SAFETY: the caller vouches for the word.
@@ -289,6 +290,7 @@ impl<'word> RawLock<'word> {
         if outcome.is_ok() {
             // SAFETY: the caller vouches for the word.
             unsafe { me.link(self.line) };
+            count_turn(&self.line.notes[1]);
         }
         me.pend_clear();
         outcome
@@ -324,7 +326,7 @@ impl<'word> RawLock<'word> {
                 let held = me.holds(self.line);
                 return Err(if held { Refused::WouldDeadlock } else { Refused::Corrupt });
             }
-            if spin.again() {
+            if spin.again(&self.line.notes[1]) {
                 continue;
             }
             if deadline.is_past() {
@@ -340,7 +342,10 @@ impl<'word> RawLock<'word> {
             }
             match futex_wait(self.word(), seen | WAITERS, deadline) {
                 Woken::Changed => {} // Then we did not sleep.
-                Woken::By(_) | Woken::TimedOut => slept = KEPT,
+                Woken::By(_) | Woken::TimedOut => {
+                    slept = KEPT;
+                    spin.restart();
+                }
             }
         }
         Err(Refused::Held)

@@ -79,7 +79,7 @@ impl Guarded {
         let (share, taken) = read.expect("a thread that holds nothing gets in");
         self.note(taken);
         self.look();
-        self.lock().unlock_read(me, share);
+        share.unlock_read(me);
     }
 
     fn write(&self) {
@@ -114,7 +114,7 @@ impl Guarded {
         // SAFETY: as in `read`.
         let share = unsafe { self.lock().downgrade(me) }.expect("there is a slot");
         assert_eq!(self.look(), seen, "no other writer came in between");
-        self.lock().unlock_read(me, share);
+        share.unlock_read(me);
     }
 
     /// Comes in to read and then to write if that is possible at once.
@@ -127,7 +127,7 @@ impl Guarded {
                 self.look();
                 // SAFETY: as in `read`.
                 assert_eq!(unsafe { self.lock().try_write(me) }, Err(Refused::WouldDeadlock));
-                self.lock().unlock_read(me, share);
+                share.unlock_read(me);
             }
             Err(why) => assert_eq!(why, Refused::Held),
         }

@@ -307,7 +307,7 @@ impl<'words> RawCondition<'words> {
         let disappointments = &self.words.disappointments;
         let mut spin = Spin::new(disappointments);
         while !is_called(self.state(), ticket) {
-            if !spin.again() {
+            if !spin.again(disappointments) {
                 // SAFETY: the caller vouches for the bell.
                 let called = unsafe { self.sleep_now(me, ticket, deadline) };
                 spin.learn(disappointments, true);

@@ -93,7 +93,7 @@ fn wait(
             }
             continue;
         }
-        if spin.again() || !word.announce(seen) {
+        if spin.again(&word.line().notes[1]) || !word.announce(seen) {
             continue;
         }
         let waits = [

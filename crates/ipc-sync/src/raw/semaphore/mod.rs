@@ -314,7 +314,7 @@ impl<'words> RawSemaphore<'words> {
                     outcome => break outcome,
                 }
             }
-            if spin.again() {
+            if spin.again(&self.words.disappointments) {
                 continue;
             }
             let open = self.open();

@@ -1,0 +1,191 @@
+//! Messages one after the other: `Iter`, `TryIter`, `IntoIter`.
+
+use std::iter::FusedIterator;
+
+use serde::de::DeserializeOwned;
+
+use crate::bytes::ByteQueue;
+use crate::error::GetError;
+use crate::queue::Queue;
+use crate::side::MayGet;
+use source::Source;
+
+/// The messages of a queue as they come, until there will be none any more.
+///
+/// Made by [`Queue::iter`] and [`ByteQueue::iter`]. It waits for messages, and ends when the queue is
+/// closed, or nobody is left to put into it, and it is empty. A message that is no value of the
+/// queue's type is an error, and the next one follows; after any other error the iterator ends.
+#[must_use = "nothing is got until it is asked for the next message"]
+#[derive(Debug)]
+pub struct Iter<'q, Q> {
+    queue: &'q Q,
+    is_over: bool,
+}
+
+/// The messages that are in a queue now; it waits for none.
+///
+/// Made by [`Queue::try_iter`] and [`ByteQueue::try_iter`].
+#[must_use = "nothing is got until it is asked for the next message"]
+#[derive(Debug)]
+pub struct TryIter<'q, Q> {
+    queue: &'q Q,
+    is_over: bool,
+}
+
+/// The messages of a queue as they come, with the handle; it is dropped with the iterator.
+#[must_use = "nothing is got until it is asked for the next message"]
+#[derive(Debug)]
+pub struct IntoIter<Q> {
+    queue: Q,
+    is_over: bool,
+}
+
+/// What one look for a message means for an iterator that goes on until `is_over`.
+fn next<M>(got: Result<M, GetError>, is_over: &mut bool) -> Option<Result<M, GetError>> {
+    match got {
+        Ok(message) => Some(Ok(message)),
+        Err(error @ GetError::Decode(_)) => Some(Err(error)),
+        Err(error) => {
+            *is_over = true;
+            let is_end = error.is_empty() || error.is_closed() || error.is_disconnected();
+            (!is_end).then_some(Err(error))
+        }
+    }
+}
+
+impl<Q: Source> Iterator for Iter<'_, Q> {
+    type Item = Result<Q::Message, GetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_over { None } else { next(self.queue.get_one(), &mut self.is_over) }
+    }
+}
+
+impl<Q: Source> Iterator for TryIter<'_, Q> {
+    type Item = Result<Q::Message, GetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_over { None } else { next(self.queue.try_get_one(), &mut self.is_over) }
+    }
+}
+
+impl<Q: Source> Iterator for IntoIter<Q> {
+    type Item = Result<Q::Message, GetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_over { None } else { next(self.queue.get_one(), &mut self.is_over) }
+    }
+}
+
+impl<Q: Source> FusedIterator for Iter<'_, Q> {}
+impl<Q: Source> FusedIterator for TryIter<'_, Q> {}
+impl<Q: Source> FusedIterator for IntoIter<Q> {}
+
+impl<T: DeserializeOwned, S: MayGet> Queue<T, S> {
+    /// The values as they come, until the queue is closed or nobody is left to put.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let (sender, receiver) = ipc_queue::channel(10)?;
+    /// sender.put_all(1..=4)?;
+    /// drop(sender);
+    /// let sum: u32 = receiver.iter().sum::<Result<u32, _>>()?;
+    /// assert_eq!(sum, 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn iter(&self) -> Iter<'_, Self> {
+        Iter { queue: self, is_over: false }
+    }
+
+    /// The values that are there now.
+    pub fn try_iter(&self) -> TryIter<'_, Self> {
+        TryIter { queue: self, is_over: false }
+    }
+}
+
+impl<S: MayGet> ByteQueue<S> {
+    /// The messages as they come, until the queue is closed or nobody is left to put.
+    pub fn iter(&self) -> Iter<'_, Self> {
+        Iter { queue: self, is_over: false }
+    }
+
+    /// The messages that are there now.
+    pub fn try_iter(&self) -> TryIter<'_, Self> {
+        TryIter { queue: self, is_over: false }
+    }
+}
+
+impl<T: DeserializeOwned, S: MayGet> IntoIterator for Queue<T, S> {
+    type Item = Result<T, GetError>;
+    type IntoIter = IntoIter<Self>;
+
+    fn into_iter(self) -> IntoIter<Self> {
+        IntoIter { queue: self, is_over: false }
+    }
+}
+
+impl<'q, T: DeserializeOwned, S: MayGet> IntoIterator for &'q Queue<T, S> {
+    type Item = Result<T, GetError>;
+    type IntoIter = Iter<'q, Queue<T, S>>;
+
+    fn into_iter(self) -> Iter<'q, Queue<T, S>> {
+        self.iter()
+    }
+}
+
+impl<S: MayGet> IntoIterator for ByteQueue<S> {
+    type Item = Result<Vec<u8>, GetError>;
+    type IntoIter = IntoIter<Self>;
+
+    fn into_iter(self) -> IntoIter<Self> {
+        IntoIter { queue: self, is_over: false }
+    }
+}
+
+impl<'q, S: MayGet> IntoIterator for &'q ByteQueue<S> {
+    type Item = Result<Vec<u8>, GetError>;
+    type IntoIter = Iter<'q, ByteQueue<S>>;
+
+    fn into_iter(self) -> Iter<'q, ByteQueue<S>> {
+        self.iter()
+    }
+}
+
+impl<T: DeserializeOwned, S: MayGet> Source for Queue<T, S> {
+    type Message = T;
+
+    fn get_one(&self) -> Result<T, GetError> {
+        self.get()
+    }
+
+    fn try_get_one(&self) -> Result<T, GetError> {
+        self.try_get()
+    }
+}
+
+impl<S: MayGet> Source for ByteQueue<S> {
+    type Message = Vec<u8>;
+
+    fn get_one(&self) -> Result<Vec<u8>, GetError> {
+        self.get()
+    }
+
+    fn try_get_one(&self) -> Result<Vec<u8>, GetError> {
+        self.try_get()
+    }
+}
+
+/// What messages are got from.
+mod source {
+    use crate::error::GetError;
+
+    #[expect(unnameable_types, reason = "the iterators are for our queues only")]
+    pub trait Source {
+        type Message;
+
+        fn get_one(&self) -> Result<Self::Message, GetError>;
+
+        fn try_get_one(&self) -> Result<Self::Message, GetError>;
+    }
+}
