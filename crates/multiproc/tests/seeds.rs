@@ -1,6 +1,6 @@
 //! The programs of the seed articles: what they print.
 
-#![expect(clippy::unwrap_used, reason = "tests end when something is not as it should be")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests end when something is wrong")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};

@@ -1,7 +1,7 @@
 //! Starts by the thousand, at once, and under random kills of children, fork servers and parents:
 //! nothing is left, nothing is lost, nothing is done twice.
 
-#![expect(clippy::unwrap_used, reason = "scenarios end when something is not as it should be")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "scenarios end when something is wrong")]
 
 use std::collections::HashSet;
 use std::fs;

@@ -19,6 +19,8 @@ mod board;
 mod copy;
 mod frame;
 mod gate;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod hostile;
 pub(crate) mod inside;
 mod orphan;
 mod serve;
