@@ -13,11 +13,11 @@ const CAPACITY: usize = 1024;
 
 fn put_get(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("queue/put-get");
-    for size in [8_u32, 64, 112, 1 << 10, 16 << 10, 64 << 10] {
+    for size in [8_u32, 64, 112, 1 << 10, 16 << 10, 64 << 10, 1 << 20] {
         let message = vec![1; usize::try_from(size).unwrap()];
         group.throughput(Throughput::Bytes(size.into()));
-        // Slots as large as the messages, and messages of many slots.
-        let shapes = [("fitting", message.len()), ("usual", 112)];
+        // Slots as large as the messages, and messages in memory of their own.
+        let shapes = [("fitting", message.len().min(64 << 10)), ("usual", 112)];
         for (shape, slot) in shapes {
             let queue = Builder::new(CAPACITY).message_bytes(slot).bytes().unwrap();
             let mut buffer = Vec::new();

@@ -1,14 +1,16 @@
 //! The first bytes of a segment: who made it, what lies in it, how long it is.
 //!
 //! ```text
-//!   0        8         12            16        24        32       40              48        128
-//!   | magic  | layout  | kind        | kind    | type    | body   | pid           | zero    | body …
-//!   |        | version | version     | name    | hash    | length | namespace     |         |
+//!   0       8        12       16     24     32      40         48      56    128
+//!   | magic | layout  | kind    | kind | type | body   | pid       | room   | 0 | body …
+//!   |       | version | version | name | hash | length | namespace | length |   |
 //! ```
 //!
 //! The header is written before anybody else can see the segment and never changed after. It is
 //! copied out with one read, checked, and kept privately: a peer that scribbles over it later
 //! changes nothing for those who have the segment open.
+//!
+//! Behind the body, from the next page on, lies the *room* if there is any (`room.rs`).
 
 use std::fmt;
 
@@ -23,7 +25,7 @@ pub(crate) const HEADER_LEN: usize = size_of::<Header>();
 const MAGIC: u64 = u64::from_le_bytes(*b"ipc-segm");
 
 /// The version of the drawing above.
-const LAYOUT_VERSION: u32 = 1;
+const LAYOUT_VERSION: u32 = 2;
 
 const _: () = assert!(HEADER_LEN == 128, "the drawing says so");
 const _: () = assert!(HEADER_LEN.is_multiple_of(align_of::<Header>()), "an array of headers");
@@ -102,14 +104,48 @@ impl fmt::Debug for Kind {
 pub(crate) struct Contents {
     pub(crate) kind: Kind,
     pub(crate) type_hash: u64,
-    /// The length of the body. With the header it is what the file has, and fits the address space.
-    pub(crate) len: usize,
+    /// How long the parts are. With the header they are what the file has.
+    pub(crate) extent: Extent,
 }
+
+/// How long the parts of a segment are; a number is a body without any room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The length of the body, which is mapped and has its memory from the beginning.
+    pub body: usize,
+    /// The length of the room behind it, which is neither until somebody asks for a part of it.
+    pub room: u64,
+}
+
+impl From<usize> for Extent {
+    fn from(body: usize) -> Self {
+        Self { body, room: 0 }
+    }
+}
+
+/// What a room begins at a multiple of, and what its parts are given and given back in.
+pub const PAGE: usize = 4096;
 
 impl Contents {
     /// The length of header and body together, if memory can be that long.
-    pub(crate) fn size(&self) -> Option<usize> {
-        self.len.checked_add(HEADER_LEN).filter(|size| isize::try_from(*size).is_ok())
+    pub(crate) fn mapped_size(&self) -> Option<usize> {
+        self.extent.body.checked_add(HEADER_LEN).filter(|size| isize::try_from(*size).is_ok())
+    }
+
+    /// Where the room begins in the file.
+    pub(crate) fn room_start(&self) -> Option<u64> {
+        Some(self.mapped_size()?.checked_next_multiple_of(PAGE)? as u64)
+    }
+
+    /// The length of everything together, if a file can be that long.
+    pub(crate) fn size(&self) -> Option<u64> {
+        match self.extent.room {
+            0 => Some(self.mapped_size()? as u64),
+            room => {
+                let size = self.room_start()?.checked_add(room)?;
+                (i64::try_from(size).is_ok()).then_some(size)
+            }
+        }
     }
 
     /// Whether this is what somebody expects.
@@ -138,7 +174,8 @@ struct Header {
     type_hash: u64,
     body_len: u64,
     pid_namespace: u64,
-    zero: [u64; 10],
+    room_len: u64,
+    zero: [u64; 9],
 }
 
 /// The header of a segment that this process is about to make.
@@ -149,9 +186,10 @@ pub(crate) fn write(contents: &Contents, pid_namespace: u64) -> [u8; HEADER_LEN]
         kind_version: contents.kind.version,
         kind_name: contents.kind.name,
         type_hash: contents.type_hash,
-        body_len: contents.len as u64,
+        body_len: contents.extent.body as u64,
         pid_namespace,
-        zero: [0; 10],
+        room_len: contents.extent.room,
+        zero: [0; 9],
     })
 }
 
@@ -180,27 +218,31 @@ pub(crate) fn read(
     if header.pid_namespace != pid_namespace {
         return Err(SegmentError::OtherPidNamespace);
     }
-    let expected = header.body_len.saturating_add(HEADER_LEN as u64);
+    let kind = Kind::new(header.kind_name, header.kind_version);
+    // A body that does not fit the address space is longer than any file that could have it.
+    let body = usize::try_from(header.body_len).unwrap_or(usize::MAX);
+    let extent = Extent { body, room: header.room_len };
+    let contents = Contents { kind, type_hash: header.type_hash, extent };
+    let expected = contents.size().unwrap_or(u64::MAX);
     if file_size < expected {
         return Err(SegmentError::Truncated { expected, found: file_size });
     }
     if file_size > expected {
         return Err(SegmentError::TooLong { expected, found: file_size });
     }
-    // The file has that size, so the length fits unless the address space is smaller than files.
-    let len = usize::try_from(header.body_len)
-        .map_err(|_| SegmentError::NoSpace { bytes: header.body_len })?;
-    let kind = Kind::new(header.kind_name, header.kind_version);
-    Ok(Contents { kind, type_hash: header.type_hash, len })
+    Ok(contents)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Contents, HEADER_LEN, Kind, read, write};
+    use super::{Contents, Extent, HEADER_LEN, Kind, PAGE, read, write};
     use crate::SegmentError;
 
-    const CONTENTS: Contents =
-        Contents { kind: Kind::new(*b"test\0\0\0\0", 7), type_hash: 0xfeed, len: 4096 };
+    const CONTENTS: Contents = Contents {
+        kind: Kind::new(*b"test\0\0\0\0", 7),
+        type_hash: 0xfeed,
+        extent: Extent { body: 4096, room: 0 },
+    };
     const FILE_SIZE: u64 = 4096 + HEADER_LEN as u64;
 
     fn scribbled(at: usize) -> Result<Contents, SegmentError> {
@@ -219,10 +261,11 @@ mod tests {
         assert!(matches!(scribbled(0), Err(SegmentError::WrongMagic)));
         assert!(matches!(
             scribbled(8),
-            Err(SegmentError::WrongLayoutVersion { expected: 1, found: 0xfe })
+            Err(SegmentError::WrongLayoutVersion { expected: 2, found: 0xfd })
         ));
         assert!(matches!(scribbled(33), Err(SegmentError::Truncated { .. })));
         assert!(matches!(scribbled(40), Err(SegmentError::OtherPidNamespace)));
+        assert!(matches!(scribbled(49), Err(SegmentError::Truncated { .. })));
         let bytes = write(&CONTENTS, 5);
         assert!(matches!(read(&bytes, FILE_SIZE + 1, 5), Err(SegmentError::TooLong { .. })));
         assert!(matches!(read(&bytes[..100], 100, 5), Err(SegmentError::Truncated { .. })));
@@ -231,11 +274,28 @@ mod tests {
 
     #[test]
     fn a_length_that_overflows_is_truncated_and_not_wrapped() {
-        let huge = Contents { len: usize::MAX, ..CONTENTS };
-        assert_eq!(huge.size(), None);
-        let bytes = write(&huge, 5);
-        let small = HEADER_LEN as u64 - 1;
-        assert!(matches!(read(&bytes, small, 5), Err(SegmentError::Truncated { .. })));
+        for extent in [
+            Extent::from(usize::MAX),
+            Extent { body: 1, room: u64::MAX },
+            Extent { body: usize::MAX, room: u64::MAX },
+        ] {
+            let huge = Contents { extent, ..CONTENTS };
+            assert_eq!(huge.size(), None);
+            let bytes = write(&huge, 5);
+            let small = HEADER_LEN as u64 - 1;
+            assert!(matches!(read(&bytes, small, 5), Err(SegmentError::Truncated { .. })));
+        }
+    }
+
+    #[test]
+    fn a_room_begins_at_the_page_behind_the_body() {
+        let extent = Extent { body: PAGE, room: 5 };
+        let contents = Contents { extent, ..CONTENTS };
+        assert_eq!(contents.room_start(), Some(2 * PAGE as u64));
+        assert_eq!(contents.size(), Some(2 * PAGE as u64 + 5));
+        let bytes = write(&contents, 5);
+        assert_eq!(read(&bytes, 2 * PAGE as u64 + 5, 5).unwrap(), contents);
+        assert!(matches!(read(&bytes, FILE_SIZE, 5), Err(SegmentError::Truncated { .. })));
     }
 
     #[test]

@@ -32,7 +32,7 @@
 //!
 //! | for | there is |
 //! |-----|----------|
-//! | memory | [`Segment`] with a checked header ([`Kind`], [`type_hash()`]), [`Layout`] for what lies where, [`Placed`] for handles to it, [`Shared`] for what may lie there |
+//! | memory | [`Segment`] with a checked header ([`Kind`], [`type_hash()`]), [`Layout`] for what lies where, [`Placed`] for handles to it, [`Window`] for parts of its room, [`Shared`] for what may lie there |
 //! | words in it | [`primitive`]: the one door to atomics, futexes and spinning, with its three worlds |
 //! | death of a thread that holds some | [`robust`]: words that the kernel marks when their holder dies |
 //! | who is still there | [`Presence`]: to be counted among a segment's users, by the kernel |
@@ -74,6 +74,7 @@ mod placed;
 mod presence;
 pub mod primitive;
 pub mod robust;
+mod room;
 mod segment;
 mod shared;
 mod sys;
@@ -83,13 +84,14 @@ pub mod wire;
 pub use crate::{
     deadline::Deadline,
     error::SegmentError,
-    header::Kind,
+    header::{Extent, Kind, PAGE},
     identity::ProcessId,
     layout::Layout,
     liveness::{DeathWatch, is_alive, wait_for_death},
     per_process::PerProcess,
     placed::Placed,
     presence::Presence,
+    room::Window,
     segment::{Segment, SegmentId},
     shared::Shared,
     type_hash::type_hash,

@@ -1,4 +1,4 @@
-//! A segment at an address, as long as the value lives.
+//! A piece of a segment at an address, as long as the value lives.
 //!
 //! A mapping outlives its last handle if the kernel's list of some thread leads through it, because
 //! a guard was forgotten: then it stays for ever.
@@ -19,7 +19,8 @@ use memmap2::MmapRaw;
 use crate::header::HEADER_LEN;
 use crate::sys::memory;
 
-/// Header and body of a segment, mapped for reading and writing and shared with other processes.
+/// Header and body of a segment, or a part of its room, mapped for reading and writing and shared
+/// with other processes.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     raw: ManuallyDrop<MmapRaw>,
@@ -31,10 +32,22 @@ impl Mapping {
         if size < HEADER_LEN {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        Ok(Self { raw: ManuallyDrop::new(memory::map(file, size)?) })
+        Self::part(file, 0, size)
     }
 
-    /// Where the body begins.
+    /// Maps `len` bytes from `offset` on, which the file has.
+    pub(crate) fn part(file: &OwnedFd, offset: u64, len: usize) -> io::Result<Self> {
+        Ok(Self { raw: ManuallyDrop::new(memory::map(file, offset, len)?) })
+    }
+
+    /// Where the mapping begins, and how long it is.
+    pub(crate) fn bytes(&self) -> NonNull<[u8]> {
+        // SAFETY: a mapping never begins at address zero.
+        let start = unsafe { NonNull::new_unchecked(self.raw.as_mut_ptr()) };
+        NonNull::slice_from_raw_parts(start, self.raw.len())
+    }
+
+    /// Where the body begins, in what [`new`](Self::new) has mapped.
     pub(crate) fn body(&self) -> NonNull<u8> {
         // SAFETY: `new` saw to it that the mapping is at least as long as a header, so the sum is
         // inside it or one past its end.

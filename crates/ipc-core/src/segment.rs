@@ -7,7 +7,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use crate::error::SegmentError;
-use crate::header::{self, Contents, HEADER_LEN, Kind};
+use crate::header::{self, Contents, Extent, HEADER_LEN, Kind};
 use crate::mapping::Mapping;
 use crate::open_segments;
 use crate::per_process::PerProcess;
@@ -62,15 +62,15 @@ const PRIVATE: u32 = 0o600;
 #[doc(alias = "mmap")]
 #[derive(Clone)]
 pub struct Segment {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 /// What all handles to a segment in this process share.
 pub(crate) struct Inner {
     mapping: Mapping,
-    /// A copy of what the header said when it was checked; the mapping is that long.
-    contents: Contents,
-    file: OwnedFd,
+    /// A copy of what the header said when it was checked; the mapping is as long as the body.
+    pub(crate) contents: Contents,
+    pub(crate) file: OwnedFd,
     id: SegmentId,
 }
 
@@ -90,16 +90,21 @@ impl fmt::Display for SegmentId {
 }
 
 impl Segment {
-    /// Makes a nameless segment with a body of `len` bytes, all zero.
+    /// Makes a nameless segment with a body of so many bytes, all zero, and perhaps some room.
     ///
-    /// The memory is there when this returns: using it never fails for lack of space.
+    /// The body's memory is there when this returns: using it never fails for lack of space. The
+    /// room takes none until some of it is [asked for](Self::back_room).
     ///
     /// # Errors
     ///
     /// [`SegmentError::NoSpace`] if the machine does not have so much, and [`SegmentError::Io`] if
     /// the process has too many descriptors or mappings.
-    pub fn create(kind: Kind, type_hash: u64, len: usize) -> Result<Self, SegmentError> {
-        let contents = Contents { kind, type_hash, len };
+    pub fn create(
+        kind: Kind,
+        type_hash: u64,
+        extent: impl Into<Extent>,
+    ) -> Result<Self, SegmentError> {
+        let contents = Contents { kind, type_hash, extent: extent.into() };
         let file = memory::create(&format!("multiproc {kind}"))?;
         fill(&file, &contents)?;
         memory::seal(file.as_fd())?;
@@ -122,11 +127,11 @@ impl Segment {
         name: &str,
         kind: Kind,
         type_hash: u64,
-        len: usize,
+        extent: impl Into<Extent>,
         initialize: impl FnOnce(&Self),
     ) -> Result<Self, SegmentError> {
         check_name(name)?;
-        let contents = Contents { kind, type_hash, len };
+        let contents = Contents { kind, type_hash, extent: extent.into() };
         let folder = names::folder().map_err(|error| refused(error, 0))?;
         let file = names::create_nameless(folder.as_fd()).map_err(|error| refused(error, 0))?;
         fill(&file, &contents)?;
@@ -210,7 +215,7 @@ impl Segment {
             return Err(SegmentError::PermissionDenied);
         }
         let mut bytes = [0; HEADER_LEN];
-        let count = memory::read_start(fd.as_fd(), &mut bytes)?;
+        let count = memory::read_at(fd.as_fd(), &mut bytes, 0)?;
         let found = bytes.get(..count).unwrap_or(&bytes);
         // The size was asked for before the seals, but if it is sealed it was the last one, and if
         // it is not, the private file is taken at its word.
@@ -231,7 +236,7 @@ impl Segment {
     /// The length of the body in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.inner.contents.len
+        self.inner.contents.extent.body
     }
 
     /// Whether the body has no bytes at all.
@@ -270,7 +275,7 @@ impl Segment {
     /// Maps memory whose header was written or checked, unless another thread has just done so.
     fn adopt(file: OwnedFd, contents: Contents) -> Result<Self, SegmentError> {
         let (device, inode) = memory::facts(file.as_fd())?.identity;
-        let size = contents.size().ok_or(SegmentError::NoSpace { bytes: u64::MAX })?;
+        let size = contents.mapped_size().ok_or(SegmentError::NoSpace { bytes: u64::MAX })?;
         let mapping = Mapping::new(&file, size).map_err(|error| refused(error, size as u64))?;
         let id = SegmentId { device, inode };
         let inner = Arc::new(Inner { mapping, contents, file, id });
@@ -303,16 +308,34 @@ impl Drop for Inner {
 
 /// Gives a fresh file its size and its header.
 fn fill(file: &OwnedFd, contents: &Contents) -> Result<(), SegmentError> {
-    let size = contents.size().ok_or(SegmentError::NoSpace { bytes: u64::MAX })? as u64;
-    if size > ASK_ABOVE && memory::available().is_some_and(|available| size > available) {
-        return Err(SegmentError::NoSpace { bytes: size });
+    const TOO_MUCH: SegmentError = SegmentError::NoSpace { bytes: u64::MAX };
+    let size = contents.size().ok_or(TOO_MUCH)?;
+    if contents.extent.room > 0 {
+        if size > memory::greatest_size() {
+            return Err(SegmentError::NoSpace { bytes: size });
+        }
+        memory::set_size(file.as_fd(), size).map_err(|error| refused(error, size))?;
     }
-    memory::reserve(file.as_fd(), size).map_err(|error| refused(error, size))?;
+    back(file, 0, contents.mapped_size().ok_or(TOO_MUCH)? as u64)?;
     let header = header::write(contents, pid_namespace()?);
     let written = memory::write_start(file.as_fd(), &header)?;
     // The bytes have their memory, so nothing can cut the write short.
     if written != header.len() {
         return Err(io::Error::from(io::ErrorKind::WriteZero).into());
+    }
+    Ok(())
+}
+
+/// Puts memory behind a part of a file.
+pub(crate) fn back(file: &OwnedFd, offset: u64, len: u64) -> Result<(), SegmentError> {
+    check_available(len)?;
+    memory::reserve(file.as_fd(), offset, len).map_err(|error| refused(error, len))
+}
+
+/// Refuses what the machine surely does not have.
+pub(crate) fn check_available(len: u64) -> Result<(), SegmentError> {
+    if len > ASK_ABOVE && memory::available().is_some_and(|available| len > available) {
+        return Err(SegmentError::NoSpace { bytes: len });
     }
     Ok(())
 }
@@ -332,7 +355,7 @@ fn check_name(name: &str) -> Result<(), SegmentError> {
 }
 
 /// Sorts a refusal of the system into the variants that have a name.
-fn refused(error: io::Error, bytes: u64) -> SegmentError {
+pub(crate) fn refused(error: io::Error, bytes: u64) -> SegmentError {
     match error.kind() {
         io::ErrorKind::StorageFull
         | io::ErrorKind::OutOfMemory

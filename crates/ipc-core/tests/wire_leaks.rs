@@ -140,7 +140,9 @@ impl Plan {
             Self::Bytes(bytes) => Tree::Bytes(bytes.clone()),
             Self::Handle => Tree::Handle(Handle::from(OwnedFd::from(std::io::pipe().unwrap().0))),
             Self::File => Tree::File(some_file()),
-            Self::Segment(len) => Tree::Segment(Segment::create(KIND, 0, (*len).into()).unwrap()),
+            Self::Segment(len) => {
+                Tree::Segment(Segment::create(KIND, 0, usize::from(*len)).unwrap())
+            }
             Self::Maybe(inner) => Tree::Maybe(inner.as_ref().map(|inner| Box::new(inner.build()))),
             Self::Pair(pair) => Tree::Pair(Box::new((pair.0.build(), pair.1.build()))),
             Self::List(list) => Tree::List(list.iter().map(Self::build).collect()),

@@ -6,24 +6,25 @@ use serde::de::DeserializeOwned;
 
 use crate::bytes::{ByteQueue, NO_TYPE};
 use crate::error::QueueError;
-use crate::mapped::{Mapped, Shape};
+use crate::mapped::{Mapped, SLOT_HEADER, SLOT_UNIT, Shape};
 use crate::queue::Queue;
 use crate::ring::Tuning;
 
 /// Makes queues of another shape than the usual.
 ///
-/// A queue is a ring of slots of equal size. A short message takes one; a longer one takes as many
-/// in a row as it needs, up to all of them (or 4,095). So the capacity is exact for messages that
-/// fit into a slot, and the longest message is about the size of the ring.
+/// A queue is a ring of slots of equal size, one for each message. What is short enough lies in the
+/// slot; a larger message lies in memory of its own, which the queue gets from the system when it
+/// needs it, keeps for the next, and gives back. So the capacity is exact, however long messages are,
+/// and there is a second limit, on the bytes that large messages take together.
 ///
 /// # Examples
 ///
 /// ```
 /// use ipc_queue::Builder;
 ///
-/// let queue = Builder::new(64).message_bytes(1000).bytes()?;
+/// let queue = Builder::new(64).message_bytes(1000).max_bytes(16 << 20).bytes()?;
 /// assert_eq!(queue.capacity(), 64);
-/// assert!(queue.max_message() >= 64_000);
+/// assert_eq!(queue.max_message(), 16 << 20);
 /// queue.put(&[1; 64_000])?;
 /// # assert_eq!(queue.get()?.len(), 64_000);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -34,6 +35,8 @@ pub struct Builder {
     capacity: usize,
     message_bytes: usize,
     n_seats: usize,
+    max_bytes: u64,
+    retain_bytes: u64,
     tuning: Tuning,
 }
 
@@ -43,14 +46,23 @@ const SHORT: usize = 112;
 /// How many threads can use a queue if nothing else is said.
 const SEATS: usize = 512;
 
-/// A slot begins with this much of its own, and its size is a multiple of [`LINE`].
-const HEADER: usize = 16;
-const LINE: usize = 64;
+/// How many bytes large messages may take together if nothing else is said.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// How many bytes keep their memory when nobody uses them if nothing else is said.
+const RETAIN: u64 = 256 << 20;
 
 impl Builder {
-    /// A queue with room for `capacity` short messages.
+    /// A queue with room for `capacity` messages.
     pub fn new(capacity: usize) -> Self {
-        Self { capacity, message_bytes: SHORT, n_seats: SEATS, tuning: Tuning::DEFAULT }
+        Self {
+            capacity,
+            message_bytes: SHORT,
+            n_seats: SEATS,
+            max_bytes: MAX_BYTES,
+            retain_bytes: RETAIN,
+            tuning: Tuning::DEFAULT,
+        }
     }
 
     /// Counts messages of up to `bytes` bytes as short: slots are made that large. 112 if not said.
@@ -58,6 +70,23 @@ impl Builder {
     /// The queue takes `capacity` times this much memory, which is there from the beginning.
     pub fn message_bytes(mut self, bytes: usize) -> Self {
         self.message_bytes = bytes;
+        self
+    }
+
+    /// Lets large messages take so many bytes together, those in the queue and those in the hands of
+    /// its users: 1 GiB if not said, at most 1 TiB.
+    ///
+    /// It is also the length of the longest message. Zero means that there are short ones only.
+    /// Bytes are counted in pages of 4,096; a message may take a page more than it is long.
+    pub fn max_bytes(mut self, bytes: u64) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// Keeps so many bytes of memory for the next large messages when nobody uses them; what is more
+    /// is given back to the system, and got anew when need be, at some cost. 256 MiB if not said.
+    pub fn retain_bytes(mut self, bytes: u64) -> Self {
+        self.retain_bytes = bytes;
         self
     }
 
@@ -118,12 +147,15 @@ impl Builder {
     }
 
     fn shape(self) -> Result<Shape, QueueError> {
-        let slot_bytes = self.message_bytes.saturating_add(HEADER).checked_next_multiple_of(LINE);
+        let slot_bytes =
+            self.message_bytes.saturating_add(SLOT_HEADER).checked_next_multiple_of(SLOT_UNIT);
         // What does not fit the field is refused by the check, as is what does but is too much.
         Shape {
             n_slots: u32::try_from(self.capacity).unwrap_or(u32::MAX),
             slot_bytes: slot_bytes.and_then(|bytes| u32::try_from(bytes).ok()).unwrap_or(0),
             n_seats: u16::try_from(self.n_seats).unwrap_or(u16::MAX),
+            max_bytes: self.max_bytes,
+            retain: self.retain_bytes,
         }
         .check()
     }

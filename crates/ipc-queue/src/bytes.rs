@@ -10,6 +10,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::builder::Builder;
 use crate::ends::Side;
 use crate::error::{GetError, PutError, QueueError};
+use crate::heap::geometry::BlockId;
+use crate::heap::record::Record;
+use crate::heap::{Heap, Memory as _};
 use crate::mapped::Mapped;
 use crate::ring::{Patience, Ring, Tuning};
 use crate::seat::{Seated, TableHandle};
@@ -50,9 +53,10 @@ pub struct ByteQueue<S = Both> {
 pub(crate) const NO_TYPE: u64 = 0;
 
 impl ByteQueue {
-    /// Makes a queue with room for `capacity` short messages.
+    /// Makes a queue with room for `capacity` messages.
     ///
-    /// See [`Builder`] for what is short, and for what else can be chosen.
+    /// See [`Builder`] for what else can be chosen: how long messages may be, and how much memory
+    /// they may take.
     ///
     /// # Errors
     ///
@@ -137,9 +141,8 @@ impl<S: MayPut> ByteQueue<S> {
         patience: Patience,
     ) -> Result<(), PutError<&'b [u8]>> {
         let ring = self.ring();
-        let limit = ring.shape().max_message();
-        if bytes.len() > limit {
-            return Err(PutError::TooLarge { value: bytes, len: bytes.len(), limit });
+        if bytes.len() > ring.shape().payload() {
+            return self.put_large(bytes, patience);
         }
         // A put that finds out after its claim leaves a hole behind; so only one that is overtaken
         // by the close does.
@@ -149,7 +152,7 @@ impl<S: MayPut> ByteQueue<S> {
         let Seated { me, owner } =
             self.table.sit_down().map_err(|source| PutError::NoSeat { value: bytes, source })?;
         ring.pend(me);
-        let claimed = Ring(ring).put(owner, ring.shape().span(bytes.len()), patience);
+        let claimed = Ring(ring).put(owner, patience);
         if let Ok(claim) = &claimed {
             ring.write(claim, bytes);
             Ring(ring).commit(*claim);
@@ -226,31 +229,53 @@ impl<S: MayGet> ByteQueue<S> {
         bytes: &mut Vec<u8>,
         patience: Patience,
     ) -> Result<(), GetError> {
+        match self.take(bytes, patience)? {
+            None => Ok(()),
+            Some((seated, id, len)) => self.read_large(seated, id, len, bytes),
+        }
+    }
+
+    /// Takes the next message: into `bytes`, or, if it is large, its block and its length, which is
+    /// yet to be checked.
+    #[inline]
+    pub(crate) fn take(
+        &self,
+        bytes: &mut Vec<u8>,
+        patience: Patience,
+    ) -> Result<Option<(Seated, BlockId, u64)>, GetError> {
         let ring = self.ring();
         bytes.clear();
         let Seated { me, owner } = self.table.sit_down()?;
         // Most messages fit into a slot: make room for those before anything is claimed.
         bytes.reserve(self.room_ahead());
         ring.pend(me);
-        let claimed = Ring(ring).get(owner, patience);
-        let mut len = None;
-        if let Ok(claim) = &claimed {
-            len = ring.len(claim);
-            if let Some(len) = len {
+        let claim = match Ring(ring).get(owner, patience) {
+            Ok(claim) => claim,
+            Err(refused) => {
+                me.pend_clear();
+                return Err(refused.of_get());
+            }
+        };
+        let taken = match ring.record(&claim) {
+            Record::Inline(len) if len <= ring.shape().payload() as u64 => {
+                #[expect(clippy::cast_possible_truncation, reason = "at most the payload")]
+                let len = len as usize;
                 if len > bytes.capacity() {
                     bytes.reserve_exact(len);
                     // An allocator may use libc's robust mutexes, which clear what is pending.
                     ring.pend(me);
                 }
-                ring.read(claim, len, bytes);
+                ring.read(&claim, len, bytes);
+                Ok(None)
             }
-            Ring(ring).release(*claim);
-        }
+            Record::Large(id, len) if Heap(ring).claim(id, claim.at, owner) => {
+                Ok(Some((Seated { me, owner }, id, len)))
+            }
+            _ => Err(GetError::Corrupt),
+        };
+        Ring(ring).release(claim);
         me.pend_clear();
-        match claimed {
-            Ok(_) => len.map(|_| ()).ok_or(GetError::Corrupt),
-            Err(refused) => Err(refused.of_get()),
-        }
+        taken
     }
 }
 
@@ -288,7 +313,7 @@ impl<S> ByteQueue<S> {
         Ring(self.ring()).is_closed()
     }
 
-    /// How many slots are taken: as many as there are short messages.
+    /// How many messages are in the queue.
     ///
     /// It is exact as soon as a put or get has returned, whichever process called it. What is in
     /// the middle of a put counts as put, what is in the middle of a get as got.
@@ -297,19 +322,19 @@ impl<S> ByteQueue<S> {
         Ring(self.ring()).n_taken() as usize
     }
 
-    /// Whether no slot is taken.
+    /// Whether there is no message.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether all slots are taken.
+    /// Whether there are as many messages as there is room for.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.len() == self.capacity()
     }
 
-    /// How many slots there are: room for as many short messages.
+    /// How many messages there is room for.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.ring().shape().n_slots as usize
@@ -318,7 +343,8 @@ impl<S> ByteQueue<S> {
     /// The length of the longest message that the queue takes, in bytes.
     #[must_use]
     pub fn max_message(&self) -> usize {
-        self.ring().shape().max_message()
+        let heap = self.ring().geometry().max_message();
+        usize::try_from(heap).unwrap_or(usize::MAX).max(self.ring().shape().payload())
     }
 
     /// What can be said of the queue at this moment.
@@ -328,7 +354,7 @@ impl<S> ByteQueue<S> {
     }
 
     #[inline]
-    fn ring(&self) -> &Mapped {
+    pub(crate) fn ring(&self) -> &Mapped {
         self.table.ring()
     }
 

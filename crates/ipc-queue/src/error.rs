@@ -21,6 +21,12 @@ pub enum QueueError {
     /// The size of a slot is not what a slot can have.
     #[error("a slot has a multiple of 64 bytes, and at most 16 MiB")]
     BadSlotSize,
+    /// The limit in bytes is too great.
+    #[error("a queue has at most {most} bytes for large messages")]
+    BadMaxBytes {
+        /// The greatest limit.
+        most: u64,
+    },
     /// The number of seats is zero or too great.
     #[error("a queue has between 1 and {most} seats")]
     BadSeats {
@@ -50,7 +56,7 @@ pub enum SeatError {
 /// Why a message was not put; it comes back.
 #[non_exhaustive]
 pub enum PutError<T> {
-    /// There is no room now, or other putters were faster again and again.
+    /// There is no room now, for another message or for so long a one, or other putters were faster again and again.
     Full(T),
     /// There was no room until the deadline, or other putters were faster.
     TimedOut(T),
@@ -67,6 +73,15 @@ pub enum PutError<T> {
         /// The greatest length that the queue takes.
         limit: usize,
     },
+    /// The machine has no memory for the message, or the process no addresses.
+    NoMemory {
+        /// The message.
+        value: T,
+        /// Why.
+        source: SegmentError,
+    },
+    /// The message is a loan of the process that this one was forked from.
+    Inherited(T),
     /// The message could not be turned into bytes.
     Encode {
         /// The message.
@@ -94,10 +109,17 @@ impl<T> PutError<T> {
             | Self::Closed(value)
             | Self::Disconnected(value)
             | Self::Corrupt(value)
+            | Self::Inherited(value)
             | Self::TooLarge { value, .. }
+            | Self::NoMemory { value, .. }
             | Self::Encode { value, .. }
             | Self::NoSeat { value, .. } => value,
         }
+    }
+
+    /// The same error without the message, which may be borrowed where the error must not be.
+    pub fn without_value(self) -> PutError<()> {
+        self.map(drop)
     }
 
     /// Whether a later put may succeed when somebody has got a message.
@@ -126,8 +148,12 @@ impl<T> PutError<T> {
             Self::Closed(value) => PutError::Closed(convert(value)),
             Self::Disconnected(value) => PutError::Disconnected(convert(value)),
             Self::Corrupt(value) => PutError::Corrupt(convert(value)),
+            Self::Inherited(value) => PutError::Inherited(convert(value)),
             Self::TooLarge { value, len, limit } => {
                 PutError::TooLarge { value: convert(value), len, limit }
+            }
+            Self::NoMemory { value, source } => {
+                PutError::NoMemory { value: convert(value), source }
             }
             Self::Encode { value, source } => PutError::Encode { value: convert(value), source },
             Self::NoSeat { value, source } => PutError::NoSeat { value: convert(value), source },
@@ -145,8 +171,10 @@ impl<T> fmt::Display for PutError<T> {
             Self::TooLarge { len, limit, .. } => {
                 write!(formatter, "the message has {len} bytes, and the queue takes {limit}")
             }
+            Self::NoMemory { source, .. } => write!(formatter, "{source}"),
             Self::Encode { source, .. } => write!(formatter, "{source}"),
             Self::NoSeat { source, .. } => write!(formatter, "{source}"),
+            Self::Inherited(_) => formatter.write_str("the loan is another process's"),
             Self::Corrupt(_) => formatter.write_str("the queue's memory was scribbled over"),
         }
     }
@@ -161,6 +189,7 @@ impl<T> fmt::Debug for PutError<T> {
 impl<T> std::error::Error for PutError<T> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            Self::NoMemory { source, .. } => Some(source),
             Self::Encode { source, .. } => Some(source),
             Self::NoSeat { source, .. } => Some(source),
             _ => None,
@@ -188,6 +217,12 @@ pub enum GetError {
     /// A message was taken, but its bytes are no value of the queue's type.
     #[error(transparent)]
     Decode(#[from] DecodeError),
+    /// A message was taken, but the process has no memory to hold it: it is lost.
+    #[error("there is no memory for a message of {len} bytes")]
+    NoMemory {
+        /// How long it is.
+        len: usize,
+    },
     /// There is no seat for this thread.
     #[error(transparent)]
     NoSeat(#[from] SeatError),

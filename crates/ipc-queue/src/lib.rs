@@ -18,6 +18,7 @@
 //! |-----|----------|
 //! | values | [`Queue`]; [`SimpleQueue`] if there is nothing to choose |
 //! | bytes | [`ByteQueue`] |
+//! | bytes without a copy | [`Loan`], [`Sample`] |
 //! | one side of either | [`Sender`] and [`Receiver`], [`ByteSender`] and [`ByteReceiver`]: told when the other side is gone |
 //! | other shapes | [`Builder`] |
 //! | a look from outside | [`Stats`] |
@@ -26,8 +27,10 @@
 //!
 //! A lock-free ring of slots (`ring`) in a mapped segment (`mapped`), at which threads sit down in
 //! seats whose life words show their deaths (`seat`). Who is on which side of it, the kernel counts
-//! (`ends`). No operation takes a lock; one that need not
-//! wait makes no system call. `ring/README.md` argues why nobody is lost or left asleep.
+//! (`ends`). What is short lies in its slot; a large message lies in a block of memory that is taken by
+//! one exchange and comes back when its owner dies (`heap`). No operation takes a lock or makes a
+//! system call if it need not wait and its memory is there. `ring/README.md` and the docs of `heap`
+//! argue why nobody is lost or left asleep.
 
 // In the model's world the ring's moves are compiled into the models themselves.
 #[cfg(not(ipc_loom))]
@@ -41,15 +44,27 @@ mod ends;
 #[cfg(not(ipc_loom))]
 mod error;
 #[cfg(not(ipc_loom))]
+mod heap;
+#[cfg(not(ipc_loom))]
+mod in_place;
+#[cfg(not(ipc_loom))]
 mod iter;
+#[cfg(not(ipc_loom))]
+mod large;
+#[cfg(not(ipc_loom))]
+mod loan;
 #[cfg(not(ipc_loom))]
 mod mapped;
 #[cfg(not(ipc_loom))]
 mod named;
 #[cfg(not(ipc_loom))]
+mod plain;
+#[cfg(not(ipc_loom))]
 mod queue;
 #[cfg(not(ipc_loom))]
 mod ring;
+#[cfg(not(ipc_loom))]
+mod sample;
 #[cfg(not(ipc_loom))]
 mod seat;
 #[cfg(not(ipc_loom))]
@@ -66,7 +81,10 @@ pub use crate::{
     bytes::ByteQueue,
     error::{GetError, PutError, QueueError, SeatError},
     iter::{IntoIter, Iter, TryIter},
+    loan::Loan,
+    plain::Plain,
     queue::Queue,
+    sample::Sample,
     side::{
         Both, ByteReceiver, ByteSender, GetOnly, MayGet, MayPut, OnSide, PutOnly, Receiver, Sender,
         byte_channel, channel,

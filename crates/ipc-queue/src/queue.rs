@@ -57,9 +57,10 @@ pub struct Queue<T, S = Both> {
 }
 
 impl<T: Serialize + DeserializeOwned> Queue<T> {
-    /// Makes a queue with room for `capacity` short values.
+    /// Makes a queue with room for `capacity` values.
     ///
-    /// See [`Builder`] for what is short, and for what else can be chosen.
+    /// See [`Builder`] for what else can be chosen: how long values may be, and how much memory they
+    /// may take.
     ///
     /// # Errors
     ///
@@ -210,7 +211,7 @@ impl<T, S> Queue<T, S> {
         self.bytes.is_closed()
     }
 
-    /// How many slots are taken: as many as there are short values.
+    /// How many values are in the queue.
     ///
     /// It is exact as soon as a put or get has returned, whichever process called it. What is in
     /// the middle of a put counts as put, what is in the middle of a get as got.
@@ -220,19 +221,19 @@ impl<T, S> Queue<T, S> {
         self.bytes.len()
     }
 
-    /// Whether no slot is taken.
+    /// Whether there is no value.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// Whether all slots are taken.
+    /// Whether there are as many values as there is room for.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.bytes.is_full()
     }
 
-    /// How many slots there are: room for as many short values.
+    /// How many values there is room for.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()

@@ -19,6 +19,7 @@ use serde::{Deserializer, Serializer, de, ser};
 
 use crate::ends::{End, Side};
 use crate::error::{QueueError, SeatError};
+use crate::heap::Heap;
 use crate::mapped::Mapped;
 use crate::ring::slot::Owner;
 use crate::ring::{Memory, Ring};
@@ -187,8 +188,14 @@ impl Drop for Seat {
         }
         let life = self.owner.seat().and_then(|seat| self.table.ring.life(seat));
         if let Some(life) = life {
+            let me = Thread::current();
+            // With a block in hand it is kept until the thread has ended: then it is a dead one's,
+            // and so is the block.
+            if life.is_held_by(me) && Heap(&self.table.ring).owns_any(self.owner) {
+                return;
+            }
             // In a forked child this does nothing: the seat is the parent's.
-            life.leave(Thread::current());
+            life.leave(me);
         }
     }
 }
@@ -199,6 +206,9 @@ impl Mapped {
         let seats = || (0..self.shape().n_seats).zip(self.lives());
         for (seat, life) in seats() {
             if life.value() == 0 && Self::join(life, me)? {
+                self.pend(me);
+                Heap(self).arrive();
+                me.pend_clear();
                 return Ok(Owner::of_seat(seat));
             }
         }
@@ -211,6 +221,9 @@ impl Mapped {
                 self.pend(me);
                 Ring(self).bury(owner);
                 me.pend_clear();
+                // If somebody keeps the lock, what the dead one owned stays in use until this
+                // thread's seat is given on.
+                Heap(self).bury(owner, me).ok();
                 return Ok(owner);
             }
         }

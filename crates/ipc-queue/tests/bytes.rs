@@ -1,4 +1,4 @@
-//! `ByteQueue` between threads: order, room, messages of any length, waiting, closing.
+//! `ByteQueue` between threads: order, room, waiting, closing.
 #![cfg(not(ipc_loom))]
 
 use std::thread;
@@ -7,9 +7,6 @@ use std::time::Duration;
 use ipc_core::Deadline;
 use ipc_queue::{Builder, ByteQueue, GetError, PutError};
 use testkit::Watchdog;
-
-/// What a slot has room for, if nothing else is said.
-const PAYLOAD: usize = 112;
 
 /// So short that it only shows that a deadline ends a wait.
 const SHORT: Duration = Duration::from_millis(5);
@@ -73,100 +70,6 @@ fn the_capacity_is_exact_whatever_the_number() {
             assert!(matches!(queue.try_get(), Err(GetError::Empty)));
         }
     }
-}
-
-#[test]
-fn a_message_may_have_any_length_up_to_all_slots_wherever_it_begins() {
-    for capacity in [1, 2, 3, 5] {
-        let longest = capacity * PAYLOAD;
-        let mut lens = vec![0, 1];
-        for slots in 1..=capacity {
-            lens.extend([slots * PAYLOAD - 1, slots * PAYLOAD]);
-            lens.extend((slots < capacity).then_some(slots * PAYLOAD + 1));
-        }
-        for begin in 0..capacity {
-            for &len in &lens {
-                let queue = ByteQueue::bounded(capacity).unwrap();
-                assert_eq!(queue.max_message(), longest);
-                for _ in 0..begin {
-                    queue.put(b"x").unwrap();
-                    queue.get().unwrap();
-                }
-                // Twice, so that what was left of the first lap is in the way of the second.
-                for seed in 0..2 {
-                    let long = message(len, seed);
-                    queue.try_put(&long).unwrap();
-                    assert_eq!(queue.len(), len.div_ceil(PAYLOAD).max(1), "{len} in {capacity}");
-                    assert_eq!(queue.try_get().unwrap(), long, "{len} in {capacity} at {begin}");
-                    assert!(queue.is_empty());
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn a_message_longer_than_all_slots_is_refused_with_the_limit_and_comes_back() {
-    for (capacity, message_bytes) in [(1, 1), (1, 112), (3, 113), (5, 1000)] {
-        let queue = Builder::new(capacity).message_bytes(message_bytes).bytes().unwrap();
-        let most = queue.max_message();
-        assert!(most >= capacity * message_bytes, "{most}");
-        let longest = message(most, 1);
-        queue.try_put(&longest).unwrap();
-        assert!(queue.is_full());
-        assert_eq!(queue.get().unwrap(), longest);
-        let too_long = message(most + 1, 2);
-        match queue.put(&too_long) {
-            Err(PutError::TooLarge { value, len, limit }) => {
-                assert_eq!((value, len, limit), (&too_long[..], most + 1, most));
-            }
-            other => panic!("{other:?}"),
-        }
-        assert!(queue.is_empty());
-    }
-}
-
-#[test]
-fn a_long_message_fits_only_if_all_its_slots_are_free() {
-    let queue = ByteQueue::bounded(5).unwrap();
-    for _ in 0..3 {
-        queue.put(b"short").unwrap();
-    }
-    let three_slots = message(3 * PAYLOAD, 3);
-    assert!(matches!(queue.try_put(&three_slots), Err(PutError::Full(_))));
-    assert!(matches!(queue.put_timeout(&three_slots, SHORT), Err(PutError::TimedOut(_))));
-    assert_eq!(queue.len(), 3);
-    // What is shorter still fits, before and after.
-    queue.try_put(b"short").unwrap();
-    assert!(matches!(queue.try_put(&three_slots), Err(PutError::Full(_))));
-    queue.get().unwrap();
-    assert!(matches!(queue.try_put(&three_slots), Err(PutError::Full(_))));
-    queue.get().unwrap();
-    queue.try_put(&three_slots).unwrap();
-    assert!(queue.is_full());
-    for _ in 0..2 {
-        assert_eq!(queue.get().unwrap(), b"short");
-    }
-    assert_eq!(queue.get().unwrap(), three_slots);
-}
-
-#[test]
-fn a_putter_of_a_long_message_sleeps_until_all_its_slots_are_free() {
-    let _watchdog = watch("a long message waits for room");
-    let queue = Builder::new(4).without_backstop().bytes().unwrap();
-    for number in 0..4 {
-        queue.put(&[number]).unwrap();
-    }
-    let long = message(4 * PAYLOAD, 4);
-    thread::scope(|scope| {
-        let putter = scope.spawn(|| queue.put(&long));
-        for number in 0..4 {
-            until_asleep(&queue, a_putter_waits);
-            assert_eq!(queue.get().unwrap(), [number]);
-        }
-        putter.join().unwrap().unwrap();
-    });
-    assert_eq!(queue.get().unwrap(), long);
 }
 
 #[test]

@@ -23,8 +23,10 @@ fn main() -> std::process::ExitCode {
         ("ring: a getter dies asleep", sweeps::a_getter_dies_asleep),
         ("ring: a putter dies asleep", sweeps::a_putter_dies_asleep),
         ("ring: close wakes everybody", sweeps::close_wakes_everybody),
-        ("ring: put a long message", sweeps::put_a_long_message),
-        ("ring: get a long message", sweeps::get_a_long_message),
+        ("heap: put a large message", sweeps::put_a_large_message),
+        ("heap: get a large message", sweeps::get_a_large_message),
+        ("heap: get wakes who waits for memory", sweeps::get_wakes_who_waits_for_memory),
+        ("heap: put with memory of another size", sweeps::put_with_memory_of_another_size),
         ("ring: take a dead one's seat", sweeps::take_a_dead_ones_seat),
     ])
 }

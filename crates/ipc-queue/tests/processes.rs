@@ -13,7 +13,6 @@ mod scenarios {
     use std::time::Duration;
 
     use ipc_core::Deadline;
-    use ipc_core::primitive::Ordering::Relaxed;
     use ipc_core::wire::{self, Limits, MessageSocket};
     use ipc_queue::{Builder, ByteQueue, GetError, PutError, Queue, SeatError};
     use serde::de::DeserializeOwned;
@@ -21,7 +20,7 @@ mod scenarios {
     use testkit::leaks::Snapshot;
     use testkit::{Counter, Outcome, Report, SharedArena, clock};
 
-    use crate::scribble::{Places, slot_bits, word};
+    use crate::scribble::{self, Places, slot_bits};
 
     /// How long something may take that must happen.
     const LIMIT: Duration = Duration::from_secs(20);
@@ -155,8 +154,7 @@ mod scenarios {
             // The first seat's holder died with a message half written.
             let mut dead = fork(|| i32::from(queue.try_get().is_ok()));
             ends_well(&mut dead)?;
-            let hole = word(&queue, places.slot(0)).ok_or("a slot")?;
-            hole.store(slot_bits(0, 1, 1), Relaxed);
+            scribble::write(&queue, places.slot(0), slot_bits(0, 1, 0));
             queue.put(b"behind the hole").map_err(|error| error.to_string())?;
             let at_work = SharedArena::<Counter>::new(1);
             let mut heir = living.then(|| {

@@ -110,8 +110,9 @@ fn a_refused_value_comes_back_unharmed() {
 
 #[test]
 fn a_value_that_is_too_long_comes_back_with_the_limit() {
-    let queue = Queue::<Vec<u8>>::bounded(2).unwrap();
+    let queue = Builder::new(2).max_bytes(8192).values::<Vec<u8>>().unwrap();
     let limit = queue.max_message();
+    assert_eq!(limit, 8192);
     // Two bytes say how long the vector is.
     queue.put(vec![1; limit - 2]).unwrap();
     assert_eq!(queue.get().unwrap(), vec![1; limit - 2]);
@@ -310,6 +311,8 @@ fn a_builder_refuses_what_cannot_be() {
         let error = bad(Builder::new(1).message_bytes(bytes));
         assert!(matches!(error, QueueError::BadSlotSize), "{bytes}: {error}");
     }
+    let error = bad(Builder::new(1).max_bytes((1 << 40) + 1));
+    assert!(matches!(error, QueueError::BadMaxBytes { most: 0x100_0000_0000 }), "{error}");
     // The machine has not so much.
     let error = bad(Builder::new(1 << 23).message_bytes((1 << 24) - 16));
     assert!(matches!(error, QueueError::Segment(SegmentError::NoSpace { .. })), "{error}");
@@ -318,18 +321,14 @@ fn a_builder_refuses_what_cannot_be() {
 #[test]
 fn a_builder_makes_slots_as_large_as_it_says() {
     for (bytes, payload) in [(0, 48), (1, 48), (48, 48), (49, 112), (112, 112), (113, 176)] {
-        let queue = Builder::new(3).message_bytes(bytes).values::<u8>().unwrap();
-        assert_eq!((queue.capacity(), queue.max_message()), (3, 3 * payload), "{bytes}");
-    }
-    // A message takes at most 4,095 slots.
-    let queue = Builder::new(5000).message_bytes(48).bytes().unwrap();
-    assert_eq!(queue.max_message(), 4095 * 48);
-    let longest: Vec<u8> = (0..4095 * 48_u32).map(|at| at.to_le_bytes()[1]).collect();
-    for _ in 0..3 {
-        queue.put(&longest).unwrap();
-        assert_eq!(queue.len(), 4095);
-        assert!(queue.try_put(&longest).unwrap_err().is_full());
-        assert!(queue.get().unwrap() == longest);
+        let queue = Builder::new(3).message_bytes(bytes).max_bytes(0).bytes().unwrap();
+        assert_eq!((queue.capacity(), queue.max_message()), (3, payload), "{bytes}");
+        queue.put(&vec![1; payload]).unwrap();
+        match queue.put(&vec![1; payload + 1]) {
+            Err(PutError::TooLarge { limit, .. }) => assert_eq!(limit, payload),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(queue.stats().bytes, 0);
     }
 }
 

@@ -12,34 +12,40 @@ use ipc_queue::{Builder, ByteQueue, GetError, PutError};
 use proptest::prelude::*;
 use testkit::Watchdog;
 
-/// What a queue should be: messages, and how many slots they take.
+/// What a queue should be: messages, so many at the most, and the memory that large ones take.
 struct Reference {
     messages: VecDeque<Vec<u8>>,
     n_slots: usize,
     payload: usize,
+    max_bytes: usize,
     is_closed: bool,
 }
 
 impl Reference {
-    fn slots_of(&self, bytes: &[u8]) -> usize {
-        bytes.len().div_ceil(self.payload).max(1)
+    /// How much memory all large messages take, and this one: at the least, and at the most.
+    fn taken_with(&self, bytes: &[u8]) -> (usize, usize) {
+        let all = self.messages.iter().map(Vec::as_slice).chain([bytes]);
+        let large = all.map(<[u8]>::len).filter(|len| *len > self.payload);
+        let pages = large.clone().map(|len| len.next_multiple_of(4096)).sum();
+        // A block may have more from a longer message of its class.
+        let blocks = large.map(|len| len.next_power_of_two().max(4096).min(self.max_bytes)).sum();
+        (pages, blocks)
     }
 
-    fn n_taken(&self) -> usize {
-        self.messages.iter().map(|message| self.slots_of(message)).sum()
-    }
-
-    /// What a put that does not wait comes to.
-    fn put(&mut self, bytes: &[u8]) -> &'static str {
-        if bytes.len() > self.payload * self.n_slots {
-            "too large"
+    /// What a put that does not wait may come to.
+    fn put(&mut self, bytes: &[u8]) -> &'static [&'static str] {
+        let is_large = bytes.len() > self.payload;
+        let (least, most) = self.taken_with(bytes);
+        if is_large && bytes.len() > self.max_bytes {
+            &["too large"]
         } else if self.is_closed {
-            "closed"
-        } else if self.n_taken() + self.slots_of(bytes) > self.n_slots {
-            "full"
+            &["closed"]
+        } else if self.messages.len() == self.n_slots || is_large && least > self.max_bytes {
+            &["full"]
+        } else if is_large && most > self.max_bytes {
+            &["full", "put"]
         } else {
-            self.messages.push_back(bytes.to_vec());
-            "put"
+            &["put"]
         }
     }
 
@@ -76,7 +82,12 @@ fn form() -> impl Strategy<Value = Form> {
 
 /// Steps with messages of up to `longest` bytes and a bit; most are short.
 fn steps(longest: usize) -> impl Strategy<Value = Vec<Step>> {
-    let len = prop_oneof![4 => 0..=longest.min(150), 2 => 0..=longest, 1 => longest..=longest + 2];
+    let len = prop_oneof![
+        4 => 0..=150_usize,
+        3 => 0..=longest.min(20_000),
+        1 => 0..=longest,
+        1 => longest..=longest + 2
+    ];
     let handle = 0..4_usize;
     let step = prop_oneof![
         20 => (handle.clone(), len, form())
@@ -100,6 +111,17 @@ fn steps(longest: usize) -> impl Strategy<Value = Vec<Step>> {
 
 fn shape() -> impl Strategy<Value = (usize, usize)> {
     (prop_oneof![1..6_usize, 1..40_usize], prop_oneof![Just(1_usize), Just(112), Just(300)])
+}
+
+/// How many bytes large messages may take, and how many are retained.
+fn limits() -> impl Strategy<Value = (usize, u64)> {
+    let max_bytes = prop_oneof![
+        1 => Just(0_usize),
+        3 => 4096..100_000_usize,
+        2 => Just(64 << 10),
+        1 => Just(2 << 20),
+    ];
+    (max_bytes, prop_oneof![Just(0), Just(20_000), Just(u64::MAX)])
 }
 
 fn put(queue: &ByteQueue, bytes: &[u8], form: Form) -> &'static str {
@@ -139,16 +161,22 @@ proptest! {
 
     #[test]
     fn a_queue_does_what_a_vec_deque_would(
-        ((n_slots, message_bytes), steps) in shape().prop_flat_map(|(n_slots, message_bytes)| {
-            let payload = (message_bytes + 16).next_multiple_of(64) - 16;
-            (Just((n_slots, message_bytes)), steps(n_slots * payload))
-        })
+        ((n_slots, message_bytes), (max_bytes, retain), steps) in (shape(), limits())
+            .prop_flat_map(|(shape, limits)| (Just(shape), Just(limits), steps(limits.0)))
     ) {
         let _watchdog = Watchdog::start(Duration::from_secs(60), "a queue and a reference");
-        let first = Builder::new(n_slots).message_bytes(message_bytes).bytes()?;
-        let payload = first.max_message() / n_slots;
-        let mut reference =
-            Reference { messages: VecDeque::new(), n_slots, payload, is_closed: false };
+        let first = Builder::new(n_slots)
+            .message_bytes(message_bytes)
+            .max_bytes(max_bytes as u64)
+            .retain_bytes(retain)
+            .bytes()?;
+        let mut reference = Reference {
+            messages: VecDeque::new(),
+            n_slots,
+            payload: (message_bytes + 16).next_multiple_of(64) - 16,
+            max_bytes: max_bytes / 4096 * 4096,
+            is_closed: false,
+        };
         let mut handles = vec![first];
         let mut fill = 0_u8;
         for step in steps {
@@ -160,9 +188,13 @@ proptest! {
                         (0..len).map(|at| fill ^ at.to_le_bytes()[0] ^ at.to_le_bytes()[1]).collect();
                     let expected = reference.put(&bytes);
                     // It would wait for ever.
-                    let waits = expected == "full" && matches!(form, Form::Blocking);
+                    let waits = expected.contains(&"full") && matches!(form, Form::Blocking);
                     let form = if waits { Form::Timeout } else { form };
-                    prop_assert_eq!(put(&handles[at(handle)], &bytes, form), expected);
+                    let found = put(&handles[at(handle)], &bytes, form);
+                    prop_assert!(expected.contains(&found), "{found} and not {expected:?}");
+                    if found == "put" {
+                        reference.messages.push_back(bytes);
+                    }
                 }
                 Step::Get { handle, form } => {
                     let expected = reference.get();
@@ -186,18 +218,24 @@ proptest! {
                 }
             }
             for handle in &handles {
-                prop_assert_eq!(handle.len(), reference.n_taken());
+                prop_assert_eq!(handle.len(), reference.messages.len());
                 prop_assert_eq!(handle.is_empty(), reference.messages.is_empty());
-                prop_assert_eq!(handle.is_full(), reference.n_taken() == n_slots);
+                prop_assert_eq!(handle.is_full(), reference.messages.len() == n_slots);
                 prop_assert_eq!(handle.is_closed(), reference.is_closed);
             }
         }
         let stats = handles[0].stats();
         prop_assert_eq!((stats.dead_users, stats.deaths_repaired), (0, 0));
+        let n_large =
+            reference.messages.iter().filter(|it| it.len() > reference.payload).count();
+        prop_assert_eq!((stats.blocks, stats.blocks_recovered), (n_large, 0));
         while let Ok(expected) = reference.get() {
             prop_assert_eq!(handles[0].try_get().ok(), Some(expected));
         }
         prop_assert!(handles[0].is_empty());
+        let stats = handles[0].stats();
+        prop_assert_eq!(stats.blocks, 0);
+        prop_assert!(stats.bytes <= retain, "{:?}", stats);
     }
 }
 
@@ -232,16 +270,24 @@ proptest! {
         n_getters in 1..4_usize,
         seed: u64,
     ) {
-        const EACH: u32 = 300;
+        const EACH: u32 = 200;
         let _watchdog = Watchdog::start(Duration::from_secs(120), "threads over a queue");
-        let queue = Builder::new(n_slots).without_backstop().bytes()?;
+        let queue = Builder::new(n_slots)
+            .max_bytes(64 << 10)
+            .retain_bytes(30_000)
+            .without_backstop()
+            .bytes()?;
         let longest = queue.max_message() - 5;
         let len_of = |putter: u8, number: u32| {
             // Most are short, some take all there is.
             let mut random = seed ^ u64::from(putter) << 32 ^ u64::from(number);
             random = random.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
             let len = (random >> 3) as usize;
-            if random % 8 < 5 { len % longest.min(100) } else { len % (longest + 1) }
+            match random % 16 {
+                0 => len % (longest + 1),
+                1..5 => len % 5000,
+                _ => len % 100,
+            }
         };
         let got: Vec<Vec<(u8, u32)>> = thread::scope(|scope| {
             let at_work: Vec<_> = (0..putters)
@@ -284,5 +330,7 @@ proptest! {
         let sent = (0..putters).flat_map(|putter| (0..EACH).map(move |number| (putter, number)));
         prop_assert!(sent.eq(all), "not each message once");
         prop_assert!(queue.is_empty());
+        prop_assert_eq!(queue.stats().blocks, 0);
+        prop_assert!(queue.stats().bytes <= 30_000);
     }
 }

@@ -27,6 +27,8 @@ mod ring {
         pub(crate) getters: usize,
         /// How long messages are: at least eight bytes, and less than the end of this range.
         pub(crate) lens: (usize, usize),
+        /// How many bytes large ones may take, and how many are retained.
+        pub(crate) bytes: (u64, u64),
         /// How many kills in the quick form.
         pub(crate) kills: u64,
     }
@@ -51,9 +53,14 @@ mod ring {
     const REFUSED: i32 = 4;
 
     pub(crate) fn storm(name: &str, setting: Setting) -> Outcome {
-        let Setting { capacity, putters, getters, lens, kills } = setting;
+        let Setting { capacity, putters, getters, lens, kills, .. } = setting;
         let seats = putters + getters + 1;
-        let queue = Builder::new(capacity).seats(seats).without_backstop().bytes()?;
+        let queue = Builder::new(capacity)
+            .seats(seats)
+            .max_bytes(setting.bytes.0)
+            .retain_bytes(setting.bytes.1)
+            .without_backstop()
+            .bytes()?;
         if lens.1 > queue.max_message() + 1 {
             return Err(format!("messages of {} bytes do not fit", lens.1 - 1).into());
         }
@@ -93,6 +100,10 @@ mod ring {
         }
         let audit = ledger.audit();
         let stats = queue.stats();
+        // All memory is back, or kept for the next.
+        if stats.blocks > 0 || stats.bytes > setting.bytes.1 {
+            return Err(format!("memory was left in use: {stats:?}").into());
+        }
         // Each death takes one message with it at most, or leaves one hole.
         if stats.deaths_repaired > end.kills || audit.in_doubt > audit.sender_deaths {
             return Err(format!("{stats:?} after {} kills: {audit}", end.kills).into());
@@ -204,42 +215,37 @@ fn main() -> ExitCode {
     /// Fits into a slot.
     const SHORT: (usize, usize) = (8, 65);
 
+    const USUAL: Setting = Setting {
+        capacity: 3,
+        putters: 3,
+        getters: 3,
+        lens: SHORT,
+        bytes: (1 << 20, 1 << 18),
+        kills: 300,
+    };
+
     testkit::main(&[
         ("ring: 3 putters and 3 getters, one slot", || {
-            storm(
-                "one slot",
-                Setting { capacity: 1, putters: 3, getters: 3, lens: SHORT, kills: 400 },
-            )
+            storm("one slot", Setting { capacity: 1, kills: 400, ..USUAL })
         }),
         ("ring: 3 putters and 3 getters, three slots", || {
-            storm(
-                "three slots",
-                Setting { capacity: 3, putters: 3, getters: 3, lens: SHORT, kills: 400 },
-            )
+            storm("three slots", Setting { kills: 400, ..USUAL })
         }),
         ("ring: 3 putters and 3 getters, 64 slots", || {
-            storm(
-                "64 slots",
-                Setting { capacity: 64, putters: 3, getters: 3, lens: SHORT, kills: 400 },
-            )
+            storm("64 slots", Setting { capacity: 64, ..USUAL })
         }),
         ("ring: a putter and 4 getters", || {
-            storm("1:4", Setting { capacity: 3, putters: 1, getters: 4, lens: SHORT, kills: 250 })
+            storm("1:4", Setting { putters: 1, getters: 4, kills: 250, ..USUAL })
         }),
         ("ring: 4 putters and a getter", || {
-            storm("4:1", Setting { capacity: 3, putters: 4, getters: 1, lens: SHORT, kills: 250 })
+            storm("4:1", Setting { putters: 4, getters: 1, kills: 250, ..USUAL })
         }),
-        ("ring: messages of one to all of five slots", || {
-            storm(
-                "five slots",
-                Setting { capacity: 5, putters: 3, getters: 3, lens: (8, 561), kills: 400 },
-            )
+        ("heap: messages of one byte to many pages, and memory for all", || {
+            storm("large", Setting { capacity: 8, lens: (8, 70_000), ..USUAL })
         }),
-        ("ring: messages of one to twenty of 64 slots", || {
-            storm(
-                "long",
-                Setting { capacity: 64, putters: 2, getters: 2, lens: (8, 2241), kills: 300 },
-            )
+        ("heap: messages of many pages, and memory for few", || {
+            let lens = (200, 40_000);
+            storm("short of memory", Setting { lens, bytes: (50_000, 0), ..USUAL })
         }),
     ])
 }

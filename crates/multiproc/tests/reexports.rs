@@ -27,6 +27,8 @@ fn names_of_the_prelude_work_together() -> multiproc::Result<()> {
     let queue: Queue<u32> = Queue::bounded(1)?;
     queue.put(1)?;
     let bytes: ByteQueue = ByteQueue::bounded(1)?;
+    let loan: multiproc::Loan<'_> = bytes.loan(1)?;
+    drop(loan);
     bytes.put(b"x").map_err(|error| error.to_string())?;
     let segment: &Segment = queue.segment();
     assert!(!segment.is_empty());

@@ -6,7 +6,7 @@
 //! |------|---------|
 //! | `0` | nobody's |
 //! | thread id | held by that thread, which lives |
-//! | thread id \| `WAITERS` | the same, in place of one who died; somebody may sleep until it dies too |
+//! | thread id \| `WAITERS` | the same; somebody may sleep on the word until it dies |
 //! | `OWNER_DIED` (\| `WAITERS`) | its holder died and was not replaced |
 //!
 //! A thread takes a life word when it joins something that must know of its death, and holds it
@@ -17,7 +17,7 @@
 //!
 //! | edge | release side | acquire side | carries |
 //! |------|--------------|--------------|---------|
-//! | E1 | `leave`, and the kernel at a death | `join`, `replace`, `value` | all that the holder did before it left or died |
+//! | E1 | `leave`, and the kernel at a death | `join`, `replace`, `value`, `watch` | all that the holder did before it left or died |
 
 #![expect(unsafe_code, reason = "the kernel keeps the addresses of words that are held")]
 
@@ -146,6 +146,24 @@ impl Life {
     pub fn value(&self) -> u32 {
         // E1 acquire.
         self.0.word.load(Acquire)
+    }
+
+    /// Sees to it that the kernel wakes one of those who sleep on the word if its holder dies, and
+    /// returns what the word holds then.
+    ///
+    /// Nothing happens if nobody who lives holds it.
+    #[must_use]
+    pub fn watch(&self) -> u32 {
+        let found = self.value();
+        let is_alive = matches!(Self::meaning(found), Alive::Yes(_));
+        if !is_alive || found & WAITERS != 0 {
+            return found;
+        }
+        // E1 acquire.
+        match self.0.word.compare_exchange(found, found | WAITERS, Acquire, Acquire) {
+            Ok(_) => found | WAITERS,
+            Err(now) => now,
+        }
     }
 
     /// What the word says when it holds `value`.

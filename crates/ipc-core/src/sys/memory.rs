@@ -8,9 +8,10 @@ use std::os::unix::fs::MetadataExt as _;
 use memmap2::{MmapOptions, MmapRaw};
 use rustix::fs::{
     FallocateFlags, FileType, MemfdFlags, Mode, OFlags, SealFlags, fallocate, fcntl_add_seals,
-    fcntl_get_seals, fcntl_getfl, fstat, memfd_create,
+    fcntl_get_seals, fcntl_getfl, fstat, ftruncate, memfd_create,
 };
 use rustix::io::{Errno, fcntl_dupfd_cloexec, pread, pwrite, retry_on_intr};
+use rustix::process::{Resource, getrlimit};
 
 /// Makes a nameless file in memory: close-on-exec, sealable, never executable where that is known.
 ///
@@ -26,13 +27,41 @@ pub(crate) fn create(label: &str) -> io::Result<OwnedFd> {
     }
 }
 
-/// Gives the file its size, with memory behind every byte of it.
+/// Gives the file its size, and no memory.
+///
+/// # References
+///
+/// - Linux `ftruncate(2)`
+pub(crate) fn set_size(file: BorrowedFd<'_>, size: u64) -> io::Result<()> {
+    Ok(retry_on_intr(|| ftruncate(file, size))?)
+}
+
+/// The greatest size that this process may give a file: a greater one would end the process.
+///
+/// # References
+///
+/// - Linux `RLIMIT_FSIZE`, `getrlimit(2)`
+pub(crate) fn greatest_size() -> u64 {
+    getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX)
+}
+
+/// Puts memory behind every byte of a part of the file, which grows if need be.
 ///
 /// # References
 ///
 /// - Linux `fallocate(2)`
-pub(crate) fn reserve(file: BorrowedFd<'_>, size: u64) -> io::Result<()> {
-    Ok(retry_on_intr(|| fallocate(file, FallocateFlags::empty(), 0, size))?)
+pub(crate) fn reserve(file: BorrowedFd<'_>, offset: u64, len: u64) -> io::Result<()> {
+    Ok(retry_on_intr(|| fallocate(file, FallocateFlags::empty(), offset, len))?)
+}
+
+/// Takes the memory behind a part of the file away: what is read there is zeros.
+///
+/// # References
+///
+/// - Linux `FALLOC_FL_PUNCH_HOLE`, `fallocate(2)`
+pub(crate) fn punch(file: BorrowedFd<'_>, offset: u64, len: u64) -> io::Result<()> {
+    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    Ok(retry_on_intr(|| fallocate(file, flags, offset, len))?)
 }
 
 /// Forbids for all time that the file shrinks, grows, or is sealed any further.
@@ -109,22 +138,22 @@ pub(crate) fn is_read_write(file: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(fcntl_getfl(file)?.contains(OFlags::RDWR))
 }
 
-/// Maps the first `len` bytes of the file, shared.
+/// Maps `len` bytes of the file from `offset` on, shared.
 ///
 /// # References
 ///
 /// - Linux `mmap(2)`
-pub(crate) fn map(file: &OwnedFd, len: usize) -> io::Result<MmapRaw> {
-    MmapOptions::new().len(len).map_raw(file)
+pub(crate) fn map(file: &OwnedFd, offset: u64, len: usize) -> io::Result<MmapRaw> {
+    MmapOptions::new().offset(offset).len(len).map_raw(file)
 }
 
-/// Fills `buffer` from the start of the file; the number of bytes read is less at its end.
+/// Fills `buffer` from `offset` on; the number of bytes read is less at the file's end.
 ///
 /// # References
 ///
 /// - Linux `pread(2)`
-pub(crate) fn read_start(file: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
-    Ok(retry_on_intr(|| pread(file, &mut *buffer, 0))?)
+pub(crate) fn read_at(file: BorrowedFd<'_>, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    Ok(retry_on_intr(|| pread(file, &mut *buffer, offset))?)
 }
 
 /// Writes `bytes` at the start of the file; the number of bytes written may be less.

@@ -30,14 +30,8 @@ impl Attempt {
         if self.looks_left == 0 {
             return Err(Blocked::Outrun);
         }
-        self.count(1);
+        self.looks_left -= 1;
         Ok(())
-    }
-
-    /// Counts looks at so many slots as part of a step, which is never broken off: each attempt
-    /// makes one whole step at least, and so does what is to be done, however long a message is.
-    pub(super) fn count(&mut self, n_looks: u32) {
-        self.looks_left = self.looks_left.saturating_sub(n_looks);
     }
 
     /// Notes that a slot does not fit the position `at`, which was stale if it has moved since; an

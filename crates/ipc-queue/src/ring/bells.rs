@@ -11,10 +11,10 @@
 //! | `CLOSED` | the ring is closed, for ever |
 //! | `LEFT` | some getters have left: a putter looks whether there are any, even if there is room |
 //!
-//! The two can be set together. Its owner bits are always zero. Every operation makes it the thread's pending word from before
-//! its first step until after its last, and so does a sleeper. If a thread dies in between, the
-//! kernel finds a word with no owner and wakes one of those who sleep on it: that one calls the
-//! others, on both sides ([`Bells::call_all`]), and everybody looks again. The one who calls has
+//! The two can be set together. Its owner bits are always zero. Every operation makes it the thread's
+//! pending word from before its first step until after its last, and so does a sleeper. If a thread
+//! dies in between, the kernel finds a word with no owner and wakes one of those who sleep on it: that one calls the
+//! others, on all bells ([`Bells::call_all`]), and everybody looks again. The one who calls has
 //! the alarm pending too, so that a death before the call is over is answered like the first.
 //!
 //! The words carry nothing but themselves: what a sleeper looks at has edges of its own. That a
@@ -95,7 +95,7 @@ impl Departures {
     }
 }
 
-/// The bells of both sides and the alarm.
+/// The bells and the alarm.
 #[cfg_attr(not(ipc_loom), repr(C))]
 #[derive(Debug, Default)]
 pub(crate) struct Bells {
@@ -103,10 +103,12 @@ pub(crate) struct Bells {
     pub(crate) items: Bell,
     /// Putters sleep here until there is space.
     pub(crate) space: Bell,
-    /// Both sleep here until somebody dies or the ring is closed.
+    /// All sleep here until somebody dies or the ring is closed.
     pub(crate) alarm: Alarm,
     /// Who watches the other side sleeps until this changes.
     pub(crate) departures: Departures,
+    /// Putters sleep here until there is memory for a large message.
+    pub(crate) memory: Bell,
 }
 
 impl Bells {
@@ -115,6 +117,7 @@ impl Bells {
     pub(crate) fn call_all(&self) {
         self.items.call_all();
         self.space.call_all();
+        self.memory.call_all();
     }
 
     /// Tells everybody that one has left, which is counted no longer.

@@ -1,19 +1,17 @@
 //! Waiting for room or for work: look, spin a little, then sleep until something changes.
 //!
-//! A sleeper is queued on up to five words, in this order: its side's bell, the alarm, the count of
-//! departures, the low half of the slot that it waits for, and, if that slot is claimed, the
-//! claimer's life word. It is woken through the first two only; the others are there to be compared
-//! after it was queued on those, so that a departure, a commit, a release, a claim and a death before
-//! that are not missed.
+//! A sleeper is queued on several words, in this order: its side's bell, the alarm, the count of
+//! departures, both halves of the slot that it waits for, and, if that slot is claimed, the claimer's
+//! life word. It is woken through the first two only; the others are there to be compared after it
+//! was queued on those, so that a departure, a commit, a release, a claim and a death before that are
+//! not missed.
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use ipc_core::Deadline;
 use ipc_core::primitive::{Wait, Woken, futex_wait_any, pause, yield_now};
 use ipc_core::robust::Bell;
 
-use super::position::Position;
 use super::slot::Owner;
 use super::{Blocked, Claim, Memory, Obstacle, Ring};
 
@@ -81,19 +79,16 @@ const MOST_OUTRUNS: u32 = 256;
 const ALARM: usize = 1;
 
 impl<M: Memory> Ring<'_, M> {
-    /// Claims `span` slots for writing, waiting for room as long as `patience` lasts.
+    /// Claims a slot for writing, waiting for room as long as `patience` lasts.
     ///
     /// The caller has the alarm pending.
     #[inline]
-    pub(crate) fn put(self, me: Owner, span: u32, patience: Patience) -> Result<Claim, Refused> {
-        if span == 1 {
-            match self.quick_claim_put(me) {
-                Some(Ok(claim)) => return Ok(claim),
-                Some(Err(Blocked::Closed)) => return Err(Refused::Closed),
-                _ => {}
-            }
+    pub(crate) fn put(self, me: Owner, patience: Patience) -> Result<Claim, Refused> {
+        match self.quick_claim_put(me) {
+            Some(Ok(claim)) => Ok(claim),
+            Some(Err(Blocked::Closed)) => Err(Refused::Closed),
+            _ => self.put_slowly(me, patience),
         }
-        self.put_slowly(me, span, patience)
     }
 
     /// Claims the next message for reading, waiting for one as long as `patience` lasts.
@@ -108,25 +103,8 @@ impl<M: Memory> Ring<'_, M> {
     }
 
     #[cold]
-    fn put_slowly(self, me: Owner, span: u32, patience: Patience) -> Result<Claim, Refused> {
-        let passed_on = Cell::new(None);
-        self.wait(&self.0.bells().space, patience, || {
-            let claimed = self.claim_put(me, span);
-            if let Err(Blocked::ByState(obstacle)) = &claimed {
-                self.pass_on(obstacle, &passed_on);
-            }
-            claimed
-        })
-    }
-
-    /// Tells other putters of room at the tail that is too small for this one's message: it may
-    /// have been woken in place of one whose message fits. Once for each tail, so that two large
-    /// ones do not wake each other for ever.
-    fn pass_on(self, obstacle: &Obstacle, passed_on: &Cell<Option<Position>>) {
-        let tail = self.0.tail().look();
-        if tail.index() != obstacle.index && passed_on.replace(Some(tail)) != Some(tail) {
-            self.0.bells().space.call_all();
-        }
+    fn put_slowly(self, me: Owner, patience: Patience) -> Result<Claim, Refused> {
+        self.wait(&self.0.bells().space, patience, || self.claim_put(me))
     }
 
     #[cold]
@@ -282,14 +260,15 @@ impl<M: Memory> Ring<'_, M> {
         let bell = bell.wait();
         let alarm = Wait::on(bells.alarm.word(), seen.alarm);
         let departures = Wait::on(bells.departures.word(), seen.departures);
-        let state = Wait::on_low_half(slot.word(), obstacle.state.bits());
+        let low = Wait::on_low_half(slot.word(), obstacle.state.bits());
+        let high = Wait::on_high_half(slot.word(), obstacle.state.bits());
         let claimer = obstacle.claimer.and_then(|(seat, seen)| Some((self.0.life(seat)?, seen)));
         match (claimer, self.0.is_watcher()) {
-            (None, false) => futex_wait_any(&[bell, alarm, state], deadline),
-            (None, true) => futex_wait_any(&[bell, alarm, departures, state], deadline),
+            (None, false) => futex_wait_any(&[bell, alarm, low, high], deadline),
+            (None, true) => futex_wait_any(&[bell, alarm, departures, low, high], deadline),
             (Some((life, seen)), _) => {
                 let life = Wait::on(life.word(), seen);
-                futex_wait_any(&[bell, alarm, departures, state, life], deadline)
+                futex_wait_any(&[bell, alarm, departures, low, high, life], deadline)
             }
         }
     }

@@ -16,12 +16,20 @@
 //! no wake-up is lost is argued in `README.md` beside this file. Here are the moves. They borrow
 //! their words from a [`Memory`] and know nothing of mappings, nor of what a message is.
 //!
+//! # Laps
+//!
+//! A message is one slot. The slots are gone through in their order, and where the next message goes
+//! to the first slot again, the slot before says so. In a bounded ring that is the last slot there is.
+//! In one that grows, a lap has a least length, and ends behind that as soon as the first slot is free
+//! again: so the ring is as long as it must be for what is in it, and what was needed once and is not
+//! now is passed by.
+//!
 //! # Commit points
 //!
 //! | operation | happens at |
 //! |-----------|------------|
-//! | put | the exchange of the first slot to full |
-//! | get | the exchange that claims the first slot for reading |
+//! | put | the exchange of the slot to full |
+//! | get | the exchange that claims the slot for reading |
 //! | close | the mark on the alarm |
 //!
 //! # Edges
@@ -58,8 +66,11 @@ use slot::{Owner, SlotWord, State};
 
 /// Where the words of a ring are.
 pub(crate) trait Memory {
-    /// How many slots there are: a private number, checked when the ring was opened.
+    /// How many slots there are: so many have memory. In a ring that grows it may grow.
     fn n_slots(&self) -> u32;
+    /// The least length of a lap, which is at least one and at most the number of slots: that number
+    /// itself, unless the ring grows.
+    fn lap(&self) -> u32;
     /// Where the next message is written.
     fn tail(&self) -> &PositionWord;
     /// Where the next message is read.
@@ -92,18 +103,11 @@ impl<M> Clone for Ring<'_, M> {
 
 impl<M> Copy for Ring<'_, M> {}
 
-/// A claimed message: where it is, and what its first slot's word holds.
+/// A claimed message: where it is, and what its slot's word holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Claim {
     pub(crate) at: Position,
     state: State,
-}
-
-impl Claim {
-    /// How many slots the message takes.
-    pub(crate) fn span(&self) -> u32 {
-        self.state.span()
-    }
 }
 
 /// Why an operation did not claim a slot.
@@ -140,52 +144,51 @@ enum Claimer {
 }
 
 impl<M: Memory> Ring<'_, M> {
-    /// Claims one slot at the tail for writing if nothing is in the way: the fast path of a put.
+    /// Claims the slot at the tail for writing if nothing is in the way: the fast path of a put.
     ///
     /// The exchange is tried at once, so that the slot's line comes over once and not twice.
     #[inline]
     pub(crate) fn quick_claim_put(self, me: Owner) -> Option<Result<Claim, Blocked>> {
         let at = self.tail_at().ok()?;
-        let state = State::claimed_for_writing(at.lap(), me, 1);
-        let claimed = self.0.slot(at.index()).claim(State::free(at.lap()), state);
+        let is_last = self.ends_lap(at);
+        let state = State::claimed_for_writing(at.number(), me, is_last);
+        let claimed = self.0.slot(at.index()).claim(State::free(at.number()), state);
         claimed.then(|| self.after_put_claim(Claim { at, state }))
     }
 
-    /// Claims the message at the head if it takes one slot and nothing is in the way: the fast
-    /// path of a get.
+    /// Claims the message at the head if nothing is in the way: the fast path of a get.
     #[inline]
     pub(crate) fn quick_claim_get(self, me: Owner) -> Option<Result<Claim, Blocked>> {
         let at = self.head_at().ok()?;
-        let full = State::full_of_one(at.lap());
+        // A lap is mostly as long as it is at the least.
+        let full = State::full(at.number(), at.index() + 1 == self.0.lap());
         let state = full.owned_by(me);
         let claimed = self.0.slot(at.index()).claim(full, state);
-        claimed.then(|| self.after_get_claim(Claim { at, state }))
+        claimed.then(|| Ok(self.after_get_claim(Claim { at, state })))
     }
 
-    /// Claims `span` slots at the tail for writing, without waiting.
+    /// Claims the slot at the tail for writing, without waiting.
     ///
     /// The caller has the alarm pending.
-    pub(crate) fn claim_put(self, me: Owner, span: u32) -> Result<Claim, Blocked> {
+    pub(crate) fn claim_put(self, me: Owner) -> Result<Claim, Blocked> {
         let mut attempt = Attempt::new();
         loop {
             attempt.step()?;
             let at = self.tail_at()?;
             let seen = self.0.slot(at.index()).look();
-            if seen.since(at.lap()) == 0 && seen.owner() == Owner::NOBODY {
-                if span > 1 && !self.further_slots_are_free(at, span, &mut attempt)? {
-                    continue;
-                }
-                let claimed = State::claimed_for_writing(at.lap(), me, span);
+            if self.is_free_at(self.0.tail(), at, seen) {
+                let is_last = self.ends_lap(at);
+                let claimed = State::claimed_for_writing(at.number(), me, is_last);
                 if self.0.slot(at.index()).claim(seen, claimed) {
                     return self.after_put_claim(Claim { at, state: claimed });
                 }
                 continue;
             }
-            match seen.since(at.lap()) {
-                // Another writer's claim of this lap: the tail lags.
-                0 => self.help(self.0.tail(), at, seen.span())?,
-                // The lap before is not over here: full, unless its owner is dead.
-                -2 | -1 => self.pass_lap_before(at, seen, &mut attempt)?,
+            match seen.since(at.number()) {
+                // Another writer's claim of this message: the tail lags.
+                0 => self.0.tail().help(at, at.next(seen.is_last())),
+                // An earlier message is not over here: full, unless its owner is dead.
+                ..0 => self.pass_earlier(at.index(), seen)?,
                 _ => self.check_stale(self.0.tail(), at, &mut attempt)?,
             }
         }
@@ -200,21 +203,23 @@ impl<M: Memory> Ring<'_, M> {
             attempt.step()?;
             let at = self.head_at()?;
             let seen = self.0.slot(at.index()).look();
-            if seen.since(at.lap()) == 1 && seen.owner() == Owner::NOBODY {
+            if seen.since(at.number()) == 1 && seen.owner() == Owner::NOBODY {
                 let claimed = seen.owned_by(me);
                 if self.0.slot(at.index()).claim(seen, claimed) {
-                    return self.after_get_claim(Claim { at, state: claimed });
+                    return Ok(self.after_get_claim(Claim { at, state: claimed }));
                 }
                 continue;
             }
-            match seen.since(at.lap()) {
-                // Nothing was put here yet; a reader of the lap before may still be at it.
-                -2 | -1 => return Err(self.empty_at(at, seen)),
-                0 if seen.owner() == Owner::NOBODY => return Err(self.empty_at(at, seen)),
+            match seen.since(at.number()) {
+                // Nothing was put here yet; a reader of an earlier message may still be at it.
+                ..0 => return Err(self.empty_at(at, seen)),
+                _ if self.is_free_at(self.0.head(), at, seen) => {
+                    return Err(self.empty_at(at, seen));
+                }
                 // A writer is at it: its message comes first, if it lives.
-                0 => self.pass_writer(at, seen, &mut attempt)?,
+                0 => self.pass_writer(at, seen)?,
                 // Another reader's claim: the head lags.
-                1 => self.help(self.0.head(), at, seen.span())?,
+                1 => self.0.head().help(at, at.next(seen.is_last())),
                 _ => self.check_stale(self.0.head(), at, &mut attempt)?,
             }
         }
@@ -230,14 +235,10 @@ impl<M: Memory> Ring<'_, M> {
         }
     }
 
-    /// Gives back the slots of a message that was read. Then wakes a putter.
+    /// Gives back the slot of a message that was read. Then wakes a putter.
     #[inline]
     pub(crate) fn release(self, claim: Claim) {
-        for further in 1..claim.span() {
-            let at = claim.at.advance(further, self.0.n_slots());
-            self.0.slot(at.index()).release_further(at.lap());
-        }
-        self.0.slot(claim.at.index()).release(claim.state);
+        self.0.slot(claim.at.index()).release(claim.state, self.0.lap());
         let space = &self.0.bells().space;
         if space.is_waiting() {
             space.wake_one();
@@ -284,6 +285,24 @@ impl<M: Memory> Ring<'_, M> {
         Some(Refused::Disconnected)
     }
 
+    /// Whether a putter that would wait for memory need not: the ring is closed, or nobody is left who
+    /// would get.
+    pub(crate) fn turns_away_who_waits(self) -> Option<Refused> {
+        if self.is_closed() {
+            return Some(Refused::Closed);
+        }
+        self.is_left_alone().then_some(Refused::Disconnected)
+    }
+
+    /// Whether a putter is alone, which it then tells the others.
+    fn is_left_alone(self) -> bool {
+        let is_alone = self.0.is_watcher() && self.0.is_deserted();
+        if is_alone {
+            self.0.bells().alarm.say_left();
+        }
+        is_alone
+    }
+
     /// Tells everybody that one has left, which is counted no longer.
     ///
     /// The caller has the alarm pending.
@@ -291,13 +310,13 @@ impl<M: Memory> Ring<'_, M> {
         self.0.bells().tell_left(is_getter);
     }
 
-    /// How many slots are taken: exact when nobody is in the middle of an operation.
+    /// How many messages there are: exact when nobody is in the middle of an operation.
     pub(crate) fn n_taken(self) -> u32 {
         let n_slots = self.0.n_slots();
         let mut taken = 0;
         for _ in 0..8 {
             let tail = self.0.tail().look();
-            taken = tail.slots_since(self.0.head().look(), n_slots);
+            taken = tail.messages_since(self.0.head().look());
             if tail == self.0.tail().look() {
                 break;
             }
@@ -319,21 +338,33 @@ impl<M: Memory> Ring<'_, M> {
         if at.is_in(self.0.n_slots()) { Ok(at) } else { Err(Blocked::Corrupt) }
     }
 
-    /// Moves a position on past a message of `span` slots.
+    /// Whether the slot at `at`, where `word` was and which was then seen in state `seen`, is free.
+    ///
+    /// A slot that laps have passed by for very long may be free for a number that seems to be yet to
+    /// come; so may one whose position has moved since. In the second case the word shows it.
     #[inline]
-    fn help(self, word: &PositionWord, at: Position, span: u32) -> Result<(), Blocked> {
-        if span == 0 || span > self.0.n_slots() {
-            return Err(Blocked::Corrupt);
-        }
-        word.help(at, at.advance(span, self.0.n_slots()));
-        Ok(())
+    fn is_free_at(self, word: &PositionWord, at: Position, seen: State) -> bool {
+        seen.is_free() && (seen.since(at.number()) <= 0 || word.look() == at)
+    }
+
+    /// Whether the lap of a message that is written at `at` ends with it.
+    #[inline]
+    fn ends_lap(self, at: Position) -> bool {
+        let length = at.index() + 1;
+        length >= self.0.lap() && self.ends_long_lap(at, length)
+    }
+
+    /// The same for a lap that has its least length.
+    fn ends_long_lap(self, at: Position, length: u32) -> bool {
+        let is_first = at.index() == 0;
+        length >= self.0.n_slots() || !is_first && self.is_good_for_putter(at.next(true))
     }
 
     /// The duties of a putter that has claimed: to move the tail, and to call the next putter if
     /// there is room for it as well. If the ring was closed before the claim, it is undone.
     #[inline]
     fn after_put_claim(self, claim: Claim) -> Result<Claim, Blocked> {
-        let next = claim.at.advance(claim.span(), self.0.n_slots());
+        let next = claim.at.next(claim.state.is_last());
         self.0.tail().help(claim.at, next);
         // E4 release; and the fence that the bells ask for.
         fence_after_exchange();
@@ -351,33 +382,32 @@ impl<M: Memory> Ring<'_, M> {
     /// The duties of a getter that has claimed: to move the head, and to call the next getter if
     /// there is another message.
     #[inline]
-    fn after_get_claim(self, claim: Claim) -> Result<Claim, Blocked> {
-        self.help(self.0.head(), claim.at, claim.span())?;
+    fn after_get_claim(self, claim: Claim) -> Claim {
+        let next = claim.at.next(claim.state.is_last());
+        self.0.head().help(claim.at, next);
         let items = &self.0.bells().items;
-        let next = claim.at.advance(claim.span(), self.0.n_slots());
         if items.is_waiting_after_exchange() && self.is_good_for_getter(next) {
             items.wake_one();
         }
-        Ok(claim)
+        claim
     }
 
     /// Whether a putter that comes to `next` finds it free, or can make it so.
     #[cold]
     fn is_good_for_putter(self, next: Position) -> bool {
         let seen = self.0.slot(next.index()).look();
-        match (seen.since(next.lap()), seen.owner()) {
-            (0, Owner::NOBODY) => true,
-            (_, Owner::NOBODY) => false,
-            (-2 | -1, _) => matches!(self.claimer(next.index(), seen), Claimer::Dead),
-            _ => false,
-        }
+        let is_earlier = seen.since(next.number()) < 0;
+        seen.is_free_for(next.number())
+            || is_earlier
+                && seen.owner() != Owner::NOBODY
+                && matches!(self.claimer(next.index(), seen), Claimer::Dead)
     }
 
     /// Whether a getter that comes to `next` finds a message, or a hole that it can pass.
     #[cold]
     fn is_good_for_getter(self, next: Position) -> bool {
         let seen = self.0.slot(next.index()).look();
-        match (seen.since(next.lap()), seen.owner()) {
+        match (seen.since(next.number()), seen.owner()) {
             (1, Owner::NOBODY) => true,
             (_, Owner::NOBODY) => false,
             (0, _) => matches!(self.claimer(next.index(), seen), Claimer::Dead),
@@ -385,57 +415,24 @@ impl<M: Memory> Ring<'_, M> {
         }
     }
 
-    /// Whether the slots behind `at` are free too; an error names the first that is not.
-    fn further_slots_are_free(
-        self,
-        first: Position,
-        span: u32,
-        attempt: &mut Attempt,
-    ) -> Result<bool, Blocked> {
-        attempt.count(span);
-        for further in 1..span {
-            let at = first.advance(further, self.0.n_slots());
-            let seen = self.0.slot(at.index()).look();
-            match seen.since(at.lap()) {
-                0 if seen.owner() == Owner::NOBODY => {}
-                -2 | -1 => {
-                    self.pass_lap_before(at, seen, attempt)?;
-                    return Ok(false);
-                }
-                // The tail has moved since.
-                _ => {
-                    self.check_stale(self.0.tail(), first, attempt)?;
-                    return Ok(false);
-                }
-            }
-        }
-        Ok(true)
-    }
-
-    /// A putter has come to a slot whose lap before is not over: goes past it if its owner is dead.
-    fn pass_lap_before(
-        self,
-        at: Position,
-        seen: State,
-        attempt: &mut Attempt,
-    ) -> Result<(), Blocked> {
-        let before = at.lap_before();
+    /// A putter has come to a slot whose earlier message is not over: goes past it if its owner is
+    /// dead.
+    fn pass_earlier(self, index: u32, seen: State) -> Result<(), Blocked> {
         if seen.owner() == Owner::NOBODY {
-            let obstacle = Obstacle { index: at.index(), state: seen, claimer: None };
-            return Err(Blocked::ByState(obstacle));
+            return Err(Blocked::ByState(Obstacle { index, state: seen, claimer: None }));
         }
-        match self.claimer(at.index(), seen) {
+        match self.claimer(index, seen) {
             Claimer::Lives(obstacle) => Err(Blocked::ByState(obstacle)),
-            Claimer::Dead => self.retire(before, seen, attempt),
+            Claimer::Dead => self.retire(Position::new(seen.number(), index), seen),
             Claimer::Done => Ok(()),
         }
     }
 
     /// A getter has come to a slot that is being written: goes past it if its writer is dead.
-    fn pass_writer(self, at: Position, seen: State, attempt: &mut Attempt) -> Result<(), Blocked> {
+    fn pass_writer(self, at: Position, seen: State) -> Result<(), Blocked> {
         match self.claimer(at.index(), seen) {
             Claimer::Lives(obstacle) => Err(Blocked::ByState(obstacle)),
-            Claimer::Dead => self.retire(at, seen, attempt),
+            Claimer::Dead => self.retire(at, seen),
             Claimer::Done => Ok(()),
         }
     }
@@ -459,7 +456,7 @@ impl<M: Memory> Ring<'_, M> {
         // E4 acquire: behind the mark, before the slot (S6 in the README).
         fence(SeqCst);
         let seen = self.0.slot(at.index()).look();
-        seen.since(at.lap()) < 0 || seen.since(at.lap()) == 0 && seen.owner() == Owner::NOBODY
+        seen.since(at.number()) < 0 || self.is_free_at(self.0.head(), at, seen)
     }
 
     /// What became of the owner that `state` names.

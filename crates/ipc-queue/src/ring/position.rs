@@ -1,8 +1,9 @@
-//! Head and tail: where the next message is read, where the next is written.
+//! Head and tail: which message is read next and where it lies, which is written next and where.
 //!
-//! A position is a lap and an index, packed so that no division is needed and any number of slots
-//! will do. The words may lag behind the slots, which hold the truth; whoever notices helps them
-//! on.
+//! A position is a message's number and the index of its slot. The number alone says what comes
+//! before what and how many lie between; the index follows the numbers round the ring, and goes back
+//! to the first slot where the slot before says so (`slot.rs`). The words may lag behind the slots,
+//! which hold the truth; whoever notices helps them on.
 //!
 //! # Edges
 //!
@@ -15,23 +16,41 @@ use core::cmp::Ordering as Order;
 use ipc_core::primitive::AtomicU64;
 use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
 
-const INDEX_BITS: u32 = 24;
+const INDEX_BITS: u32 = 23;
 const INDEX_MASK: u64 = (1 << INDEX_BITS) - 1;
-const LAP_BITS: u32 = 39;
-const LAP_MASK: u64 = (1 << LAP_BITS) - 1;
-const ALL_BITS: u64 = LAP_MASK << INDEX_BITS | INDEX_MASK;
+const NUMBER_BITS: u32 = 39;
+const NUMBER_MASK: u64 = (1 << NUMBER_BITS) - 1;
+const ALL_BITS: u64 = NUMBER_MASK << INDEX_BITS | INDEX_MASK;
 
-/// The most slots that a ring can have: an index and the span of a message fit the index's bits.
-pub(crate) const MAX_SLOTS: u32 = 1 << (INDEX_BITS - 1);
+/// How many bits a position takes.
+pub(crate) const POSITION_BITS: u32 = INDEX_BITS + NUMBER_BITS;
 
-/// A place in the endless sequence of slots: a lap and an index, as the words have them.
+/// The most slots that a ring can have.
+pub(crate) const MAX_SLOTS: u32 = 1 << INDEX_BITS;
+
+/// A message's place: its number and its slot, as the words have them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Position(u64);
 
 impl Position {
-    /// How often the ring was gone round before.
+    /// The position of message `number` in slot `index`, which is below [`MAX_SLOTS`].
+    pub(crate) fn new(number: u64, index: u32) -> Self {
+        debug_assert!(index < MAX_SLOTS, "slots are checked when the ring is opened");
+        Self((number & NUMBER_MASK) << INDEX_BITS | u64::from(index))
+    }
+
+    /// The position with these bits, which may be in no ring.
+    pub(crate) fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    pub(crate) fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// How many messages came before it, modulo 2³⁹.
     #[inline]
-    pub(crate) fn lap(self) -> u64 {
+    pub(crate) fn number(self) -> u64 {
         self.0 >> INDEX_BITS
     }
 
@@ -41,20 +60,11 @@ impl Position {
         (self.0 & INDEX_MASK) as u32
     }
 
-    /// The position `span` slots further on, in a ring of `n_slots`; `span` is at most `n_slots`.
+    /// The position after this one, which is the last of its lap or is not.
     #[inline]
-    pub(crate) fn advance(self, span: u32, n_slots: u32) -> Self {
-        let ahead = self.0 + u64::from(span);
-        if ahead & INDEX_MASK < u64::from(n_slots) {
-            Self(ahead)
-        } else {
-            Self((ahead + (1 << INDEX_BITS) - u64::from(n_slots)) & ALL_BITS)
-        }
-    }
-
-    /// The same slot, one lap earlier.
-    pub(crate) fn lap_before(self) -> Self {
-        Self(self.0.wrapping_sub(1 << INDEX_BITS) & ALL_BITS)
+    pub(crate) fn next(self, is_last: bool) -> Self {
+        let index = if is_last { 0 } else { self.index() + 1 };
+        Self(((self.number() + 1) & NUMBER_MASK) << INDEX_BITS | u64::from(index))
     }
 
     /// Whether this is a place in a ring of `n_slots`: what was read from a word may be anything.
@@ -63,20 +73,15 @@ impl Position {
         self.index() < n_slots && self.0 <= ALL_BITS
     }
 
-    /// Which of two positions comes first, if they are less than half of all laps apart.
+    /// Which of two positions comes first, if they are less than half of all numbers apart.
     pub(crate) fn order(self, other: Self) -> Order {
-        self.laps_after(other).cmp(&0).then(self.index().cmp(&other.index()))
+        self.messages_since(other).cmp(&0)
     }
 
-    /// How many slots lie between `earlier` and this one.
-    pub(crate) fn slots_since(self, earlier: Self, n_slots: u32) -> i64 {
-        self.laps_after(earlier) * i64::from(n_slots) + i64::from(self.index())
-            - i64::from(earlier.index())
-    }
-
-    fn laps_after(self, other: Self) -> i64 {
-        let difference = self.lap().wrapping_sub(other.lap());
-        (difference << (64 - LAP_BITS)).cast_signed() >> (64 - LAP_BITS)
+    /// How many messages lie between `earlier` and this one.
+    pub(crate) fn messages_since(self, earlier: Self) -> i64 {
+        let difference = self.number().wrapping_sub(earlier.number());
+        (difference << (64 - NUMBER_BITS)).cast_signed() >> (64 - NUMBER_BITS)
     }
 }
 

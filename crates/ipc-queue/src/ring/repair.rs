@@ -1,16 +1,14 @@
 //! Messages whose owner died: holes that a writer left, and messages that a reader took with it;
 //! and the hole of a put that was overtaken by the close, whose owner did not die.
 //!
-//! Whoever finds one in its way goes through the same four steps, and each can be taken by several
+//! Whoever finds one in its way goes through the same three steps, and each can be taken by several
 //! at once, or be left to the next by one who dies in between: move the tail past the message, move
-//! the head past it, give its further slots back, give its first slot back. Only the last is an
-//! exchange that one alone wins.
+//! the head past it, give its slot back. Only the last is an exchange that one alone wins.
 
 use core::cmp::Ordering as Order;
 
 use ipc_core::primitive::Ordering::Relaxed;
 
-use super::attempt::Attempt;
 use super::position::Position;
 use super::slot::{Owner, State};
 use super::{Blocked, Claim, Memory, Obstacle, Ring};
@@ -20,29 +18,20 @@ impl<M: Memory> Ring<'_, M> {
     ///
     /// An error says that it is not its turn yet: there are messages before it.
     #[cold]
-    pub(super) fn retire(
-        self,
-        at: Position,
-        dead: State,
-        attempt: &mut Attempt,
-    ) -> Result<(), Blocked> {
-        attempt.count(dead.span());
+    pub(super) fn retire(self, at: Position, dead: State) -> Result<(), Blocked> {
+        let next = at.next(dead.is_last());
         if !dead.is_written() {
-            self.help(self.0.tail(), at, dead.span())?;
+            self.0.tail().help(at, next);
         }
         match self.head_at()?.order(at) {
             Order::Less => {
                 let obstacle = Obstacle { index: at.index(), state: dead, claimer: None };
                 return Err(Blocked::ByState(obstacle));
             }
-            Order::Equal => self.help(self.0.head(), at, dead.span())?,
+            Order::Equal => self.0.head().help(at, next),
             Order::Greater => {}
         }
-        for further in 1..dead.span().min(self.0.n_slots()) {
-            let at = at.advance(further, self.0.n_slots());
-            self.0.slot(at.index()).retire_further(at.lap());
-        }
-        if self.0.slot(at.index()).retire(dead) {
+        if self.0.slot(at.index()).retire(dead, self.0.lap()) {
             if dead.owner() != Owner::WAIVED {
                 self.0.retired().fetch_add(1, Relaxed);
             }
@@ -53,7 +42,7 @@ impl<M: Memory> Ring<'_, M> {
 
     /// Makes a hole of the caller's own claim for writing.
     #[cold]
-    pub(super) fn abandon(self, claim: Claim) {
+    pub(crate) fn abandon(self, claim: Claim) {
         self.0.slot(claim.at.index()).claim(claim.state, claim.state.owned_by(Owner::WAIVED));
         self.0.bells().call_all();
     }

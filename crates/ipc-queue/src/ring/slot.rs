@@ -2,18 +2,21 @@
 //!
 //! # States
 //!
-//! A word is made of a *cycle* (40 bits), an *owner* (12 bits: a seat, or nobody) and a *span* (12
-//! bits: how many slots the message takes, of which this is the first). In lap `n` of the ring:
+//! A word is made of a *cycle* (40 bits), an *owner* (12 bits: a seat, or nobody) and a mark, *last*.
+//! For message number `n`:
 //!
 //! | cycle, owner | meaning |
 //! |--------------|---------|
-//! | `2n`, nobody | free for lap `n`, or a further slot of a longer message of that lap |
+//! | even and at most `2n`, nobody | free for message `n`, and for those after it |
 //! | `2n`, p | being written by p; if p is dead, a hole: whoever meets it retires it |
 //! | `2n+1`, nobody | full: one committed message |
 //! | `2n+1`, p | being read by p; if p is dead, the message was taken with it: retired as above |
 //!
-//! The low half holds the owner and the lower part of the cycle, so that one futex comparison sees
-//! a claim, a commit and a release alike.
+//! From the claim on, the mark says that the next message goes to the first slot again: the claimer
+//! decides where a lap ends. Who gives a slot back writes a number that its next message has at the
+//! least, a whole lap later: mostly that is the very number, and can be guessed.
+//!
+//! The low half holds the owner and the lower part of the cycle.
 //!
 //! # Edges
 //!
@@ -26,19 +29,16 @@
 //!
 //! - I1: a word's cycle only grows (modulo 2⁴⁰).
 //! - I2: while it names a living owner, only that owner changes it.
-//! - I3: when it is full, the tail has passed it; when it is free for the next lap, the head has.
+//! - I3: when it is full, the tail has passed it; when it is free again, the head has.
 
 use ipc_core::primitive::AtomicU64;
-use ipc_core::primitive::Ordering::{AcqRel, Acquire, Release};
+use ipc_core::primitive::Ordering::{AcqRel, Acquire};
 
 const OWNER_BITS: u32 = 12;
 const CYCLE_BITS: u32 = 40;
-const SPAN_SHIFT: u32 = OWNER_BITS + CYCLE_BITS;
 const OWNER_MASK: u64 = (1 << OWNER_BITS) - 1;
 const CYCLE_MASK: u64 = (1 << CYCLE_BITS) - 1;
-
-/// The most slots that a message can take.
-pub(crate) const MAX_SPAN: u32 = (1 << (64 - SPAN_SHIFT)) - 1;
+const LAST: u64 = 1 << (OWNER_BITS + CYCLE_BITS);
 
 /// Who has claimed a slot: a seat's number plus one, or nobody, or one of two who never lived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,17 @@ impl Owner {
         Self(seat + 1)
     }
 
+    /// The number, for a word that names an owner.
+    #[inline]
+    pub(crate) fn bits(self) -> u64 {
+        self.0.into()
+    }
+
+    /// The owner with this number, if there can be one.
+    pub(crate) fn from_bits(bits: u64) -> Option<Self> {
+        u16::try_from(bits).ok().filter(|bits| *bits <= Self::GRAVE.0).map(Self)
+    }
+
     /// The seat, if it is one's.
     pub(crate) fn seat(self) -> Option<u16> {
         if self.0 <= Self::MOST { self.0.checked_sub(1) } else { None }
@@ -73,28 +84,27 @@ pub(crate) struct State(u64);
 
 impl State {
     #[inline]
-    fn new(cycle: u64, owner: Owner, span: u32) -> Self {
-        let span = u64::from(span) << SPAN_SHIFT;
-        Self(span | (cycle & CYCLE_MASK) << OWNER_BITS | u64::from(owner.0))
+    fn new(cycle: u64, owner: Owner, is_last: bool) -> Self {
+        let last = if is_last { LAST } else { 0 };
+        Self(last | (cycle & CYCLE_MASK) << OWNER_BITS | u64::from(owner.0))
     }
 
-    /// Free for lap `lap`: there is no message, and no span.
+    /// Free for message `number`, and none before it.
     #[inline]
-    pub(crate) fn free(lap: u64) -> Self {
-        Self::new(lap * 2, Owner::NOBODY, 0)
+    pub(crate) fn free(number: u64) -> Self {
+        Self::new(number * 2, Owner::NOBODY, false)
     }
 
-    /// Claimed by `writer` in lap `lap`, for a message of `span` slots, at most [`MAX_SPAN`].
+    /// Claimed by `writer` for message `number`.
     #[inline]
-    pub(crate) fn claimed_for_writing(lap: u64, writer: Owner, span: u32) -> Self {
-        debug_assert!(span <= MAX_SPAN, "spans are checked before");
-        Self::new(lap * 2, writer, span)
+    pub(crate) fn claimed_for_writing(number: u64, writer: Owner, is_last: bool) -> Self {
+        Self::new(number * 2, writer, is_last)
     }
 
-    /// Full in lap `lap`, with a message of one slot.
+    /// Full, with message `number`.
     #[inline]
-    pub(crate) fn full_of_one(lap: u64) -> Self {
-        Self::new(lap * 2 + 1, Owner::NOBODY, 1)
+    pub(crate) fn full(number: u64, is_last: bool) -> Self {
+        Self::new(number * 2 + 1, Owner::NOBODY, is_last)
     }
 
     /// The value as the word holds it.
@@ -108,9 +118,10 @@ impl State {
         Owner((self.0 & OWNER_MASK) as u16)
     }
 
+    /// Whether the next message goes to the first slot.
     #[inline]
-    pub(crate) fn span(self) -> u32 {
-        (self.0 >> SPAN_SHIFT) as u32
+    pub(crate) fn is_last(self) -> bool {
+        self.0 & LAST != 0
     }
 
     #[inline]
@@ -118,17 +129,34 @@ impl State {
         self.0 >> OWNER_BITS & CYCLE_MASK
     }
 
-    /// Whether a message is or was in the slot, in the lap that the word is in.
+    /// The number of the message that is or will be in the slot.
+    pub(crate) fn number(self) -> u64 {
+        self.cycle() / 2
+    }
+
+    /// Whether a message is or was in the slot.
     pub(crate) fn is_written(self) -> bool {
         self.cycle() % 2 == 1
     }
 
-    /// How far the word is past the beginning of `lap`, in cycles; negative before it.
+    /// How far the word is past the beginning of message `number`, in cycles; negative before it.
     #[inline]
-    pub(crate) fn since(self, lap: u64) -> i64 {
-        let difference = self.cycle().wrapping_sub(lap * 2);
+    pub(crate) fn since(self, number: u64) -> i64 {
+        let difference = self.cycle().wrapping_sub(number * 2);
         // The sign of a 40-bit number, brought to the front and back again.
         (difference << (64 - CYCLE_BITS)).cast_signed() >> (64 - CYCLE_BITS)
+    }
+
+    /// Whether nothing is in the slot, and nobody is at it.
+    #[inline]
+    pub(crate) fn is_free(self) -> bool {
+        self.owner() == Owner::NOBODY && !self.is_written()
+    }
+
+    /// Whether message `number` may be written here.
+    #[inline]
+    pub(crate) fn is_free_for(self, number: u64) -> bool {
+        self.is_free() && self.since(number) <= 0
     }
 
     /// The same state of the same message with another owner.
@@ -138,13 +166,14 @@ impl State {
     }
 
     #[inline]
-    fn full(self) -> Self {
-        Self::new(self.cycle() + 1, Owner::NOBODY, self.span())
+    fn committed(self) -> Self {
+        Self::full(self.number(), self.is_last())
     }
 
+    /// Free for what comes `lap` messages later: no earlier message can come to the slot again.
     #[inline]
-    fn free_again(self) -> Self {
-        Self::free(self.cycle() / 2 + 1)
+    fn free_again(self, lap: u32) -> Self {
+        Self::free(self.number() + u64::from(lap))
     }
 }
 
@@ -172,36 +201,21 @@ impl SlotWord {
     #[inline]
     pub(crate) fn commit(&self, claimed: State) {
         // E1 release.
-        self.0.swap_and_fence(claimed.full().0);
+        self.0.swap_and_fence(claimed.committed().0);
     }
 
-    /// Gives a slot that was read back to the writers. A full fence stands behind it.
+    /// Gives a slot that was read back to the writers, for `lap` messages later at the earliest. A
+    /// full fence stands behind it.
     #[inline]
-    pub(crate) fn release(&self, claimed: State) {
+    pub(crate) fn release(&self, claimed: State, lap: u32) {
         // E2 release.
-        self.0.swap_and_fence(claimed.free_again().0);
+        self.0.swap_and_fence(claimed.free_again(lap).0);
     }
 
-    /// Gives a further slot of a message back, before its first one.
-    #[inline]
-    pub(crate) fn release_further(&self, lap: u64) {
+    /// Gives the slot of a dead message back; tells whether it was us.
+    pub(crate) fn retire(&self, dead: State, lap: u32) -> bool {
         // E2 release.
-        self.0.store(State::free(lap + 1).0, Release);
-    }
-
-    /// Gives a further slot of a dead message back, unless somebody else did.
-    pub(crate) fn retire_further(&self, lap: u64) {
-        let free = self.look();
-        if free.since(lap) == 0 && free.owner() == Owner::NOBODY {
-            // E2 release. If it fails, another repairer was faster.
-            self.0.compare_exchange(free.0, State::free(lap + 1).0, AcqRel, Acquire).ok();
-        }
-    }
-
-    /// Gives the first slot of a dead message back; tells whether it was us.
-    pub(crate) fn retire(&self, dead: State) -> bool {
-        // E2 release.
-        self.0.compare_exchange(dead.0, dead.free_again().0, AcqRel, Acquire).is_ok()
+        self.0.compare_exchange(dead.0, dead.free_again(lap).0, AcqRel, Acquire).is_ok()
     }
 
     /// The word itself, to sleep on.

@@ -11,7 +11,7 @@ use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::robust::Life;
 
 use super::bells::Bells;
-use super::position::PositionWord;
+use super::position::{Position, PositionWord};
 use super::slot::{Owner, SlotWord};
 use super::{Memory, Patience, Refused, Ring, Tuning};
 
@@ -35,6 +35,8 @@ struct Busy<'o> {
     head: PositionWord,
     bells: Bells,
     slots: Vec<SlotWord>,
+    /// The least length of a lap.
+    lap: u32,
     lives: [Life; 1],
     retired: AtomicU64,
     others: Others<'o>,
@@ -50,6 +52,7 @@ impl<'o> Busy<'o> {
             head: PositionWord::default(),
             bells: Bells::default(),
             slots: (0..n_slots).map(|_| SlotWord::default()).collect(),
+            lap: u32::try_from(n_slots).unwrap(),
             lives: [Life::new()],
             retired: AtomicU64::new(0),
             others: Box::new(others),
@@ -70,7 +73,7 @@ impl<'o> Busy<'o> {
     /// Another's put, at whatever place it is its turn.
     fn put(&self) {
         let ring = Ring(self);
-        ring.commit(ring.claim_put(other(), 1).unwrap());
+        ring.commit(ring.claim_put(other()).unwrap());
     }
 
     /// Another's get.
@@ -83,6 +86,9 @@ impl<'o> Busy<'o> {
 impl Memory for Busy<'_> {
     fn n_slots(&self) -> u32 {
         u32::try_from(self.slots.len()).unwrap()
+    }
+    fn lap(&self) -> u32 {
+        self.lap
     }
     fn tail(&self) -> &PositionWord {
         &self.tail
@@ -127,7 +133,7 @@ fn a_putter_that_is_outrun_goes_on_until_it_succeeds() {
             busy.get();
         }
     });
-    let claim = Ring(&busy).put(me(), 1, FOREVER).unwrap();
+    let claim = Ring(&busy).put(me(), FOREVER).unwrap();
     assert!(busy.n_looks.get() >= LONG);
     Ring(&busy).commit(claim);
 }
@@ -154,50 +160,110 @@ fn one_that_does_not_wait_gives_up_if_it_is_always_outrun() {
         busy.put();
         busy.get();
     });
-    for span in [1, 3] {
-        let put = Ring(&busy).put(me(), span, Patience::Try);
-        assert_eq!(put.unwrap_err(), Refused::NotNow);
-    }
+    let put = Ring(&busy).put(me(), Patience::Try);
+    assert_eq!(put.unwrap_err(), Refused::NotNow);
     assert!(busy.n_looks.get() > 100_000, "but not soon");
 }
 
 #[test]
 fn one_that_is_always_outrun_goes_home_at_its_deadline_and_not_long_after() {
-    for span in [1, 4000] {
-        let deadline = Deadline::after(Duration::from_millis(30));
-        let n_late = Cell::new(0_u64);
-        let busy = Busy::new(4096, |busy, index| {
-            n_late.set(n_late.get() + u64::from(deadline.is_past()));
-            // Others are faster by a moment only: all slots of the message were looked at.
-            let tail = busy.tail.look().index();
-            if index == (tail + span - 1) % busy.n_slots() {
-                busy.put();
-                busy.get();
-            }
-        });
-        let put = Ring(&busy).put(me(), span, Patience::Until(deadline));
-        assert_eq!(put.unwrap_err(), Refused::TimedOut);
-        assert!(n_late.get() < 20_000, "{} looks after the deadline", n_late.get());
-    }
+    let deadline = Deadline::after(Duration::from_millis(30));
+    let n_late = Cell::new(0_u64);
+    let busy = Busy::new(4096, |busy, _| {
+        n_late.set(n_late.get() + u64::from(deadline.is_past()));
+        busy.put();
+        busy.get();
+    });
+    let put = Ring(&busy).put(me(), Patience::Until(deadline));
+    assert_eq!(put.unwrap_err(), Refused::TimedOut);
+    assert!(n_late.get() < 20_000, "{} looks after the deadline", n_late.get());
 }
 
 #[test]
-fn the_dead_in_the_way_of_a_message_of_all_slots_are_passed() {
+fn the_dead_of_a_whole_lap_are_passed() {
     const ALL: u32 = 4095;
     let busy = Busy::new(ALL as usize, |_, _| {});
     let ring = Ring(&busy);
-    // A lap of messages, all of which were read but some whose reader died at it.
-    let mut n_dead = 0;
-    for place in 0..ALL {
+    for _ in 0..ALL {
         busy.put();
-        if place % 100 == 50 {
-            ring.claim_get(Owner::GRAVE).unwrap();
-            n_dead += 1;
-        } else {
-            busy.get();
-        }
+        ring.claim_get(Owner::GRAVE).unwrap();
     }
-    let claim = ring.put(me(), ALL, Patience::Try).unwrap();
-    assert_eq!(busy.retired.load(Relaxed), n_dead);
-    ring.commit(claim);
+    for n_dead in 1..=ALL {
+        busy.put();
+        assert_eq!(busy.retired.load(Relaxed), n_dead.into());
+    }
+    assert_eq!(ring.put(me(), Patience::Try).unwrap_err(), Refused::NotNow);
+}
+
+#[test]
+fn a_lap_is_as_long_as_it_must_be() {
+    let mut busy = Busy::new(8, |_, _| {});
+    busy.lap = 2;
+    let index = |busy: &Busy<'_>| busy.tail.look().index();
+    let ring = Ring(&busy);
+    // Nothing is got: the lap goes on until there is no slot left.
+    for n_put in 1..8 {
+        busy.put();
+        assert_eq!((index(&busy), ring.n_taken()), (n_put, n_put));
+    }
+    busy.put();
+    assert_eq!((index(&busy), ring.n_taken()), (0, 8));
+    assert_eq!(ring.put(me(), Patience::Try).unwrap_err(), Refused::NotNow);
+    for left in (0..8).rev() {
+        busy.get();
+        assert_eq!(ring.n_taken(), left);
+    }
+    // As fast as it is put: laps have their least length.
+    for n_put in 1..20 {
+        busy.put();
+        busy.get();
+        assert_eq!(index(&busy), n_put % 2);
+    }
+    // One is left behind each time: a lap ends where the first slot is free.
+    busy.put();
+    for _ in 0..200 {
+        busy.put();
+        busy.get();
+        assert!(index(&busy) < 4, "{}", index(&busy));
+        assert_eq!(ring.n_taken(), 1);
+    }
+    // The dead at the first slot do not make the laps longer.
+    busy.get();
+    while index(&busy) != 0 {
+        busy.put();
+        busy.get();
+    }
+    busy.put();
+    ring.claim_get(Owner::GRAVE).unwrap();
+    for _ in 0..20 {
+        busy.put();
+        busy.get();
+        assert!(index(&busy) < 4, "{}", index(&busy));
+    }
+    assert_eq!(busy.retired.load(Relaxed), 1);
+}
+
+#[test]
+fn a_slot_that_was_passed_by_for_half_of_all_numbers_is_free() {
+    const FAR: u64 = 1 << 38;
+    for number in [FAR - 1, FAR, FAR + 5, 2 * FAR - 2, 2 * FAR - 1] {
+        let mut busy = Busy::new(4, |_, _| {});
+        busy.lap = 1;
+        // The slots are as they were at first.
+        let at = Position::new(number, 0);
+        busy.tail.help(Position::new(0, 0), at);
+        busy.head.help(Position::new(0, 0), at);
+        let ring = Ring(&busy);
+        assert_eq!(ring.get(me(), Patience::Try).unwrap_err(), Refused::NotNow, "{number}");
+        for n_put in 1..=4 {
+            busy.put();
+            assert_eq!(ring.n_taken(), n_put, "{number}");
+        }
+        assert_eq!(ring.put(me(), Patience::Try).unwrap_err(), Refused::NotNow);
+        for left in (0..4).rev() {
+            busy.get();
+            assert_eq!(ring.n_taken(), left, "{number}");
+        }
+        assert_eq!(ring.get(me(), Patience::Try).unwrap_err(), Refused::NotNow, "{number}");
+    }
 }

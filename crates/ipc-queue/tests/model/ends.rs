@@ -41,6 +41,9 @@ impl Memory for Watcher {
     fn n_slots(&self) -> u32 {
         self.words.n_slots()
     }
+    fn lap(&self) -> u32 {
+        self.words.lap()
+    }
     fn tail(&self) -> &PositionWord {
         self.words.tail()
     }

@@ -20,6 +20,7 @@ pub(crate) struct Words {
     head: PositionWord,
     bells: Bells,
     slots: Vec<SlotWord>,
+    lap: u32,
     cells: Vec<UnsafeCell<u64>>,
     lives: Vec<Life>,
     retired: AtomicU64,
@@ -27,7 +28,13 @@ pub(crate) struct Words {
 
 impl Words {
     pub(crate) fn new(n_slots: usize, n_seats: usize) -> Arc<Self> {
+        Self::growing(n_slots, n_slots, n_seats)
+    }
+
+    /// A ring whose laps have at least `lap` slots and at most `n_slots`.
+    pub(crate) fn growing(lap: usize, n_slots: usize, n_seats: usize) -> Arc<Self> {
         Arc::new(Self {
+            lap: u32::try_from(lap).unwrap(),
             tail: PositionWord::default(),
             head: PositionWord::default(),
             bells: Bells::default(),
@@ -66,17 +73,7 @@ impl Words {
     }
 
     pub(crate) fn put(&self, me: Owner, message: u64, patience: Patience) -> Result<(), Refused> {
-        self.put_long(me, message, 1, patience)
-    }
-
-    pub(crate) fn put_long(
-        &self,
-        me: Owner,
-        message: u64,
-        span: u32,
-        patience: Patience,
-    ) -> Result<(), Refused> {
-        put_long(self, self, me, message, span, patience)
+        put(self, self, me, message, patience)
     }
 
     pub(crate) fn get(&self, me: Owner, patience: Patience) -> Result<u64, Refused> {
@@ -94,7 +91,7 @@ pub(crate) fn operation<M: Memory, T>(seen: &M, operate: impl FnOnce(Ring<'_, M>
     result
 }
 
-/// Puts a message of one slot into `words`, as somebody sees them.
+/// Puts a message into `words`, as somebody sees them.
 pub(crate) fn put<M: Memory>(
     seen: &M,
     words: &Words,
@@ -102,24 +99,10 @@ pub(crate) fn put<M: Memory>(
     message: u64,
     patience: Patience,
 ) -> Result<(), Refused> {
-    put_long(seen, words, me, message, 1, patience)
-}
-
-fn put_long<M: Memory>(
-    seen: &M,
-    words: &Words,
-    me: Owner,
-    message: u64,
-    span: u32,
-    patience: Patience,
-) -> Result<(), Refused> {
     operation(seen, |ring| {
-        let claim = ring.put(me, span, patience)?;
-        for further in 0..span {
-            let at = claim.at.advance(further, words.n_slots());
-            // SAFETY: loom checks what the claim is to guarantee.
-            words.cells[at.index() as usize].with_mut(|cell| unsafe { *cell = message });
-        }
+        let claim = ring.put(me, patience)?;
+        // SAFETY: loom checks what the claim is to guarantee.
+        words.cells[claim.at.index() as usize].with_mut(|cell| unsafe { *cell = message });
         ring.commit(claim);
         Ok(())
     })
@@ -134,14 +117,8 @@ pub(crate) fn get<M: Memory>(
 ) -> Result<u64, Refused> {
     operation(seen, |ring| {
         let claim = ring.get(me, patience)?;
-        let mut message = 0;
-        for further in 0..claim.span() {
-            let at = claim.at.advance(further, words.n_slots());
-            // SAFETY: loom checks what the claim is to guarantee.
-            let found = words.cells[at.index() as usize].with(|cell| unsafe { *cell });
-            assert!(message == 0 || message == found, "a message in two pieces");
-            message = found;
-        }
+        // SAFETY: loom checks what the claim is to guarantee.
+        let message = words.cells[claim.at.index() as usize].with(|cell| unsafe { *cell });
         ring.release(claim);
         Ok(message)
     })
@@ -150,6 +127,9 @@ pub(crate) fn get<M: Memory>(
 impl Memory for Words {
     fn n_slots(&self) -> u32 {
         u32::try_from(self.slots.len()).unwrap()
+    }
+    fn lap(&self) -> u32 {
+        self.lap
     }
     fn tail(&self) -> &PositionWord {
         &self.tail

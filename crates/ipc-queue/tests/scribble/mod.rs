@@ -3,6 +3,8 @@
 //! The script is made of bytes, so that a fuzzer can write it. Whatever it says, every operation
 //! must return, with whatever result: that is all that is asked here.
 
+#![expect(unsafe_code, reason = "a stranger needs no leave")]
+
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -10,7 +12,8 @@ use ipc_core::Deadline;
 use ipc_core::primitive::{AtomicU64, Ordering::Relaxed};
 use ipc_queue::{Builder, ByteQueue};
 
-/// Where the words of a queue lie, as the drawing in `src/mapped.rs` has it.
+/// Where the words of a queue lie, as the drawings in `src/mapped/places.rs` and
+/// `src/heap/geometry.rs` have it: in the body, or from [`ROOM`] on in the room.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Places {
     pub(crate) n_slots: usize,
@@ -31,17 +34,37 @@ impl Places {
         Self::LIVES + seat % self.n_seats * 64
     }
 
-    /// A slot's word; the length of its message is eight bytes further on.
+    /// A slot's word; the record of its message is eight bytes further on.
     pub(crate) fn slot(self, index: usize) -> usize {
         let slots = (Self::LIVES + self.n_seats * 64).next_multiple_of(128);
         slots + index % self.n_slots * self.slot_bytes
     }
 
-    /// All words that the protocol reads.
+    /// The lock of the heap; its sums and its classes are behind it.
+    pub(crate) fn heap(self) -> usize {
+        let slots = (Self::LIVES + self.n_seats * 64).next_multiple_of(128);
+        (slots + self.n_slots * self.slot_bytes).next_multiple_of(128)
+    }
+
+    /// The words of the heap but for its lock, and those of the first blocks.
+    fn of_heap(self) -> impl Iterator<Item = usize> {
+        let sums = [64, 72, 80].map(|sum| self.heap() + sum);
+        let classes = (0..3).map(move |class| self.heap() + 128 + class * 64);
+        let blocks = (0..3).flat_map(|block| [ROOM + block * 64, ROOM + block * 64 + 8]);
+        sums.into_iter().chain(classes).chain(blocks)
+    }
+
+    /// Where the body ends.
+    pub(crate) fn end(self) -> usize {
+        self.heap() + 128 + 25 * 64
+    }
+
+    /// All words that the protocol reads, but for the heap's lock.
     pub(crate) fn all(self) -> Vec<usize> {
         let mut all = vec![Self::TAIL, Self::HEAD, Self::BELLS, Self::ALARM, Self::RETIRED];
         all.extend((0..self.n_seats).map(|seat| self.life(seat)));
         all.extend((0..self.n_slots).flat_map(|index| [self.slot(index), self.slot(index) + 8]));
+        all.extend(self.of_heap());
         all
     }
 }
@@ -52,37 +75,64 @@ pub(crate) fn queue(
     n_seats: usize,
     message_bytes: usize,
 ) -> Option<(ByteQueue, Places)> {
-    let queue = Builder::new(n_slots).seats(n_seats).message_bytes(message_bytes).bytes().ok()?;
+    let queue = Builder::new(n_slots)
+        .seats(n_seats)
+        .message_bytes(message_bytes)
+        .max_bytes(MAX_BYTES)
+        .retain_bytes(MAX_BYTES / 4)
+        .bytes()
+        .ok()?;
     let slot_bytes = (message_bytes + 16).next_multiple_of(64);
     Some((queue, Places { n_slots, n_seats, slot_bytes }))
 }
 
-/// A word of the queue's memory; nothing if there is none at that place.
-pub(crate) fn word(queue: &ByteQueue, place: usize) -> Option<&AtomicU64> {
-    queue.segment().at(place & !7).ok()
+/// Reads a word of the queue's memory; zero if there is none at that place.
+pub(crate) fn look(queue: &ByteQueue, place: usize) -> u64 {
+    with_word(queue, place, |word| word.load(Relaxed)).unwrap_or(0)
 }
 
-/// The bits of a slot's word.
-pub(crate) fn slot_bits(cycle: u64, owner: u64, span: u64) -> u64 {
-    (span & 0xfff) << 52 | (cycle & 0xff_ffff_ffff) << 12 | owner & 0xfff
+/// Writes a word of the queue's memory, if there is one at that place, and says what it held.
+pub(crate) fn write(queue: &ByteQueue, place: usize, value: u64) -> u64 {
+    with_word(queue, place, |word| word.swap(value, Relaxed)).unwrap_or(0)
+}
+
+fn with_word<R>(queue: &ByteQueue, place: usize, run: impl FnOnce(&AtomicU64) -> R) -> Option<R> {
+    let place = place & !7;
+    let Some(in_room) = place.checked_sub(ROOM) else {
+        return queue.segment().at(place).ok().map(run);
+    };
+    let window = queue.segment().window(in_room as u64, 8).ok()?;
+    let word = window.bytes().cast::<AtomicU64>();
+    // SAFETY: eight bytes that are mapped, aligned like the place; a word that others use as such.
+    Some(run(unsafe { word.as_ref() }))
+}
+
+/// The bits of a slot's word; `last` is 1 where the lap ends.
+pub(crate) fn slot_bits(cycle: u64, owner: u64, last: u64) -> u64 {
+    (last & 0xfff) << 52 | (cycle & 0xff_ffff_ffff) << 12 | owner & 0xfff
 }
 
 /// The bits of a position.
-pub(crate) fn position_bits(lap: u64, index: u64) -> u64 {
-    lap << 24 | index & 0xff_ffff
+pub(crate) fn position_bits(number: u64, index: u64) -> u64 {
+    number << 23 | index & 0x7f_ffff
 }
 
 /// Every operation that there is, none of which may wait for long.
 pub(crate) fn use_all(queue: &ByteQueue, bytes: &mut Vec<u8>) {
-    let long = [7; 4000];
-    let limit = queue.max_message();
-    for len in [0, 1, limit / 2, limit, limit + 1] {
+    let long = vec![7; queue.max_message() + 1];
+    for len in [0, 1, 113, 5000, 40_000, long.len() - 1, long.len()] {
         operate(queue, 0, long.get(..len).unwrap_or(&long), bytes);
     }
     for form in 0..N_FORMS {
         operate(queue, form, b"short", bytes);
     }
 }
+
+/// How many bytes large messages may take.
+const MAX_BYTES: u64 = 64 << 10;
+
+/// Where the room begins, for these tests.
+pub(crate) const ROOM: usize = 1 << 40;
 
 /// How many ways there are to use a queue.
 pub(crate) const N_FORMS: u8 = 12;
@@ -116,13 +166,14 @@ pub(crate) fn play(script: &[u8]) {
     let n_seats = 1 + usize::from(script.byte() % 4);
     let message_bytes = if script.byte() % 2 == 0 { 1 } else { 112 };
     let Some((queue, places)) = queue(n_slots, n_seats, message_bytes) else { return };
-    let message = [5; 4000];
+    let message = vec![5; queue.max_message()];
     let mut bytes = Vec::new();
     while !script.0.is_empty() {
         match script.byte() % 4 {
             0 | 1 => scribble(&queue, places, &mut script),
             2 => {
-                let len = usize::from(script.byte()) * queue.max_message() / 255;
+                let short = usize::from(script.byte());
+                let len = short * short.pow(u32::from(script.byte() % 2));
                 operate(&queue, script.byte(), message.get(..len).unwrap_or(&message), &mut bytes);
             }
             _ => match script.byte() {
@@ -138,8 +189,7 @@ pub(crate) fn play(script: &[u8]) {
 /// A stranger writes one word: what a fuzzer would find only after years, or anything.
 fn scribble(queue: &ByteQueue, places: Places, script: &mut Script<'_>) {
     let place = script.place(places);
-    let Some(word) = word(queue, place) else { return };
-    let was = word.load(Relaxed);
+    let was = look(queue, place);
     let value = match script.byte() % 10 {
         0 => 0,
         1 => u64::MAX,
@@ -147,13 +197,13 @@ fn scribble(queue: &ByteQueue, places: Places, script: &mut Script<'_>) {
         3 => was.wrapping_add(1),
         4 => was.wrapping_sub(1),
         5 => slot_bits(script.number(), script.number(), script.number()),
-        // The same message in another lap, of another owner, of another length.
+        // Another message, of another owner, of another lap.
         6 => was ^ slot_bits(script.number(), script.number(), script.number()),
         7 => position_bits(script.number(), script.number()),
-        8 => self::word(queue, script.place(places)).map_or(1, |other| other.swap(was, Relaxed)),
+        8 => write(queue, script.place(places), was),
         _ => script.number() | script.number() << 32,
     };
-    word.store(value, Relaxed);
+    write(queue, place, value);
 }
 
 struct Script<'s>(&'s [u8]);

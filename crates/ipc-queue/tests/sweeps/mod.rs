@@ -341,48 +341,132 @@ pub(crate) fn close_wakes_everybody() -> Outcome {
         }))
 }
 
-/// Longer than a slot, and over the end of the ring.
-fn long_message(fill: u8) -> Vec<u8> {
-    vec![fill; 112 * 2 + 5]
+/// Longer than a slot.
+fn large_message(fill: u8) -> Vec<u8> {
+    vec![fill; 300]
 }
 
-pub(crate) fn put_a_long_message() -> Outcome {
-    run(Sweep::new("long put", || state(4, 8, &[1, 2]))
+/// That all memory is back, or soon will be, after one look; and that there is as much as before.
+fn has_all_memory(state: &State) -> Result<(), String> {
+    let stats = state.queue.stats();
+    expect(stats.blocks == 0, || format!("memory is gone: {stats:?}"))?;
+    let n_fitting = state.queue.max_message() / 4096;
+    let fitting = n_fitting.min(state.queue.capacity());
+    for _ in 0..fitting {
+        state.queue.try_put(&large_message(1)).map_err(|error| error.to_string())?;
+    }
+    expect(drain(state)?.len() == fitting, || "less came out".to_owned())?;
+    works(state)
+}
+
+fn small_heap(messages: &[Vec<u8>]) -> State {
+    let queue = Builder::new(4).seats(8).max_bytes(8 << 10).without_backstop().bytes().unwrap();
+    for message in messages {
+        queue.put(message).unwrap();
+    }
+    State { queue, notes: SharedArena::new(4) }
+}
+
+pub(crate) fn put_a_large_message() -> Outcome {
+    run(Sweep::new("large put", || small_heap(&[]))
         .victim(|state, marks| {
-            let message = long_message(7);
-            state.queue.get().unwrap();
-            state.queue.get().unwrap();
+            let message = large_message(7);
             warm_up(state);
             marks.around(|| state.queue.put(&message)).unwrap();
         })
         .check(|state, point| {
             let got = drain(state)?;
-            expect(
-                got == [long_message(7)] || got.is_empty() && *point != KillPoint::Survived,
-                || format!("{got:?}"),
-            )?;
-            works(state)
+            let put = got == [large_message(7)];
+            expect(put || got.is_empty() && *point != KillPoint::Survived, || {
+                format!("{} messages", got.len())
+            })?;
+            has_all_memory(state)
         }))
 }
 
-pub(crate) fn get_a_long_message() -> Outcome {
-    run(Sweep::new("long get", || {
-        let state = state(4, 8, &[1, 2, 3]);
+pub(crate) fn get_a_large_message() -> Outcome {
+    run(Sweep::new("large get", || small_heap(&[large_message(7), vec![8]]))
+        .victim(|state, marks| {
+            warm_up_putting(state);
+            let got = marks.around(|| state.queue.get());
+            assert_eq!(got.unwrap(), large_message(7));
+        })
+        .check(|state, point| {
+            let got = drain(state)?;
+            let there = got == [large_message(7), vec![8]] && *point != KillPoint::Survived;
+            expect(there || got == [vec![8]], || format!("{} messages", got.len()))?;
+            has_all_memory(state)
+        }))
+}
+
+/// Sits down in a queue that is not empty.
+fn warm_up_putting(state: &State) {
+    let too_long = vec![0; state.queue.max_message()];
+    assert!(state.queue.try_put(&too_long).unwrap_err().is_full());
+    let other = Builder::new(1).seats(1).bytes().unwrap();
+    other.put(&large_message(0)).unwrap();
+    other.get().unwrap();
+}
+
+/// The victim gets a large message while two putters sleep for its memory.
+pub(crate) fn get_wakes_who_waits_for_memory() -> Outcome {
+    run(Sweep::new("large get for a sleeper", || small_heap(&[large_message(7), large_message(8)]))
+        .victim(|state, marks| {
+            warm_up_putting(state);
+            marks.around(|| state.queue.get()).unwrap();
+        })
+        .partner(Partner::sleeper("first putter", large_putter(FIRST, 2)))
+        .partner(Partner::sleeper("second putter", large_putter(SECOND, 3)))
+        .after_death(|state| {
+            let both = || is_done(state, FIRST) && is_done(state, SECOND);
+            let one = || is_done(state, FIRST) || is_done(state, SECOND);
+            // If the victim has not taken the message, this process does. If it has, a putter
+            // must come by itself, whatever became of the memory.
+            if !wait_a_while(SOON, one) && state.queue.len() == 2 {
+                state.queue.try_get().ok();
+            }
+            if !wait_a_while(Duration::from_secs(2), one) {
+                return;
+            }
+            while !both() && state.queue.try_get().is_ok() {
+                wait_a_while(SOON, both);
+            }
+        })
+        .check(|state, _| {
+            drain(state)?;
+            has_all_memory(state)
+        }))
+}
+
+/// Puts one large message and notes it.
+fn large_putter(place: usize, fill: u8) -> impl Fn(&State) -> i32 {
+    move |state| {
+        let put = state.queue.put(&large_message(fill)).is_ok();
+        state.notes[place].set(1);
+        i32::from(!put)
+    }
+}
+
+/// The victim needs memory that is all in a free block of another size.
+pub(crate) fn put_with_memory_of_another_size() -> Outcome {
+    run(Sweep::new("greedy put", || {
+        let state = small_heap(&[]);
+        state.queue.put(&vec![1; state.queue.max_message()]).unwrap();
         drain(&state).unwrap();
-        state.queue.put(&long_message(7)).unwrap();
-        state.queue.put(&[8]).unwrap();
         state
     })
     .victim(|state, marks| {
         warm_up(state);
-        let got = marks.around(|| state.queue.get());
-        assert_eq!(got.unwrap(), long_message(7));
+        let message = large_message(7);
+        marks.around(|| state.queue.put(&message)).unwrap();
     })
     .check(|state, point| {
         let got = drain(state)?;
-        let there = got == [long_message(7), vec![8]] && *point != KillPoint::Survived;
-        expect(there || got == [vec![8]], || format!("{} messages: {got:?}", got.len()))?;
-        works(state)
+        let put = got == [large_message(7)];
+        expect(put || got.is_empty() && *point != KillPoint::Survived, || {
+            format!("{} messages", got.len())
+        })?;
+        has_all_memory(state)
     }))
 }
 

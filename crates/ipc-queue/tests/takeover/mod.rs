@@ -7,12 +7,11 @@
 
 use std::time::{Duration, Instant};
 
-use ipc_core::primitive::Ordering::Relaxed;
 use ipc_queue::{Builder, ByteQueue};
 use testkit::kill::{Partner, Sweep};
 use testkit::{Counter, Outcome, SharedArena, child, clock};
 
-use scribble::{Places, slot_bits, word};
+use scribble::{Places, slot_bits};
 
 #[path = "../scribble/mod.rs"]
 #[expect(dead_code, reason = "only where the words lie is used here")]
@@ -35,7 +34,7 @@ fn state() -> State {
     assert!(dead.wait().is_success());
     assert_eq!(queue.stats().dead_users, 1);
     // ... who has left a hole ...
-    word(&queue, places.slot(0)).unwrap().store(slot_bits(0, 1, 1), Relaxed);
+    scribble::write(&queue, places.slot(0), slot_bits(0, 1, 0));
     // ... before a message.
     queue.put(b"behind the hole").unwrap();
     State { queue, notes: SharedArena::new(3) }

@@ -1,14 +1,4 @@
-//! Where the words and the bytes of a ring lie in a segment.
-//!
-//! ```text
-//! shape     n_slots, slot_bytes, n_seats: written once, copied into private memory at the open
-//! tail      on lines of its own
-//! head      on lines of its own
-//! bells     items, space, alarm
-//! counters  messages lost in the hands of the dead
-//! seats     n_seats life words
-//! slots     n_slots times slot_bytes: state (8), length (4), spare (4), payload
-//! ```
+//! A queue's words and bytes in a segment: what the engines (`ring`, `heap`) borrow.
 //!
 //! # Safety
 //!
@@ -17,6 +7,9 @@
 //! pointers only, never by references.
 #![expect(unsafe_code, reason = "words and bytes in a mapping, by pointers checked at the open")]
 
+mod blocks;
+mod places;
+
 use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
@@ -24,129 +17,30 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use ipc_core::primitive::Ordering::Relaxed;
-use ipc_core::primitive::{AtomicU32, AtomicU64, copy_in, copy_out};
+use ipc_core::primitive::{AtomicU64, copy_in, copy_out};
 use ipc_core::robust::{Life, Thread, TooManyHeld, support};
-use ipc_core::{Kind, Layout, Segment, SegmentError, Shared};
+use ipc_core::{Deadline, Extent, Kind, PAGE, Segment, SegmentError};
+use ipc_sync::raw::{self, RawLock, Taken};
 
 use crate::ends::End;
 use crate::error::QueueError;
+use crate::heap::block::Block;
+use crate::heap::geometry::{BlockId, Geometry, MOST_CLASSES, block_len};
+use crate::heap::record::Record;
+use crate::heap::{self, ClassWords, HeapWords, Memory as _};
 use crate::ring::bells::Bells;
-use crate::ring::position::{MAX_SLOTS, Position, PositionWord};
-use crate::ring::slot::{MAX_SPAN, Owner, SlotWord};
+use crate::ring::position::{Position, PositionWord};
+use crate::ring::slot::SlotWord;
 use crate::ring::{Claim, Memory, Tuning};
 
-pub(crate) const KIND: Kind = Kind::new(*b"ipc-ring", 1);
+use blocks::Blocks;
+use places::{Places, ShapeWords, SlotHeader};
 
-/// Lines that are fetched in pairs lie together, so words that are apart are two lines apart.
-const APART: usize = 128;
+pub(crate) use places::{SLOT_HEADER, SLOT_UNIT, Shape};
 
-/// A slot begins with its word and the length of the message.
-const SLOT_HEADER: usize = 16;
+pub(crate) const KIND: Kind = Kind::new(*b"ipc-ring", 2);
 
-/// How many slots of how many bytes, and how many seats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Shape {
-    pub(crate) n_slots: u32,
-    pub(crate) slot_bytes: u32,
-    pub(crate) n_seats: u16,
-}
-
-impl Shape {
-    /// Checks numbers that a caller gave, or that were read from shared memory.
-    pub(crate) fn check(self) -> Result<Self, QueueError> {
-        if self.n_slots == 0 || self.n_slots > MAX_SLOTS {
-            return Err(QueueError::BadCapacity { most: MAX_SLOTS as usize });
-        }
-        let slot_bytes = self.slot_bytes as usize;
-        if !slot_bytes.is_multiple_of(64) || slot_bytes == 0 || slot_bytes > 1 << 24 {
-            return Err(QueueError::BadSlotSize);
-        }
-        if self.n_seats == 0 || self.n_seats > Owner::MOST {
-            return Err(QueueError::BadSeats { most: usize::from(Owner::MOST) });
-        }
-        Ok(self)
-    }
-
-    /// How many bytes of a message fit into one slot.
-    pub(crate) fn payload(self) -> usize {
-        self.slot_bytes as usize - SLOT_HEADER
-    }
-
-    /// The longest message, in bytes: one that takes all slots, or as many as one can take.
-    pub(crate) fn max_message(self) -> usize {
-        let slots = self.n_slots.min(MAX_SPAN) as usize;
-        (slots * self.payload()).min(u32::MAX as usize)
-    }
-
-    /// How many slots a message of `len` bytes takes; `len` is at most the longest.
-    #[inline]
-    pub(crate) fn span(self, len: usize) -> u32 {
-        if len <= self.payload() {
-            return 1;
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "at most `MAX_SPAN` for the longest")]
-        let span = len.div_ceil(self.payload()) as u32;
-        span
-    }
-}
-
-/// The shape as it lies in the segment.
-#[repr(C)]
-struct ShapeWords {
-    n_slots: AtomicU32,
-    slot_bytes: AtomicU32,
-    n_seats: AtomicU32,
-}
-
-/// The first bytes of a slot.
-#[repr(C)]
-struct SlotHeader {
-    state: SlotWord,
-    len: AtomicU32,
-    spare: AtomicU32,
-}
-
-const _: () = assert!(size_of::<SlotHeader>() == SLOT_HEADER);
-
-// SAFETY: `repr(C)`, and made of words.
-unsafe impl Shared for ShapeWords {}
-// SAFETY: `repr(C)`, and made of words.
-unsafe impl Shared for SlotHeader {}
-// SAFETY: a transparent word.
-unsafe impl Shared for PositionWord {}
-// SAFETY: `repr(C)`, and made of words.
-unsafe impl Shared for Bells {}
-
-/// Offsets in the body of the segment.
-struct Places {
-    shape: usize,
-    tail: usize,
-    head: usize,
-    bells: usize,
-    retired: usize,
-    lives: usize,
-    slots: usize,
-    size: usize,
-}
-
-impl Places {
-    fn of(shape: Shape) -> Self {
-        let mut layout = Layout::new();
-        let lines = |layout: &mut Layout| layout.bytes(APART, APART);
-        let (words, tail, head, bells, retired) = (
-            lines(&mut layout),
-            lines(&mut layout),
-            lines(&mut layout),
-            lines(&mut layout),
-            lines(&mut layout),
-        );
-        let lives = layout.array::<Life>(usize::from(shape.n_seats));
-        let slots = layout.bytes(shape.n_slots as usize * shape.slot_bytes as usize, APART);
-        Self { shape: words, tail, head, bells, retired, lives, slots, size: layout.size() }
-    }
-}
-
-/// A ring in a segment.
+/// A queue in a segment.
 #[derive(Debug)]
 pub(crate) struct Mapped {
     shape: Shape,
@@ -159,6 +53,9 @@ pub(crate) struct Mapped {
     retired: NonNull<AtomicU64>,
     lives: NonNull<[Life]>,
     slots: NonNull<u8>,
+    heap: NonNull<HeapWords>,
+    classes: NonNull<[ClassWords]>,
+    blocks: Blocks,
     /// Keeps all of the above mapped.
     segment: Segment,
 }
@@ -179,16 +76,16 @@ fn is_supported() -> Result<(), SegmentError> {
 }
 
 impl Mapped {
-    /// Makes an empty ring in a segment of its own.
+    /// Makes an empty queue in a segment of its own.
     pub(crate) fn create(shape: Shape, type_hash: u64) -> Result<Self, QueueError> {
         is_supported()?;
         let shape = shape.check()?;
-        let segment = Segment::create(KIND, type_hash, Places::of(shape).size)?;
+        let segment = Segment::create(KIND, type_hash, Self::extent(shape))?;
         Self::begin(&segment, shape)?;
         Self::open(segment, type_hash)
     }
 
-    /// Makes an empty ring in a segment with a name.
+    /// Makes an empty queue in a segment with a name.
     pub(crate) fn create_named(
         name: &str,
         shape: Shape,
@@ -197,26 +94,30 @@ impl Mapped {
         is_supported()?;
         let shape = shape.check()?;
         let mut begun = Ok(());
-        let size = Places::of(shape).size;
         let begin = |segment: &Segment| begun = Self::begin(segment, shape);
-        let segment = Segment::create_named(name, KIND, type_hash, size, begin)?;
+        let segment = Segment::create_named(name, KIND, type_hash, Self::extent(shape), begin)?;
         begun?;
         Self::open(segment, type_hash)
     }
 
-    /// Opens the ring in a segment from elsewhere; trusts nothing that it finds there.
+    fn extent(shape: Shape) -> Extent {
+        Extent { body: Places::of(shape).size, room: shape.geometry().room() }
+    }
+
+    fn begin(segment: &Segment, shape: Shape) -> Result<(), SegmentError> {
+        let words: &ShapeWords = segment.at(Places::of(shape).shape)?;
+        words.write(shape);
+        Ok(())
+    }
+
+    /// Opens the queue in a segment from elsewhere; trusts nothing that it finds there.
     pub(crate) fn open(segment: Segment, type_hash: u64) -> Result<Self, QueueError> {
         is_supported()?;
         segment.check(KIND, type_hash)?;
         let words: &ShapeWords = segment.at(0)?;
-        let shape = Shape {
-            n_slots: words.n_slots.load(Relaxed),
-            slot_bytes: words.slot_bytes.load(Relaxed),
-            n_seats: u16::try_from(words.n_seats.load(Relaxed)).unwrap_or(u16::MAX),
-        };
-        let shape = shape.check()?;
+        let shape = words.read().check()?;
         let places = Places::of(shape);
-        let slots = segment.bytes_at(places.slots, places.size - places.slots)?;
+        let slots = segment.bytes_at(places.slots, places.slots_len)?;
         Ok(Self {
             shape,
             tuning: Tuning::DEFAULT,
@@ -227,6 +128,9 @@ impl Mapped {
             retired: NonNull::from_ref(segment.at(places.retired)?),
             lives: NonNull::from_ref(segment.slice_at(places.lives, usize::from(shape.n_seats))?),
             slots: slots.cast(),
+            heap: NonNull::from_ref(segment.at(places.heap)?),
+            classes: NonNull::from_ref(segment.slice_at(places.classes, MOST_CLASSES)?),
+            blocks: Blocks::open(&segment, shape.geometry())?,
             segment,
         })
     }
@@ -241,14 +145,6 @@ impl Mapped {
     pub(crate) fn replace(life: &Life, me: Thread) -> Result<bool, TooManyHeld> {
         // SAFETY: as in `join`.
         unsafe { life.replace(me) }
-    }
-
-    fn begin(segment: &Segment, shape: Shape) -> Result<(), SegmentError> {
-        let words: &ShapeWords = segment.at(Places::of(shape).shape)?;
-        words.n_slots.store(shape.n_slots, Relaxed);
-        words.slot_bytes.store(shape.slot_bytes, Relaxed);
-        words.n_seats.store(u32::from(shape.n_seats), Relaxed);
-        Ok(())
     }
 
     pub(crate) fn set_tuning(&mut self, tuning: Tuning) {
@@ -284,50 +180,77 @@ impl Mapped {
         unsafe { self.lives.as_ref() }
     }
 
-    /// Writes a message into the slots of `claim`, which is for writing.
+    /// Writes a message into the slot of `claim`, which is for writing; it fits.
     #[inline]
     pub(crate) fn write(&self, claim: &Claim, bytes: &[u8]) {
-        #[expect(clippy::cast_possible_truncation, reason = "at most `max_message`, four bytes")]
-        self.header(claim.at.index()).len.store(bytes.len() as u32, Relaxed);
-        let mut at = claim.at;
-        if claim.span() == 1 {
-            // SAFETY: a message of one slot fits into its payload; the caller's claim keeps
-            // everybody else off it.
-            unsafe { copy_in(self.payload(at), bytes) };
-            return;
-        }
-        for piece in bytes.chunks(self.shape.payload()) {
-            // SAFETY: a piece fits into the payload of a slot; the caller's claim covers as many
-            // slots as there are pieces, and keeps everybody else off them.
-            unsafe { copy_in(self.payload(at), piece) };
-            at = at.advance(1, self.shape.n_slots);
-        }
+        let fitting = bytes.get(..self.shape.payload()).unwrap_or(bytes);
+        self.write_record(claim, Record::Inline(fitting.len() as u64));
+        // SAFETY: it fits into the payload of the slot; the caller's claim keeps everybody else
+        // off it.
+        unsafe { copy_in(self.payload(claim.at), fitting) };
     }
 
-    /// How long the message in the slots of `claim` is, if they have room for so much.
+    /// Writes the record of the message in the slot of `claim`, which is for writing.
     #[inline]
-    pub(crate) fn len(&self, claim: &Claim) -> Option<usize> {
-        let len = self.header(claim.at.index()).len.load(Relaxed) as usize;
-        (len <= claim.span() as usize * self.shape.payload()).then_some(len)
+    pub(crate) fn write_record(&self, claim: &Claim, record: Record) {
+        self.header(claim.at.index()).record.store(record.bits(), Relaxed);
     }
 
-    /// Appends the first `len` bytes of the message in the slots of `claim` to `bytes`, which has
-    /// room for them.
+    /// What the slot of `claim` says of its message; nothing of it is checked.
+    #[inline]
+    pub(crate) fn record(&self, claim: &Claim) -> Record {
+        Record::from_bits(self.header(claim.at.index()).record.load(Relaxed))
+    }
+
+    /// Appends the first `len` bytes in the slot of `claim` to `bytes`, which has room for them.
     #[inline]
     pub(crate) fn read(&self, claim: &Claim, len: usize, bytes: &mut Vec<u8>) {
-        let mut at = claim.at;
-        let mut left = len.min(bytes.capacity() - bytes.len());
-        while left > 0 {
-            let piece = left.min(self.shape.payload());
-            let target = bytes.spare_capacity_mut().as_mut_ptr().cast();
-            // SAFETY: a piece fits into the payload of a slot and into the spare room; the
-            // caller's claim covers as many slots as are needed for `len`.
-            unsafe { copy_out(self.payload(at), target, piece) };
-            // SAFETY: so many bytes were written just now, in the spare room.
-            unsafe { bytes.set_len(bytes.len() + piece) };
-            at = at.advance(1, self.shape.n_slots);
-            left -= piece;
-        }
+        let len = len.min(self.shape.payload()).min(bytes.capacity() - bytes.len());
+        let target = bytes.spare_capacity_mut().as_mut_ptr().cast();
+        // SAFETY: it fits into the payload of the slot and into the spare room; the caller's claim
+        // keeps writers off the slot.
+        unsafe { copy_out(self.payload(claim.at), target, len) };
+        // SAFETY: so many bytes were written just now, in the spare room.
+        unsafe { bytes.set_len(bytes.len() + len) };
+    }
+
+    /// Where the bytes of a block lie.
+    #[inline]
+    pub(crate) fn block_bytes(&self, id: BlockId) -> Result<NonNull<u8>, SegmentError> {
+        self.blocks.bytes(&self.segment, id)
+    }
+
+    /// Writes `bytes` to the beginning of a block of the caller's, which has memory for so many.
+    pub(crate) fn write_block(&self, id: BlockId, bytes: &[u8]) -> Result<(), SegmentError> {
+        let target = self.block_bytes(id)?;
+        let fitting = bytes.get(..block_len_here(id)).unwrap_or(bytes);
+        // SAFETY: a block is that long, and the caller owns it.
+        unsafe { copy_in(target.as_ptr(), fitting) };
+        Ok(())
+    }
+
+    /// Appends the first `len` bytes of a block of the caller's to `bytes`, which has room for them.
+    ///
+    /// It does not fail where the process has no addresses left.
+    pub(crate) fn read_block(
+        &self,
+        id: BlockId,
+        len: usize,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), SegmentError> {
+        let len = len.min(block_len_here(id)).min(bytes.capacity() - bytes.len());
+        let Ok(source) = self.block_bytes(id) else {
+            let begin = bytes.len();
+            bytes.resize(begin + len, 0);
+            let target = bytes.get_mut(begin..).unwrap_or_default();
+            return self.segment.read_room(self.geometry().bytes_of(id), target);
+        };
+        let target = bytes.spare_capacity_mut().as_mut_ptr().cast();
+        // SAFETY: a block is that long, and the caller owns it; the spare room is, too.
+        unsafe { copy_out(source.as_ptr(), target, len) };
+        // SAFETY: so many bytes were written just now, in the spare room.
+        unsafe { bytes.set_len(bytes.len() + len) };
+        Ok(())
     }
 
     #[inline]
@@ -356,6 +279,11 @@ impl Mapped {
 impl Memory for Mapped {
     #[inline]
     fn n_slots(&self) -> u32 {
+        self.shape.n_slots
+    }
+
+    #[inline]
+    fn lap(&self) -> u32 {
         self.shape.n_slots
     }
 
@@ -402,6 +330,74 @@ impl Memory for Mapped {
     fn is_deserted(&self) -> bool {
         self.end.upgrade().is_some_and(|end| end.is_deserted())
     }
+}
+
+impl heap::Memory for Mapped {
+    #[inline]
+    fn geometry(&self) -> &Geometry {
+        self.blocks.geometry()
+    }
+
+    #[inline]
+    fn retain(&self) -> u64 {
+        self.shape.retain
+    }
+
+    #[inline]
+    fn heap(&self) -> &HeapWords {
+        // SAFETY: checked at the open, and mapped as long as `segment` is kept.
+        unsafe { self.heap.as_ref() }
+    }
+
+    #[inline]
+    fn class(&self, class: usize) -> &ClassWords {
+        // SAFETY: checked at the open, and mapped as long as `segment` is kept.
+        let classes = unsafe { self.classes.as_ref() };
+        #[expect(clippy::indexing_slicing, reason = "classes are checked when they are read")]
+        &classes[class]
+    }
+
+    #[inline]
+    fn block(&self, id: BlockId) -> &Block {
+        self.blocks.words(id)
+    }
+
+    fn begin_blocks(&self, class: usize, first: u32) -> Result<(), SegmentError> {
+        #[expect(clippy::cast_possible_truncation, reason = "there are not that many classes")]
+        let at = self.geometry().words_of(BlockId { class: class as u8, index: first });
+        self.segment.back_room(at..at + PAGE as u64)
+    }
+
+    fn back(&self, id: BlockId, from: u64, to: u64) -> Result<(), SegmentError> {
+        let at = self.geometry().bytes_of(id);
+        let len = block_len(id.class.into());
+        self.segment.back_room(at + from.min(len)..at + to.min(len))
+    }
+
+    fn give_back(&self, id: BlockId, from: u64) -> Result<(), SegmentError> {
+        let at = self.geometry().bytes_of(id);
+        let len = block_len(id.class.into());
+        self.segment.give_back_room(at + from.min(len)..at + len)
+    }
+
+    fn lock(&self, me: Thread, deadline: Deadline) -> Result<Taken, raw::Refused> {
+        // SAFETY: the word lies in the segment.
+        unsafe { RawLock::new(&self.heap().lock).lock(me, deadline) }
+    }
+
+    fn pend_alarm(&self, me: Thread) {
+        self.pend(me);
+    }
+
+    fn n_seats(&self) -> u16 {
+        self.shape.n_seats
+    }
+}
+
+/// How long a block is, as a length in this process.
+#[expect(clippy::cast_possible_truncation, reason = "it fits: both machines have 64 bits")]
+fn block_len_here(id: BlockId) -> usize {
+    block_len(id.class.into()) as usize
 }
 
 impl Tuning {

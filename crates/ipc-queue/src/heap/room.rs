@@ -1,0 +1,301 @@
+//! The slow side of the heap, under its lock: memory got and given back, and what the dead left.
+//!
+//! Nothing here waits for anything but the lock, and nobody keeps that for long: the kernel is asked
+//! for memory outside of it.
+
+use ipc_core::primitive::Ordering::Relaxed;
+use ipc_core::robust::{Alive, RobustWord, Thread};
+use ipc_core::{Deadline, PAGE};
+use ipc_sync::raw::{self, RawLock, Taken};
+
+use super::block::Use;
+use super::geometry::{BLOCKS_BEGUN, BlockId};
+use super::{Heap, Memory, Refused, id};
+use crate::ring;
+use crate::ring::position::Position;
+use crate::ring::slot::Owner;
+
+/// The lock of a heap, held.
+struct Held<'m> {
+    line: &'m RobustWord,
+    me: Thread,
+}
+
+/// What a sweep found in the end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Swept {
+    /// Blocks that are not free.
+    pub(crate) in_use: usize,
+    /// Bytes that have memory.
+    pub(crate) backed: u64,
+    /// Blocks that were freed for the dead, since the queue was made.
+    pub(crate) recovered: u64,
+}
+
+impl<'m, M: Memory> Heap<'m, M> {
+    /// Takes a block for a message of `len` bytes, with memory behind so many.
+    pub(super) fn try_allocate(
+        self,
+        me: Owner,
+        thread: Thread,
+        len: u64,
+        deadline: Deadline,
+    ) -> Result<BlockId, Refused> {
+        // Longer ones were refused before.
+        let class = self.0.geometry().class_for(len).ok_or(Refused::NO_ROOM)?;
+        let found = match self.take(me, class) {
+            Some(id) => id,
+            None => self.take_new(me, thread, class, deadline)?,
+        };
+        let need = len.next_multiple_of(PAGE as u64);
+        if self.backed(found) < need {
+            let extended = self.extend(found, thread, need, deadline);
+            if let Err(refused) = extended {
+                self.0.pend_alarm(thread);
+                self.put_back(found, me);
+                thread.pend_clear();
+                return Err(refused);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Takes a block of a class in which none was free: begins more, or sweeps.
+    #[cold]
+    fn take_new(
+        self,
+        me: Owner,
+        thread: Thread,
+        class: usize,
+        deadline: Deadline,
+    ) -> Result<BlockId, Refused> {
+        let held = self.lock(thread, deadline)?;
+        let begun = self.begun(class);
+        if begun < self.0.geometry().n_blocks(class) {
+            self.0.begin_blocks(class, begun).map_err(Refused::NoMemory)?;
+            self.set_begun(class, begun.saturating_add(BLOCKS_BEGUN));
+        } else {
+            self.recover(thread);
+        }
+        let found = self.take(me, class);
+        drop(held);
+        found.ok_or(Refused::NO_ROOM)
+    }
+
+    /// Gets memory for a block of the caller's, so that the first `need` bytes have it.
+    #[cold]
+    fn extend(
+        self,
+        id: BlockId,
+        thread: Thread,
+        need: u64,
+        deadline: Deadline,
+    ) -> Result<(), Refused> {
+        let mut has_evicted = false;
+        loop {
+            let held = self.lock(thread, deadline)?;
+            let has = self.backed(id);
+            self.make_room(thread, need.saturating_sub(has))?;
+            self.set_backed(id, need);
+            drop(held);
+            // What is promised is got without the lock.
+            let Err(error) = self.0.back(id, has, need) else { return Ok(()) };
+            let _held = self.lock(thread, deadline)?;
+            self.0.give_back(id, has).ok();
+            self.set_backed(id, has);
+            if has_evicted {
+                return Err(Refused::NoMemory(error));
+            }
+            // What free blocks have may be enough.
+            self.evict(u64::MAX);
+            has_evicted = true;
+        }
+    }
+
+    /// Sees to it that `more` bytes are left below the limit. The caller holds the lock.
+    fn make_room(self, thread: Thread, more: u64) -> Result<(), Refused> {
+        let limit = self.0.geometry().max_bytes();
+        let excess = |backed: u64| backed.saturating_add(more).saturating_sub(limit);
+        let over = || excess(self.0.heap().backed.load(Relaxed));
+        if over() > 0 {
+            self.evict(over());
+        }
+        if over() > 0 {
+            self.recover(thread);
+            self.evict(over());
+        }
+        if over() > 0 { Err(Refused::NO_ROOM) } else { Ok(()) }
+    }
+
+    /// Takes the memory of a block of the caller's away, because there is more than is retained.
+    #[cold]
+    pub(super) fn strip(self, id: BlockId, thread: Thread) {
+        // Without the lock it stays as it is, for somebody else to take.
+        if let Ok(_held) = self.lock(thread, Deadline::after(super::waiting::SHORT)) {
+            self.take_memory(id);
+        }
+    }
+
+    /// Frees what the dead left, and what is more than is to be retained; then says what there is.
+    ///
+    /// If somebody keeps the lock, it only says what there is.
+    pub(crate) fn sweep(self, thread: Thread) -> Swept {
+        let held = self.lock(thread, Deadline::after(super::waiting::SHORT));
+        let backed = || self.0.heap().backed.load(Relaxed);
+        if held.is_ok() {
+            self.recover(thread);
+            self.evict(backed().saturating_sub(self.0.retain()));
+        }
+        let in_use = self.blocks().filter(|id| self.meaning(*id) != Use::Free).count();
+        Swept { in_use, backed: backed(), recovered: self.0.heap().recovered.load(Relaxed) }
+    }
+
+    /// Frees what the dead holder of a seat owned, before its next holder, who calls, uses it.
+    pub(crate) fn bury(self, dead: Owner, thread: Thread) -> Result<(), Refused> {
+        if self.is_untouched() {
+            return Ok(());
+        }
+        // What the dead one had claimed in the ring is the grave's now.
+        self.0.heap().news.fetch_add(1, Relaxed);
+        let _held = self.lock(thread, Deadline::after(super::waiting::LONG))?;
+        self.recover_if(thread, |meaning| meaning == Use::Owned(dead));
+        Ok(())
+    }
+
+    /// Whether `me` owns any block.
+    pub(crate) fn owns_any(self, me: Owner) -> bool {
+        self.blocks().any(|id| self.meaning(id) == Use::Owned(me))
+    }
+
+    /// Frees all that is nobody's. The caller holds the lock.
+    fn recover(self, thread: Thread) {
+        self.recover_if(thread, |meaning| match meaning {
+            Use::Free => false,
+            Use::Owned(owner) => !self.lives(owner),
+            Use::Queued(at) => self.is_lost(at),
+            Use::Nonsense => true,
+        });
+    }
+
+    /// Frees the blocks of which `is_nobodys` holds. The caller holds the lock.
+    fn recover_if(self, thread: Thread, is_nobodys: impl Fn(Use) -> bool) {
+        // Should this thread die between freeing something and telling of it, who sleeps is woken;
+        // who is not yet asleep sees the news.
+        self.0.pend_alarm(thread);
+        let mut has_freed = false;
+        for id in self.blocks() {
+            let seen = self.0.block(id).word.look();
+            if is_nobodys(seen.meaning()) {
+                if !matches!(seen.meaning(), Use::Queued(_)) {
+                    // It may have been promised more than it has.
+                    self.take_memory(id);
+                }
+                self.0.heap().news.fetch_add(1, Relaxed);
+                if self.0.block(id).word.recover(seen) {
+                    self.0.heap().recovered.fetch_add(1, Relaxed);
+                    has_freed = true;
+                }
+            }
+        }
+        if has_freed {
+            self.call_waiting();
+        }
+        thread.pend_clear();
+    }
+
+    /// Whether an owner is somebody who lives.
+    ///
+    /// The grave is not; what it owns was in the hands of a holder of the lock, who died.
+    fn lives(self, owner: Owner) -> bool {
+        let life = owner.seat().and_then(|seat| self.0.life(seat));
+        life.is_some_and(|life| matches!(life.alive(), Alive::Yes(_)))
+    }
+
+    /// Whether the message at `at` will never be got: its slot has gone past, or was claimed for
+    /// it by one who is dead.
+    fn is_lost(self, at: Position) -> bool {
+        if !at.is_in(self.0.n_slots()) {
+            return true;
+        }
+        let slot = self.0.slot(at.index());
+        let seen = slot.look();
+        match seen.since(at.number()) {
+            2.. => true,
+            // Only a look at the slot that comes after the look at the life word counts.
+            0 | 1 if seen.owner() != Owner::NOBODY => {
+                !self.lives(seen.owner()) && slot.look() == seen
+            }
+            _ => false,
+        }
+    }
+
+    /// Takes memory from free blocks until `excess` bytes are gone, or all: high ones first. The
+    /// caller holds the lock.
+    fn evict(self, excess: u64) {
+        let mut left = excess;
+        for class in (0..self.0.geometry().n_classes()).rev() {
+            for index in (0..self.begun(class)).rev() {
+                if left == 0 {
+                    return;
+                }
+                let id = id(class, index);
+                // In the hands of the grave, it is anybody's who holds the lock next.
+                if self.backed(id) > 0 && self.0.block(id).word.take(Owner::GRAVE) {
+                    left = left.saturating_sub(self.take_memory(id));
+                    self.0.block(id).word.free(Owner::GRAVE);
+                }
+            }
+        }
+    }
+
+    /// Takes the memory of a block away, and says how much it was. The caller holds the lock, and the
+    /// block is nobody's else.
+    fn take_memory(self, id: BlockId) -> u64 {
+        let has = self.backed(id);
+        // If the kernel refuses, there is nothing better to do than to count it as given back.
+        self.0.give_back(id, 0).ok();
+        self.set_backed(id, 0);
+        has
+    }
+
+    /// Notes how much of a block has memory. The caller holds the lock.
+    fn set_backed(self, id: BlockId, bytes: u64) {
+        let before = self.backed(id);
+        self.0.block(id).set_backed(bytes);
+        let total = &self.0.heap().backed;
+        let sum = total.load(Relaxed).saturating_sub(before).saturating_add(bytes);
+        total.store(sum, Relaxed);
+    }
+
+    fn meaning(self, id: BlockId) -> Use {
+        self.0.block(id).word.look().meaning()
+    }
+
+    /// All blocks that were begun.
+    fn blocks(self) -> impl Iterator<Item = BlockId> + use<'m, M> {
+        let classes = 0..self.0.geometry().n_classes();
+        classes.flat_map(move |class| (0..self.begun(class)).map(move |index| id(class, index)))
+    }
+
+    fn lock(self, me: Thread, deadline: Deadline) -> Result<Held<'m>, Refused> {
+        let line = &self.0.heap().lock;
+        match self.0.lock(me, deadline) {
+            Ok(Taken::Clean) => Ok(Held { line, me }),
+            Ok(Taken::OwnerDied) => {
+                let held = Held { line, me };
+                // It may have died between two stores.
+                let sum = self.blocks().map(|id| self.backed(id)).fold(0, u64::saturating_add);
+                self.0.heap().backed.store(sum, Relaxed);
+                Ok(held)
+            }
+            Err(raw::Refused::Held) => Err(Refused::NO_ROOM),
+            Err(_) => Err(Refused::Ring(ring::Refused::Corrupt)),
+        }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        RawLock::new(self.line).unlock(self.me);
+    }
+}

@@ -1,0 +1,184 @@
+//! What a queue looks like, and where its words lie in the body of its segment.
+//!
+//! ```text
+//! shape     what was asked for: written once, copied into private memory at the open
+//! tail      on lines of its own
+//! head      on lines of its own
+//! bells     items, space, alarm, memory
+//! counters  messages lost in the hands of the dead
+//! seats     n_seats life words
+//! slots     n_slots times slot_bytes: state (8), record (8), payload
+//! heap      its lock and sums, on lines of their own; then a line for each class of blocks
+//! ```
+//!
+//! The words and bytes of blocks lie in the segment's room (`heap/geometry.rs`).
+
+#![expect(unsafe_code, reason = "says which structs may lie in shared memory")]
+
+use ipc_core::primitive::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use ipc_core::robust::Life;
+use ipc_core::{Layout, Shared};
+
+use crate::error::QueueError;
+use crate::heap::block::Block;
+use crate::heap::geometry::{Geometry, MOST_CLASSES};
+use crate::heap::{ClassWords, HeapWords};
+use crate::ring::bells::Bells;
+use crate::ring::position::{MAX_SLOTS, PositionWord};
+use crate::ring::slot::{Owner, SlotWord};
+
+/// Lines that are fetched in pairs lie together, so words that are apart are two lines apart.
+pub(super) const APART: usize = 128;
+
+/// A slot begins with its word and its record.
+pub(crate) const SLOT_HEADER: usize = 16;
+
+/// A slot is a multiple of this long.
+pub(crate) const SLOT_UNIT: usize = 64;
+
+/// What was asked for of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    pub(crate) n_slots: u32,
+    pub(crate) slot_bytes: u32,
+    pub(crate) n_seats: u16,
+    /// How many bytes large messages may take together.
+    pub(crate) max_bytes: u64,
+    /// How many bytes keep their memory when nobody uses them.
+    pub(crate) retain: u64,
+}
+
+impl Shape {
+    /// Checks numbers that a caller gave, or that were read from shared memory.
+    pub(crate) fn check(self) -> Result<Self, QueueError> {
+        if self.n_slots == 0 || self.n_slots > MAX_SLOTS {
+            return Err(QueueError::BadCapacity { most: MAX_SLOTS as usize });
+        }
+        let slot_bytes = self.slot_bytes as usize;
+        if !slot_bytes.is_multiple_of(SLOT_UNIT) || slot_bytes == 0 || slot_bytes > 1 << 24 {
+            return Err(QueueError::BadSlotSize);
+        }
+        if self.n_seats == 0 || self.n_seats > Owner::MOST {
+            return Err(QueueError::BadSeats { most: usize::from(Owner::MOST) });
+        }
+        if self.max_bytes > Geometry::MOST_BYTES {
+            return Err(QueueError::BadMaxBytes { most: Geometry::MOST_BYTES });
+        }
+        Ok(self)
+    }
+
+    /// How many bytes of a message fit into its slot.
+    #[inline]
+    pub(crate) fn payload(self) -> usize {
+        self.slot_bytes as usize - SLOT_HEADER
+    }
+
+    pub(super) fn geometry(self) -> Geometry {
+        Geometry::new(self.max_bytes, self.n_slots)
+    }
+}
+
+/// The shape as it lies in the segment.
+#[repr(C)]
+pub(super) struct ShapeWords {
+    n_slots: AtomicU32,
+    slot_bytes: AtomicU32,
+    n_seats: AtomicU32,
+    spare: AtomicU32,
+    max_bytes: AtomicU64,
+    retain: AtomicU64,
+}
+
+impl ShapeWords {
+    pub(super) fn write(&self, shape: Shape) {
+        self.n_slots.store(shape.n_slots, Relaxed);
+        self.slot_bytes.store(shape.slot_bytes, Relaxed);
+        self.n_seats.store(u32::from(shape.n_seats), Relaxed);
+        self.max_bytes.store(shape.max_bytes, Relaxed);
+        self.retain.store(shape.retain, Relaxed);
+    }
+
+    /// The shape, once; it is yet to be checked.
+    pub(super) fn read(&self) -> Shape {
+        Shape {
+            n_slots: self.n_slots.load(Relaxed),
+            slot_bytes: self.slot_bytes.load(Relaxed),
+            n_seats: u16::try_from(self.n_seats.load(Relaxed)).unwrap_or(u16::MAX),
+            max_bytes: self.max_bytes.load(Relaxed),
+            retain: self.retain.load(Relaxed),
+        }
+    }
+}
+
+/// The first bytes of a slot.
+#[repr(C)]
+pub(super) struct SlotHeader {
+    pub(super) state: SlotWord,
+    pub(super) record: AtomicU64,
+}
+
+const _: () = assert!(size_of::<SlotHeader>() == SLOT_HEADER);
+
+// SAFETY: `repr(C)`, and made of words.
+unsafe impl Shared for ShapeWords {}
+// SAFETY: `repr(C)`, and made of words.
+unsafe impl Shared for SlotHeader {}
+// SAFETY: a transparent word.
+unsafe impl Shared for PositionWord {}
+// SAFETY: `repr(C)`, and made of words.
+unsafe impl Shared for Bells {}
+// SAFETY: `repr(C)`, and made of words and of a robust word.
+unsafe impl Shared for HeapWords {}
+// SAFETY: `repr(C)`, and made of words.
+unsafe impl Shared for ClassWords {}
+// SAFETY: `repr(C)`, and made of words.
+unsafe impl Shared for Block {}
+
+/// Offsets in the body of the segment.
+pub(super) struct Places {
+    pub(super) shape: usize,
+    pub(super) tail: usize,
+    pub(super) head: usize,
+    pub(super) bells: usize,
+    pub(super) retired: usize,
+    pub(super) lives: usize,
+    pub(super) slots: usize,
+    pub(super) slots_len: usize,
+    pub(super) heap: usize,
+    pub(super) classes: usize,
+    pub(super) size: usize,
+}
+
+impl Places {
+    pub(super) fn of(shape: Shape) -> Self {
+        let mut layout = Layout::new();
+        let lines = |layout: &mut Layout| layout.bytes(APART, APART);
+        let (words, tail, head, bells, retired) = (
+            lines(&mut layout),
+            lines(&mut layout),
+            lines(&mut layout),
+            lines(&mut layout),
+            lines(&mut layout),
+        );
+        let lives = layout.array::<Life>(usize::from(shape.n_seats));
+        let slots_len = shape.n_slots as usize * shape.slot_bytes as usize;
+        let slots = layout.bytes(slots_len, APART);
+        layout.align_to(APART);
+        let heap = layout.one::<HeapWords>();
+        layout.align_to(APART);
+        let classes = layout.array::<ClassWords>(MOST_CLASSES);
+        Self {
+            shape: words,
+            tail,
+            head,
+            bells,
+            retired,
+            lives,
+            slots,
+            slots_len,
+            heap,
+            classes,
+            size: layout.size(),
+        }
+    }
+}
