@@ -75,7 +75,8 @@ mod sealed {
 /// look by themselves, which is within a second.
 ///
 /// Putters look for getters before they wait for room, and after a getter has dropped its handle. If
-/// the last getter dies, puts succeed until the queue is full.
+/// the last getter dies, puts succeed until the queue is full. A handle in a message that nobody ever
+/// receives ends like that of a process that never used the queue.
 ///
 /// # Examples
 ///
