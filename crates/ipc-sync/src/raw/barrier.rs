@@ -63,13 +63,14 @@
 
 use ipc_core::Deadline;
 use ipc_core::primitive::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
-use ipc_core::primitive::{AtomicU32, AtomicU64, Wait, Woken, fence, futex_wait_any, futex_wake};
+use ipc_core::primitive::{
+    AtomicU32, AtomicU64, Spin, Wait, Woken, fence, futex_wait_any, futex_wake,
+};
 use ipc_core::robust::{Bell, RobustWord, Thread, WAITERS};
 
 use super::planted::{
     BARRIER_LOOKS_BEFORE_TRIP, BARRIER_PENDS, BARRIER_RINGS_AGAIN, BARRIER_WATCHES,
 };
-use super::spin::Spin;
 use super::{Holder, RawLock, Refused};
 
 /// The words of a barrier, but for its seats.
