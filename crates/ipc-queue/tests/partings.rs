@@ -253,6 +253,41 @@ mod scenarios {
         Ok(Report::PASSED)
     }
 
+    pub(crate) fn participants() -> Outcome {
+        let queue = Builder::new(1).without_backstop().bytes()?;
+        is(queue.participants().is_empty(), &queue.participants())?;
+        let mut getter = fork(|| i32::from((0..3).any(|_| queue.get().is_err())));
+        for number in 0..2_u8 {
+            getter.wait_asleep(LIMIT)?;
+            queue.put(&[number]).map_err(|error| error.to_string())?;
+        }
+        getter.wait_asleep(LIMIT)?;
+        let find = |pid: i32| {
+            let mut all = queue.participants().into_iter();
+            all.find(|it| i64::from(it.pid) == i64::from(pid)).ok_or("it is not listed")
+        };
+        let its = find(getter.pid())?;
+        is(its.tid.is_some() && (its.puts, its.gets) == (0, 2), &its)?;
+        is(its.waits_to_get && !its.waits_to_put, &its)?;
+        let mine = queue.participants().into_iter().find(|it| it.puts == 2).ok_or("myself")?;
+        is(mine.gets == 0 && !mine.waits_to_get && !mine.waits_to_put, &mine)?;
+        queue.put(&[9]).map_err(|error| error.to_string())?;
+        ends_well(&mut getter)?;
+        queue.put(&[9]).map_err(|error| error.to_string())?;
+        let mut putter = fork(|| i32::from(queue.put(&[7]).is_err()));
+        putter.wait_asleep(LIMIT)?;
+        let its = find(putter.pid())?;
+        is(its.waits_to_put && !its.waits_to_get && its.puts == 0, &its)?;
+        killed(&mut putter)?;
+        // It is known who died, and as what; a child here ends without its destructors as well.
+        let its = find(putter.pid())?;
+        is(its.tid.is_none() && its.waits_to_put, &its)?;
+        let its = find(getter.pid())?;
+        is(its.tid.is_none() && (its.gets, its.waits_to_get) == (3, false), &its)?;
+        is(queue.participants().len() == 3, &queue.participants())?;
+        Ok(Report::PASSED)
+    }
+
     pub(crate) fn descriptors_run_out() -> Outcome {
         let queue = Queue::<u32>::bounded(1)?;
         let mut child = fork(|| {
@@ -294,6 +329,7 @@ fn main() -> ExitCode {
         ("a forked child is on a side as long as it has the handle", scenarios::fork_is_a_holder),
         ("a handle that is sent is counted all the way", scenarios::sent_away),
         ("a process may exit right after its last put", scenarios::exits_after_put),
+        ("it is known who uses a queue, and who waits", scenarios::participants),
         ("without a descriptor to spare there is an error", scenarios::descriptors_run_out),
     ])
 }

@@ -13,7 +13,7 @@
 //! | `once` | a lock for whoever does a thing, and a mark that it was done |
 //! | `condition` | to give a lock back, sleep until notified, and take it again |
 //! | `rwlock` | a lock for one writer or many readers, made of such words |
-//! | `barrier` | a barrier: a state, seats and bells |
+//! | `barrier` | a barrier: a state, seats and bells, and places for members |
 //! | `planted` | bugs to order, which the proofs must find |
 
 mod barrier;
@@ -26,7 +26,10 @@ mod rwlock;
 mod semaphore;
 mod word;
 
-pub use barrier::{BarrierWords, Broken, Failed, MOST_PARTIES, Place, RawBarrier, n_seats};
+pub use barrier::{
+    BarrierWords, Broken, Failed, MOST_MEMBERS, MOST_PARTIES, MemberWords, NotJoined, Place,
+    RawBarrier, n_places, n_seats,
+};
 pub use condition::{ConditionWords, NotWaited, Outer, RawCondition, WaitEnd};
 pub use event::{EventWords, RawEvent};
 #[cfg(not(ipc_loom))]
