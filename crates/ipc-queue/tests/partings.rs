@@ -183,6 +183,47 @@ mod scenarios {
         Ok(Report::PASSED)
     }
 
+    /// The last putter is killed at about the time at which it drops its handle: others are told,
+    /// whether it had dropped it, was about to tell them, or had not begun.
+    pub(crate) fn killed_as_it_leaves() -> Outcome {
+        let rounds = if testkit::full() { 5000 } else { 300 };
+        let mut rng = Rng::of_run("leaving");
+        for _ in 0..rounds {
+            let (sender, receiver) = ends(1)?;
+            let stage = SharedArena::<Counter>::new(1);
+            let mut both = (Some(sender), Some(receiver));
+            let mut getters: Vec<_> = (0..2)
+                .map(|_| {
+                    fork(|| {
+                        drop(both.0.take());
+                        stage[0].add(1);
+                        let got = both.1.as_ref().map(ByteReceiver::get);
+                        i32::from(!matches!(got, Some(Err(GetError::Disconnected))))
+                    })
+                })
+                .collect();
+            drop(both.1.take());
+            let mut victim = fork(|| {
+                stage[0].wait_until(|it| it == 3);
+                drop(both.0.take());
+                live()
+            });
+            drop(both);
+            stage[0].wait_within(LIMIT, |it| it == 2).map_err(|_| "nobody gets")?;
+            if rng.chance(2) {
+                getters.iter_mut().try_for_each(|getter| getter.wait_asleep(LIMIT))?;
+            }
+            stage[0].add(1);
+            let (start, pause) = (clock::now_ns(), rng.range(0..60_000));
+            while clock::now_ns() - start < pause {
+                ipc_core::primitive::pause();
+            }
+            killed(&mut victim)?;
+            getters.iter_mut().try_for_each(ends_well)?;
+        }
+        Ok(Report::PASSED)
+    }
+
     pub(crate) fn fork_is_a_holder() -> Outcome {
         let (sender, receiver) = ends(1)?;
         let go_on = SharedArena::<Counter>::new(1);
@@ -326,6 +367,7 @@ fn main() -> ExitCode {
             scenarios::last_getter_that_never_got_is_killed,
         ),
         ("random kills: told when the last is dead, never before", scenarios::storm),
+        ("one is killed as it leaves: the others are told", scenarios::killed_as_it_leaves),
         ("a forked child is on a side as long as it has the handle", scenarios::fork_is_a_holder),
         ("a handle that is sent is counted all the way", scenarios::sent_away),
         ("a process may exit right after its last put", scenarios::exits_after_put),
