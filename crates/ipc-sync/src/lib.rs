@@ -66,9 +66,13 @@ mod semaphore;
 mod travel;
 #[cfg(not(ipc_loom))]
 mod value;
+#[cfg(not(ipc_loom))]
+mod who;
 
 #[cfg(not(ipc_loom))]
-pub use barrier::{Barrier, BarrierError, BarrierStats, NewBarrierError};
+pub use barrier::{
+    Barrier, BarrierError, BarrierMember, BarrierStats, MemberError, NewBarrierError,
+};
 #[cfg(not(ipc_loom))]
 pub use condition::{Condition, ConditionGuard, ConditionStats, WaitError};
 pub use error::{LockError, TryLockError};
@@ -94,3 +98,5 @@ pub use semaphore::{
     AcquireError, BoundedSemaphore, Permit, ReleaseError, Semaphore, SemaphoreError,
     SemaphoreStats, TryAcquireError,
 };
+#[cfg(not(ipc_loom))]
+pub use who::Who;

@@ -28,13 +28,14 @@ use ipc_core::robust::{RobustWord, Thread, support};
 use ipc_core::{Deadline, Placed, Segment, SegmentError};
 
 use crate::raw::{Holder, NotHeld, RawLock, Refused, Taken};
+use crate::who::Who;
 
 /// What a lock says about itself, at the moment of asking.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LockStats {
-    /// The id of the thread that holds it.
-    pub holder: Option<u32>,
+    /// The thread that holds it.
+    pub holder: Option<Who>,
     /// Whether somebody may be asleep, waiting for it.
     pub has_waiters: bool,
     /// How many holders have died holding it, as far as those who took it after them have told.
@@ -141,7 +142,7 @@ impl Place {
     pub(crate) fn stats(&self) -> LockStats {
         let raw = self.raw();
         LockStats {
-            holder: if let Holder::Thread(tid) = raw.holder() { Some(tid) } else { None },
+            holder: if let Holder::Thread(tid) = raw.holder() { Some(Who::is(tid)) } else { None },
             has_waiters: raw.has_waiters(),
             deaths: self.line.notes[2].load(Relaxed),
             is_poisoned: self.is_poisoned(),

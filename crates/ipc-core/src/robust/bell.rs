@@ -100,7 +100,7 @@ impl Bell {
     /// To be called by who was woken through the bell, with the bell still pending: if the mark is
     /// gone, calls all others who sleep, since whoever took it away may have died before it did.
     pub fn answer(&self) {
-        if !self.is_waiting() {
+        if !self.is_waiting() && !cfg!(ipc_planted = "bell_no_answer") {
             self.call_all();
         }
     }

@@ -22,8 +22,8 @@
 #![expect(unsafe_code, reason = "the kernel keeps the addresses of words that are held")]
 
 use super::{OWNER, OWNER_DIED, RobustWord, Thread, TooManyHeld, WAITERS};
-use crate::primitive::AtomicU32;
 use crate::primitive::Ordering::{Acquire, Relaxed, Release};
+use crate::primitive::{AtomicU32, AtomicU64};
 
 /// A word that shows whether the thread that holds it lives.
 #[cfg_attr(not(ipc_loom), repr(transparent))]
@@ -63,6 +63,21 @@ impl Life {
     pub unsafe fn join(&self, me: Thread) -> Result<bool, TooManyHeld> {
         // SAFETY: the caller vouches for the word.
         unsafe { self.take(me, 0, me.tid()) }
+    }
+
+    /// The same where somebody may sleep on the word already, or will, without a mark of its own:
+    /// the kernel wakes one of them when the thread dies.
+    ///
+    /// # Errors
+    ///
+    /// [`TooManyHeld`] if the thread's list is full.
+    ///
+    /// # Safety
+    ///
+    /// As for [`join`](Self::join).
+    pub unsafe fn join_watched(&self, me: Thread) -> Result<bool, TooManyHeld> {
+        // SAFETY: the caller vouches for the word.
+        unsafe { self.take(me, 0, me.tid() | WAITERS) }
     }
 
     /// Takes the word for the calling thread if its holder died.
@@ -173,6 +188,19 @@ impl Life {
             0 => Alive::Nobody,
             tid => Alive::Yes(tid),
         }
+    }
+
+    /// Three narrower words of the same sort as the [notes](Self::notes).
+    #[inline]
+    #[must_use]
+    pub fn small_notes(&self) -> &[AtomicU32; 3] {
+        &self.0.notes
+    }
+
+    /// Two words beside it, for the user of the life word; only ever touched by it.
+    #[must_use]
+    pub fn notes(&self) -> &[AtomicU64; 2] {
+        &self.0.wide_notes
     }
 
     /// The word itself, to sleep on together with others.

@@ -28,10 +28,11 @@ use crate::heap::block::Block;
 use crate::heap::geometry::{BlockId, Geometry, MOST_CLASSES, block_len};
 use crate::heap::record::Record;
 use crate::heap::{self, ClassWords, HeapWords, Memory as _};
+use crate::participant;
 use crate::ring::bells::Bells;
 use crate::ring::position::{Position, PositionWord};
-use crate::ring::slot::SlotWord;
-use crate::ring::{Claim, Memory, Tuning};
+use crate::ring::slot::{Owner, SlotWord};
+use crate::ring::{Claim, Memory, Notes, Tuning, WaitsFor};
 
 use blocks::Blocks;
 use places::{Places, ShapeWords, SlotHeader};
@@ -45,8 +46,11 @@ pub(crate) const KIND: Kind = Kind::new(*b"ipc-ring", 2);
 pub(crate) struct Mapped {
     shape: Shape,
     tuning: Tuning,
+    notes: Notes,
     /// What the handles of this process that lead here may do; gone with the last of them.
     end: Weak<End>,
+    /// Whether it is for one who only watches, and must hear of all who leave.
+    is_observer: bool,
     tail: NonNull<PositionWord>,
     head: NonNull<PositionWord>,
     bells: NonNull<Bells>,
@@ -121,7 +125,9 @@ impl Mapped {
         Ok(Self {
             shape,
             tuning: Tuning::DEFAULT,
+            notes: Notes::default(),
             end: Weak::new(),
+            is_observer: false,
             tail: NonNull::from_ref(segment.at(places.tail)?),
             head: NonNull::from_ref(segment.at(places.head)?),
             bells: NonNull::from_ref(segment.at(places.bells)?),
@@ -149,6 +155,13 @@ impl Mapped {
 
     pub(crate) fn set_tuning(&mut self, tuning: Tuning) {
         self.tuning = tuning;
+    }
+
+    /// The same queue for a thread that watches it for others, whatever side they are on.
+    pub(crate) fn for_observer(&self) -> Option<Self> {
+        let ring = Self::open(self.segment.clone(), self.segment.type_hash()).ok()?;
+        let (tuning, end) = (self.tuning, self.end.clone());
+        Some(Self { tuning, end, is_observer: true, ..ring })
     }
 
     pub(crate) fn set_end(&mut self, end: Weak<End>) {
@@ -323,8 +336,18 @@ impl Memory for Mapped {
         self.tuning
     }
 
+    fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
     fn is_watcher(&self) -> bool {
-        self.end.upgrade().is_some_and(|end| end.is_watcher())
+        self.is_observer || self.end.upgrade().is_some_and(|end| end.is_watcher())
+    }
+
+    fn note_waiting(&self, who: Owner, what: WaitsFor) {
+        if let Some(life) = who.seat().and_then(|seat| self.life(seat)) {
+            participant::note_waiting(life, what);
+        }
     }
 
     fn is_deserted(&self) -> bool {
@@ -404,8 +427,7 @@ impl Tuning {
     /// What suits most machines: a warm hand-over takes a fraction of a microsecond, a wake-up
     /// some tens of them.
     pub(crate) const DEFAULT: Self = Self {
-        n_spins: 200,
-        n_yields: 20,
+        looks: true,
         first_sleep: Duration::from_millis(50),
         longest_sleep: Duration::from_secs(1),
         first_look: Duration::from_millis(1),
@@ -413,8 +435,7 @@ impl Tuning {
 
     /// No look before the sleep, and no look without being woken: for proofs of the protocol.
     pub(crate) const NONE: Self = Self {
-        n_spins: 0,
-        n_yields: 0,
+        looks: false,
         first_sleep: Duration::MAX,
         longest_sleep: Duration::MAX,
         ..Self::DEFAULT

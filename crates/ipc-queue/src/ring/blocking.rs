@@ -9,11 +9,12 @@
 use std::time::Duration;
 
 use ipc_core::Deadline;
-use ipc_core::primitive::{Wait, Woken, futex_wait_any, pause, yield_now};
+use ipc_core::primitive::{AtomicU32, Spin, Wait, Woken, futex_wait_any};
 use ipc_core::robust::Bell;
 
+use super::bells::Bells;
 use super::slot::Owner;
-use super::{Blocked, Claim, Memory, Obstacle, Ring};
+use super::{Blocked, Claim, Memory, Obstacle, Ring, WaitsFor};
 
 /// How long an operation may wait.
 #[derive(Clone, Copy, Debug)]
@@ -43,10 +44,8 @@ pub(crate) enum Refused {
 /// How long to look before going to sleep.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tuning {
-    /// Looks at the slot with a pause in between.
-    pub(crate) n_spins: u32,
-    /// Looks at the slot after giving the processor away.
-    pub(crate) n_yields: u32,
+    /// Whether to look at all before going to sleep.
+    pub(crate) looks: bool,
     /// The first sleep before a look at the words without being woken; each is twice as long as
     /// the one before. It is a backstop for kernels and sandboxes that do not tell of every death,
     /// and not part of the protocol.
@@ -58,9 +57,23 @@ pub(crate) struct Tuning {
     pub(crate) first_look: Duration,
 }
 
+/// How well it has paid, in this process, to look before going to sleep on each of the bells.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    items: AtomicU32,
+    space: AtomicU32,
+    pub(crate) memory: AtomicU32,
+}
+
+impl Notes {
+    fn of(&self, bell: &Bell, bells: &Bells) -> &AtomicU32 {
+        if core::ptr::eq(bell, &raw const bells.space) { &self.space } else { &self.items }
+    }
+}
+
 /// How the attempts of one round ended.
-enum Outcome {
-    Claimed(Claim),
+enum Outcome<C> {
+    Claimed(C),
     /// There is something to wait for.
     InTheWay(Obstacle),
 }
@@ -104,20 +117,26 @@ impl<M: Memory> Ring<'_, M> {
 
     #[cold]
     fn put_slowly(self, me: Owner, patience: Patience) -> Result<Claim, Refused> {
-        self.wait(&self.0.bells().space, patience, || self.claim_put(me))
+        self.0.note_waiting(me, WaitsFor::Room);
+        let claimed = self.wait(&self.0.bells().space, patience, || self.claim_put(me));
+        self.0.note_waiting(me, WaitsFor::Nothing);
+        claimed
     }
 
     #[cold]
     fn get_slowly(self, me: Owner, patience: Patience) -> Result<Claim, Refused> {
-        self.wait(&self.0.bells().items, patience, || self.claim_get(me))
+        self.0.note_waiting(me, WaitsFor::Message);
+        let claimed = self.wait(&self.0.bells().items, patience, || self.claim_get(me));
+        self.0.note_waiting(me, WaitsFor::Nothing);
+        claimed
     }
 
-    fn wait(
+    pub(super) fn wait<C>(
         self,
         bell: &Bell,
         patience: Patience,
-        attempt: impl Fn() -> Result<Claim, Blocked>,
-    ) -> Result<Claim, Refused> {
+        attempt: impl Fn() -> Result<C, Blocked>,
+    ) -> Result<C, Refused> {
         let mut obstacle = match self.persist(bell, patience, &attempt)? {
             Outcome::Claimed(claim) => return Ok(claim),
             Outcome::InTheWay(obstacle) => obstacle,
@@ -129,29 +148,33 @@ impl<M: Memory> Ring<'_, M> {
             };
         };
         let tuning = self.0.tuning();
-        for look in 0..tuning.n_spins.saturating_add(tuning.n_yields) {
-            if look < tuning.n_spins {
-                pause();
-            } else {
-                yield_now();
-            }
+        let note = self.0.notes().of(bell, self.0.bells());
+        let mut spin = Spin::new(note);
+        while tuning.looks && spin.again(note) {
             if self.has_changed(&obstacle) {
                 match self.persist(bell, patience, &attempt)? {
-                    Outcome::Claimed(claim) => return Ok(claim),
+                    Outcome::Claimed(claim) => {
+                        spin.learn(note, false);
+                        return Ok(claim);
+                    }
                     Outcome::InTheWay(next) => obstacle = next,
                 }
             }
         }
-        self.sleep_until(bell, deadline, tuning, attempt)
+        let claimed = self.sleep_until(bell, deadline, tuning, attempt);
+        if tuning.looks && claimed.is_ok() {
+            spin.learn(note, true);
+        }
+        claimed
     }
 
-    fn sleep_until(
+    fn sleep_until<C>(
         self,
         bell: &Bell,
         deadline: Deadline,
         tuning: Tuning,
-        attempt: impl Fn() -> Result<Claim, Blocked>,
-    ) -> Result<Claim, Refused> {
+        attempt: impl Fn() -> Result<C, Blocked>,
+    ) -> Result<C, Refused> {
         let first_sleep = if self.0.is_watcher() { tuning.first_look } else { tuning.first_sleep };
         let mut slice = first_sleep;
         loop {
@@ -198,13 +221,13 @@ impl<M: Memory> Ring<'_, M> {
     /// Looks whether anybody is left on the other side, before `obstacle` is waited for.
     ///
     /// A getter then attempts once more: the last putter may have put before it left.
-    fn look_around(
+    fn look_around<C>(
         self,
         bell: &Bell,
         patience: Patience,
         obstacle: Obstacle,
-        attempt: impl Fn() -> Result<Claim, Blocked>,
-    ) -> Result<Outcome, Refused> {
+        attempt: impl Fn() -> Result<C, Blocked>,
+    ) -> Result<Outcome<C>, Refused> {
         if !self.0.is_watcher() || !self.0.is_deserted() {
             return Ok(Outcome::InTheWay(obstacle));
         }
@@ -221,12 +244,12 @@ impl<M: Memory> Ring<'_, M> {
 
     /// Attempts until it claims or something is in its way, however often others are faster; a
     /// caller that does not wait gives up after a while, and one with a deadline at that.
-    fn persist(
+    fn persist<C>(
         self,
         bell: &Bell,
         patience: Patience,
-        attempt: impl Fn() -> Result<Claim, Blocked>,
-    ) -> Result<Outcome, Refused> {
+        attempt: impl Fn() -> Result<C, Blocked>,
+    ) -> Result<Outcome<C>, Refused> {
         let mut n_outruns = 0_u32;
         loop {
             match attempt() {

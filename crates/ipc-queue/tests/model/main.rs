@@ -20,6 +20,7 @@ mod ends;
 mod heap;
 mod large;
 mod living;
+mod observers;
 #[path = "../../src/ring/mod.rs"]
 mod ring;
 mod seats;

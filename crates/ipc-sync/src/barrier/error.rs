@@ -2,7 +2,7 @@
 
 use ipc_core::SegmentError;
 
-use crate::raw::{Broken, Failed, MOST_PARTIES, Refused};
+use crate::raw::{Broken, Failed, MOST_MEMBERS, MOST_PARTIES, NotJoined, Refused};
 
 /// Why there is no such barrier.
 #[non_exhaustive]
@@ -22,6 +22,35 @@ pub enum NewBarrierError {
     Corrupt,
 }
 
+/// Why a thread did not become a [member](crate::Barrier::member) of a barrier.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MemberError {
+    /// The calling thread is a member already.
+    #[error("this thread is a member of the barrier already")]
+    AlreadyMember,
+    /// There are as many members as there are parties, or as there can be.
+    #[error("there are as many members as parties, or {MOST_MEMBERS}")]
+    TooManyMembers,
+    /// The calling thread holds as many shared locks as a thread can.
+    #[error("this thread holds as many locks as a thread can")]
+    TooManyHeld,
+    /// Somebody scribbled over the barrier.
+    #[error("the bytes are not those of a barrier")]
+    Corrupt,
+}
+
+impl From<NotJoined> for MemberError {
+    fn from(why: NotJoined) -> Self {
+        match why {
+            NotJoined::IsMember => Self::AlreadyMember,
+            NotJoined::TooMany => Self::TooManyMembers,
+            NotJoined::TooManyHeld => Self::TooManyHeld,
+            NotJoined::Corrupt => Self::Corrupt,
+        }
+    }
+}
+
 /// Why a party was not let through a barrier.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +61,8 @@ pub enum BarrierError {
     /// The timeout of another party passed.
     #[error("another party did not wait any longer")]
     PartyTimedOut,
-    /// A party died while it waited, or while it ran the action.
+    /// A party died while it waited, or while it ran the action; or a [member](crate::Barrier::member)
+    /// died, wherever it was.
     #[error("a party died: a thread of process {pid}")]
     PartyDied {
         /// The process that the dead thread belonged to.

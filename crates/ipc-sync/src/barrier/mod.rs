@@ -6,6 +6,7 @@
 //! offset       what
 //!   0          the words ([`crate::raw::RawBarrier`] says which)
 //! 128          a line for each seat: two for each party
+//! behind       two lines for each member that there can be
 //! ```
 //!
 //! # Invariants
@@ -21,6 +22,7 @@
 #![expect(unsafe_code, reason = "promises the engine that the words stay mapped")]
 
 mod error;
+mod member;
 mod travel;
 
 use core::fmt;
@@ -32,25 +34,33 @@ use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::robust::{RobustWord, Thread};
 use ipc_core::{Deadline, Kind, Layout, Placed, ProcessId, Segment, SegmentError};
 
-pub use error::{BarrierError, NewBarrierError};
+pub use error::{BarrierError, MemberError, NewBarrierError};
+pub use member::BarrierMember;
 
 use crate::named;
 use crate::place::is_supported;
-use crate::raw::{BarrierWords, MOST_PARTIES, Place, RawBarrier, n_seats};
+use crate::raw::{
+    BarrierWords, MOST_MEMBERS, MOST_PARTIES, MemberWords, Place, RawBarrier, n_places, n_seats,
+};
+use crate::who::Who;
 
 /// What a segment is called that holds nothing but one barrier.
 const KIND: Kind = Kind::new(*b"barrier\0", 1);
 
 /// What a barrier says about itself, at the moment of asking.
 #[non_exhaustive]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BarrierStats {
     /// How many parties make a round.
     pub parties: u32,
-    /// How many have arrived in this round and wait.
-    pub waiting: u32,
+    /// Who has arrived in this round and waits.
+    pub waiting: Vec<Who>,
+    /// Who is a member.
+    pub members: Vec<Who>,
     /// Why it is broken, if it is.
     pub broken: Option<BarrierError>,
+    /// How many rounds were broken by a death.
+    pub deaths: u32,
 }
 
 /// A meeting point for so many threads, of any processes: nobody goes on until all have come.
@@ -67,9 +77,8 @@ pub struct BarrierStats {
 ///
 /// If a thread dies while it waits at the barrier, or while it runs the action, with its process or
 /// alone, the barrier is broken, and everybody gets [`BarrierError::PartyDied`] with the id of its
-/// process. A thread that dies before it arrives is missed by nobody but the round: the others wait
-/// for it, or for another in its place; so give them a timeout, or
-/// [`abort`](Self::abort) where its death is noticed. The commit point of arriving is the exchange
+/// process. A thread that dies before it arrives is missed if it is a [`member`](Self::member): then
+/// all get the same. If it is none, the others wait for another in its place. The commit point of arriving is the exchange
 /// that counts the party, that of a round the exchange that begins the next.
 ///
 /// # Examples
@@ -93,15 +102,24 @@ pub struct Barrier {
     words: Placed<BarrierWords>,
     /// Right behind; two for each party.
     seats: Placed<[RobustWord]>,
+    /// Right behind these.
+    members: Placed<[MemberWords]>,
 }
 
 impl Barrier {
     /// What the offset of a barrier in a segment must be a multiple of.
     pub const ALIGNMENT: usize = align_of::<BarrierWords>();
 
+    /// The most threads that can be [members](Self::member) at one time.
+    pub const MOST_MEMBERS: usize = MOST_MEMBERS;
+
     /// How many bytes a barrier for so many parties takes in a segment.
     #[must_use]
     pub const fn size(parties: u32) -> usize {
+        Self::offset_of_members(parties) + size_of::<MemberWords>() * n_places(parties)
+    }
+
+    const fn offset_of_members(parties: u32) -> usize {
         size_of::<BarrierWords>() + size_of::<RobustWord>() * n_seats(parties)
     }
 
@@ -257,7 +275,7 @@ impl Barrier {
     }
 
     /// Makes the barrier as good as new: all who wait get [`BarrierError::Reset`], who comes waits in
-    /// a new round.
+    /// a new round, and [members](Self::member) that died until now are missed no more.
     pub fn reset(&self) {
         self.raw().reset(Thread::current());
     }
@@ -285,10 +303,13 @@ impl Barrier {
     /// What there is to know about the barrier, at the moment of asking.
     #[must_use]
     pub fn stats(&self) -> BarrierStats {
+        let raw = self.raw();
         BarrierStats {
-            parties: self.parties(),
-            waiting: self.waiting(),
-            broken: self.raw().broken().map(BarrierError::from),
+            parties: raw.parties(),
+            waiting: raw.waiting().map(Who::of).collect(),
+            members: raw.members().map(Who::of).collect(),
+            broken: raw.broken().map(BarrierError::from),
+            deaths: raw.deaths(),
         }
     }
 
@@ -308,13 +329,14 @@ impl Barrier {
         is_supported()?;
         let words = segment.place(offset)?;
         let seats = segment.place_slice(offset + size_of::<BarrierWords>(), n_seats(parties))?;
-        Ok(Self { words, seats })
+        let members = offset + Self::offset_of_members(parties);
+        Ok(Self { words, seats, members: segment.place_slice(members, n_places(parties))? })
     }
 
     #[inline]
     fn raw(&self) -> RawBarrier<'_> {
         // SAFETY: they stay mapped: A1.
-        unsafe { RawBarrier::new(&self.words, &self.seats) }
+        unsafe { RawBarrier::new(&self.words, &self.seats, &self.members) }
     }
 }
 
@@ -352,7 +374,9 @@ impl fmt::Debug for Barrier {
             .debug_struct("Barrier")
             .field("parties", &stats.parties)
             .field("waiting", &stats.waiting)
+            .field("members", &stats.members)
             .field("broken", &stats.broken)
+            .field("deaths", &stats.deaths)
             .finish_non_exhaustive()
     }
 }

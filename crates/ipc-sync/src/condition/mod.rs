@@ -21,6 +21,7 @@ pub use guards::ConditionGuard;
 use crate::named;
 use crate::place::is_supported;
 use crate::raw::{ConditionWords, Holder, RawCondition};
+use crate::who::Who;
 
 /// What a segment is called that holds nothing but one condition.
 const KIND: Kind = Kind::new(*b"conditn\0", 1);
@@ -79,8 +80,8 @@ pub struct Condition {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConditionStats {
-    /// The id of the thread that is the first of those who wait.
-    pub first_waiter: Option<u32>,
+    /// The thread that is the first of those who wait.
+    pub first_waiter: Option<Who>,
     /// Whether somebody may be asleep behind it.
     pub has_more_waiters: bool,
     /// How many notifications nobody has taken yet, of those that were not for all: whoever was
@@ -184,7 +185,7 @@ impl Condition {
         let raw = self.raw();
         let first = raw.first_waiter();
         ConditionStats {
-            first_waiter: if let Holder::Thread(tid) = first { Some(tid) } else { None },
+            first_waiter: if let Holder::Thread(tid) = first { Some(Who::is(tid)) } else { None },
             has_more_waiters: raw.has_more_waiters(),
             untaken: raw.permits(),
         }

@@ -22,6 +22,7 @@ pub use error::OnceError;
 use crate::named;
 use crate::place::Place;
 use crate::raw::{Begun, Holder, RawOnce, Refused};
+use crate::who::Who;
 
 /// What a segment is called that holds nothing but one of these.
 const KIND: Kind = Kind::new(*b"once\0\0\0\0", 1);
@@ -79,7 +80,7 @@ pub struct OnceStats {
     /// Whether it was done.
     pub is_completed: bool,
     /// The id of the thread that is at it.
-    pub holder: Option<u32>,
+    pub holder: Option<Who>,
     /// Whether somebody may be asleep until it is done.
     pub has_waiters: bool,
     /// How many died at it, as far as those who came after them have told.
@@ -306,7 +307,7 @@ impl Once {
         let raw = self.raw();
         OnceStats {
             is_completed: raw.is_completed(),
-            holder: if let Holder::Thread(tid) = raw.holder() { Some(tid) } else { None },
+            holder: if let Holder::Thread(tid) = raw.holder() { Some(Who::is(tid)) } else { None },
             has_waiters: raw.has_waiters(),
             deaths: raw.deaths(),
             failures: raw.failures(),
@@ -396,6 +397,7 @@ impl fmt::Debug for Once {
             .debug_struct("Once")
             .field("is_completed", &stats.is_completed)
             .field("holder", &stats.holder)
+            .field("has_waiters", &stats.has_waiters)
             .field("deaths", &stats.deaths)
             .field("failures", &stats.failures)
             .finish_non_exhaustive()

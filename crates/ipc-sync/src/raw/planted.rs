@@ -38,6 +38,9 @@
 //! | `barrier_no_pend` | no bell of a barrier is ever pending |
 //! | `barrier_no_ring` | who was woken does not ring for the others |
 //! | `barrier_no_watch` | who waits does not sleep on seats |
+//! | `barrier_no_member_watch` | who waits does not sleep on the words of members |
+//! | `barrier_no_roster_call` | who becomes a member does not wake those who sleep |
+//! | `barrier_no_tell` | a reset leaves dead members to be told again |
 //!
 //! The models find all of the lock's; the kill sweep was seen to find `store_zero` (at 6 of 35,680
 //! instructions) and `no_keep`, the crash sweep `no_pend` (at 8 of 126 accesses).
@@ -94,6 +97,15 @@ pub(super) const BARRIER_RINGS_AGAIN: bool = !cfg!(ipc_planted = "barrier_no_rin
 
 /// Whether who waits sleeps on the seats of others, too.
 pub(super) const BARRIER_WATCHES: bool = !cfg!(ipc_planted = "barrier_no_watch");
+
+/// Whether who waits sleeps on the words of members, too.
+pub(super) const BARRIER_WATCHES_MEMBERS: bool = !cfg!(ipc_planted = "barrier_no_member_watch");
+
+/// Whether who becomes a member wakes those who sleep, so that they sleep on its words, too.
+pub(super) const BARRIER_CALLS_ROSTER: bool = !cfg!(ipc_planted = "barrier_no_roster_call");
+
+/// Whether a reset takes the dead off who were told.
+pub(super) const BARRIER_TELLS: bool = !cfg!(ipc_planted = "barrier_no_tell");
 
 /// Makes `word` the pending one.
 ///

@@ -50,6 +50,7 @@ use crate::named;
 use crate::place::is_supported;
 use crate::raw::{MOST_READERS, RawRwLock, Refused, Share, Taken};
 use crate::value;
+use crate::who::Who;
 
 /// What a segment is called that holds nothing but one lock for readers and writers.
 const KIND: Kind = Kind::exclusive(*b"rwlock\0\0", 1);
@@ -90,10 +91,10 @@ impl Default for Readers {
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RwLockStats {
-    /// The id of the thread that writes, or that waits for the readers to leave so that it can.
-    pub writer: Option<u32>,
-    /// The ids of the threads that read.
-    pub readers: Vec<u32>,
+    /// The thread that writes, or that waits for the readers to leave so that it can.
+    pub writer: Option<Who>,
+    /// The threads that read.
+    pub readers: Vec<Who>,
     /// How many can read at the same time.
     pub max_readers: usize,
     /// Whether somebody may be asleep, waiting for it.
@@ -634,8 +635,8 @@ impl<T> RwLock<T> {
     pub fn stats(&self) -> RwLockStats {
         let raw = self.raw();
         RwLockStats {
-            writer: raw.writer(),
-            readers: raw.readers().collect(),
+            writer: raw.writer().map(Who::is),
+            readers: raw.readers().map(Who::is).collect(),
             max_readers: self.max_readers(),
             has_waiters: raw.has_waiters(),
             dead_writers: raw.dead_writers(),
@@ -675,7 +676,9 @@ impl<T> fmt::Debug for RwLock<T> {
             .debug_struct("RwLock")
             .field("writer", &stats.writer)
             .field("readers", &stats.readers)
+            .field("has_waiters", &stats.has_waiters)
             .field("dead_writers", &stats.dead_writers)
+            .field("dead_readers", &stats.dead_readers)
             .field("is_poisoned", &stats.is_poisoned)
             .finish_non_exhaustive()
     }

@@ -18,6 +18,7 @@ pub use permit::Permit;
 
 use crate::named;
 use crate::raw::{MOST_PERMITS, MOST_SEATS};
+use crate::who::Who;
 use place::{Numbers, Place};
 
 /// What a segment is called that holds nothing but one semaphore.
@@ -348,10 +349,10 @@ impl Semaphore {
         SemaphoreStats { value: raw.count(), has_waiters: raw.has_waiters(), deaths: raw.deaths() }
     }
 
-    /// The ids of the threads that hold a permit by a guard, or are about to.
+    /// The threads that hold a permit by a guard, or are about to.
     #[must_use]
-    pub fn holders(&self) -> Vec<u32> {
-        self.place.raw().holders().collect()
+    pub fn holders(&self) -> Vec<Who> {
+        self.place.raw().holders().map(Who::is).collect()
     }
 
     /// The segment that the semaphore lies in.

@@ -1,7 +1,12 @@
 //! What a barrier promises to processes and threads that share it.
 
-#![cfg_attr(not(ipc_loom), expect(clippy::unwrap_used, clippy::panic, reason = "a test binary"))]
+#![cfg_attr(
+    not(ipc_loom),
+    expect(clippy::unwrap_used, clippy::panic, clippy::mem_forget, reason = "a test binary")
+)]
 
+#[cfg(not(ipc_loom))]
+mod members;
 #[cfg(not(ipc_loom))]
 mod places;
 #[cfg(not(ipc_loom))]
@@ -38,6 +43,33 @@ fn main() -> ExitCode {
         ("a thread may die alone", troubles::a_thread_may_die_alone),
         ("who is in the action does not come again", troubles::who_is_there_does_not_come_again),
         ("a forked child is no party", troubles::a_forked_child_is_no_party),
+        (
+            "the death of a member on its way is told to all who wait",
+            members::a_death_on_the_way_is_told_to_all_who_wait,
+        ),
+        ("who joins while others sleep is missed", members::who_joins_while_others_sleep_is_missed),
+        (
+            "the death of a member is told to who comes later",
+            members::a_death_before_anybody_came_is_told,
+        ),
+        (
+            "the death of a member between two rounds is told",
+            members::a_death_between_two_rounds_is_told,
+        ),
+        (
+            "the death of a member at the barrier is told once",
+            members::a_death_at_the_barrier_is_told_once,
+        ),
+        ("many members may die at once", members::many_members_may_die_at_once),
+        ("a member that leaves is not missed", members::who_leaves_is_not_missed),
+        ("a member that leaves in a panic is missed", members::who_leaves_in_a_panic_is_missed),
+        ("a member may die without its process", members::a_thread_may_die_alone),
+        (
+            "a member that executes another program is missed",
+            members::who_executes_another_program_is_missed,
+        ),
+        ("a forked child is no member", members::a_forked_child_is_no_member),
+        ("who waits is named", members::who_waits_is_named),
         ("numbers of parties that cannot be are refused", places::bad_numbers_are_refused),
         ("a barrier that travels is the same", places::a_barrier_travels),
         ("a barrier is found by its name", places::a_barrier_is_found_by_its_name),

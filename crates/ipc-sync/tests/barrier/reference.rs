@@ -28,11 +28,14 @@ enum Move {
     Panic,
     Abort,
     Reset,
+    /// Become a member, or be one no more.
+    Join,
     /// Die, wherever it is; another takes its place.
     Die,
 }
 
-const ALL: [Move; 6] = [Move::Wait, Move::Look, Move::Panic, Move::Abort, Move::Reset, Move::Die];
+const ALL: [Move; 7] =
+    [Move::Wait, Move::Look, Move::Panic, Move::Abort, Move::Reset, Move::Join, Move::Die];
 
 /// What coming to the barrier comes to, as a number that fits into a note.
 fn as_note(end: Result<u32, BarrierError>) -> u64 {
@@ -49,11 +52,13 @@ fn as_note(end: Result<u32, BarrierError>) -> u64 {
 }
 
 const NOTHING: u64 = 7;
+const NO_PLACE: u64 = 8;
 
 /// What the barrier should be, in a few lines.
 #[derive(Default)]
 struct Reference {
     waiting: Vec<usize>,
+    members: Vec<usize>,
     broken: Option<BarrierError>,
 }
 
@@ -97,15 +102,28 @@ impl Reference {
                 answers.push((worker, NOTHING));
                 answers
             }
-            (Move::Die, _) => {
-                let waiting = self.waiting.len();
+            (Move::Join, _) => {
+                let members = self.members.len();
+                self.members.retain(|&other| other != worker);
+                if members > self.members.len() {
+                    return vec![(worker, NOTHING)];
+                }
+                // A place of the dead is free once all were told, which is when it is wanted.
+                let has_place = members < PARTIES;
+                self.members.extend(has_place.then_some(worker));
+                vec![(worker, if has_place { NOTHING } else { NO_PLACE })]
+            }
+            (Move::Die, broken) => {
+                let (waiting, members) = (self.waiting.len(), self.members.len());
                 self.waiting.retain(|&other| other != worker);
-                // Who is not at the barrier is missed by nobody; and a barrier at which nobody else
-                // waits is broken by the next who comes.
-                if waiting == self.waiting.len() {
-                    Vec::new()
-                } else {
+                self.members.retain(|&other| other != worker);
+                // Who is neither at the barrier nor a member is missed by nobody; and a barrier at
+                // which nobody else waits is broken by the next who comes.
+                let missed = waiting > self.waiting.len() || members > self.members.len();
+                if missed && broken.is_none() {
                     self.break_by(BarrierError::PartyDied { pid })
+                } else {
+                    Vec::new()
                 }
             }
         }
@@ -123,6 +141,7 @@ fn worker(barrier: &Barrier, notes: &[Counter], idx: usize) -> Child {
     order.set(0);
     answer.set(0);
     child::fork(|| {
+        let mut member = None;
         loop {
             let what = order.wait_until(|order| order != 0);
             order.set(0);
@@ -141,6 +160,11 @@ fn worker(barrier: &Barrier, notes: &[Counter], idx: usize) -> Child {
                 Some(Move::Reset) => {
                     barrier.reset();
                     NOTHING
+                }
+                Some(Move::Join) if member.take().is_some() => NOTHING,
+                Some(Move::Join) => {
+                    member = barrier.member().ok();
+                    if member.is_some() { NOTHING } else { NO_PLACE }
                 }
                 _ => return 1,
             });
@@ -194,6 +218,7 @@ pub(crate) fn any_sequence() -> Outcome {
         2 => Just(Move::Panic),
         1 => Just(Move::Abort),
         3 => Just(Move::Reset),
+        3 => Just(Move::Join),
         2 => Just(Move::Die),
     ];
     let moves = prop::collection::vec((0..N_WORKERS, what), 1..60);

@@ -86,7 +86,9 @@ pub(crate) fn what_it_says_about_itself() -> Outcome {
     }
     let stats = condition.stats();
     let pids = waiting.each_ref().map(|child| child.pid().to_string());
-    let first = stats.first_waiter.map(|tid| tid.to_string()).unwrap_or_default();
+    let first = stats.first_waiter.unwrap();
+    assert_eq!(first.pid, Some(first.tid), "a process of one thread");
+    let first = first.tid.to_string();
     assert!(pids.contains(&first), "{first} is not among {pids:?}");
     assert!(stats.has_more_waiters);
     assert!(format!("{condition:?}").contains(&first), "{condition:?}");

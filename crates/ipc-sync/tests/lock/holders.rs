@@ -6,7 +6,7 @@ use std::process::Command;
 use std::thread;
 
 use ipc_core::robust::{MAX_HELD, Thread};
-use ipc_core::{Deadline, Kind, Layout, Segment};
+use ipc_core::{Deadline, Kind, Layout, ProcessId, Segment};
 use ipc_sync::{Lock, LockError, LockGuard, NotHeld, TryLockError};
 use testkit::{Counter, Outcome, SharedArena};
 
@@ -56,7 +56,10 @@ pub(crate) fn a_guard_holds_the_lock() -> Outcome {
     for take in ways {
         let guard = take(&lock);
         assert!(lock.is_locked());
-        assert_eq!(lock.stats().holder, Some(Thread::current().tid()));
+        let holder = lock.stats().holder.unwrap();
+        assert_eq!(holder.tid, Thread::current().tid());
+        assert_eq!(holder.pid, Some(ProcessId::current().unwrap().pid()));
+        assert!(format!("{lock:?}").contains(&holder.to_string()), "{lock:?}");
         drop(guard);
         assert!(!lock.is_locked());
     }

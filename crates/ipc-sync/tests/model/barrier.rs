@@ -4,17 +4,17 @@
 #![expect(clippy::disallowed_types, reason = "what the test notes is no part of the model")]
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use ipc_core::Deadline;
 use ipc_core::primitive::model::{Ended, run};
 use ipc_core::robust::{OWNER_DIED, RobustWord, Thread};
-use ipc_sync::raw::{BarrierWords, Broken, Failed, RawBarrier, n_seats};
+use ipc_sync::raw::{BarrierWords, Broken, Failed, MemberWords, RawBarrier, n_places, n_seats};
 use loom::cell::UnsafeCell;
 use loom::thread;
 
-use super::{explore, with_every_death, with_every_death_within};
+use super::{explore, explore_within, with_every_death, with_every_death_within};
 
 /// What stands for the process of the victim.
 const VICTIM: u32 = 77;
@@ -23,6 +23,7 @@ const VICTIM: u32 = 77;
 struct Shared {
     words: BarrierWords,
     seats: Vec<RobustWord>,
+    members: Vec<MemberWords>,
     payload: UnsafeCell<u32>,
     passed: AtomicU32,
     broken: AtomicU32,
@@ -39,6 +40,7 @@ impl Shared {
         Arc::new(Self {
             words: BarrierWords::default(),
             seats: (0..n_seats(parties)).map(|_| RobustWord::new()).collect(),
+            members: (0..n_places(parties)).map(|_| MemberWords::default()).collect(),
             payload: UnsafeCell::new(0),
             passed: AtomicU32::new(0),
             broken: AtomicU32::new(0),
@@ -47,7 +49,13 @@ impl Shared {
 
     fn barrier(&self) -> RawBarrier<'_> {
         // SAFETY: the words live until the last thread of the model has ended.
-        unsafe { RawBarrier::new(&self.words, &self.seats) }
+        unsafe { RawBarrier::new(&self.words, &self.seats, &self.members) }
+    }
+
+    fn join(&self, pid: u32) -> usize {
+        // SAFETY: as above.
+        let place = unsafe { self.barrier().join(Thread::current(), pid) };
+        place.expect("there is a place")
     }
 
     fn pass(&self, pid: u32) -> Result<u32, Failed> {
@@ -251,5 +259,160 @@ fn barrier_survivors_learn_of_an_abort_whoever_makes_it_dies() {
         assert_eq!(shared.pass(2), Err(Failed::Broken(Broken::Aborted)));
         other.join().unwrap();
         victim.join().unwrap()
+    });
+}
+
+/// Lets the calling thread die, as the kernel sees it.
+fn die() {
+    let ended = run(Some(0), || Thread::current().pend_clear());
+    assert!(!ended.is_finished());
+}
+
+/// Every death of a member that comes, before and after it joined; whoever has joined is missed.
+fn after_every_death_of_a_member(most_preemptions: usize, survivors: u32) {
+    with_every_death_within(most_preemptions, move |dies_at| {
+        let shared = Shared::new(survivors + 1);
+        let victim = Arc::clone(&shared);
+        let victim = thread::spawn(move || {
+            let has_joined = AtomicBool::new(false);
+            let ended = run(Some(dies_at), || {
+                victim.join(VICTIM);
+                // Its last access was the commit point.
+                has_joined.store(true, Relaxed);
+                assert!(victim.pass(VICTIM).is_ok());
+            });
+            if !ended.is_finished() && !has_joined.load(Relaxed) {
+                victim.barrier().abort(Thread::current());
+            }
+            ended
+        });
+        let others: Vec<_> = (1..survivors).map(|_| spawn(&shared, survive)).collect();
+        survive(&shared);
+        for other in others {
+            other.join().unwrap();
+        }
+        let victim = victim.join().unwrap();
+        audit(&shared, &victim, survivors);
+        victim
+    });
+}
+
+#[test]
+fn barrier_one_survivor_learns_of_the_death_of_a_member_on_its_way() {
+    after_every_death_of_a_member(2, 1);
+}
+
+#[test]
+fn barrier_two_survivors_learn_of_the_death_of_a_member_on_its_way() {
+    after_every_death_of_a_member(1, 2);
+}
+
+/// Two sleep, somebody joins and dies: those who slept before there was a member are told.
+#[test]
+fn barrier_who_joins_while_others_sleep_is_missed() {
+    explore_within(1, || {
+        let shared = Shared::new(3);
+        let others = [1, 2].map(|pid| {
+            spawn(&shared, move |shared| {
+                assert_eq!(shared.pass(pid), Err(Failed::Broken(Broken::Died(VICTIM))));
+            })
+        });
+        while shared.barrier().n_asleep() < 2 {
+            thread::yield_now();
+        }
+        shared.join(VICTIM);
+        die();
+        for other in others {
+            other.join().unwrap();
+        }
+    });
+}
+
+/// Two sleep. The round is over, and so is the next; one comes again and sleeps, the other has not
+/// got up yet when a member dies. It must look for the one who came again, though it leaves.
+#[test]
+fn barrier_who_gets_up_late_takes_no_death_along() {
+    explore_within(1, || {
+        let shared = Shared::new(3);
+        shared.join(VICTIM);
+        let died = Err(Failed::Broken(Broken::Died(VICTIM)));
+        let reset = Err(Failed::Broken(Broken::Reset));
+        let late = spawn(&shared, move |shared| {
+            let end = shared.pass(1);
+            assert!(end == reset || end == died);
+        });
+        let again = spawn(&shared, move |shared| {
+            while shared.pass(2) == reset {}
+            assert_eq!(shared.barrier().broken(), Some(Broken::Died(VICTIM)));
+        });
+        while shared.barrier().n_asleep() < 2 {
+            thread::yield_now();
+        }
+        shared.barrier().reset(Thread::current());
+        shared.barrier().reset(Thread::current());
+        die();
+        late.join().unwrap();
+        again.join().unwrap();
+    });
+}
+
+/// A dead member is told of until somebody resets the barrier, whoever dies doing that, and no more.
+#[test]
+fn barrier_a_dead_member_is_told_of_until_a_reset() {
+    with_every_death(|dies_at| {
+        let shared = Shared::new(1);
+        shared.join(VICTIM);
+        die();
+        assert_eq!(shared.pass(1), Err(Failed::Broken(Broken::Died(VICTIM))));
+        let victim = Arc::clone(&shared);
+        let victim =
+            thread::spawn(move || run(Some(dies_at), || victim.barrier().reset(Thread::current())));
+        let victim = victim.join().unwrap();
+        if !victim.is_finished() {
+            shared.barrier().reset(Thread::current());
+        }
+        assert_eq!(shared.pass(1), Ok(0));
+        victim
+    });
+}
+
+/// Whoever dies joining or leaving, its place is free again after a reset.
+#[test]
+fn barrier_a_place_comes_back_from_the_dead() {
+    with_every_death(|dies_at| {
+        let shared = Shared::new(1);
+        let victim = Arc::clone(&shared);
+        let victim = thread::spawn(move || {
+            run(Some(dies_at), || {
+                let place = victim.join(VICTIM);
+                victim.barrier().resign(Thread::current(), place);
+            })
+        });
+        let victim = victim.join().unwrap();
+        let place = shared.join(1);
+        if let Some(broken) = shared.barrier().broken() {
+            assert_eq!(broken, Broken::Died(VICTIM));
+            shared.barrier().reset(Thread::current());
+        }
+        assert_eq!(shared.pass(1), Ok(0));
+        shared.barrier().resign(Thread::current(), place);
+        assert_eq!(shared.barrier().members().count(), 0);
+        victim
+    });
+}
+
+/// A round may end just when it is to be broken: then the next one is.
+#[test]
+fn barrier_an_abort_is_not_lost_to_a_round_that_ends() {
+    explore(|| {
+        let shared = Shared::new(1);
+        let other = spawn(&shared, |shared| {
+            let ends = [shared.pass(1), shared.pass(1)];
+            let aborted = Err(Failed::Broken(Broken::Aborted));
+            assert!(ends.iter().all(|end| *end == Ok(0) || *end == aborted));
+        });
+        shared.barrier().abort(Thread::current());
+        other.join().unwrap();
+        assert_eq!(shared.barrier().broken(), Some(Broken::Aborted));
     });
 }

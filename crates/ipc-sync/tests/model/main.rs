@@ -10,6 +10,7 @@
 #![expect(clippy::disallowed_types, reason = "what the test notes is no part of the model")]
 
 mod barrier;
+mod bell;
 mod condition;
 mod event;
 mod lock;

@@ -4,8 +4,8 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
-use ipc_core::Deadline;
 use ipc_core::robust::Thread;
+use ipc_core::{Deadline, ProcessId};
 use ipc_sync::{Once, OnceError};
 use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert, prop_assert_eq};
@@ -64,7 +64,10 @@ pub(crate) fn who_comes_meanwhile_waits() -> Outcome {
     let once = Once::new()?;
     let done = SharedArena::<Counter>::new(1);
     let turn = once.begin()?.unwrap();
-    assert_eq!(once.stats().holder, Some(Thread::current().tid()));
+    let holder = once.stats().holder.unwrap();
+    assert_eq!(holder.tid, Thread::current().tid());
+    assert_eq!(holder.pid, Some(ProcessId::current().unwrap().pid()));
+    assert!(format!("{once:?}").contains(&holder.to_string()), "{once:?}");
     in_child(|| {
         once.try_call_once(|_| ()) == Err(OnceError::Busy)
             && once.call_once_timeout(SHORT, |_| ()) == Err(OnceError::Timeout)

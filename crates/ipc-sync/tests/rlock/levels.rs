@@ -83,7 +83,9 @@ pub(crate) fn owner_and_depth_are_seen_by_others() -> Outcome {
     });
     notes[0].wait_until(|tid| tid != 0);
     let stats = lock.stats();
-    assert_eq!(stats.holder.map(u64::from), Some(notes[0].get()));
+    let who = stats.holder.unwrap();
+    assert_eq!(u64::from(who.tid), notes[0].get());
+    assert_eq!(who.pid, Some(u32::try_from(holder.pid())?));
     assert_eq!((stats.depth, lock.depth()), (3, 3));
     assert!(lock.is_locked() && !lock.is_mine());
     assert!(format!("{lock:?}").contains("depth: 3"), "{lock:?}");

@@ -240,7 +240,7 @@ pub(crate) fn a_dead_readers_share_comes_back() -> Outcome {
             mem::forget(lock.read().unwrap());
             true
         });
-        assert_eq!(lock.stats().readers, [0_u32; 0]);
+        assert_eq!(lock.stats().readers, []);
         assert_eq!(lock.stats().dead_readers, deaths);
         assert_eq!(*lock.try_read().unwrap(), 3, "nobody is told");
         assert_eq!(lock.stats().dead_readers, deaths);

@@ -155,6 +155,7 @@ impl All {
         match form % 5 {
             0 | 1 => drop(self.barrier.wait_timeout(SOON)),
             2 => self.barrier.reset(),
+            7 => drop(self.barrier.member()),
             3 => self.barrier.abort(),
             _ => drop(black_box((
                 self.barrier.waiting(),

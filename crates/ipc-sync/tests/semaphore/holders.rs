@@ -5,7 +5,7 @@ use std::thread;
 
 use ipc_core::Deadline;
 use ipc_core::robust::{MAX_HELD, Thread};
-use ipc_core::{Kind, Layout, Segment};
+use ipc_core::{Kind, Layout, ProcessId, Segment};
 use ipc_sync::{AcquireError, BoundedSemaphore, Lock, Permit, Semaphore, TryAcquireError};
 use testkit::{Counter, Outcome, SharedArena};
 
@@ -32,7 +32,13 @@ pub(crate) fn a_guard_gives_its_permit_back() -> Outcome {
         assert_eq!(semaphore.try_acquire().unwrap_err(), TryAcquireError::WouldBlock);
         assert_eq!(semaphore.try_take(), Err(TryAcquireError::WouldBlock));
         let me = Thread::current().tid();
-        assert_eq!(semaphore.holders(), [me, me]);
+        let holders = semaphore.holders();
+        assert_eq!(holders.iter().map(|who| who.tid).collect::<Vec<_>>(), [me, me]);
+        assert!(
+            holders.iter().all(|who| who.pid == Some(ProcessId::current().unwrap().pid())),
+            "{holders:?}"
+        );
+        assert!(format!("{semaphore:?}").contains(&holders[0].to_string()), "{semaphore:?}");
         // In any order.
         drop(first);
         assert_eq!(semaphore.value(), 1);

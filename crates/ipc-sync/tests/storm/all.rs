@@ -6,7 +6,10 @@
 
 use std::time::Duration;
 
-use ipc_sync::{Condition, Event, LockError, Mutex, Once, RLock, RwLock, Semaphore, WaitError};
+use ipc_sync::{
+    Barrier, BarrierError, Condition, Event, LockError, MemberError, Mutex, Once, RLock, RwLock,
+    Semaphore, WaitError,
+};
 use testkit::kill::{Storm, Worker};
 use testkit::seed::Rng;
 use testkit::{Counter, Outcome, SharedArena};
@@ -37,6 +40,9 @@ struct Stormed {
     there_are_tokens: Condition,
     event: Event,
     onces: Vec<Once>,
+    barrier: Barrier,
+    /// How many came through it with each number.
+    passed: SharedArena<Counter>,
     /// How far each `Once` has come: so often it was begun and ended.
     ended: SharedArena<Counter>,
     /// What each of `ALL` protects.
@@ -58,6 +64,8 @@ pub(crate) fn storm(name: &str, kills: u64) -> Outcome {
         there_are_tokens: Condition::new()?,
         event: Event::new()?,
         onces: (0..N_ONCES).map(|_| Once::new()).collect::<Result<_, _>>()?,
+        barrier: Barrier::new(2)?,
+        passed: SharedArena::new(2),
         ended: SharedArena::new(N_ONCES),
         counts: SharedArena::new(ALL.len()),
         begun: SharedArena::new(N_WORKERS * ALL.len()),
@@ -78,7 +86,7 @@ impl Stormed {
     fn work(&self, me: &Worker<'_>) -> i32 {
         let mut rng = me.rng("operations");
         while !me.should_stop() {
-            let ended = match rng.range(0..12) {
+            let ended = match rng.range(0..13) {
                 0..3 => self.add_twice_locked(me),
                 3..5 => self.write(me),
                 5 => self.read(),
@@ -86,6 +94,7 @@ impl Stormed {
                 8 => self.put_token(me),
                 9 => self.take_token(me),
                 10 => self.signal(&mut rng),
+                11 => self.meet(&mut rng),
                 _ => self.do_once(&mut rng),
             };
             if let Err(why) = ended {
@@ -203,6 +212,25 @@ impl Stormed {
         Ok(())
     }
 
+    /// Meets another at the barrier, as a member or not.
+    fn meet(&self, rng: &mut Rng) -> Result<(), String> {
+        let _member = match rng.chance(2).then(|| self.barrier.member()) {
+            Some(Err(MemberError::TooManyMembers)) | None => None,
+            Some(Ok(member)) => Some(member),
+            Some(Err(error)) => return Err(error.to_string()),
+        };
+        match self.barrier.wait_timeout(SHORT) {
+            Ok(number) => {
+                self.passed[number as usize].add(1);
+            }
+            Err(error) if error.is_broken() || error == BarrierError::Timeout => {
+                self.barrier.reset();
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+        Ok(())
+    }
+
     fn do_once(&self, rng: &mut Rng) -> Result<(), String> {
         let place = rng.index(N_ONCES);
         let ended = &self.ended[place];
@@ -248,6 +276,16 @@ impl Stormed {
             return Err("two permits of one".to_owned());
         }
         drop(permit);
+        // Both of a round come through, but for one who died before it could note it.
+        let [first, second] = [0, 1].map(|number| self.passed[number].get());
+        if first.abs_diff(second) > kills || first + second == 0 {
+            return Err(format!("{first} came through first and {second} last, {kills} deaths"));
+        }
+        // The dead are missed no more, and none of them is a member.
+        self.barrier.reset();
+        if !self.barrier.stats().members.is_empty() || self.barrier.is_broken() {
+            return Err(format!("{:?}", self.barrier));
+        }
         if sum == 0 || !self.onces.iter().any(Once::is_completed) {
             return Err("the storm was none".to_owned());
         }

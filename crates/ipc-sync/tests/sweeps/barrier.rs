@@ -209,3 +209,93 @@ pub(super) fn time_out_while_two_sleep() -> Outcome {
             works(shared)
         }))
 }
+
+/// A member's part: it joins, comes, and leaves.
+fn come_as_a_member(shared: &Shared) -> Result<u32, BarrierError> {
+    let member = shared.barrier.member().unwrap();
+    member.wait()
+}
+
+pub(super) fn come_as_a_member_while_two_sleep() -> Outcome {
+    run(sweep("come as a member", 3)
+        .partner(sleeper("first"))
+        .partner(sleeper("second"))
+        .victim(|shared, marks| {
+            warm_up();
+            drop(Barrier::new(1).unwrap().member().unwrap());
+            marks.around(|| come_as_a_member(shared)).unwrap();
+        })
+        .after_death(|shared| {
+            // Whoever died as a member is told of already; whoever did not is replaced.
+            let end = shared.barrier.wait_timeout(std::time::Duration::from_millis(40));
+            shared.notes[OTHER].add(u64::from(end.is_err_and(BarrierError::is_timeout)));
+        })
+        .check(|shared, point| {
+            let noted = noted(shared);
+            let fine = match point {
+                KillPoint::Survived => noted[PASSED] == 2,
+                _ => matches!(noted, [2, 0, 0, _] | [0, 2, 0, 0]),
+            };
+            expect(fine, || format!("passed, died, aborted, other: {noted:?}"))?;
+            works(shared)?;
+            shared.barrier.reset();
+            expect(shared.barrier.stats().members.is_empty(), || format!("{:?}", shared.barrier))
+        }))
+}
+
+pub(super) fn join_and_leave_while_two_sleep() -> Outcome {
+    run(sweep("join and leave", 3)
+        .partner(sleeper("first"))
+        .partner(sleeper("second"))
+        .victim(|shared, marks| {
+            warm_up();
+            drop(Barrier::new(1).unwrap().member().unwrap());
+            marks.around(|| drop(shared.barrier.member().unwrap()));
+        })
+        .after_death(|shared| {
+            // Two wait, or were told: a member that dies is told without anybody coming.
+            one_more(shared);
+        })
+        .check(|shared, point| {
+            let noted = noted(shared);
+            let fine =
+                noted == [0, 0, 2, 0] || *point != KillPoint::Survived && noted == [0, 2, 0, 0];
+            expect(fine, || format!("passed, died, aborted, other: {noted:?}"))?;
+            works(shared)
+        }))
+}
+
+pub(super) fn replace_a_dead_member() -> Outcome {
+    let setup = || {
+        ipc_sync::raw::set_spin(0);
+        let shared = Shared { barrier: Barrier::new(1).unwrap(), notes: SharedArena::new(4) };
+        die_as_a_member(&shared);
+        shared
+    };
+    run(Sweep::new("replace a dead member", setup)
+        .victim(|shared, marks| {
+            warm_up();
+            drop(Barrier::new(1).unwrap().member().unwrap());
+            marks.around(|| {
+                assert!(matches!(shared.barrier.wait(), Err(BarrierError::PartyDied { .. })));
+                shared.barrier.reset();
+                assert_eq!(come_as_a_member(shared), Ok(0));
+            });
+        })
+        .check(|shared, _| {
+            works(shared)?;
+            shared.barrier.reset();
+            let end = come_as_a_member(shared);
+            expect(end == Ok(0), || format!("{end:?}"))
+        }))
+}
+
+/// Lets a process die as a member, before this one goes on.
+fn die_as_a_member(shared: &Shared) {
+    let end = testkit::child::fork(|| {
+        std::mem::forget(shared.barrier.member().unwrap());
+        0
+    })
+    .wait();
+    assert!(end.is_success());
+}

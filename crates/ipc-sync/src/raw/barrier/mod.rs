@@ -1,5 +1,12 @@
 //! A barrier: a round of so many parties, of which each holds a seat until the last has come.
 //!
+//! | file | job |
+//! |------|-----|
+//! | `mod` | arriving, completing a round, breaking it, beginning anew |
+//! | `state` | what the one word of the state says |
+//! | `watch` | waiting: looking, sleeping, and what who was woken does for the others |
+//! | `members` | threads that are missed when they die, wherever they are |
+//!
 //! # Words
 //!
 //! - The *state* says which round it is, how many have arrived in it, and whether it is broken. It is
@@ -10,6 +17,7 @@
 //!   kernel marks the seat if the party dies. Rounds take turns with two rows of seats, since who has
 //!   been let through may be slow to leave.
 //! - A *bell* for each row is what sleepers sleep on and what is rung for all of them.
+//! - The *places* of members, and the *roster* of those that may be in use: see `members.rs`.
 //!
 //! # States
 //!
@@ -24,9 +32,9 @@
 //! | move | from | to |
 //! |------|------|----|
 //! | arrive | round *g*, *k* arrived | *k* + 1 arrived; door and seat *k* in hand |
-//! | trip | round *g*, all arrived, none of them dead | round *g* + 1, none arrived; then ring for all |
+//! | trip | round *g*, all arrived, none of them and no member dead | round *g* + 1, none arrived; then ring for all |
 //! | break | round *g* | round *g*, broken, with the cause; then ring for all |
-//! | reset | round *g*, in whatever state | round *g* + 1, none arrived, one reset more; then ring for all |
+//! | reset | round *g*, in whatever state, and all were told of members that died | round *g* + 1, none arrived, one reset more; then ring for all |
 //!
 //! The state tells who waited in round *g* how that ended: by a trip, if the number of resets is the
 //! same; if there was one more, it also tells the round that it ended. Who finds that there were two
@@ -35,8 +43,8 @@
 //! # Who sees a death
 //!
 //! Each waiter sleeps on its row's bell, the half of the state that every move but an arrival
-//! changes, the first seat of the row, the seat after its own, and the other half of the state; in
-//! that order, and each compared with what it has just seen there. The seats get their mark of waiters before, so that the
+//! changes, the first seat of the row, the seat after its own, the roster and what it names, and the
+//! other half of the state; in that order, and each compared with what it has just seen there. The seats get their mark of waiters before, so that the
 //! kernel wakes somebody at a death; also empty ones, whose later holders inherit the mark.
 //!
 //! - B1: If a party of the round is dead and one that lives waits, then somebody who lives looks at the
@@ -52,27 +60,36 @@
 //! - B4: The kernel's wake is a wake of one. Whoever changes the state has the bell pending until all
 //!   are woken, and who finds the round over while the bell says that somebody waits rings again.
 //!
+//! The death of a member is seen in the same way: `members.rs`.
+//!
 //! # Edges
 //!
 //! | edge | release side | acquire side | carries |
 //! |------|--------------|--------------|---------|
 //! | E1 | `exchange` | `exchange`, `look` | all that a party did before it arrived, and the action |
 //! | E2 | `ring_if_over`, between state and bell | the same, on another's side | that who sleeps on and who was woken cannot miss one another |
+//! | E3 | `write` | `note` | that the words of the place are that member's |
+//! | E4 | `enroll` | `roster` | that the words of the place are taken |
 
 #![expect(unsafe_code, reason = "hands the addresses of words to the kernel")]
 
-use ipc_core::Deadline;
-use ipc_core::primitive::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
-use ipc_core::primitive::{AtomicU32, AtomicU64, Wait, Woken, fence, futex_wait_any, futex_wake};
-use ipc_core::robust::{Bell, RobustWord, Thread, WAITERS};
+mod members;
+mod state;
+mod watch;
 
-use super::planted::{
-    BARRIER_LOOKS_BEFORE_TRIP, BARRIER_PENDS, BARRIER_RINGS_AGAIN, BARRIER_WATCHES,
-};
-use super::spin::Spin;
+use ipc_core::Deadline;
+use ipc_core::primitive::Ordering::{AcqRel, Acquire, Relaxed};
+use ipc_core::primitive::{AtomicU32, AtomicU64};
+use ipc_core::robust::{Bell, RobustWord, Thread};
+
+pub use members::{MOST_MEMBERS, MemberWords, NotJoined, n_places};
+use state::{OPEN, Round, State, low_bits};
+use watch::TimeIsUp;
+
+use super::planted::{BARRIER_LOOKS_BEFORE_TRIP, BARRIER_PENDS};
 use super::{Holder, RawLock, Refused};
 
-/// The words of a barrier, but for its seats.
+/// The words of a barrier, but for its seats and the places of members.
 ///
 /// Zeros are a barrier in its first round, at which nobody has arrived.
 #[cfg_attr(not(ipc_loom), repr(C, align(64)))]
@@ -86,6 +103,10 @@ pub struct BarrierWords {
     pub parties: AtomicU32,
     /// How often looking before sleeping was in vain.
     disappointments: AtomicU32,
+    /// Which places of members may be in use: see `members.rs`.
+    roster: AtomicU32,
+    /// How many rounds were broken by a death.
+    deaths: AtomicU32,
 }
 
 // SAFETY: it is `repr(C)` and consists of words only.
@@ -110,6 +131,7 @@ pub struct RawBarrier<'words> {
     words: &'words BarrierWords,
     /// Two rows.
     seats: &'words [RobustWord],
+    members: &'words [MemberWords],
 }
 
 /// Why a round was not completed.
@@ -162,127 +184,9 @@ impl Place {
     }
 }
 
-/// A round, as its parties remember it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Round {
-    number: u64,
-    resets: u64,
-}
-
-/// A value of the state.
-///
-/// ```text
-///  0   3   6        32      54      64
-///  | kind | resets | round | value | last reset |
-/// ```
-///
-/// The value is how many have arrived, or the id of the process whose death broke the round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct State(u64);
-
-const OPEN: u64 = 0;
-const TIMED_OUT: u64 = 1;
-const ABORTED: u64 = 2;
-const SPOILED: u64 = 3;
-const DIED: u64 = 4;
-
-const KIND: u64 = 0b111;
-const RESETS: u64 = 0b111;
-const ROUND: u64 = (1 << 26) - 1;
-const VALUE: u64 = (1 << 22) - 1;
-const LAST_RESET: u64 = (1 << 10) - 1;
-
-impl State {
-    fn new(kind: u64, round: Round, value: u64, last_reset: u64) -> Self {
-        Self(
-            kind & KIND
-                | (round.resets & RESETS) << 3
-                | (round.number & ROUND) << 6
-                | (value & VALUE) << 32
-                | (last_reset & LAST_RESET) << 54,
-        )
-    }
-
-    fn kind(self) -> u64 {
-        self.0 & KIND
-    }
-
-    fn round(self) -> Round {
-        Round { number: self.0 >> 6 & ROUND, resets: self.0 >> 3 & RESETS }
-    }
-
-    fn value(self) -> u64 {
-        self.0 >> 32 & VALUE
-    }
-
-    fn last_reset(self) -> u64 {
-        self.0 >> 54
-    }
-
-    /// Which row of seats, and which bell, it is the turn of.
-    fn row(self) -> usize {
-        usize::from(self.round().number & 1 == 1)
-    }
-
-    fn broken(self) -> Option<Broken> {
-        match self.kind() {
-            OPEN => None,
-            TIMED_OUT => Some(Broken::TimedOut),
-            SPOILED => Some(Broken::Spoiled),
-            DIED => Some(Broken::Died(low_bits(self.value()))),
-            // Whatever else somebody wrote there, nobody comes through.
-            _ => Some(Broken::Aborted),
-        }
-    }
-
-    fn with_arrival(self) -> Self {
-        Self::new(OPEN, self.round(), self.value() + 1, self.last_reset())
-    }
-
-    fn tripped(self) -> Self {
-        let Round { number, resets } = self.round();
-        Self::new(OPEN, Round { number: number + 1, resets }, 0, self.last_reset())
-    }
-
-    fn reset(self) -> Self {
-        let Round { number, resets } = self.round();
-        Self::new(OPEN, Round { number: number + 1, resets: resets + 1 }, 0, number)
-    }
-
-    fn broken_by(self, cause: Broken) -> Self {
-        let (kind, value) = match cause {
-            Broken::TimedOut => (TIMED_OUT, 0),
-            Broken::Spoiled => (SPOILED, 0),
-            Broken::Died(pid) => (DIED, u64::from(pid)),
-            Broken::Aborted | Broken::Reset => (ABORTED, 0),
-        };
-        Self::new(kind, self.round(), value, self.last_reset())
-    }
-
-    /// How `round` ended, if it has.
-    fn end_of(self, round: Round) -> Option<Result<(), Broken>> {
-        if self.round().number == round.number {
-            return self.broken().map(Err);
-        }
-        match self.round().resets.wrapping_sub(round.resets) & RESETS {
-            0 => Some(Ok(())),
-            1 if self.last_reset() != round.number & LAST_RESET => Some(Ok(())),
-            _ => Some(Err(Broken::Reset)),
-        }
-    }
-}
-
-/// What woke a waiter, so that it knows where to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cause {
-    /// It has not slept.
-    Nothing,
-    /// It may be a death.
-    Perhaps,
-}
-
 impl<'words> RawBarrier<'words> {
-    /// Makes a barrier of its words and of twice as many seats as there are parties.
+    /// Makes a barrier of its words, of twice as many seats as there are parties, and of places for
+    /// members; everybody gives the same numbers of them.
     ///
     /// # Safety
     ///
@@ -291,8 +195,12 @@ impl<'words> RawBarrier<'words> {
     /// keeps their addresses.
     #[inline]
     #[must_use]
-    pub const unsafe fn new(words: &'words BarrierWords, seats: &'words [RobustWord]) -> Self {
-        Self { words, seats }
+    pub const unsafe fn new(
+        words: &'words BarrierWords,
+        seats: &'words [RobustWord],
+        members: &'words [MemberWords],
+    ) -> Self {
+        Self { words, seats, members }
     }
 
     /// How many parties make a round.
@@ -313,6 +221,30 @@ impl<'words> RawBarrier<'words> {
     #[must_use]
     pub fn broken(self) -> Option<Broken> {
         self.look().broken()
+    }
+
+    /// Those who have arrived in this round and wait: their threads and processes.
+    pub fn waiting(self) -> impl Iterator<Item = (u32, u32)> {
+        let now = self.look();
+        let arrived = if now.kind() == OPEN { now.value() } else { 0 };
+        let seats = self.row(now).iter().take(low_bits(arrived) as usize);
+        seats.filter_map(|seat| match RawLock::new(seat).holder() {
+            Holder::Thread(tid) => Some((tid, seat.notes[0].load(Relaxed))),
+            _ => None,
+        })
+    }
+
+    /// How many rounds were broken by a death.
+    #[must_use]
+    pub fn deaths(self) -> u32 {
+        self.words.deaths.load(Relaxed)
+    }
+
+    /// How many sleep: for models in which something happens when they do.
+    #[cfg(ipc_loom)]
+    #[must_use]
+    pub fn n_asleep(self) -> usize {
+        ipc_core::primitive::model::n_asleep(self.bell(self.look()).word())
     }
 
     /// Arrives as one of the parties, a thread of the process `pid`.
@@ -364,7 +296,7 @@ impl<'words> RawBarrier<'words> {
     ///
     /// [`Failed`] says why it was not.
     pub fn wait(self, me: Thread, place: Place, deadline: Deadline) -> Result<u32, Failed> {
-        let round = self.of(place.round);
+        let round = State::of(place.round);
         let end = match self.watch(me, round, Some(place.number), deadline) {
             Ok(end) => end.map_err(Failed::Broken),
             // Our time has run out, unless somebody was faster.
@@ -421,11 +353,12 @@ impl<'words> RawBarrier<'words> {
 
     /// Breaks the round, whoever is there.
     pub fn abort(self, me: Thread) {
-        self.end(me, self.look().round(), Broken::Aborted);
+        self.break_now(me, Broken::Aborted);
     }
 
-    /// Begins a new round; who waits in this one is sent away.
+    /// Begins a new round; who waits in this one is sent away, and the dead are missed no more.
     pub fn reset(self, me: Thread) {
+        self.tell_all(me);
         for _ in 0..TRIES {
             let now = self.look();
             if self.change(me, now, now.reset()) {
@@ -461,192 +394,27 @@ impl<'words> RawBarrier<'words> {
     }
 
     fn leave(self, me: Thread, place: Place) {
-        if let Some(seat) = self.row(self.of(place.round)).get(place.number as usize) {
+        if let Some(seat) = self.row(State::of(place.round)).get(place.number as usize) {
             RawLock::new(seat).unlock(me);
         }
     }
 
-    /// Watches the round that `seen` is of, until it is over; on the seat with this number, or from
-    /// outside.
-    fn watch(
-        self,
-        me: Thread,
-        seen: State,
-        number: Option<u32>,
-        deadline: Deadline,
-    ) -> Result<Result<(), Broken>, TimeIsUp> {
-        let (round, bell) = (seen.round(), self.bell(seen));
-        let first = if number == Some(0) { None } else { self.row(seen).first() };
-        let next = number.and_then(|number| self.row(seen).get(number as usize + 1));
-        let mut spin = Spin::new(&self.words.disappointments);
-        let mut cause = Cause::Nothing;
-        let mut is_announced = false;
-        self.pend(me, bell);
-        let end = loop {
-            let now = self.look();
-            if let Some(end) = now.end_of(round) {
-                self.ring_if_over(bell);
-                break Ok(end);
-            }
-            let dead = match cause {
-                Cause::Nothing => None,
-                Cause::Perhaps => self.find_dead(now),
-            };
-            if let Some(pid) = dead {
-                self.end_pending(bell, round, Broken::Died(pid));
-                continue;
-            }
-            if spin.again(&self.words.disappointments) {
-                continue;
-            }
-            if deadline.is_past() {
-                break Err(TimeIsUp);
-            }
-            if !is_announced {
-                bell.announce();
-                is_announced = true;
-                continue;
-            }
-            cause = self.sleep(bell, now, first, next, deadline);
-            is_announced = false;
-        };
-        me.pend_clear();
-        end
-    }
-
-    /// Sleeps until something happens; the bell knows.
-    fn sleep(
-        self,
-        bell: &Bell,
-        now: State,
-        first: Option<&RobustWord>,
-        next: Option<&RobustWord>,
-        deadline: Deadline,
-    ) -> Cause {
-        // Without the seats there are the bell and both halves.
-        let mut waits = [bell.wait(); 5];
-        let mut len = 2;
-        for seat in first.into_iter().chain(next).filter(|_| BARRIER_WATCHES) {
-            let marked = seat.word.fetch_or(WAITERS, Relaxed) | WAITERS;
-            if RawLock::new(seat).is_dead() && self.find_dead(now).is_some() {
-                return Cause::Perhaps;
-            }
-            waits[len] = Wait::on(&seat.word, marked);
-            len += 1;
-        }
-        waits[1] = Wait::on_low_half(&self.words.state, now.0);
-        // Last, and to be compared only: an arrival between our look at a seat and our sleep on it
-        // may have ended by a death that left the seat as it was.
-        waits[len] = Wait::on_high_half(&self.words.state, now.0);
-        let woken = futex_wait_any(&waits[..=len], deadline);
-        if woken == Woken::By(0) {
-            bell.answer();
-        }
-        if let (Woken::By(2..), Some(next)) = (woken, next) {
-            // Who leaves a seat wakes one, which may have been meant for who comes to sit there.
-            if !matches!(RawLock::new(next).holder(), Holder::Thread(_)) {
-                futex_wake(&next.word, 1);
-            }
-        }
-        Cause::Perhaps
-    }
-
-    /// Waits for somebody who was let through to leave a seat, with the door in hand.
-    fn wait_for_seat(
-        self,
-        me: Thread,
-        now: State,
-        seat: &RobustWord,
-        deadline: Deadline,
-    ) -> Result<(), Failed> {
-        let bell = self.bell(now);
-        self.pend(me, bell);
-        bell.announce();
-        let marked = seat.word.fetch_or(WAITERS, Relaxed) | WAITERS;
-        let waits = [
-            bell.wait(),
-            Wait::on_low_half(&self.words.state, now.0),
-            Wait::on(&seat.word, marked),
-        ];
-        let is_taken = matches!(RawLock::new(seat).holder(), Holder::Thread(_));
-        let woken = if is_taken { futex_wait_any(&waits, deadline) } else { Woken::Changed };
-        // We may have been woken in place of one who waits.
-        bell.answer();
-        let now = self.look();
-        if let Some(pid) = self.find_dead(now) {
-            self.end_pending(bell, now.round(), Broken::Died(pid));
-        }
-        me.pend_clear();
-        if woken == Woken::TimedOut { Err(Failed::TimedOut) } else { Ok(()) }
-    }
-
-    /// The process of a party that has arrived and is dead, if there is one.
+    /// The process of a party that has arrived and is dead, or of a member that is, if there is one.
     fn find_dead(self, now: State) -> Option<u32> {
         let arrived = if now.kind() == OPEN { now.value() } else { 0 };
         let mut seats = self.row(now).iter().take(low_bits(arrived) as usize);
-        seats.find(|seat| RawLock::new(seat).is_dead()).map(|seat| seat.notes[0].load(Relaxed))
-    }
-
-    /// Breaks `round`, unless it is over; says whether it did.
-    fn end(self, me: Thread, round: Round, cause: Broken) -> bool {
-        let bell = self.bell(self.of(round));
-        self.pend(me, bell);
-        let done = self.end_pending(bell, round, cause);
-        me.pend_clear();
-        done
-    }
-
-    /// The same with the bell pending.
-    fn end_pending(self, bell: &Bell, round: Round, cause: Broken) -> bool {
-        for _ in 0..TRIES {
-            let now = self.look();
-            if now.end_of(round).is_some() {
-                return false;
-            }
-            if self.exchange(now, now.broken_by(cause)) {
-                if bell.is_waiting_after_exchange() {
-                    bell.wake_all();
-                }
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Ends the round that `now` is of and rings for all, unless somebody was faster.
-    fn change(self, me: Thread, now: State, next: State) -> bool {
-        let bell = self.bell(now);
-        self.pend(me, bell);
-        let done = self.exchange(now, next);
-        if done && bell.is_waiting_after_exchange() {
-            bell.wake_all();
-        }
-        me.pend_clear();
-        done
-    }
-
-    /// Rings for those who were not rung for by who ended the round.
-    fn ring_if_over(self, bell: &Bell) {
-        // E2 release. E2 acquire.
-        fence(SeqCst);
-        if BARRIER_RINGS_AGAIN && bell.is_waiting() {
-            bell.wake_all();
-        }
+        let dead = seats.find(|seat| RawLock::new(seat).is_dead());
+        dead.map(|seat| seat.notes[0].load(Relaxed)).or_else(|| self.find_dead_member(now))
     }
 
     fn exchange(self, now: State, next: State) -> bool {
         // E1 release. E1 acquire.
-        self.words.state.compare_exchange(now.0, next.0, AcqRel, Relaxed).is_ok()
+        self.words.state.compare_exchange(now.bits(), next.bits(), AcqRel, Relaxed).is_ok()
     }
 
     fn look(self) -> State {
         // E1 acquire.
-        State(self.words.state.load(Acquire))
-    }
-
-    /// A state of that round, to find its row and bell.
-    fn of(self, round: Round) -> State {
-        State::new(OPEN, round, 0, 0)
+        State::from_bits(self.words.state.load(Acquire))
     }
 
     fn row(self, state: State) -> &'words [RobustWord] {
@@ -670,11 +438,6 @@ impl<'words> RawBarrier<'words> {
     }
 }
 
-/// A part of the state that has less than 32 bits.
-fn low_bits(value: u64) -> u32 {
-    u32::try_from(value & VALUE).unwrap_or(0)
-}
-
 /// What an attempt to arrive came to.
 enum Step<'words> {
     Arrived(Place),
@@ -685,7 +448,3 @@ enum Step<'words> {
     /// Somebody who was let through is still there.
     SeatTaken(&'words RobustWord),
 }
-
-/// The deadline has come.
-#[derive(Debug)]
-struct TimeIsUp;
