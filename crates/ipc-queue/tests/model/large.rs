@@ -22,7 +22,7 @@ use crate::heap::{self, ClassWords, Heap, HeapWords};
 use crate::ring::bells::Bells;
 use crate::ring::position::PositionWord;
 use crate::ring::slot::{Owner, SlotWord};
-use crate::ring::{Memory, Patience, Refused, Ring, Tuning};
+use crate::ring::{Memory, Notes, Patience, Refused, Ring, Tuning};
 use crate::words::Words;
 use crate::{FOREVER, bound, explore_deaths_within, explore_within};
 
@@ -140,6 +140,9 @@ impl Memory for Store {
     }
     fn tuning(&self) -> Tuning {
         self.ring.tuning()
+    }
+    fn notes(&self) -> &Notes {
+        self.ring.notes()
     }
     fn is_watcher(&self) -> bool {
         false
