@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Kill(Kill),
     /// Random kills, and an audit of every message
     Storm(Storm),
+    /// The programs of the seed articles, and what they print
+    Seeds(Seeds),
     /// Measurements beside rivals, as a table and as target/bench/SUBJECT.json
     Bench(Bench),
     /// Bytes that a stranger could write, by cargo-fuzz
@@ -71,6 +73,14 @@ pub(crate) struct Loom {
 #[derive(Debug, Default, Args)]
 pub(crate) struct Crash {
     /// Runs only the sweeps whose name contains one of these
+    #[arg(value_name = "FILTER")]
+    pub(crate) filters: Vec<String>,
+}
+
+/// Flags of `seeds`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Seeds {
+    /// Runs only the programs whose name contains one of these: p01, ...
     #[arg(value_name = "FILTER")]
     pub(crate) filters: Vec<String>,
 }

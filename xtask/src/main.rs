@@ -9,6 +9,7 @@
 //! | `crash` | the sweeps in the crash world: death before every access |
 //! | `kill`  | the sweeps by single steps: death after every instruction |
 //! | `storm` | random kills, and an audit of every message |
+//! | `seeds` | the programs of the seed articles, and what they print |
 //! | `bench` | measurements beside rivals |
 //! | `fuzz`  | bytes that a stranger could write |
 //!
@@ -32,6 +33,7 @@ mod loom;
 mod proofs;
 mod report;
 mod run;
+mod seeds;
 mod storm;
 mod tally;
 mod test;
@@ -74,6 +76,7 @@ fn dispatch(flags: &Flags) -> Result<String> {
         Command::Crash(flags) => crash::run(&workspace, flags),
         Command::Kill(flags) => kill::run(&workspace, flags),
         Command::Storm(flags) => storm::run(&workspace, flags),
+        Command::Seeds(flags) => seeds::run(&workspace, flags),
         Command::Bench(flags) => bench::run(&workspace, flags),
         Command::Fuzz(flags) => fuzz::run(&workspace, flags),
     }

@@ -15,7 +15,7 @@ use crate::{
     cargo::{self, Component},
     crash,
     failure::{Failure, Result},
-    flags, fuzz, kill, loom, run, storm, tidy,
+    flags, fuzz, kill, loom, run, seeds, storm, tidy,
     workspace::Workspace,
     worlds::World,
 };
@@ -24,7 +24,7 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(29 * 60);
 
 /// Test programs that have commands, and steps, of their own.
-const PROOFS: &[&str] = &["model", "crash", "kill", "storm"];
+const PROOFS: &[&str] = &["model", "crash", "kill", "storm", "seeds"];
 
 /// One thing that a change must pass.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +56,7 @@ const STEPS: &[Step] = &[
     Step { name: "docs", what: "docs build, and all links in them lead somewhere", run: docs },
     Step { name: "tests", what: "unit and integration tests of all crates", run: tests },
     Step { name: "doctests", what: "the examples in the docs", run: doctests },
+    Step { name: "seeds", what: "the programs of the seeds print what they should", run: programs },
     Step { name: "loom", what: "the models, quick form", run: models },
     Step { name: "crash", what: "death before every access", run: sweeps },
     Step { name: "kill", what: "death after every instruction, quick form", run: kills },
@@ -244,6 +245,10 @@ fn tests(workspace: &Workspace) -> Result<Done> {
 fn doctests(workspace: &Workspace) -> Result<Done> {
     run::program(cargo::command(workspace, "test").args(["--workspace", "--doc"]))?;
     Ok(Done::Passed)
+}
+
+fn programs(workspace: &Workspace) -> Result<Done> {
+    passed(seeds::run(workspace, &flags::Seeds::default()))
 }
 
 fn models(workspace: &Workspace) -> Result<Done> {

@@ -14,6 +14,7 @@ use crate::heap::geometry::BlockId;
 use crate::heap::record::Record;
 use crate::heap::{Heap, Memory as _};
 use crate::mapped::Mapped;
+use crate::participant::Participant;
 use crate::ring::{Patience, Ring, Tuning};
 use crate::seat::{Seated, TableHandle};
 use crate::side::{Both, MayGet, MayPut, OnSide};
@@ -156,6 +157,7 @@ impl<S: MayPut> ByteQueue<S> {
         if let Ok(claim) = &claimed {
             ring.write(claim, bytes);
             Ring(ring).commit(*claim);
+            ring.count_put(owner);
         }
         me.pend_clear();
         claimed.map(|_| ()).map_err(|refused| refused.of_put(bytes))
@@ -274,6 +276,7 @@ impl<S: MayGet> ByteQueue<S> {
             _ => Err(GetError::Corrupt),
         };
         Ring(ring).release(claim);
+        ring.count_get(owner);
         me.pend_clear();
         taken
     }
@@ -345,6 +348,12 @@ impl<S> ByteQueue<S> {
     pub fn max_message(&self) -> usize {
         let heap = self.ring().geometry().max_message();
         usize::try_from(heap).unwrap_or(usize::MAX).max(self.ring().shape().payload())
+    }
+
+    /// Who uses the queue: the threads that sit at its table, and the dead not yet replaced.
+    #[must_use]
+    pub fn participants(&self) -> Vec<Participant> {
+        self.ring().lives().iter().filter_map(Participant::of).collect()
     }
 
     /// What can be said of the queue at this moment.

@@ -1,6 +1,7 @@
 //! Messages one after the other: `Iter`, `TryIter`, `IntoIter`.
 
 use std::iter::FusedIterator;
+use std::task::Waker;
 
 use serde::de::DeserializeOwned;
 
@@ -8,6 +9,7 @@ use crate::bytes::ByteQueue;
 use crate::error::GetError;
 use crate::queue::Queue;
 use crate::side::MayGet;
+use crate::watch::News;
 use source::Source;
 
 /// The messages of a queue as they come, until there will be none any more.
@@ -41,7 +43,7 @@ pub struct IntoIter<Q> {
 }
 
 /// What one look for a message means for an iterator that goes on until `is_over`.
-fn next<M>(got: Result<M, GetError>, is_over: &mut bool) -> Option<Result<M, GetError>> {
+pub(crate) fn next<M>(got: Result<M, GetError>, is_over: &mut bool) -> Option<Result<M, GetError>> {
     match got {
         Ok(message) => Some(Ok(message)),
         Err(error @ GetError::Decode(_)) => Some(Err(error)),
@@ -162,6 +164,10 @@ impl<T: DeserializeOwned, S: MayGet> Source for Queue<T, S> {
     fn try_get_one(&self) -> Result<T, GetError> {
         self.try_get()
     }
+
+    fn call(&self, waker: &Waker) {
+        self.bytes.call(waker);
+    }
 }
 
 impl<S: MayGet> Source for ByteQueue<S> {
@@ -174,10 +180,16 @@ impl<S: MayGet> Source for ByteQueue<S> {
     fn try_get_one(&self) -> Result<Vec<u8>, GetError> {
         self.try_get()
     }
+
+    fn call(&self, waker: &Waker) {
+        self.table.call(News::Message, waker);
+    }
 }
 
 /// What messages are got from.
-mod source {
+pub(crate) mod source {
+    use std::task::Waker;
+
     use crate::error::GetError;
 
     #[expect(unnameable_types, reason = "the iterators are for our queues only")]
@@ -187,5 +199,8 @@ mod source {
         fn get_one(&self) -> Result<Self::Message, GetError>;
 
         fn try_get_one(&self) -> Result<Self::Message, GetError>;
+
+        /// Calls the waker when it is worth another try.
+        fn call(&self, waker: &Waker);
     }
 }

@@ -74,6 +74,7 @@ impl<S: MayPut> ByteQueue<S> {
             ring.write_record(&claim, Record::Large(id, len));
             if Heap(ring).queue(id, owner, claim.at) {
                 Ring(ring).commit(claim);
+                ring.count_put(owner);
             } else {
                 Ring(ring).abandon(claim);
                 put = Err(Refused::Corrupt);

@@ -21,7 +21,8 @@
 //! | bytes without a copy | [`Loan`], [`Sample`] |
 //! | one side of either | [`Sender`] and [`Receiver`], [`ByteSender`] and [`ByteReceiver`]: told when the other side is gone |
 //! | other shapes | [`Builder`] |
-//! | a look from outside | [`Stats`] |
+//! | tasks and event loops | `get_async` and `put_async`, and [`Readiness`]; feature `futures`: a stream and a sink |
+//! | a look from outside | [`Stats`], and each [`Participant`] |
 //!
 //! # How it works
 //!
@@ -44,6 +45,8 @@ mod ends;
 #[cfg(not(ipc_loom))]
 mod error;
 #[cfg(not(ipc_loom))]
+mod futures;
+#[cfg(not(ipc_loom))]
 mod heap;
 #[cfg(not(ipc_loom))]
 mod in_place;
@@ -58,9 +61,13 @@ mod mapped;
 #[cfg(not(ipc_loom))]
 mod named;
 #[cfg(not(ipc_loom))]
+mod participant;
+#[cfg(not(ipc_loom))]
 mod plain;
 #[cfg(not(ipc_loom))]
 mod queue;
+#[cfg(not(ipc_loom))]
+mod readiness;
 #[cfg(not(ipc_loom))]
 mod ring;
 #[cfg(not(ipc_loom))]
@@ -73,17 +80,24 @@ mod side;
 mod simple;
 #[cfg(not(ipc_loom))]
 mod stats;
+#[cfg(not(ipc_loom))]
+mod watch;
 
+#[cfg(all(feature = "futures", not(ipc_loom)))]
+pub use crate::futures::{IntoSink, IntoStream};
 #[cfg(not(ipc_loom))]
 pub use crate::{
     batch::{GetManyError, PutAllError},
     builder::Builder,
     bytes::ByteQueue,
     error::{GetError, PutError, QueueError, SeatError},
+    futures::{Getting, Putting},
     iter::{IntoIter, Iter, TryIter},
     loan::Loan,
+    participant::Participant,
     plain::Plain,
     queue::Queue,
+    readiness::Readiness,
     sample::Sample,
     side::{
         Both, ByteReceiver, ByteSender, GetOnly, MayGet, MayPut, OnSide, PutOnly, Receiver, Sender,

@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::builder::Builder;
 use crate::bytes::ByteQueue;
 use crate::error::{GetError, PutError, QueueError};
+use crate::participant::Participant;
 use crate::ring::Patience;
 use crate::seat::TableHandle;
 use crate::side::{Both, MayGet, MayPut, OnSide};
@@ -243,6 +244,12 @@ impl<T, S> Queue<T, S> {
     #[must_use]
     pub fn max_message(&self) -> usize {
         self.bytes.max_message()
+    }
+
+    /// Who uses the queue: the threads that sit at its table, and the dead not yet replaced.
+    #[must_use]
+    pub fn participants(&self) -> Vec<Participant> {
+        self.bytes.participants()
     }
 
     /// What can be said of the queue at this moment.

@@ -12,6 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::os::fd::AsFd as _;
 use std::ptr;
 use std::sync::Arc;
+use std::task::Waker;
 
 use ipc_core::robust::Thread;
 use ipc_core::wire::serialize_fd;
@@ -21,13 +22,16 @@ use crate::ends::{End, Side};
 use crate::error::{QueueError, SeatError};
 use crate::heap::Heap;
 use crate::mapped::Mapped;
+use crate::participant;
 use crate::ring::slot::Owner;
 use crate::ring::{Memory, Ring};
+use crate::watch::{News, Watches};
 
 /// A ring as the handles of this process lead to it that are clones of one another.
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) ring: Mapped,
+    watches: Watches,
 }
 
 /// A handle of this process to a ring.
@@ -74,7 +78,7 @@ impl TableHandle {
     fn new(mut ring: Mapped, end: End) -> Self {
         let end = Arc::new(end);
         ring.set_end(Arc::downgrade(&end));
-        Self { table: Arc::new(Table { ring }), end: Some(end) }
+        Self { table: Arc::new(Table { ring, watches: Watches::default() }), end: Some(end) }
     }
 
     #[inline]
@@ -93,6 +97,11 @@ impl TableHandle {
     pub(crate) fn enter(ring: Mapped, side: Side) -> Result<Self, QueueError> {
         let end = End::enter(ring.segment(), side)?;
         Ok(Self::new(ring, end))
+    }
+
+    /// Calls `waker` once, as soon as the news may have come.
+    pub(crate) fn call(&self, news: News, waker: &Waker) {
+        self.table.watches.call(news, waker, || self.ring().for_observer());
     }
 
     pub(crate) fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -160,6 +169,7 @@ impl Drop for TableHandle {
         // It was the last of its kind in this process.
         let me = Thread::current();
         let side = end.side();
+        self.table.watches.end();
         self.ring().pend(me);
         drop(end);
         Ring(self.ring()).tell_left(side.can_get());
@@ -206,6 +216,7 @@ impl Mapped {
         let seats = || (0..self.shape().n_seats).zip(self.lives());
         for (seat, life) in seats() {
             if life.value() == 0 && Self::join(life, me)? {
+                participant::introduce(life);
                 self.pend(me);
                 Heap(self).arrive();
                 me.pend_clear();
@@ -218,6 +229,7 @@ impl Mapped {
             // them is woken: through the life word as soon as it is replaced, and from the next
             // step on through the alarm as well.
             if Self::replace(life, me)? {
+                participant::introduce(life);
                 self.pend(me);
                 Ring(self).bury(owner);
                 me.pend_clear();

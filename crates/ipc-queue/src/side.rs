@@ -69,13 +69,14 @@ mod sealed {
 ///
 /// # Process death
 ///
-/// As for [`Queue`]. A process that dies is on no side any more: the kernel counts, by descriptors.
-/// Getters that wait are told when the kernel has closed those of the dead process, after at most
-/// twice the time that this takes if a thread of it has ever used the queue, and else when they next
-/// look by themselves, which is within a second.
+/// As for [`Queue`]. A process that dies is on no side any more: the kernel counts, by descriptors. Who
+/// waits finds it at the next look: the first comes after 1 ms, each later one after twice as long, and
+/// none after more than a second. A death in the middle of a put or get makes all look at once, and then
+/// at short times again.
 ///
 /// Putters look for getters before they wait for room, and after a getter has dropped its handle. If
-/// the last getter dies, puts succeed until the queue is full.
+/// the last getter dies, puts succeed until the queue is full. A handle in a message that nobody ever
+/// receives ends like that of a process that never used the queue.
 ///
 /// # Examples
 ///

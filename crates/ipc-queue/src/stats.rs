@@ -9,7 +9,8 @@ use crate::ring::{Memory, Ring};
 
 /// What can be said of a queue at one moment.
 ///
-/// The numbers are read one after the other while others work, so they need not fit together.
+/// The numbers are read one after the other while others work, so they need not fit together. Who the
+/// users are, and what each does, [`participants`](crate::Queue::participants) tells.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stats {

@@ -183,6 +183,47 @@ mod scenarios {
         Ok(Report::PASSED)
     }
 
+    /// The last putter is killed at about the time at which it drops its handle: others are told,
+    /// whether it had dropped it, was about to tell them, or had not begun.
+    pub(crate) fn killed_as_it_leaves() -> Outcome {
+        let rounds = if testkit::full() { 5000 } else { 300 };
+        let mut rng = Rng::of_run("leaving");
+        for _ in 0..rounds {
+            let (sender, receiver) = ends(1)?;
+            let stage = SharedArena::<Counter>::new(1);
+            let mut both = (Some(sender), Some(receiver));
+            let mut getters: Vec<_> = (0..2)
+                .map(|_| {
+                    fork(|| {
+                        drop(both.0.take());
+                        stage[0].add(1);
+                        let got = both.1.as_ref().map(ByteReceiver::get);
+                        i32::from(!matches!(got, Some(Err(GetError::Disconnected))))
+                    })
+                })
+                .collect();
+            drop(both.1.take());
+            let mut victim = fork(|| {
+                stage[0].wait_until(|it| it == 3);
+                drop(both.0.take());
+                live()
+            });
+            drop(both);
+            stage[0].wait_within(LIMIT, |it| it == 2).map_err(|_| "nobody gets")?;
+            if rng.chance(2) {
+                getters.iter_mut().try_for_each(|getter| getter.wait_asleep(LIMIT))?;
+            }
+            stage[0].add(1);
+            let (start, pause) = (clock::now_ns(), rng.range(0..60_000));
+            while clock::now_ns() - start < pause {
+                ipc_core::primitive::pause();
+            }
+            killed(&mut victim)?;
+            getters.iter_mut().try_for_each(ends_well)?;
+        }
+        Ok(Report::PASSED)
+    }
+
     pub(crate) fn fork_is_a_holder() -> Outcome {
         let (sender, receiver) = ends(1)?;
         let go_on = SharedArena::<Counter>::new(1);
@@ -253,6 +294,41 @@ mod scenarios {
         Ok(Report::PASSED)
     }
 
+    pub(crate) fn participants() -> Outcome {
+        let queue = Builder::new(1).without_backstop().bytes()?;
+        is(queue.participants().is_empty(), &queue.participants())?;
+        let mut getter = fork(|| i32::from((0..3).any(|_| queue.get().is_err())));
+        for number in 0..2_u8 {
+            getter.wait_asleep(LIMIT)?;
+            queue.put(&[number]).map_err(|error| error.to_string())?;
+        }
+        getter.wait_asleep(LIMIT)?;
+        let find = |pid: i32| {
+            let mut all = queue.participants().into_iter();
+            all.find(|it| i64::from(it.pid) == i64::from(pid)).ok_or("it is not listed")
+        };
+        let its = find(getter.pid())?;
+        is(its.tid.is_some() && (its.puts, its.gets) == (0, 2), &its)?;
+        is(its.waits_to_get && !its.waits_to_put, &its)?;
+        let mine = queue.participants().into_iter().find(|it| it.puts == 2).ok_or("myself")?;
+        is(mine.gets == 0 && !mine.waits_to_get && !mine.waits_to_put, &mine)?;
+        queue.put(&[9]).map_err(|error| error.to_string())?;
+        ends_well(&mut getter)?;
+        queue.put(&[9]).map_err(|error| error.to_string())?;
+        let mut putter = fork(|| i32::from(queue.put(&[7]).is_err()));
+        putter.wait_asleep(LIMIT)?;
+        let its = find(putter.pid())?;
+        is(its.waits_to_put && !its.waits_to_get && its.puts == 0, &its)?;
+        killed(&mut putter)?;
+        // It is known who died, and as what; a child here ends without its destructors as well.
+        let its = find(putter.pid())?;
+        is(its.tid.is_none() && its.waits_to_put, &its)?;
+        let its = find(getter.pid())?;
+        is(its.tid.is_none() && (its.gets, its.waits_to_get) == (3, false), &its)?;
+        is(queue.participants().len() == 3, &queue.participants())?;
+        Ok(Report::PASSED)
+    }
+
     pub(crate) fn descriptors_run_out() -> Outcome {
         let queue = Queue::<u32>::bounded(1)?;
         let mut child = fork(|| {
@@ -291,9 +367,11 @@ fn main() -> ExitCode {
             scenarios::last_getter_that_never_got_is_killed,
         ),
         ("random kills: told when the last is dead, never before", scenarios::storm),
+        ("one is killed as it leaves: the others are told", scenarios::killed_as_it_leaves),
         ("a forked child is on a side as long as it has the handle", scenarios::fork_is_a_holder),
         ("a handle that is sent is counted all the way", scenarios::sent_away),
         ("a process may exit right after its last put", scenarios::exits_after_put),
+        ("it is known who uses a queue, and who waits", scenarios::participants),
         ("without a descriptor to spare there is an error", scenarios::descriptors_run_out),
     ])
 }

@@ -94,6 +94,9 @@ pub use reaper::{Orphan, Reaper, zombies};
 pub use run::Run;
 pub use scope::{Scope, scope};
 pub use start::Start;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub use start::hostile::play as play_start_messages;
 pub use start::server::stop_fork_server;
 pub use stdio::Stdio;
 pub use sys::hook::init;

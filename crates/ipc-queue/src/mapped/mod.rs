@@ -28,10 +28,11 @@ use crate::heap::block::Block;
 use crate::heap::geometry::{BlockId, Geometry, MOST_CLASSES, block_len};
 use crate::heap::record::Record;
 use crate::heap::{self, ClassWords, HeapWords, Memory as _};
+use crate::participant;
 use crate::ring::bells::Bells;
 use crate::ring::position::{Position, PositionWord};
-use crate::ring::slot::SlotWord;
-use crate::ring::{Claim, Memory, Tuning};
+use crate::ring::slot::{Owner, SlotWord};
+use crate::ring::{Claim, Memory, Tuning, WaitsFor};
 
 use blocks::Blocks;
 use places::{Places, ShapeWords, SlotHeader};
@@ -47,6 +48,8 @@ pub(crate) struct Mapped {
     tuning: Tuning,
     /// What the handles of this process that lead here may do; gone with the last of them.
     end: Weak<End>,
+    /// Whether it is for one who only watches, and must hear of all who leave.
+    is_observer: bool,
     tail: NonNull<PositionWord>,
     head: NonNull<PositionWord>,
     bells: NonNull<Bells>,
@@ -122,6 +125,7 @@ impl Mapped {
             shape,
             tuning: Tuning::DEFAULT,
             end: Weak::new(),
+            is_observer: false,
             tail: NonNull::from_ref(segment.at(places.tail)?),
             head: NonNull::from_ref(segment.at(places.head)?),
             bells: NonNull::from_ref(segment.at(places.bells)?),
@@ -149,6 +153,13 @@ impl Mapped {
 
     pub(crate) fn set_tuning(&mut self, tuning: Tuning) {
         self.tuning = tuning;
+    }
+
+    /// The same queue for a thread that watches it for others, whatever side they are on.
+    pub(crate) fn for_observer(&self) -> Option<Self> {
+        let ring = Self::open(self.segment.clone(), self.segment.type_hash()).ok()?;
+        let (tuning, end) = (self.tuning, self.end.clone());
+        Some(Self { tuning, end, is_observer: true, ..ring })
     }
 
     pub(crate) fn set_end(&mut self, end: Weak<End>) {
@@ -324,7 +335,13 @@ impl Memory for Mapped {
     }
 
     fn is_watcher(&self) -> bool {
-        self.end.upgrade().is_some_and(|end| end.is_watcher())
+        self.is_observer || self.end.upgrade().is_some_and(|end| end.is_watcher())
+    }
+
+    fn note_waiting(&self, who: Owner, what: WaitsFor) {
+        if let Some(life) = who.seat().and_then(|seat| self.life(seat)) {
+            participant::note_waiting(life, what);
+        }
     }
 
     fn is_deserted(&self) -> bool {

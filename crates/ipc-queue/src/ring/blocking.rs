@@ -13,7 +13,7 @@ use ipc_core::primitive::{Wait, Woken, futex_wait_any, pause, yield_now};
 use ipc_core::robust::Bell;
 
 use super::slot::Owner;
-use super::{Blocked, Claim, Memory, Obstacle, Ring};
+use super::{Blocked, Claim, Memory, Obstacle, Ring, WaitsFor};
 
 /// How long an operation may wait.
 #[derive(Clone, Copy, Debug)]
@@ -59,8 +59,8 @@ pub(crate) struct Tuning {
 }
 
 /// How the attempts of one round ended.
-enum Outcome {
-    Claimed(Claim),
+enum Outcome<C> {
+    Claimed(C),
     /// There is something to wait for.
     InTheWay(Obstacle),
 }
@@ -104,20 +104,26 @@ impl<M: Memory> Ring<'_, M> {
 
     #[cold]
     fn put_slowly(self, me: Owner, patience: Patience) -> Result<Claim, Refused> {
-        self.wait(&self.0.bells().space, patience, || self.claim_put(me))
+        self.0.note_waiting(me, WaitsFor::Room);
+        let claimed = self.wait(&self.0.bells().space, patience, || self.claim_put(me));
+        self.0.note_waiting(me, WaitsFor::Nothing);
+        claimed
     }
 
     #[cold]
     fn get_slowly(self, me: Owner, patience: Patience) -> Result<Claim, Refused> {
-        self.wait(&self.0.bells().items, patience, || self.claim_get(me))
+        self.0.note_waiting(me, WaitsFor::Message);
+        let claimed = self.wait(&self.0.bells().items, patience, || self.claim_get(me));
+        self.0.note_waiting(me, WaitsFor::Nothing);
+        claimed
     }
 
-    fn wait(
+    pub(super) fn wait<C>(
         self,
         bell: &Bell,
         patience: Patience,
-        attempt: impl Fn() -> Result<Claim, Blocked>,
-    ) -> Result<Claim, Refused> {
+        attempt: impl Fn() -> Result<C, Blocked>,
+    ) -> Result<C, Refused> {
         let mut obstacle = match self.persist(bell, patience, &attempt)? {
             Outcome::Claimed(claim) => return Ok(claim),
             Outcome::InTheWay(obstacle) => obstacle,
@@ -145,13 +151,13 @@ impl<M: Memory> Ring<'_, M> {
         self.sleep_until(bell, deadline, tuning, attempt)
     }
 
-    fn sleep_until(
+    fn sleep_until<C>(
         self,
         bell: &Bell,
         deadline: Deadline,
         tuning: Tuning,
-        attempt: impl Fn() -> Result<Claim, Blocked>,
-    ) -> Result<Claim, Refused> {
+        attempt: impl Fn() -> Result<C, Blocked>,
+    ) -> Result<C, Refused> {
         let first_sleep = if self.0.is_watcher() { tuning.first_look } else { tuning.first_sleep };
         let mut slice = first_sleep;
         loop {
@@ -198,13 +204,13 @@ impl<M: Memory> Ring<'_, M> {
     /// Looks whether anybody is left on the other side, before `obstacle` is waited for.
     ///
     /// A getter then attempts once more: the last putter may have put before it left.
-    fn look_around(
+    fn look_around<C>(
         self,
         bell: &Bell,
         patience: Patience,
         obstacle: Obstacle,
-        attempt: impl Fn() -> Result<Claim, Blocked>,
-    ) -> Result<Outcome, Refused> {
+        attempt: impl Fn() -> Result<C, Blocked>,
+    ) -> Result<Outcome<C>, Refused> {
         if !self.0.is_watcher() || !self.0.is_deserted() {
             return Ok(Outcome::InTheWay(obstacle));
         }
@@ -221,12 +227,12 @@ impl<M: Memory> Ring<'_, M> {
 
     /// Attempts until it claims or something is in its way, however often others are faster; a
     /// caller that does not wait gives up after a while, and one with a deadline at that.
-    fn persist(
+    fn persist<C>(
         self,
         bell: &Bell,
         patience: Patience,
-        attempt: impl Fn() -> Result<Claim, Blocked>,
-    ) -> Result<Outcome, Refused> {
+        attempt: impl Fn() -> Result<C, Blocked>,
+    ) -> Result<Outcome<C>, Refused> {
         let mut n_outruns = 0_u32;
         loop {
             match attempt() {

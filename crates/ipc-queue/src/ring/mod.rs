@@ -48,6 +48,7 @@ pub(crate) mod slot;
 
 mod attempt;
 mod blocking;
+mod observe;
 mod repair;
 #[cfg(all(test, not(ipc_loom)))]
 mod tests;
@@ -89,6 +90,16 @@ pub(crate) trait Memory {
     fn is_watcher(&self) -> bool;
     /// Whether nobody is left on the other side; for a watcher to ask.
     fn is_deserted(&self) -> bool;
+    /// Notes for those who look on what somebody waits for, which is part of no protocol.
+    fn note_waiting(&self, _who: Owner, _what: WaitsFor) {}
+}
+
+/// What somebody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WaitsFor {
+    Nothing,
+    Message,
+    Room,
 }
 
 /// The moves of a ring.
@@ -173,23 +184,30 @@ impl<M: Memory> Ring<'_, M> {
     pub(crate) fn claim_put(self, me: Owner) -> Result<Claim, Blocked> {
         let mut attempt = Attempt::new();
         loop {
+            let (at, seen) = self.find_room(&mut attempt)?;
+            let is_last = self.ends_lap(at);
+            let claimed = State::claimed_for_writing(at.number(), me, is_last);
+            if self.0.slot(at.index()).claim(seen, claimed) {
+                return self.after_put_claim(Claim { at, state: claimed });
+            }
+        }
+    }
+
+    /// Finds the slot at the tail, if it is free.
+    fn find_room(self, attempt: &mut Attempt) -> Result<(Position, State), Blocked> {
+        loop {
             attempt.step()?;
             let at = self.tail_at()?;
             let seen = self.0.slot(at.index()).look();
             if self.is_free_at(self.0.tail(), at, seen) {
-                let is_last = self.ends_lap(at);
-                let claimed = State::claimed_for_writing(at.number(), me, is_last);
-                if self.0.slot(at.index()).claim(seen, claimed) {
-                    return self.after_put_claim(Claim { at, state: claimed });
-                }
-                continue;
+                return Ok((at, seen));
             }
             match seen.since(at.number()) {
                 // Another writer's claim of this message: the tail lags.
                 0 => self.0.tail().help(at, at.next(seen.is_last())),
                 // An earlier message is not over here: full, unless its owner is dead.
                 ..0 => self.pass_earlier(at.index(), seen)?,
-                _ => self.check_stale(self.0.tail(), at, &mut attempt)?,
+                _ => self.check_stale(self.0.tail(), at, attempt)?,
             }
         }
     }
@@ -200,15 +218,22 @@ impl<M: Memory> Ring<'_, M> {
     pub(crate) fn claim_get(self, me: Owner) -> Result<Claim, Blocked> {
         let mut attempt = Attempt::new();
         loop {
+            let (at, seen) = self.find_message(&mut attempt)?;
+            let claimed = seen.owned_by(me);
+            if self.0.slot(at.index()).claim(seen, claimed) {
+                return Ok(self.after_get_claim(Claim { at, state: claimed }));
+            }
+        }
+    }
+
+    /// Finds the slot at the head, if there is a message in it.
+    fn find_message(self, attempt: &mut Attempt) -> Result<(Position, State), Blocked> {
+        loop {
             attempt.step()?;
             let at = self.head_at()?;
             let seen = self.0.slot(at.index()).look();
             if seen.since(at.number()) == 1 && seen.owner() == Owner::NOBODY {
-                let claimed = seen.owned_by(me);
-                if self.0.slot(at.index()).claim(seen, claimed) {
-                    return Ok(self.after_get_claim(Claim { at, state: claimed }));
-                }
-                continue;
+                return Ok((at, seen));
             }
             match seen.since(at.number()) {
                 // Nothing was put here yet; a reader of an earlier message may still be at it.
@@ -220,7 +245,7 @@ impl<M: Memory> Ring<'_, M> {
                 0 => self.pass_writer(at, seen)?,
                 // Another reader's claim: the head lags.
                 1 => self.0.head().help(at, at.next(seen.is_last())),
-                _ => self.check_stale(self.0.head(), at, &mut attempt)?,
+                _ => self.check_stale(self.0.head(), at, attempt)?,
             }
         }
     }

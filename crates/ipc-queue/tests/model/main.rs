@@ -17,6 +17,7 @@
 mod deaths;
 mod ends;
 mod living;
+mod observers;
 #[path = "../../src/ring/mod.rs"]
 mod ring;
 mod seats;

@@ -141,7 +141,10 @@ pub(super) fn live(
             // The parent has died, or given up. It has not heard of us, and need not.
             end(EXIT_NOT_STARTED);
         }
-        report(&channel, Report::Accepted { pid: process::own_pid() });
+        if !report(&channel, Report::Accepted { pid: process::own_pid() }) {
+            // To the parent this is a child that did not take its call, and so it must be one.
+            end_copy(EXIT_NOT_STARTED);
+        }
     };
     match work(&mut accept) {
         Ok(answer) => tell(&channel, answer),
@@ -179,7 +182,7 @@ pub(super) fn end(code: i32) -> ! {
     std::process::exit(code)
 }
 
-/// Ends a process that is a copy of its parent, and leaves alone what the parent has to do at its
+/// Ends a process that may be a copy of its parent, and leaves alone what the parent has to do at its
 /// own end.
 pub(super) fn end_copy(code: i32) -> ! {
     flush_stdout();
@@ -193,14 +196,12 @@ fn tell(channel: &MessageSocket, answer: Answer) -> i32 {
     exit_code
 }
 
-pub(super) fn report(channel: &MessageSocket, report: Report) {
-    send(channel, Parcel::new(report, Vec::new()));
+/// Says something to the parent; `false` if it will not hear it, as it is gone or the system has no
+/// room.
+pub(super) fn report(channel: &MessageSocket, report: Report) -> bool {
+    send(channel, Parcel::new(report, Vec::new()))
 }
 
-pub(super) fn send(channel: &MessageSocket, parcel: Parcel<Report>) {
-    if let Ok(message) = parcel.pack() {
-        // If the parent is gone, nobody wants to know. If the system has no room, the parent sees
-        // that this process ended without a word.
-        let _sent = channel.send(&message, Deadline::NEVER);
-    }
+fn send(channel: &MessageSocket, parcel: Parcel<Report>) -> bool {
+    parcel.pack().is_ok_and(|message| channel.send(&message, Deadline::NEVER).is_ok())
 }

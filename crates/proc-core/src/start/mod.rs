@@ -19,6 +19,8 @@ mod board;
 mod copy;
 mod frame;
 mod gate;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod hostile;
 pub(crate) mod inside;
 mod orphan;
 mod serve;
@@ -33,7 +35,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipc_core::Deadline;
-use ipc_core::wire::{Limits, Message, MessageSocket, RecvError};
+use ipc_core::wire::{Limits, Message, MessageSocket, RecvError, SendError};
 use serde::{Deserialize, Serialize};
 
 use crate::call::{self, Refusal};
@@ -128,30 +130,32 @@ fn await_acceptance(
     let mut is_late = false;
     loop {
         let until = if is_late { Deadline::now() } else { deadline };
-        let ready = process::poll_two(Some(channel.as_fd()), child.as_fd(), until)
-            .map_err(StartError::system("wait for the child"))?;
+        let (has_spoken, has_ended) =
+            match process::poll_two(Some(channel.as_fd()), child.as_fd(), until) {
+                Ok(ready) => (ready.first, ready.second),
+                // No memory for the call now, or not so many descriptors allowed. Both are looked at.
+                Err(_) => {
+                    process::pause(LOOK_AGAIN);
+                    (true, matches!(child.try_reap(), Ok(Some(_))))
+                }
+            };
         // What the child has said counts, also if it is dead by now.
-        if ready.first {
-            match hear(&channel) {
-                // Both it and the server may have told its number.
-                Heard::Nothing | Heard::Report(Parcel { words: Report::Started { .. }, .. }) => {}
-                Heard::Report(Parcel { words: Report::Accepted { .. }, .. }) => {
-                    return Ok(Started { child, channel });
-                }
-                Heard::Report(Parcel { words: Report::Refused { refusal, .. }, .. }) => {
-                    end(&child);
-                    return Err(StartError::Refused(refusal));
-                }
-                Heard::Report(_) | Heard::Lost(_) | Heard::End if is_late => {
-                    return Err(StartError::TimedOut);
-                }
-                Heard::Report(_) | Heard::Lost(_) | Heard::End => return Err(died(&child)),
+        match if has_spoken { hear(&channel) } else { Heard::Nothing } {
+            // Both it and the server may have told its number.
+            Heard::Report(Parcel { words: Report::Started { .. }, .. }) => continue,
+            Heard::Report(Parcel { words: Report::Accepted { .. }, .. }) => {
+                return Ok(Started { child, channel });
             }
-        } else if is_late {
-            return Err(StartError::TimedOut);
-        } else if ready.second {
-            return Err(died(&child));
-        } else if deadline.is_past() {
+            Heard::Report(Parcel { words: Report::Refused { refusal, .. }, .. }) => {
+                end(&child);
+                return Err(StartError::Refused(refusal));
+            }
+            Heard::Report(_) | Heard::Lost(_) | Heard::End if !is_late => return Err(died(&child)),
+            _ if is_late => return Err(StartError::TimedOut),
+            _ if has_ended => return Err(died(&child)),
+            _ => {}
+        }
+        if deadline.is_past() {
             // It may have taken its call a moment ago: then it has started, and was killed.
             is_late = true;
             // If it has ended already, all the better.
@@ -160,6 +164,9 @@ fn await_acceptance(
         }
     }
 }
+
+/// How soon is looked again at what cannot be waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// What came over a channel.
 #[derive(Debug)]
@@ -211,6 +218,24 @@ pub(crate) enum NoAnswer {
     None,
     /// It answered, and this process could not receive the answer; says why.
     Lost(String),
+}
+
+/// Tells a child something that it waits for; one that cannot be told is seen out.
+fn tell(
+    channel: MessageSocket,
+    message: &Message,
+    child: &Arc<Child>,
+) -> Result<MessageSocket, StartError> {
+    match channel.send(message, Deadline::NEVER) {
+        // It is dead already, which whoever waits for its answer will see.
+        Ok(()) | Err(SendError::Disconnected) => Ok(channel),
+        Err(error) => {
+            // It ends when it finds nobody at the other end.
+            drop(channel);
+            end(child);
+            Err(StartError::System { action: "tell the child", error: io::Error::other(error) })
+        }
+    }
 }
 
 /// A child that is gone, or about to be, before it took its call.

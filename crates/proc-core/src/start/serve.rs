@@ -121,8 +121,10 @@ fn start_one(
             Some((of_child, parcel))
         }
         Ok((Copied::Original(pid), gate)) => {
-            report(&of_child, Report::Started { pid });
-            gate.open();
+            if report(&of_child, Report::Started { pid }) {
+                gate.open();
+            }
+            // If the parent could not be told, the child finds the gate gone and says so itself.
             None
         }
         Err(error) => {

@@ -307,8 +307,7 @@ fn take_over(pid: u32, channel: MessageSocket, deadline: Deadline) -> Result<Sta
         Ok(child) => {
             let go_on = Parcel::new(Order::GoOn, Vec::new()).pack();
             let go_on = go_on.map_err(StartError::system("pass the argument"));
-            // It fails if the child is dead already; whoever waits for its answer will see that.
-            let _sent = channel.send(&go_on?, Deadline::NEVER);
+            let channel = start::tell(channel, &go_on?, &child)?;
             start::await_acceptance(channel, child, deadline)
         }
         // Somebody has killed it, and its status is taken.

@@ -46,9 +46,7 @@ pub(super) fn launch(
     let parcel = Parcel { words: order, handles, value };
     let message = parcel.pack().map_err(StartError::system("pass the argument"))?;
     let (channel, child) = run_program()?;
-    // It fails if the child is dead already; whoever waits for its answer will see that.
-    let _sent = channel.send(&message, Deadline::NEVER);
-    Ok((channel, child))
+    start::tell(channel, &message, &child).map(|channel| (channel, child))
 }
 
 /// Runs this program again, with a channel to it.
