@@ -7,7 +7,7 @@ use crossbeam_queue::ArrayQueue;
 
 use crate::Result;
 use crate::crew::Kind;
-use crate::subjects::queue::{CAPACITY, Line, Rx, Tx};
+use crate::subjects::queue::{CAPACITY, Line, Rx, Tx, capacity};
 
 /// What the channel is called in a row.
 pub(crate) const NAME: &str = "crossbeam-channel";
@@ -43,6 +43,42 @@ impl<const SIZE: usize> Tx for Sender<[u8; SIZE]> {
 }
 
 impl<const SIZE: usize> Rx for Receiver<[u8; SIZE]> {
+    #[inline]
+    fn receive<T>(&mut self, look: impl FnOnce(&[u8]) -> T) -> Result<T> {
+        Ok(look(&self.recv()?))
+    }
+}
+
+/// The channel, of messages that lie in boxes.
+pub(crate) struct Boxes(Sender<Box<[u8]>>, Receiver<Box<[u8]>>);
+
+impl Line for Boxes {
+    const KIND: Kind = Kind::Threads;
+    type Tx = Sender<Box<[u8]>>;
+    type Rx = Receiver<Box<[u8]>>;
+
+    fn new(size: usize) -> Result<Self> {
+        let (tx, rx) = bounded(capacity(size));
+        Ok(Self(tx, rx))
+    }
+
+    fn tx(&self) -> Result<Self::Tx> {
+        Ok(self.0.clone())
+    }
+
+    fn rx(&mut self) -> Result<Self::Rx> {
+        Ok(self.1.clone())
+    }
+}
+
+impl Tx for Sender<Box<[u8]>> {
+    #[inline]
+    fn send(&mut self, message: &[u8]) -> Result {
+        Ok(Sender::send(self, message.into())?)
+    }
+}
+
+impl Rx for Receiver<Box<[u8]>> {
     #[inline]
     fn receive<T>(&mut self, look: impl FnOnce(&[u8]) -> T) -> Result<T> {
         Ok(look(&self.recv()?))

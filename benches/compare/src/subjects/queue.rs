@@ -5,6 +5,8 @@
 //!   producer sends from a buffer of its own; a consumer reads a byte of every cache line. Each
 //!   message says who sent it and as which of how many: a consumer checks that no producer's
 //!   messages come out of order, and, if there is one of each, that none is missing.
+//!   From 64 KiB on there are three more ways: `in-place`, where a message is written and read where
+//!   it lies; `hand-over`, where all but its first line is left alone; and boxes, between threads.
 //! - `queue/put-get/SIZE`: nanoseconds that one thread on core 0 takes to put a message into an
 //!   empty queue and get it out again.
 //! - `queue/ping-pong/SIZE`: nanoseconds that a message takes to another worker and back, through two
@@ -16,13 +18,18 @@ use std::hint::black_box;
 use crate::bench::{Bench, Metric};
 use crate::crew::{Crew, Kind, Worker};
 use crate::flags::Effort;
-use crate::peers::multiproc::queue::OurQueue;
+use crate::peers::multiproc::queue::{HandOver, InPlace, OurQueue};
 use crate::peers::{crossbeam, ipc_channel, ipmpsc, pipe, python};
 use crate::rounds::OURS;
 use crate::{Result, cores, timing};
 
 /// How many messages fit into a queue.
 pub(crate) const CAPACITY: usize = 1024;
+
+/// How many messages of `size` bytes fit into a queue: large ones take 4 MiB, or are sixteen.
+pub(crate) fn capacity(size: usize) -> usize {
+    if size <= 1024 { CAPACITY } else { ((4 << 20) / size).max(16) }
+}
 
 /// Something that messages can be put into at one end, and got out of at the other.
 pub(crate) trait Line: Sized {
@@ -68,6 +75,7 @@ pub(crate) fn benches() -> Vec<Bench> {
             .peer("ipmpsc", |effort| put_get::<ipmpsc::Ring>(8, effort))
             .peer("pipe", |effort| put_get::<pipe::Pipe>(8, effort)),
     );
+    benches.extend([64 << 10, 1 << 20].map(large_bench));
     benches.push(ping_pong_bench("queue/ping-pong/64", 1));
     benches.push(ping_pong_bench("queue/ping-pong-one-core/64", 0));
     benches
@@ -101,6 +109,18 @@ fn throughput_bench(n_tx: usize, n_rx: usize, size: usize) -> Bench {
         }
     };
     bench.peer("python", python("Queue")).peer("python-simplequeue", python("SimpleQueue"))
+}
+
+/// One producer and one consumer, and messages that are not moved by value.
+fn large_bench(size: usize) -> Bench {
+    let shape = Shape { n_tx: 1, n_rx: 1, size };
+    Bench::new(format!("queue/1:1/{size}"), Metric::Messages)
+        .peer(OURS, move |effort| throughput::<OurQueue>(shape, effort))
+        .peer("multiproc-in-place", move |effort| throughput::<InPlace>(shape, effort))
+        .peer("multiproc-hand-over", move |effort| throughput::<HandOver>(shape, effort))
+        .peer("crossbeam-boxes", move |effort| throughput::<crossbeam::Boxes>(shape, effort))
+        .peer("ipc-channel", move |effort| throughput::<ipc_channel::Channel>(shape, effort))
+        .peer("ipmpsc", move |effort| throughput::<ipmpsc::Ring>(shape, effort))
 }
 
 fn ping_pong_bench(name: &str, echo_core: usize) -> Bench {

@@ -20,6 +20,7 @@ pub mod model;
 mod real;
 
 mod bytes;
+mod spin;
 mod word;
 
 #[cfg(ipc_loom)]
@@ -30,6 +31,9 @@ use real as world;
 pub use core::sync::atomic::Ordering;
 
 pub use bytes::{copy_in, copy_out};
+#[cfg(not(ipc_loom))]
+pub use spin::set_spin;
+pub use spin::{Spin, count_turn};
 pub use word::{AtomicU32, AtomicU64};
 pub use world::{compiler_fence, fence, fence_after_exchange, pause, yield_now};
 

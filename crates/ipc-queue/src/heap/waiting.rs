@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use ipc_core::Deadline;
 use ipc_core::primitive::Ordering::{Acquire, Relaxed, SeqCst};
-use ipc_core::primitive::{MAX_WAITS, Wait, Woken, fence, futex_wait_any, yield_now};
+use ipc_core::primitive::{MAX_WAITS, Spin, Wait, Woken, fence, futex_wait_any};
 use ipc_core::robust::{Alive, Life, Thread};
 
 use super::geometry::BlockId;
@@ -85,12 +85,10 @@ impl<'m, M: Memory> Heap<'m, M> {
         let tuning = self.0.tuning();
         let (bells, news) = (self.0.bells(), &self.0.heap().news);
         let seen = news.load(Relaxed);
-        for _ in 0..tuning.n_yields {
-            yield_now();
-            if news.load(Relaxed) != seen {
-                break;
-            }
-        }
+        let note = &self.0.notes().memory;
+        let mut spin = Spin::new(note);
+        while tuning.looks && spin.again(note) && news.load(Relaxed) == seen {}
+        spin.learn(note, news.load(Relaxed) == seen);
         let first_sleep = if self.0.is_watcher() { tuning.first_look } else { tuning.first_sleep };
         let mut slice = first_sleep;
         loop {

@@ -32,7 +32,7 @@ use crate::participant;
 use crate::ring::bells::Bells;
 use crate::ring::position::{Position, PositionWord};
 use crate::ring::slot::{Owner, SlotWord};
-use crate::ring::{Claim, Memory, Tuning, WaitsFor};
+use crate::ring::{Claim, Memory, Notes, Tuning, WaitsFor};
 
 use blocks::Blocks;
 use places::{Places, ShapeWords, SlotHeader};
@@ -46,6 +46,7 @@ pub(crate) const KIND: Kind = Kind::new(*b"ipc-ring", 2);
 pub(crate) struct Mapped {
     shape: Shape,
     tuning: Tuning,
+    notes: Notes,
     /// What the handles of this process that lead here may do; gone with the last of them.
     end: Weak<End>,
     /// Whether it is for one who only watches, and must hear of all who leave.
@@ -124,6 +125,7 @@ impl Mapped {
         Ok(Self {
             shape,
             tuning: Tuning::DEFAULT,
+            notes: Notes::default(),
             end: Weak::new(),
             is_observer: false,
             tail: NonNull::from_ref(segment.at(places.tail)?),
@@ -334,6 +336,10 @@ impl Memory for Mapped {
         self.tuning
     }
 
+    fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
     fn is_watcher(&self) -> bool {
         self.is_observer || self.end.upgrade().is_some_and(|end| end.is_watcher())
     }
@@ -421,8 +427,7 @@ impl Tuning {
     /// What suits most machines: a warm hand-over takes a fraction of a microsecond, a wake-up
     /// some tens of them.
     pub(crate) const DEFAULT: Self = Self {
-        n_spins: 200,
-        n_yields: 20,
+        looks: true,
         first_sleep: Duration::from_millis(50),
         longest_sleep: Duration::from_secs(1),
         first_look: Duration::from_millis(1),
@@ -430,8 +435,7 @@ impl Tuning {
 
     /// No look before the sleep, and no look without being woken: for proofs of the protocol.
     pub(crate) const NONE: Self = Self {
-        n_spins: 0,
-        n_yields: 0,
+        looks: false,
         first_sleep: Duration::MAX,
         longest_sleep: Duration::MAX,
         ..Self::DEFAULT

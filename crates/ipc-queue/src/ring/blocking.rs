@@ -9,9 +9,10 @@
 use std::time::Duration;
 
 use ipc_core::Deadline;
-use ipc_core::primitive::{Wait, Woken, futex_wait_any, pause, yield_now};
+use ipc_core::primitive::{AtomicU32, Spin, Wait, Woken, futex_wait_any};
 use ipc_core::robust::Bell;
 
+use super::bells::Bells;
 use super::slot::Owner;
 use super::{Blocked, Claim, Memory, Obstacle, Ring, WaitsFor};
 
@@ -43,10 +44,8 @@ pub(crate) enum Refused {
 /// How long to look before going to sleep.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tuning {
-    /// Looks at the slot with a pause in between.
-    pub(crate) n_spins: u32,
-    /// Looks at the slot after giving the processor away.
-    pub(crate) n_yields: u32,
+    /// Whether to look at all before going to sleep.
+    pub(crate) looks: bool,
     /// The first sleep before a look at the words without being woken; each is twice as long as
     /// the one before. It is a backstop for kernels and sandboxes that do not tell of every death,
     /// and not part of the protocol.
@@ -56,6 +55,20 @@ pub(crate) struct Tuning {
     /// The first sleep of a watcher, and the first after each time that it is woken for nothing. This
     /// is part of the protocol: see "Ends" in the README.
     pub(crate) first_look: Duration,
+}
+
+/// How well it has paid, in this process, to look before going to sleep on each of the bells.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    items: AtomicU32,
+    space: AtomicU32,
+    pub(crate) memory: AtomicU32,
+}
+
+impl Notes {
+    fn of(&self, bell: &Bell, bells: &Bells) -> &AtomicU32 {
+        if core::ptr::eq(bell, &raw const bells.space) { &self.space } else { &self.items }
+    }
 }
 
 /// How the attempts of one round ended.
@@ -135,20 +148,24 @@ impl<M: Memory> Ring<'_, M> {
             };
         };
         let tuning = self.0.tuning();
-        for look in 0..tuning.n_spins.saturating_add(tuning.n_yields) {
-            if look < tuning.n_spins {
-                pause();
-            } else {
-                yield_now();
-            }
+        let note = self.0.notes().of(bell, self.0.bells());
+        let mut spin = Spin::new(note);
+        while tuning.looks && spin.again(note) {
             if self.has_changed(&obstacle) {
                 match self.persist(bell, patience, &attempt)? {
-                    Outcome::Claimed(claim) => return Ok(claim),
+                    Outcome::Claimed(claim) => {
+                        spin.learn(note, false);
+                        return Ok(claim);
+                    }
                     Outcome::InTheWay(next) => obstacle = next,
                 }
             }
         }
-        self.sleep_until(bell, deadline, tuning, attempt)
+        let claimed = self.sleep_until(bell, deadline, tuning, attempt);
+        if tuning.looks && claimed.is_ok() {
+            spin.learn(note, true);
+        }
+        claimed
     }
 
     fn sleep_until<C>(

@@ -53,7 +53,7 @@ mod repair;
 #[cfg(all(test, not(ipc_loom)))]
 mod tests;
 
-pub(crate) use blocking::{Patience, Refused, Tuning};
+pub(crate) use blocking::{Notes, Patience, Refused, Tuning};
 
 use core::cmp::Ordering as Order;
 
@@ -86,6 +86,8 @@ pub(crate) trait Memory {
     fn retired(&self) -> &AtomicU64;
     /// How long to look before going to sleep.
     fn tuning(&self) -> Tuning;
+    /// How well it has paid to look, in this process.
+    fn notes(&self) -> &Notes;
     /// Whether the caller is to be told when nobody is left on the other side.
     fn is_watcher(&self) -> bool;
     /// Whether nobody is left on the other side; for a watcher to ask.

@@ -13,7 +13,7 @@ use ipc_core::robust::Life;
 use super::bells::Bells;
 use super::position::{Position, PositionWord};
 use super::slot::{Owner, SlotWord};
-use super::{Memory, Patience, Refused, Ring, Tuning};
+use super::{Memory, Notes, Patience, Refused, Ring, Tuning};
 
 /// Who is under test.
 fn me() -> Owner {
@@ -39,6 +39,7 @@ struct Busy<'o> {
     lap: u32,
     lives: [Life; 1],
     retired: AtomicU64,
+    notes: Notes,
     others: Others<'o>,
     /// The others are at work themselves, or are not there.
     is_quiet: Cell<bool>,
@@ -55,6 +56,7 @@ impl<'o> Busy<'o> {
             lap: u32::try_from(n_slots).unwrap(),
             lives: [Life::new()],
             retired: AtomicU64::new(0),
+            notes: Notes::default(),
             others: Box::new(others),
             is_quiet: Cell::new(false),
             n_looks: Cell::new(0),
@@ -111,6 +113,9 @@ impl Memory for Busy<'_> {
     }
     fn tuning(&self) -> Tuning {
         Tuning::NONE
+    }
+    fn notes(&self) -> &Notes {
+        &self.notes
     }
     fn is_watcher(&self) -> bool {
         false

@@ -14,7 +14,7 @@ use loom::sync::atomic::Ordering::SeqCst;
 use crate::ring::bells::Bells;
 use crate::ring::position::PositionWord;
 use crate::ring::slot::SlotWord;
-use crate::ring::{Memory, Patience, Refused, Ring, Tuning};
+use crate::ring::{Memory, Notes, Patience, Refused, Ring, Tuning};
 use crate::words::{Words, get, operation, put};
 use crate::{FOREVER, explore, explore_deaths};
 
@@ -64,6 +64,9 @@ impl Memory for Watcher {
     }
     fn tuning(&self) -> Tuning {
         self.words.tuning()
+    }
+    fn notes(&self) -> &Notes {
+        self.words.notes()
     }
     fn is_watcher(&self) -> bool {
         true

@@ -13,7 +13,7 @@ use loom::cell::UnsafeCell;
 use crate::ring::bells::Bells;
 use crate::ring::position::PositionWord;
 use crate::ring::slot::{Owner, SlotWord};
-use crate::ring::{Memory, Patience, Refused, Ring, Tuning};
+use crate::ring::{Memory, Notes, Patience, Refused, Ring, Tuning};
 
 pub(crate) struct Words {
     tail: PositionWord,
@@ -24,6 +24,7 @@ pub(crate) struct Words {
     cells: Vec<UnsafeCell<u64>>,
     lives: Vec<Life>,
     retired: AtomicU64,
+    notes: Notes,
 }
 
 impl Words {
@@ -42,6 +43,7 @@ impl Words {
             cells: (0..n_slots).map(|_| UnsafeCell::new(0)).collect(),
             lives: (0..n_seats).map(|_| Life::new()).collect(),
             retired: AtomicU64::new(0),
+            notes: Notes::default(),
         })
     }
 
@@ -151,12 +153,14 @@ impl Memory for Words {
     }
     fn tuning(&self) -> Tuning {
         Tuning {
-            n_spins: 0,
-            n_yields: 0,
+            looks: false,
             first_sleep: Duration::MAX,
             longest_sleep: Duration::MAX,
             first_look: Duration::MAX,
         }
+    }
+    fn notes(&self) -> &Notes {
+        &self.notes
     }
     fn is_watcher(&self) -> bool {
         false

@@ -65,11 +65,9 @@
 use ipc_core::Deadline;
 use ipc_core::primitive::Ordering::{Acquire, Relaxed};
 use ipc_core::primitive::{
-    AtomicU32, Ordering, Wait, Woken, futex_or_and_wake_all, futex_wait_any, futex_wake,
+    AtomicU32, Ordering, Spin, Wait, Woken, futex_or_and_wake_all, futex_wait_any, futex_wake,
 };
 use ipc_core::robust::{Thread, is_any_pending, with_pending};
-
-use super::spin::Spin;
 
 /// The event is set.
 const SET: u32 = 1;

@@ -9,7 +9,6 @@
 //! | `word` | the lock: the states of its word, its moves and its orderings |
 //! | `event` | the event: the same |
 //! | `semaphore` | permits that are counted, and leases of permits |
-//! | `spin` | how long to look before going to sleep |
 //! | `rlock` | a lock that its holder may take again |
 //! | `once` | a lock for whoever does a thing, and a mark that it was done |
 //! | `condition` | to give a lock back, sleep until notified, and take it again |
@@ -25,7 +24,6 @@ mod planted;
 mod rlock;
 mod rwlock;
 mod semaphore;
-mod spin;
 mod word;
 
 pub use barrier::{
@@ -34,13 +32,13 @@ pub use barrier::{
 };
 pub use condition::{ConditionWords, NotWaited, Outer, RawCondition, WaitEnd};
 pub use event::{EventWords, RawEvent};
+#[cfg(not(ipc_loom))]
+#[doc(hidden)]
+pub use ipc_core::primitive::set_spin;
 pub use once::{Begun, RawOnce};
 pub use rlock::{NotHeld, RawRLock};
 pub use rwlock::{MOST_READERS, RawRwLock, Share};
 pub use semaphore::{Lease, NoPermit, RawSemaphore, SemaphoreWords, TooManyPermits};
 #[cfg(not(ipc_loom))]
 pub(crate) use semaphore::{MOST_PERMITS, MOST_SEATS};
-#[cfg(not(ipc_loom))]
-#[doc(hidden)]
-pub use spin::set_spin;
 pub use word::{Holder, RawLock, Refused, Taken};

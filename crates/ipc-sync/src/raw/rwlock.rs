@@ -68,13 +68,12 @@
 
 use ipc_core::Deadline;
 use ipc_core::primitive::Ordering::Relaxed;
-use ipc_core::primitive::{AtomicU64, Wait, Woken, fence_after_exchange, futex_wait_any};
+use ipc_core::primitive::{AtomicU64, Spin, Wait, Woken, fence_after_exchange, futex_wait_any};
 use ipc_core::robust::{OWNER, RobustWord, Thread};
 
 use super::planted::{
     RWLOCK_ACTIVE, RWLOCK_FENCES, RWLOCK_LOOKS_AGAIN, RWLOCK_MARK, RWLOCK_RELEASES_FIRST,
 };
-use super::spin::Spin;
 use super::{Holder, RawLock, Refused, Taken};
 
 /// The most readers that can be inside at the same time, whatever the lock was made for.

@@ -60,11 +60,10 @@
 
 use ipc_core::Deadline;
 use ipc_core::primitive::Ordering::Relaxed;
-use ipc_core::primitive::{AtomicU32, Woken, futex_wait, futex_wake};
+use ipc_core::primitive::{AtomicU32, Spin, Woken, count_turn, futex_wait, futex_wake};
 use ipc_core::robust::{OWNER, OWNER_DIED, RobustWord, Thread, TooManyHeld, WAITERS};
 
 use super::planted::{ACQUIRE, INHERITED, KEPT, RELEASE, RELEASED, WOKEN_AFTER_CLEAR, pend};
-use super::spin::{Spin, count_turn};
 
 /// A lock on nothing: one word, held by one thread at a time.
 ///

@@ -2,11 +2,10 @@
 
 use ipc_core::Deadline;
 use ipc_core::primitive::Ordering::{Relaxed, SeqCst};
-use ipc_core::primitive::{MAX_WAITS, Wait, Woken, fence, futex_wait_any, futex_wake};
+use ipc_core::primitive::{MAX_WAITS, Spin, Wait, Woken, fence, futex_wait_any, futex_wake};
 use ipc_core::robust::{Bell, RobustWord, Thread, WAITERS};
 
 use super::super::planted::{BARRIER_RINGS_AGAIN, BARRIER_WATCHES, BARRIER_WATCHES_MEMBERS};
-use super::super::spin::Spin;
 use super::super::{Holder, RawLock};
 use super::members::MOST_MEMBERS;
 use super::state::{Round, State};

@@ -74,13 +74,12 @@ mod turnstile;
 
 use ipc_core::Deadline;
 use ipc_core::primitive::Ordering::Relaxed;
-use ipc_core::primitive::{AtomicU32, AtomicU64, Wait, futex_wait_any, futex_wake};
+use ipc_core::primitive::{AtomicU32, AtomicU64, Spin, Wait, futex_wait_any, futex_wake};
 use ipc_core::robust::{Bell, RobustWord, Thread};
 
 use self::state::{Call, State};
 use self::turnstile::Turn;
 use super::planted::condition as planted;
-use super::spin::Spin;
 use super::{Holder, RawLock, RawRLock, Refused, Taken};
 
 /// The words of a condition; words of zeros are one that nobody waits for.

@@ -8,12 +8,11 @@
 
 use ipc_core::Deadline;
 use ipc_core::primitive::Ordering::Relaxed;
-use ipc_core::primitive::{AtomicU64, Wait, Woken, futex_wait_any, futex_wake};
+use ipc_core::primitive::{AtomicU64, Spin, Wait, Woken, futex_wait_any, futex_wake};
 use ipc_core::robust::{OWNER, Thread, WAITERS};
 
 use super::super::Refused;
 use super::super::planted::{KEPT, pend};
-use super::super::spin::Spin;
 use super::super::word::{RawLock, TRIES};
 
 /// What came of queueing.

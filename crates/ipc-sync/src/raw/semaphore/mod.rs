@@ -61,11 +61,10 @@ mod state;
 use ipc_core::Deadline;
 use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
 use ipc_core::primitive::{
-    AtomicU32, AtomicU64, MAX_WAITS, Ordering, Wait, Woken, futex_wait_any, futex_wake,
+    AtomicU32, AtomicU64, MAX_WAITS, Ordering, Spin, Wait, Woken, futex_wait_any, futex_wake,
 };
 use ipc_core::robust::{RobustWord, Thread};
 
-use super::spin::Spin;
 pub use lease::Lease;
 use seats::{Seats, Waits};
 pub(crate) use state::MOST_PERMITS;

@@ -4,11 +4,11 @@
 //! to somebody who is looking costs a fraction of one. So a waiter looks about twice as long as a
 //! wake-up takes, and then sleeps: idle processors stay idle.
 //!
-//! The first looks follow on each other at once, for those who are answered at once. The last of them
-//! comes after giving the processor away: on one processor, whoever is to answer can only do so then,
-//! and it costs less than to sleep and to be woken. Then the pauses grow: whoever looks at a word that
-//! another uses takes its line away, and one who gives a word back and takes it again at once is
-//! faster than one who has to be handed it.
+//! The first looks follow on each other at once, for those who are answered at once. Then the pauses
+//! grow: whoever looks at a word that another uses takes its line away, and one who gives a word back
+//! and takes it again at once is faster than one who has to be handed it. Soon, one look comes after
+//! giving the processor away: on one processor, whoever is to answer can only do so then, and it
+//! costs less than to sleep and to be woken.
 //!
 //! A lock counts its turns beside its word. Who sees that others take it all the time goes on looking
 //! for longer: for a lock that is held so shortly a sleep would cost all of them more.
@@ -18,13 +18,10 @@
 //! for as long as at first: two who answer each other may both have gone to sleep, and then no
 //! short look ever pays. The first for whom it does lets the others look longer again.
 
-#[cfg(not(ipc_loom))]
-pub use real::set_spin;
-#[cfg(not(ipc_loom))]
-pub(super) use real::{Spin, count_turn};
-
 #[cfg(ipc_loom)]
-pub(super) use model::{Spin, count_turn};
+pub use model::{Spin, count_turn};
+#[cfg(not(ipc_loom))]
+pub use real::{Spin, count_turn, set_spin};
 
 #[cfg(not(ipc_loom))]
 mod real {
@@ -32,21 +29,24 @@ mod real {
 
     use core::sync::atomic;
 
-    use ipc_core::primitive::Ordering::Relaxed;
-    use ipc_core::primitive::{AtomicU32, pause, yield_now};
+    use crate::primitive::Ordering::Relaxed;
+    use crate::primitive::{AtomicU32, pause, yield_now};
 
     /// The most looks that a waiter takes: some 75 microseconds where a pause takes 25 nanoseconds.
     static MOST_LOOKS: atomic::AtomicU32 = atomic::AtomicU32::new(56);
 
-    /// How many looks follow on each other at once; the last of them after giving the processor away.
+    /// How many looks follow on each other at once; then every second pause is twice as long.
     const N_QUICK_LOOKS: u32 = 5;
+
+    /// Which look comes after giving the processor away: half a microsecond after the first.
+    const YIELDING_LOOK: u32 = 10;
 
     /// The longest pause between two looks, as a power of two.
     const LONGEST_PAUSE: u32 = 6;
 
     /// How often looks are halved at most.
     const MOST_HALVINGS: u32 = 4;
-    const _: () = assert!(56 >> MOST_HALVINGS < N_QUICK_LOOKS, "who looked in vain does not yield");
+    const _: () = assert!(56 >> MOST_HALVINGS < YIELDING_LOOK, "who looked in vain does not yield");
 
     /// The most waits in vain that are counted; from there it goes on at half of it.
     const MOST_IN_VAIN: u32 = 1 << 12;
@@ -67,7 +67,7 @@ mod real {
 
     /// One waiter's looks.
     #[derive(Debug)]
-    pub(in super::super) struct Spin {
+    pub struct Spin {
         /// What the note said at the last look.
         seen: Note,
         /// How many looks may be in vain before it is time to sleep.
@@ -78,7 +78,8 @@ mod real {
     }
 
     impl Spin {
-        pub(in super::super) fn new(note: &AtomicU32) -> Self {
+        /// Begins; `note` is the one beside the word, and whatever is in it does no harm.
+        pub fn new(note: &AtomicU32) -> Self {
             let seen = Note(note.load(Relaxed));
             let budget = MOST_LOOKS.load(Relaxed) >> seen.halvings();
             Self { seen, budget, looks: 0, still: 0 }
@@ -86,32 +87,37 @@ mod real {
 
         /// Pauses, and says whether to look again; if not, it is time to sleep.
         #[inline]
-        pub(in super::super) fn again(&mut self, note: &AtomicU32) -> bool {
+        pub fn again(&mut self, note: &AtomicU32) -> bool {
             if self.still >= self.budget || self.looks >= MOST_LOOKS_AT_MOVES {
                 return false;
             }
             self.looks += 1;
-            if self.looks == N_QUICK_LOOKS {
+            if self.looks == YIELDING_LOOK {
                 yield_now();
             } else {
-                let pauses = self.looks.saturating_sub(N_QUICK_LOOKS + 1).min(LONGEST_PAUSE);
+                let pauses = (self.looks.saturating_sub(N_QUICK_LOOKS - 1) / 2).min(LONGEST_PAUSE);
                 (0..1 << pauses).for_each(|_| pause());
             }
             let now = Note(note.load(Relaxed));
-            self.still += u32::from(now.turns() == self.seen.turns());
+            if now.turns() == self.seen.turns() {
+                self.still += 1;
+            } else {
+                // Others are at it: no more quick looks, which would only be in their way.
+                self.looks = self.looks.max(YIELDING_LOOK);
+            }
             self.seen = now;
             true
         }
 
         /// Begins anew, after a sleep.
-        pub(in super::super) fn restart(&mut self) {
+        pub fn restart(&mut self) {
             (self.looks, self.still) = (0, 0);
         }
 
         /// Lets the next waiters know whether it paid to look.
         ///
         /// If several say so at once, one of them is heard: it is a hint.
-        pub(in super::super) fn learn(&self, note: &AtomicU32, has_slept: bool) {
+        pub fn learn(&self, note: &AtomicU32, has_slept: bool) {
             if self.budget == 0 {
                 return; // It did not look.
             }
@@ -125,7 +131,7 @@ mod real {
 
     /// Notes that a word was taken once more: for whoever counts turns, when it has it.
     #[inline]
-    pub(in super::super) fn count_turn(note: &AtomicU32) {
+    pub fn count_turn(note: &AtomicU32) {
         note.store(note.load(Relaxed).wrapping_add(ONE_TURN), Relaxed);
     }
 
@@ -211,7 +217,7 @@ mod real {
                 count_turn(&memory);
                 looks += 1;
             }
-            assert_eq!(looks, MOST_LOOKS_AT_MOVES);
+            assert!(looks > 56 * 4, "{looks}");
             assert!(spin.still <= 1);
         }
 
@@ -237,25 +243,25 @@ mod real {
 
 #[cfg(ipc_loom)]
 mod model {
-    use ipc_core::primitive::AtomicU32;
+    use crate::primitive::AtomicU32;
 
     /// In the model nobody looks twice: it explores every order of events anyway.
     #[derive(Debug)]
-    pub(in super::super) struct Spin;
+    pub struct Spin;
 
     impl Spin {
-        pub(in super::super) fn new(_: &AtomicU32) -> Self {
+        pub fn new(_: &AtomicU32) -> Self {
             Self
         }
 
-        pub(in super::super) fn again(&mut self, _: &AtomicU32) -> bool {
+        pub fn again(&mut self, _: &AtomicU32) -> bool {
             false
         }
 
-        pub(in super::super) fn restart(&mut self) {}
+        pub fn restart(&mut self) {}
 
-        pub(in super::super) fn learn(&self, _: &AtomicU32, _: bool) {}
+        pub fn learn(&self, _: &AtomicU32, _: bool) {}
     }
 
-    pub(in super::super) fn count_turn(_: &AtomicU32) {}
+    pub fn count_turn(_: &AtomicU32) {}
 }
