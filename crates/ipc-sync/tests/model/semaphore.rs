@@ -216,6 +216,10 @@ fn a_waiter_that_dies_swallows_no_call() {
             })
         };
         let taker = spawn(&permits, Permits::take);
+        // Both sleep, or the victim is dead: so it is the call that must not be lost.
+        while permits.n_done.load(Relaxed) + permits.semaphore().n_asleep() < 2 {
+            thread::yield_now();
+        }
         permits.release(1);
         permits.settle(2);
         taker.join().unwrap();
