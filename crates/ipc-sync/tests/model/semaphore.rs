@@ -106,7 +106,7 @@ impl Permits {
             thread::yield_now();
         }
         let missing = n_threads - self.n_done.load(Relaxed);
-        if self.semaphore().count() == 0 && missing > 0 {
+        if self.semaphore().count_now() == 0 && missing > 0 {
             self.release(u32::try_from(missing).expect("a few"));
         }
     }
@@ -197,6 +197,65 @@ fn a_releaser_that_dies_leaves_nobody_asleep_beside_a_permit() {
             taker.join().unwrap();
         }
         victim
+    });
+}
+
+/// A releaser finds nobody asleep and is about to take the mark away. Meanwhile its permit is taken,
+/// and two fall asleep. They are called, or the mark is there again, before the next release.
+#[test]
+fn who_falls_asleep_while_the_mark_is_taken_away_is_called_for_the_next_permit() {
+    with_every_death(|dies_at| {
+        let permits = Permits::new(0, 0);
+        permits.semaphore().initialize_as_if_slept_on(0);
+        let releaser = Arc::clone(&permits);
+        let has_ended = Arc::new(AtomicUsize::new(0));
+        let noted = Arc::clone(&has_ended);
+        let victim = thread::spawn(move || {
+            let ended = run(Some(dies_at), || releaser.release(1));
+            noted.store(1, Relaxed);
+            ended
+        });
+        while permits.semaphore().count_now() == 0 && has_ended.load(Relaxed) == 0 {
+            thread::yield_now();
+        }
+        // There is none if the releaser died too early.
+        permits.semaphore().try_take().ok();
+        let takers = [(); 2].map(|()| spawn(&permits, Permits::take));
+        permits.wait_until_asleep(2);
+        permits.release(1);
+        let victim = victim.join().unwrap();
+        permits.settle(2);
+        for taker in takers {
+            taker.join().unwrap();
+        }
+        victim
+    });
+}
+
+/// One permit is released for one who wants a lease and one who does not. Whoever was called and dies
+/// on its way to a seat has swallowed no call.
+#[test]
+fn a_waiter_that_dies_on_its_way_to_a_lease_swallows_no_call() {
+    with_every_death_within(1, |dies_at| {
+        let permits = Permits::opened(1, 0);
+        let victim = {
+            let permits = Arc::clone(&permits);
+            thread::spawn(move || {
+                let ended = run(Some(dies_at), || permits.add());
+                if !ended.is_finished() {
+                    permits.n_done.fetch_add(1, Relaxed);
+                }
+                ended
+            })
+        };
+        let taker = spawn(&permits, Permits::take);
+        while permits.n_done.load(Relaxed) + permits.semaphore().n_asleep() < 2 {
+            thread::yield_now();
+        }
+        permits.release(1);
+        permits.settle(2);
+        taker.join().unwrap();
+        victim.join().unwrap()
     });
 }
 

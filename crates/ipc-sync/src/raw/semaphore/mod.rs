@@ -167,6 +167,14 @@ impl<'words> RawSemaphore<'words> {
         self.words.state.store(State::from_bits(0).with_count(permits).bits(), Relaxed);
     }
 
+    /// The same of one whose word says that somebody may be asleep, as it does after a waiter has
+    /// left: for models that begin there.
+    #[cfg(ipc_loom)]
+    pub fn initialize_as_if_slept_on(self, permits: u32) {
+        let state = State::from_bits(0).with_count(permits).with_waiting(true);
+        self.words.state.store(state.bits(), Relaxed);
+    }
+
     /// Takes a permit, waiting for it until `deadline`.
     ///
     /// # Errors
@@ -226,6 +234,13 @@ impl<'words> RawSemaphore<'words> {
     #[must_use]
     pub fn deaths(self) -> u32 {
         self.words.deaths.load(Relaxed)
+    }
+
+    /// How many permits can be taken, and no older number: for models, in which a load may be late.
+    #[cfg(ipc_loom)]
+    #[must_use]
+    pub fn count_now(self) -> u32 {
+        State::from_bits(self.words.state.fetch_add(0, Relaxed)).count()
     }
 
     /// How many sleep: for models in which something happens when they do.
