@@ -79,6 +79,7 @@ mod real {
 
     impl Spin {
         /// Begins; `note` is the one beside the word, and whatever is in it does no harm.
+        #[must_use]
         pub fn new(note: &AtomicU32) -> Self {
             let seen = Note(note.load(Relaxed));
             let budget = MOST_LOOKS.load(Relaxed) >> seen.halvings();
@@ -250,18 +251,24 @@ mod model {
     pub struct Spin;
 
     impl Spin {
+        /// Begins.
+        #[must_use]
         pub fn new(_: &AtomicU32) -> Self {
             Self
         }
 
+        /// No.
         pub fn again(&mut self, _: &AtomicU32) -> bool {
             false
         }
 
+        /// Does nothing.
         pub fn restart(&mut self) {}
 
+        /// Learns nothing.
         pub fn learn(&self, _: &AtomicU32, _: bool) {}
     }
 
+    /// Counts nothing.
     pub fn count_turn(_: &AtomicU32) {}
 }

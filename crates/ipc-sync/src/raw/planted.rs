@@ -62,9 +62,9 @@
 //! | `semaphore_no_pend` | yes | yes | yes |
 //! | `semaphore_no_keep`, `semaphore_no_hand_on`, `semaphore_no_clear_call` | yes | no | no |
 //!
-//! What is not listed was not run against all three: the commits that made the proofs say what those found. Of
-//! the lock's, the kill sweep was seen to find `store_zero` (at 6 of 35,680 instructions) and
-//! `no_keep`, the crash sweep `no_pend` (at 8 of 126 accesses).
+//! What is not listed was not run against all three: the commits that made the proofs say what those
+//! found. Of the lock's, the kill sweep was seen to find `store_zero` (at 6 of 35,680 instructions)
+//! and `no_keep`, the crash sweep `no_pend` (at 8 of 126 accesses).
 
 #![expect(unsafe_code, reason = "hands the address of a word to the kernel")]
 
