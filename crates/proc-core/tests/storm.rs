@@ -181,9 +181,11 @@ fn in_a_storm<R>(work: impl FnOnce() -> R) -> (u64, R) {
             }
             n_kills
         });
-        let result = work();
+        // A panic of the work ends the storm, too.
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
         *is_over.lock().unwrap() = true;
-        (killer.join().unwrap(), result)
+        let n_kills = killer.join().unwrap();
+        (n_kills, result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
 }
 

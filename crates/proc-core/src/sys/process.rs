@@ -436,10 +436,12 @@ pub(crate) fn poll_two(
             PollFd::from_borrowed_fd(second, PollFlags::IN),
             PollFd::from_borrowed_fd(first.unwrap_or(second), PollFlags::IN),
         ];
-        match rustix_poll(&mut files, timeout.as_ref()) {
+        // One descriptor must not stand there twice: it may become ready between two looks at it.
+        let (asked, _) = files.split_at_mut(if first.is_some() { 2 } else { 1 });
+        match rustix_poll(asked, timeout.as_ref()) {
             Ok(_) => {
-                let [second, other] = files.map(|file| !file.revents().is_empty());
-                return Ok(Ready { first: first.is_some() && other, second });
+                let [second, first] = files.map(|file| !file.revents().is_empty());
+                return Ok(Ready { first, second });
             }
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
