@@ -32,6 +32,9 @@ pub struct SemaphoreStats {
     pub value: u32,
     /// Whether somebody may be asleep, waiting for a permit.
     pub has_waiters: bool,
+    /// How many sleep now, waiting for a permit. Who has only just come and still looks is not among them,
+    /// nor is the dead.
+    pub waiters: u32,
     /// How many threads have died with a guard, or in the middle of getting one, as far as that was
     /// found.
     pub deaths: u32,
@@ -346,7 +349,12 @@ impl Semaphore {
     #[must_use]
     pub fn stats(&self) -> SemaphoreStats {
         let raw = self.place.raw();
-        SemaphoreStats { value: raw.count(), has_waiters: raw.has_waiters(), deaths: raw.deaths() }
+        SemaphoreStats {
+            value: raw.count(),
+            has_waiters: raw.has_waiters(),
+            waiters: raw.n_asleep(),
+            deaths: raw.deaths(),
+        }
     }
 
     /// The threads that hold a permit by a guard, or are about to.
@@ -373,7 +381,7 @@ impl Semaphore {
             .debug_struct(name)
             .field("value", &stats.value)
             .field("holders", &self.holders())
-            .field("has_waiters", &stats.has_waiters)
+            .field("waiters", &stats.waiters)
             .field("deaths", &stats.deaths)
             .finish_non_exhaustive()
     }
