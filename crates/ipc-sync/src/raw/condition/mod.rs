@@ -200,6 +200,9 @@ impl<'words> RawCondition<'words> {
             if keeps_turn {
                 self.turn().unlock(me);
             }
+            if planted::WITHDRAWS_LATE {
+                self.words.bell.withdraw();
+            }
             let taken = restored.map_err(|_| NotWaited::Corrupt)?;
             if may_leave {
                 return Ok((WaitEnd::Notified, taken));
@@ -345,6 +348,10 @@ impl<'words> RawCondition<'words> {
             // Whatever it says: what counts is the state.
             let _woken = futex_wait_any(&[bell.wait(), low, high], deadline);
         };
+        if !planted::WITHDRAWS_LATE {
+            // C1: nobody else sleeps there, until the turn is another's.
+            bell.withdraw();
+        }
         me.pend_clear();
         called
     }
