@@ -48,7 +48,7 @@ impl<T: AsFd + ?Sized> Source for T {
 /// assert_eq!(wait(&[&from_first, &from_second, &other], None)?, [1]);
 /// drop(first);
 /// assert_eq!(wait(&[&from_first, &from_second, &other], None)?, [0, 1]);
-/// # Ok::<(), std::io::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[doc(alias = "poll")]
 #[doc(alias = "select")]

@@ -137,6 +137,17 @@ fn the_end_comes_after_all_that_was_sent() {
 }
 
 #[test]
+fn what_one_end_has_not_read_takes_nothing_from_the_other() {
+    let (left, right) = pipe::<u32, u32>().unwrap();
+    left.send(&1).unwrap();
+    left.send(&2).unwrap();
+    right.send(&7).unwrap();
+    drop(left);
+    assert_eq!((right.recv().unwrap(), right.try_recv().unwrap()), (1, 2));
+    assert!(right.recv().unwrap_err().is_disconnected());
+}
+
+#[test]
 fn an_end_is_closed_with_its_last_handle() {
     let (left, right) = pipe::<u32, u32>().unwrap();
     let again = left.clone();
