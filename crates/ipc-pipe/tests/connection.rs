@@ -1,4 +1,5 @@
 //! Connections within one process: messages, forms of waiting, ends, handles.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -312,7 +313,7 @@ fn files_sockets_segments_and_connections_travel() {
 #[test]
 fn something_else_in_the_place_of_a_connection_is_refused() {
     let (left, right) = channel::<Receiver<u32>>().unwrap();
-    let disguised: Sender<Handle> = Connection::try_from(OwnedFd::from(fd_of(&left))).unwrap();
+    let disguised: Sender<Handle> = Connection::try_from(fd_of(&left)).unwrap();
     disguised.send(&nulls(1).remove(0)).unwrap();
     assert!(matches!(right.recv(), Err(RecvError::Decode(_))));
     let null = OwnedFd::from(File::open("/dev/null").unwrap());

@@ -1,4 +1,4 @@
-//! Connections between processes: however those are started, and however they end.
+//! Connections between processes, and however those end.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
 use std::os::fd::AsRawFd as _;
@@ -6,17 +6,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use ipc_core::Deadline;
-use ipc_core::wire::Handle;
-use ipc_pipe::{Connection, Limits, Receiver, RecvError, channel, pipe, wait};
-use proc_core::{Process, Start, stop_fork_server};
+use ipc_pipe::{Limits, Receiver, RecvError, channel, pipe, wait};
 use testkit::seed::Rng;
 use testkit::{Outcome, Report, child};
 
 fn main() -> ExitCode {
     testkit::main(&[
-        ("ends are arguments, however a process is started", arguments),
-        ("a connection goes on to a third process", passed_on),
-        ("a large value and many handles go to another process", large_and_many),
         ("the end comes when the last holder is killed", killed),
         ("who waits for room hears that the last reader is killed", killed_reader),
         ("an end that others hold too stays open when one of them dies", one_of_two),
@@ -24,88 +19,12 @@ fn main() -> ExitCode {
         ("processes that receive at one end get each message once", each_once),
         ("senders killed at random leave whole messages only", killed_senders),
         ("signals end no call", signals),
-        ("a wait sees the end of a process and a message alike", wait_for_both),
         ("a message of gigabytes", gigabytes),
     ])
 }
 
-const ALL: [Start; 3] = [Start::Spawn, Start::ForkServer, Start::Fork];
-
 fn is(holds: bool, what: impl std::fmt::Debug) -> Result<(), String> {
     if holds { Ok(()) } else { Err(format!("{what:?}")) }
-}
-
-fn echo(end: Connection<String, String>) -> u32 {
-    end.iter().map(|text| end.send(&text.unwrap()).unwrap()).count() as u32
-}
-
-fn arguments() -> Outcome {
-    for start in ALL {
-        let (mut here, there) = pipe::<String, String>()?;
-        let child = Process::builder().start(start).spawn(echo, there.clone())?;
-        drop(there);
-        for text in ["", "one", "two"] {
-            is(here.request(&text.to_owned())? == text, (start, text))?;
-        }
-        // A forked child has all that its parent had, so its copy of this end has to go too.
-        if start == Start::Fork {
-            child.terminate()?;
-            is(child.join().is_err(), "it was ended")?;
-        } else {
-            drop(here);
-            is(child.join()? == 3, start)?;
-        }
-    }
-    stop_fork_server();
-    Ok(Report::PASSED)
-}
-
-fn pass_on(ends: Connection<(), Connection<u32, u32>>) {
-    let end = ends.recv().unwrap();
-    let child = Process::builder().start(Start::Spawn).spawn(double, end).unwrap();
-    child.join().unwrap();
-}
-
-fn double(end: Connection<u32, u32>) {
-    for number in end.iter() {
-        end.send(&(number.unwrap() * 2)).unwrap();
-    }
-}
-
-fn passed_on() -> Outcome {
-    for start in [Start::Spawn, Start::ForkServer] {
-        let (ends, there) = pipe::<Connection<u32, u32>, ()>()?;
-        let child = Process::builder().start(start).spawn(pass_on, there)?;
-        let (mut here, there) = pipe::<u32, u32>()?;
-        ends.send(&there)?;
-        drop(there);
-        is(here.request(&21)? == 42, start)?;
-        drop(here);
-        child.join()?;
-    }
-    stop_fork_server();
-    Ok(Report::PASSED)
-}
-
-fn count_and_return(end: Connection<(usize, Vec<u8>), (Vec<Handle>, Vec<u8>)>) {
-    let (handles, bytes) = end.recv().unwrap();
-    end.send(&(handles.len(), bytes)).unwrap();
-}
-
-fn large_and_many() -> Outcome {
-    for start in ALL {
-        let (here, there) = pipe::<(Vec<Handle>, Vec<u8>), (usize, Vec<u8>)>()?;
-        let child = Process::builder().start(start).spawn(count_and_return, there)?;
-        let null = || std::fs::File::open("/dev/null").map(Handle::from);
-        let handles = (0..300).map(|_| null()).collect::<Result<Vec<_>, _>>()?;
-        let bytes: Vec<u8> = (0..=255).cycle().take(1 << 20).collect();
-        here.send(&(handles, bytes.clone()))?;
-        let (count, back) = here.recv()?;
-        is(count == 300 && back == bytes, (start, count, back.len()))?;
-        child.join()?;
-    }
-    stop_fork_server();
-    Ok(Report::PASSED)
 }
 
 fn killed() -> Outcome {
@@ -352,25 +271,6 @@ fn signals() -> Outcome {
     is(wait(&[&here], Some(Duration::from_millis(5)))?.is_empty(), "time is up for a wait")?;
     drop(here);
     is(echo.wait().is_success(), "the echo")?;
-    Ok(Report::PASSED)
-}
-
-fn answer_and_stay(end: Connection<u32, u32>) {
-    end.send(&1).unwrap();
-    end.recv().unwrap();
-}
-
-fn wait_for_both() -> Outcome {
-    let (here, there) = pipe::<u32, u32>()?;
-    let child = Process::spawn(answer_and_stay, there.clone())?;
-    is(wait(&[&child.sentinel(), &here], None)? == [1], "a message")?;
-    is(here.recv()? == 1, "the message")?;
-    is(wait(&[&child.sentinel(), &here], Some(Duration::ZERO))?.is_empty(), "neither")?;
-    here.send(&2)?;
-    is(wait(&[&child.sentinel(), &here], None)? == [0], "the process has ended, the end is open")?;
-    drop(there);
-    is(wait(&[&child.sentinel(), &here], None)? == [0, 1], "both")?;
-    child.join()?;
     Ok(Report::PASSED)
 }
 
