@@ -350,7 +350,7 @@ fn send_raw(socket: &MessageSocket, bytes: &[u8], handles: &[std::os::fd::Borrow
     if !handles.is_empty() {
         assert!(control.push(rustix::net::SendAncillaryMessage::ScmRights(handles)));
     }
-    let parts = [std::io::IoSlice::new(bytes)];
+    let parts = [IoSlice::new(bytes)];
     let flags = rustix::net::SendFlags::empty();
     assert_eq!(rustix::net::sendmsg(socket, &parts, &mut control, flags).unwrap(), bytes.len());
 }

@@ -2,11 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 
 use ipc_core::wire::{EncodeError, Handle};
-use ipc_pipe::{Limits, RecvError, SendError, Sender, channel, pipe};
+use ipc_pipe::{Limits, Receiver, RecvError, SendError, Sender, channel, pipe};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Serialize, Serializer, ser};
 use testkit::leaks::Snapshot;
@@ -71,16 +71,13 @@ impl Serialize for Failing {
 fn failed_value() -> Outcome {
     let (inner, inner_receiver) = channel::<u8>()?;
     let (left, right) = channel::<Failing>()?;
-    let plain: Sender<u32> =
-        Sender::try_from(OwnedFd::from(std::os::fd::AsFd::as_fd(&left).try_clone_to_owned()?))?;
+    let plain: Sender<u32> = Sender::try_from(left.as_fd().try_clone_to_owned()?)?;
     let before = Snapshot::take();
     let error = left.send(&Failing(inner.clone())).unwrap_err();
     assert!(matches!(error, SendError::Encode(EncodeError::Value(_))), "{error:?}");
     before.assert_none();
     plain.send(&7)?;
-    let numbers = ipc_pipe::Receiver::<u32>::try_from(OwnedFd::from(
-        std::os::fd::AsFd::as_fd(&right).try_clone_to_owned()?,
-    ))?;
+    let numbers = Receiver::<u32>::try_from(right.as_fd().try_clone_to_owned()?)?;
     assert_eq!(numbers.recv()?, 7, "and without a handle");
     drop(inner);
     assert!(inner_receiver.recv().unwrap_err().is_disconnected(), "nobody has a copy of it");

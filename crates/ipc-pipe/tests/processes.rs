@@ -219,6 +219,7 @@ fn killed_senders() -> Outcome {
 
 /// Lets a signal without `SA_RESTART` interrupt this process all the time.
 #[expect(unsafe_code, reason = "sets a signal handler and a timer")]
+#[expect(clippy::fn_to_numeric_cast_any, reason = "that is what the system call takes")]
 fn bombard() {
     extern "C" fn nothing(_: libc::c_int) {}
     // SAFETY: zeros are a valid `sigaction`.
