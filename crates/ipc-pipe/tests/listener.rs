@@ -15,6 +15,10 @@ use ipc_pipe::{
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
+use testkit::Watchdog;
+
+/// Long after anything here should have come to its end.
+const LIMIT: Duration = Duration::from_secs(60);
 
 const SOON: Duration = Duration::from_millis(20);
 
@@ -149,6 +153,7 @@ fn whoever_does_not_speak_as_we_do_is_an_error() {
 
 #[test]
 fn whoever_says_nothing_or_nonsense_delays_nobody() {
+    let _watchdog = Watchdog::start(LIMIT, "whoever_says_nothing_or_nonsense_delays_nobody");
     let listener = listener(&Address::tcp("127.0.0.1:0").unwrap(), Some("secret"));
     let Address::Tcp(port) = *listener.address() else { unreachable!() };
     // Some say nothing, some half, some nonsense; and some are gone at once.
@@ -171,6 +176,7 @@ fn whoever_says_nothing_or_nonsense_delays_nobody() {
 
 #[test]
 fn whoever_says_nothing_is_shown_out_in_time() {
+    let _watchdog = Watchdog::start(LIMIT, "whoever_says_nothing_is_shown_out_in_time");
     let address = Address::tcp("127.0.0.1:0").unwrap();
     let builder = Listener::builder().handshake_timeout(SOON);
     let listener = builder.bind(&address).unwrap();

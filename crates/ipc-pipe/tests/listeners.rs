@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use ipc_pipe::{AcceptError, Address, ConnectError, Connection, Key, Listener, RecvError, connect};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
-use testkit::{Outcome, Report, child};
+use testkit::{Counter, Outcome, Report, SharedArena, child};
 
 fn main() -> ExitCode {
     testkit::main(&[
@@ -71,18 +71,24 @@ fn taken_over() -> Outcome {
 fn one_has_it() -> Outcome {
     let folder = TempDir::new()?;
     let address = Address::unix(folder.path().join("socket"));
-    for round in 0..20 {
+    for round in 0..60 {
         drop(listening(&address)?);
         let (results, all) = ipc_pipe::channel::<bool>()?;
+        // They begin at the same time.
+        let gate = SharedArena::<Counter>::new(1);
         let takers: Vec<_> = (0..4)
             .map(|_| {
                 child::fork(|| {
+                    while gate[0].get() == 0 {
+                        std::thread::yield_now();
+                    }
                     let listener = Listener::bind(&address);
                     results.send(&listener.is_ok()).unwrap();
                     park()
                 })
             })
             .collect();
+        gate[0].set(1);
         let n_have = (0..4).filter(|_| all.recv().unwrap()).count();
         // The others may all have come while the lock of the first was still held.
         is(n_have == 1, (round, n_have))?;
