@@ -39,9 +39,7 @@
 use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
 use ipc_core::primitive::{AtomicU64, fence, pause};
 
-use super::planted::{
-    CELL_ACQUIRE, CELL_ALTERNATES, CELL_COUNTS_EARLY, CELL_FENCES, CELL_LOOKS_AGAIN, CELL_RELEASE,
-};
+use super::planted::cell::{ACQUIRE, ALTERNATES, COUNTS_EARLY, FENCES, LOOKS_AGAIN, RELEASE};
 
 /// So many times a reader begins again; then it gives up.
 pub(super) const TRIES: u32 = 256;
@@ -100,11 +98,11 @@ impl<'w> Cell<'w> {
     pub fn read<R>(self, mut look: impl FnMut(Words<'w>) -> R) -> Option<R> {
         for _ in 0..TRIES {
             // E1 acquire.
-            let count = self.count.load(CELL_ACQUIRE);
+            let count = self.count.load(ACQUIRE);
             let seen = look(self.copy(count));
             // E2 acquire. None of the loads above passes the one below.
             fence(Acquire);
-            if self.count.load(Relaxed) == count || !CELL_LOOKS_AGAIN {
+            if self.count.load(Relaxed) == count || !LOOKS_AGAIN {
                 return Some(seen);
             }
             pause();
@@ -125,20 +123,21 @@ impl<'w> Cell<'w> {
     pub fn write(self, words: impl IntoIterator<Item = u64>) {
         let count = self.count.load(Relaxed);
         let next = count.wrapping_add(1);
-        if CELL_COUNTS_EARLY {
-            self.count.store(next, CELL_RELEASE);
+        if COUNTS_EARLY {
+            // E1 release, too early.
+            self.count.store(next, RELEASE);
         }
-        if CELL_FENCES {
+        if FENCES {
             // E2 release. None of the stores below passes the load above.
             fence(Release);
         }
-        let copy = self.copy(if CELL_ALTERNATES { next } else { count });
+        let copy = self.copy(if ALTERNATES { next } else { count });
         for (place, word) in copy.0.iter().zip(words) {
             place.store(word, Relaxed);
         }
-        if !CELL_COUNTS_EARLY {
+        if !COUNTS_EARLY {
             // E1 release.
-            self.count.store(next, CELL_RELEASE);
+            self.count.store(next, RELEASE);
         }
     }
 

@@ -9,27 +9,30 @@
 //! | `cell_no_order` | a copy is counted and found without edge E1 |
 //! | `turn_no_lock` | who changes a cell takes no turn |
 
-use ipc_core::primitive::Ordering;
-
-/// Whether the copy that is written is another than the one that is read.
-pub(super) const CELL_ALTERNATES: bool = !cfg!(ipc_planted = "cell_in_place");
-
-/// Whether a copy is counted before it is written.
-pub(super) const CELL_COUNTS_EARLY: bool = cfg!(ipc_planted = "cell_early");
-
-/// Whether a reader looks at the count again.
-pub(super) const CELL_LOOKS_AGAIN: bool = !cfg!(ipc_planted = "cell_no_check");
-
-/// Whether a fence stands between finding the count and writing the words.
-pub(super) const CELL_FENCES: bool = !cfg!(ipc_planted = "cell_no_fence");
-
-/// The release end of edge E1 of a cell.
-pub(super) const CELL_RELEASE: Ordering =
-    if cfg!(ipc_planted = "cell_no_order") { Ordering::Relaxed } else { Ordering::Release };
-
-/// The acquire end of edge E1 of a cell.
-pub(super) const CELL_ACQUIRE: Ordering =
-    if cfg!(ipc_planted = "cell_no_order") { Ordering::Relaxed } else { Ordering::Acquire };
-
 /// Whether a turn is a turn.
 pub(super) const TURN_LOCKS: bool = !cfg!(ipc_planted = "turn_no_lock");
+
+/// Bugs of a cell.
+pub(super) mod cell {
+    use ipc_core::primitive::Ordering;
+
+    /// The acquire end of edge E1.
+    pub(in super::super) const ACQUIRE: Ordering =
+        if cfg!(ipc_planted = "cell_no_order") { Ordering::Relaxed } else { Ordering::Acquire };
+
+    /// The release end of edge E1.
+    pub(in super::super) const RELEASE: Ordering =
+        if cfg!(ipc_planted = "cell_no_order") { Ordering::Relaxed } else { Ordering::Release };
+
+    /// Whether the copy that is written is another than the one that is read.
+    pub(in super::super) const ALTERNATES: bool = !cfg!(ipc_planted = "cell_in_place");
+
+    /// Whether a copy is counted before it is written.
+    pub(in super::super) const COUNTS_EARLY: bool = cfg!(ipc_planted = "cell_early");
+
+    /// Whether a reader looks at the count again.
+    pub(in super::super) const LOOKS_AGAIN: bool = !cfg!(ipc_planted = "cell_no_check");
+
+    /// Whether a fence stands between finding the count and writing the words.
+    pub(in super::super) const FENCES: bool = !cfg!(ipc_planted = "cell_no_fence");
+}

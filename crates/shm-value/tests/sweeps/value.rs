@@ -102,7 +102,7 @@ pub(super) fn update_a_struct() -> Outcome {
             marks.around(|| state.equal.update(|equal| equal.map(|number| number + 1))).unwrap();
         })
         .partner(adder())
-        .check(|state, point| check_added(state, point)))
+        .check(check_added))
 }
 
 pub(super) fn change_through_a_guard() -> Outcome {
@@ -117,7 +117,7 @@ pub(super) fn change_through_a_guard() -> Outcome {
             });
         })
         .partner(adder())
-        .check(|state, point| check_added(state, point)))
+        .check(check_added))
 }
 
 pub(super) fn wait_behind_a_holder() -> Outcome {
