@@ -440,7 +440,7 @@ impl<T> fmt::Debug for Mutex<T> {
         formatter
             .debug_struct("Mutex")
             .field("holder", &stats.holder)
-            .field("has_waiters", &stats.has_waiters)
+            .field("waiters", &stats.waiters)
             .field("deaths", &stats.deaths)
             .field("is_poisoned", &stats.is_poisoned)
             .finish_non_exhaustive()

@@ -83,6 +83,9 @@ pub struct OnceStats {
     pub holder: Option<Who>,
     /// Whether somebody may be asleep until it is done.
     pub has_waiters: bool,
+    /// How many sleep now, waiting for it to be done. Who has only just come and still looks is not among them,
+    /// nor is the dead.
+    pub waiters: u32,
     /// How many died at it, as far as those who came after them have told.
     pub deaths: u32,
     /// How many gave up, or panicked.
@@ -309,6 +312,7 @@ impl Once {
             is_completed: raw.is_completed(),
             holder: if let Holder::Thread(tid) = raw.holder() { Some(Who::is(tid)) } else { None },
             has_waiters: raw.has_waiters(),
+            waiters: raw.n_asleep(),
             deaths: raw.deaths(),
             failures: raw.failures(),
         }
@@ -397,7 +401,7 @@ impl fmt::Debug for Once {
             .debug_struct("Once")
             .field("is_completed", &stats.is_completed)
             .field("holder", &stats.holder)
-            .field("has_waiters", &stats.has_waiters)
+            .field("waiters", &stats.waiters)
             .field("deaths", &stats.deaths)
             .field("failures", &stats.failures)
             .finish_non_exhaustive()

@@ -290,6 +290,26 @@ impl<'words> RawRwLock<'words> {
         self.word().has_waiters() || self.slots.iter().any(|slot| RawLock::new(slot).has_waiters())
     }
 
+    /// Whether a writer is inside.
+    #[must_use]
+    pub fn is_written(self) -> bool {
+        self.writer().is_some() && self.active().load(Relaxed) != 0
+    }
+
+    /// How many sleep now until they can come in, to read or to write.
+    ///
+    /// All but one of them sleep on the writer's word, and that one, which holds the word, on a slot
+    /// or on several.
+    #[must_use]
+    pub fn n_asleep(self) -> u32 {
+        let is_slept_on = |slot| {
+            let slot = RawLock::new(slot);
+            slot.has_waiters() && slot.n_asleep() > 0
+        };
+        let behind = self.word().n_asleep();
+        behind.saturating_add(u32::from(self.slots.iter().any(is_slept_on)))
+    }
+
     /// How many were found to have died inside to write.
     #[must_use]
     pub fn dead_writers(self) -> u32 {

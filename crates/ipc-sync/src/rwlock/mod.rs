@@ -93,12 +93,17 @@ impl Default for Readers {
 pub struct RwLockStats {
     /// The thread that writes, or that waits for the readers to leave so that it can.
     pub writer: Option<Who>,
+    /// Whether it writes by now.
+    pub is_written: bool,
     /// The threads that read.
     pub readers: Vec<Who>,
     /// How many can read at the same time.
     pub max_readers: usize,
     /// Whether somebody may be asleep, waiting for it.
     pub has_waiters: bool,
+    /// How many sleep now, waiting for it. Who has only just come and still looks is not among them,
+    /// nor is the dead.
+    pub waiters: u32,
     /// How many were found to have died writing.
     pub dead_writers: u32,
     /// How many have died reading.
@@ -636,9 +641,11 @@ impl<T> RwLock<T> {
         let raw = self.raw();
         RwLockStats {
             writer: raw.writer().map(Who::is),
+            is_written: raw.is_written(),
             readers: raw.readers().map(Who::is).collect(),
             max_readers: self.max_readers(),
             has_waiters: raw.has_waiters(),
+            waiters: raw.n_asleep(),
             dead_writers: raw.dead_writers(),
             dead_readers: raw.dead_readers(),
             is_poisoned: raw.is_poisoned(),
@@ -675,8 +682,9 @@ impl<T> fmt::Debug for RwLock<T> {
         formatter
             .debug_struct("RwLock")
             .field("writer", &stats.writer)
+            .field("is_written", &stats.is_written)
             .field("readers", &stats.readers)
-            .field("has_waiters", &stats.has_waiters)
+            .field("waiters", &stats.waiters)
             .field("dead_writers", &stats.dead_writers)
             .field("dead_readers", &stats.dead_readers)
             .field("is_poisoned", &stats.is_poisoned)

@@ -145,11 +145,24 @@ fn stat(pid: u32) -> Option<(String, u32)> {
 /// - POSIX `killpg`
 pub(crate) fn kill_group_of(pid: u32) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw)
-        && rustix::process::getpgid(Some(pid)) == Ok(pid)
+        && is_first_of_its_group(pid)
     {
         // It fails only if nobody is in there any more.
         let _sent = rustix::process::kill_process_group(pid, Signal::KILL);
     }
+}
+
+/// Whether a process gave its group its number.
+///
+/// The group of a process may be one that has no number here: who made it is outside of the pid
+/// namespace, and the kernel says 0. `rustix` takes that for impossible, `nix` does not.
+///
+/// # References
+///
+/// - POSIX `getpgid`; Linux `pid_namespaces(7)`
+fn is_first_of_its_group(pid: Pid) -> bool {
+    let pid = nix::unistd::Pid::from_raw(pid.as_raw_pid());
+    nix::unistd::getpgid(Some(pid)) == Ok(pid)
 }
 
 /// How many processors this thread may run on.

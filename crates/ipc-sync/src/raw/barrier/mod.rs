@@ -243,8 +243,8 @@ impl<'words> RawBarrier<'words> {
     /// How many sleep: for models in which something happens when they do.
     #[cfg(ipc_loom)]
     #[must_use]
-    pub fn n_asleep(self) -> usize {
-        ipc_core::primitive::model::n_asleep(self.bell(self.look()).word())
+    pub fn n_asleep(self) -> u32 {
+        ipc_core::primitive::futex_n_asleep(self.bell(self.look()).word())
     }
 
     /// Arrives as one of the parties, a thread of the process `pid`.

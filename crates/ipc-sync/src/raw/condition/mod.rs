@@ -74,7 +74,9 @@ mod turnstile;
 
 use ipc_core::Deadline;
 use ipc_core::primitive::Ordering::Relaxed;
-use ipc_core::primitive::{AtomicU32, AtomicU64, Spin, Wait, futex_wait_any, futex_wake};
+use ipc_core::primitive::{
+    AtomicU32, AtomicU64, Spin, Wait, futex_n_asleep, futex_wait_any, futex_wake,
+};
 use ipc_core::robust::{Bell, RobustWord, Thread};
 
 use self::state::{Call, State};
@@ -253,6 +255,13 @@ impl<'words> RawCondition<'words> {
     #[must_use]
     pub fn has_more_waiters(self) -> bool {
         self.turn().has_waiters()
+    }
+
+    /// How many sleep now until they are notified.
+    #[must_use]
+    pub fn n_asleep(self) -> u32 {
+        let first = futex_n_asleep(self.words.bell.word());
+        first.saturating_add(self.turn().n_asleep())
     }
 
     /// Comes into the open group and returns its number. The caller holds the outer lock.

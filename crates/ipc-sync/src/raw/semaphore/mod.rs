@@ -61,7 +61,8 @@ mod state;
 use ipc_core::Deadline;
 use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
 use ipc_core::primitive::{
-    AtomicU32, AtomicU64, MAX_WAITS, Ordering, Spin, Wait, Woken, futex_wait_any, futex_wake,
+    AtomicU32, AtomicU64, MAX_WAITS, Ordering, Spin, Wait, Woken, futex_n_asleep, futex_wait_any,
+    futex_wake,
 };
 use ipc_core::robust::{RobustWord, Thread};
 
@@ -243,11 +244,10 @@ impl<'words> RawSemaphore<'words> {
         State::from_bits(self.words.state.fetch_add(0, Relaxed)).count()
     }
 
-    /// How many sleep: for models in which something happens when they do.
-    #[cfg(ipc_loom)]
+    /// How many sleep now until there is a permit.
     #[must_use]
-    pub fn n_asleep(self) -> usize {
-        ipc_core::primitive::model::n_asleep(&self.words.call)
+    pub fn n_asleep(self) -> u32 {
+        futex_n_asleep(&self.words.call)
     }
 
     #[inline]
