@@ -8,6 +8,16 @@
 //! | `cell_no_fence` | a writer's words may be seen before the count that they come after |
 //! | `cell_no_order` | a copy is counted and found without edge E1 |
 //! | `turn_no_lock` | who changes a cell takes no turn |
+//!
+//! # Which proof was seen to find which
+//!
+//! | name | models | kill sweep | storm |
+//! |------|--------|------------|-------|
+//! | `cell_in_place` | yes | yes | yes |
+//! | `cell_early` | yes | yes | yes |
+//! | `cell_no_check` | yes | no | yes |
+//! | `cell_no_fence`, `cell_no_order` | yes | no | not run |
+//! | `turn_no_lock` | yes | yes | yes |
 
 /// Whether a turn is a turn.
 pub(super) const TURN_LOCKS: bool = !cfg!(ipc_planted = "turn_no_lock");

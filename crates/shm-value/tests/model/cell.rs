@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ipc_core::Deadline;
 use ipc_core::primitive::AtomicU64;
+use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::primitive::model::{Ended, run};
 use ipc_core::robust::RobustWord;
 use loom::thread;
@@ -88,20 +89,14 @@ fn two_writers_lose_nothing_while_one_reads() {
 fn what_was_done_before_a_value_is_seen_with_it() {
     explore(|| {
         let shared = Shared::new();
-        let note = Arc::new(loom::cell::UnsafeCell::new(0));
+        let note = Arc::new(AtomicU64::new(0));
         let (writer, noted) = (Arc::clone(&shared), Arc::clone(&note));
         let writer = thread::spawn(move || {
-            noted.with_mut(|note| {
-                // SAFETY: nobody looks before the value is there, which is what the model checks.
-                unsafe { *note = 7 };
-            });
+            noted.store(7, Relaxed);
             writer.cell().write([1, 1]);
         });
         if shared.get() == 1 {
-            note.with(|note| {
-                // SAFETY: the writer wrote it before the value.
-                assert_eq!(unsafe { *note }, 7);
-            });
+            assert_eq!(note.load(Relaxed), 7);
         }
         writer.join().unwrap();
     });

@@ -4,7 +4,7 @@
 //! `LOOM_MAX_PREEMPTIONS` sets the bound on preemptions.
 
 #![cfg(ipc_loom)]
-#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test")]
 #![expect(clippy::disallowed_types, reason = "what the test notes is no part of the model")]
 
 mod cell;
