@@ -94,6 +94,7 @@
 //! | [`queue`] | `ipc-queue` | queues between processes |
 //! | [`connection`] | `ipc-pipe` | pipes between processes, listeners, and waiting for many |
 //! | [`sync`] | `ipc-sync` | locks between processes |
+//! | [`value`] | `shm-value` | values that processes share |
 //! | [`memory`] | `ipc-core` | segments of shared memory, values as bytes plus handles, deaths |
 //!
 //! # Process death
@@ -107,6 +108,7 @@ pub use ipc_queue as queue;
 pub use ipc_sync as sync;
 pub use pool;
 pub use proc_core as process;
+pub use shm_value as value;
 
 pub use ipc_core::{Segment, SegmentError, wire};
 pub use ipc_pipe::{
@@ -126,6 +128,7 @@ pub use proc_core::{
     StartError, Stdio, active_children, cpu_count, current, fork, init, parent, scope,
     set_start_method, wait, wait_any, wait_for,
 };
+pub use shm_value::{AccessError, RawValue, Value, bytemuck};
 
 /// The result of a `main`, or of another function that passes every error on.
 pub type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;
