@@ -150,8 +150,8 @@ impl Lobby {
     fn show_out(&mut self, listener: BorrowedFd<'_>) -> io::Result<()> {
         while let Some(first) = self.guests.first_entry() {
             let is_full = !self.is_open;
-            let has_to_go = first.get().until.is_past();
-            if !has_to_go && !(is_full && first.get().undisturbed.is_past()) {
+            let gives_way = is_full && first.get().undisturbed.is_past();
+            if !gives_way && !first.get().until.is_past() {
                 break;
             }
             first.remove();

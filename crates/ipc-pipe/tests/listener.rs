@@ -256,6 +256,18 @@ fn what_is_not_ours_at_a_path_is_left_alone() {
 }
 
 #[test]
+fn a_path_that_somebody_is_just_taking_is_left_to_it() {
+    let folder = TempDir::new().unwrap();
+    let address = Address::unix(folder.path().join("socket"));
+    // A socket that nobody listens at yet looks like one that nobody listens at any more.
+    let lock = File::create(folder.path().join("socket.lock")).unwrap();
+    lock.lock().unwrap();
+    assert_eq!(Listener::bind(&address).unwrap_err().kind(), ErrorKind::AddrInUse);
+    drop(lock);
+    drop(Listener::bind(&address).unwrap());
+}
+
+#[test]
 fn a_path_is_for_its_user_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = TempDir::new().unwrap();

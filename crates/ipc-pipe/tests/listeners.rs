@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         ("of many who take over a dead listener's path one has it", one_has_it),
         ("a forked child leaves its parent's listener alone", forked),
         ("a thousand clients at once are all let in", thousand),
+        ("more silent clients than a lobby holds shut nobody out", flooded),
         ("a client that is killed in its handshake delays nobody", killed_clients),
         ("who waits for a listener that is killed is told", killed_listener),
         ("over TCP a message whose sender is killed is an error", killed_sender),
@@ -155,6 +156,26 @@ fn thousand() -> Outcome {
         }
         is(clients.wait().is_success(), &address)?;
     }
+    Ok(Report::PASSED)
+}
+
+fn flooded() -> Outcome {
+    let usual = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: usual.maximum, maximum: usual.maximum })?;
+    let listener = Listener::builder().backlog(2000).bind(&Address::tcp("127.0.0.1:0")?)?;
+    let Address::Tcp(port) = *listener.address() else { unreachable!() };
+    let silent = || std::net::TcpStream::connect(port);
+    let flood = (0..1100).map(|_| silent()).collect::<Result<Vec<_>, _>>()?;
+    let mut client = child::fork(|| {
+        let address = Address::Tcp(port);
+        let timeout = std::time::Duration::from_secs(100);
+        let end = ipc_pipe::connect_timeout::<u8, u8>(&address, None, timeout);
+        end.unwrap().send(&7).unwrap();
+        0
+    });
+    is(listener.accept::<u8, u8>()?.recv()? == 7, "it is let in")?;
+    is(client.wait().is_success(), "the client")?;
+    drop(flood);
     Ok(Report::PASSED)
 }
 
