@@ -3,6 +3,7 @@
 
 use std::os::unix::fs::FileTypeExt as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use ipc_pipe::{AcceptError, Address, ConnectError, Connection, Key, Listener, RecvError, connect};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -162,13 +163,15 @@ fn thousand() -> Outcome {
 fn flooded() -> Outcome {
     let usual = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: usual.maximum, maximum: usual.maximum })?;
-    let listener = Listener::builder().backlog(2000).bind(&Address::tcp("127.0.0.1:0")?)?;
+    // The silent have all the time, if nobody else wants in.
+    let builder = Listener::builder().backlog(2000).handshake_timeout(Duration::MAX);
+    let listener = builder.bind(&Address::tcp("127.0.0.1:0")?)?;
     let Address::Tcp(port) = *listener.address() else { unreachable!() };
     let silent = || std::net::TcpStream::connect(port);
     let flood = (0..1100).map(|_| silent()).collect::<Result<Vec<_>, _>>()?;
     let mut client = child::fork(|| {
         let address = Address::Tcp(port);
-        let timeout = std::time::Duration::from_secs(100);
+        let timeout = Duration::from_secs(100);
         let end = ipc_pipe::connect_timeout::<u8, u8>(&address, None, timeout);
         end.unwrap().send(&7).unwrap();
         0
@@ -189,7 +192,7 @@ fn killed_clients() -> Outcome {
             connect::<u8, u8>(&address, Some(&Key::new("a"))).map(|_| ()).ok();
             park()
         });
-        let maybe = listener.accept_timeout::<u8, u8>(std::time::Duration::from_micros(300));
+        let maybe = listener.accept_timeout::<u8, u8>(Duration::from_micros(300));
         drop(victim);
         if let Ok(end) = maybe {
             is(matches!(end.recv(), Err(RecvError::Disconnected)), "it is gone")?;
@@ -234,7 +237,7 @@ fn killed_sender() -> Outcome {
     });
     let end: Connection<u8, Vec<u8>> = listener.accept()?;
     is(end.recv_bytes(10)? == [1; 10], "the first is whole")?;
-    is(end.poll(std::time::Duration::MAX)?, "the second has begun")?;
+    is(end.poll(Duration::MAX)?, "the second has begun")?;
     drop(victim);
     let torn = end.recv_bytes(usize::MAX).unwrap_err();
     is(matches!(torn, RecvError::Truncated | RecvError::Io(_)), torn)?;
