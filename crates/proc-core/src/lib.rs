@@ -97,7 +97,7 @@ pub use start::Start;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub use start::hostile::play as play_start_messages;
-pub use start::server::stop_fork_server;
+pub use start::server::{preload_fork_server, stop_fork_server};
 pub use stdio::Stdio;
 pub use sys::hook::init;
 pub use usage::Usage;
