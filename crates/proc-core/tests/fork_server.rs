@@ -1,5 +1,6 @@
 //! The fork server: its death, its user's death, many users at once.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![expect(clippy::print_stdout, reason = "what is said once")]
 #![expect(unsafe_code, reason = "the disposition of a signal")]
 
 mod common;

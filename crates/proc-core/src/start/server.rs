@@ -21,6 +21,7 @@ use crate::child::Child;
 use crate::children;
 use crate::entry::Entry;
 use crate::error::StartError;
+use crate::events;
 use crate::exit::ExitStatus;
 use crate::start::board::Board;
 use crate::start::copies::{Copy, NoCopy, PATIENCE, Server};
@@ -255,6 +256,8 @@ fn running(deadline: Deadline) -> Result<Option<Arc<Server>>, StartError> {
         Ok(Started { channel, child: process }) => {
             let server = Arc::new(Server::new(channel, process, board));
             *state = State::Running(Arc::clone(&server));
+            drop(state);
+            events::server_started(server.process().pid());
             Ok(Some(server))
         }
         Err(StartError::Refused(refusal @ Refusal::Preload(_))) => {
@@ -280,7 +283,10 @@ fn forget(server: &Arc<Server>) -> ExitStatus {
     if matches!(&*state, State::Running(current) if Arc::ptr_eq(current, server)) {
         *state = State::None;
     }
-    server.end()
+    let status = server.end();
+    drop(state);
+    events::server_lost(server.process().pid(), status);
+    status
 }
 
 /// What the next server is to call before it makes any copy. A forked child has said nothing of it.
