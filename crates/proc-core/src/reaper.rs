@@ -6,6 +6,7 @@ use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::children;
+use crate::events;
 use crate::exit::ExitStatus;
 use crate::sys::process::{self, Block};
 use crate::sys::setup;
@@ -29,11 +30,19 @@ use crate::sys::setup;
 /// # Examples
 ///
 /// ```
-/// use proc_core::{Process, Reaper};
+/// use ipc_core::Deadline;
+/// use proc_core::{Process, Reaper, parent};
+///
+/// fn outlive_the_parent(_: ()) {
+///     parent().map(|parent| parent.wait(Deadline::NEVER));
+/// }
 ///
 /// let reaper = Reaper::adopt_orphans()?;
 /// // A child leaves one of its own behind.
-/// let child = Process::spawn(|()| Process::spawn(|()| (), ()).map(|orphan| orphan.detach()).ok(), ())?;
+/// let child = Process::spawn(
+///     |()| Process::spawn(outlive_the_parent, ()).map(|orphan| orphan.detach()).ok(),
+///     (),
+/// )?;
 /// let orphan = child.join()?.expect("it started one");
 /// assert_eq!(reaper.wait()?.map(|(pid, _)| pid), Some(orphan));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -105,7 +114,10 @@ impl Reaper {
         let mut reaped = Vec::new();
         for pid in self.find()? {
             match process::wait_pid(pid, Block::No) {
-                Ok(Some(status)) => reaped.push((pid, status)),
+                Ok(Some(status)) => {
+                    events::orphan_reaped(pid, status);
+                    reaped.push((pid, status));
+                }
                 Ok(None) => {}
                 // Somebody else was faster.
                 Err(error) if process::is_no_child(&error) => {}
@@ -135,7 +147,10 @@ impl Reaper {
                     let ended = process::poll_many(&files, ipc_core::Deadline::NEVER)?;
                     let Some(pid) = ended.and_then(|at| pids.get(at)) else { continue };
                     match process::wait_pid(*pid, Block::No) {
-                        Ok(Some(status)) => return Ok(Some((*pid, status))),
+                        Ok(Some(status)) => {
+                            events::orphan_reaped(*pid, status);
+                            return Ok(Some((*pid, status)));
+                        }
                         Ok(None) => process::pause(std::time::Duration::from_millis(1)),
                         Err(error) if process::is_no_child(&error) => {}
                         Err(error) => return Err(error),
