@@ -69,6 +69,30 @@ impl<T: Serialize + DeserializeOwned> Queue<T> {
     pub fn bounded(capacity: usize) -> Result<Self, QueueError> {
         Builder::new(capacity).values()
     }
+
+    /// Makes a queue that grows by need, up to eight million short values.
+    ///
+    /// See [`Builder::unbounded`], also for another limit.
+    ///
+    /// # Errors
+    ///
+    /// As [`ByteQueue::unbounded`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ipc_queue::Queue;
+    ///
+    /// let queue = Queue::<u32>::unbounded()?;
+    /// for number in 0..10_000 {
+    ///     queue.put(number)?;
+    /// }
+    /// assert_eq!((queue.len(), queue.get()?), (10_000, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn unbounded() -> Result<Self, QueueError> {
+        Builder::unbounded().values()
+    }
 }
 
 impl<T: Serialize, S: MayPut> Queue<T, S> {
@@ -228,13 +252,15 @@ impl<T, S> Queue<T, S> {
         self.bytes.is_empty()
     }
 
-    /// Whether there are as many values as there is room for.
+    /// Whether there are as many values as there is room for: a put may have to wait.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.bytes.is_full()
     }
 
-    /// How many values there is room for.
+    /// How many values there is room for, if there is memory.
+    ///
+    /// An [unbounded](Self::unbounded) queue has room for some more than that, but not always.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()

@@ -31,10 +31,19 @@ fn main() -> std::process::ExitCode {
         ("heap: hold what others wait for", sweeps::hold_what_others_wait_for),
         ("heap: put with memory of another size", sweeps::put_with_memory_of_another_size),
         ("ring: take a dead one's seat", sweeps::take_a_dead_ones_seat),
+        ("growth: a put that grows", sweeps::growth::put_that_grows),
+        ("growth: two puts that grow", sweeps::growth::put_that_grows_beside_another),
+        ("growth: put into a chunk that was left", sweeps::growth::put_into_a_chunk_that_was_left),
+        (
+            "growth: get wakes who waits for a chunk",
+            sweeps::growth::get_wakes_who_waits_for_a_chunk,
+        ),
+        ("ends: the last putter leaves", sweeps::ends::the_last_putter_leaves),
+        ("ends: the last getter leaves", sweeps::ends::the_last_getter_leaves),
     ])
 }
 
 #[cfg(ipc_crash)]
-fn run(sweep: testkit::kill::Sweep<'_, sweeps::State>) -> testkit::Outcome {
+fn run<S>(sweep: testkit::kill::Sweep<'_, S>) -> testkit::Outcome {
     Ok(sweep.at_every_access(ipc_core::primitive::crash::arm)?.into())
 }

@@ -119,7 +119,7 @@ mod scenarios {
     pub(crate) fn forged_messages_are_errors() -> Outcome {
         const LARGE: u64 = 1 << 63;
         let queue = Builder::new(2).seats(4).values::<u64>()?;
-        let slot = Places { n_slots: 2, n_seats: 4, slot_bytes: 128 };
+        let slot = Places { n_slots: 2, n_seats: 4, slot_bytes: 128, slots: None };
         let forged = [0, 11, 113, 1 << 32, LARGE - 1, LARGE | 8, LARGE | 8 << 58 | 5, u64::MAX];
         let turn = SharedArena::<Counter>::new(1);
         let mut receiver = fork(|| {
