@@ -36,7 +36,7 @@ use ipc_core::robust::{Alive, Life, Thread};
 use super::geometry::BlockId;
 use super::{Heap, Memory, Refused};
 use crate::ring::slot::Owner;
-use crate::ring::{self, Patience, Ring};
+use crate::ring::{self, Patience, Ring, planted};
 
 /// How long one that does not want to wait waits for the lock, which nobody keeps for long.
 pub(super) const SHORT: Duration = Duration::from_millis(10);
@@ -113,6 +113,7 @@ impl<'m, M: Memory> Heap<'m, M> {
             waits.push(Wait::on(bells.alarm.word(), alarm));
             waits.push(Wait::on(bells.departures.word(), departures));
             waits.push(Wait::on(news, seen));
+            let watched = if planted::HEAP_WATCHES { &*watched } else { &[] };
             waits.extend(watched.iter().map(|(life, value)| Wait::on(life.word(), *value)));
             let mut until = deadline.min(Deadline::after(slice));
             if waits.len() > MAX_WAITS {

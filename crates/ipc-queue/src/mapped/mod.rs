@@ -33,7 +33,7 @@ use crate::participant;
 use crate::ring::bells::Bells;
 use crate::ring::position::{Position, PositionWord};
 use crate::ring::slot::{Owner, SlotWord};
-use crate::ring::{Claim, Memory, Notes, Tuning, WaitsFor};
+use crate::ring::{Claim, Memory, Notes, Tuning, WaitsFor, planted};
 
 use blocks::Blocks;
 use places::{Places, ShapeWords, SlotHeader};
@@ -185,9 +185,11 @@ impl Mapped {
     /// Makes the alarm the pending word of the calling thread; it clears it before `self` goes.
     #[inline]
     pub(crate) fn pend(&self, me: Thread) {
-        // SAFETY: the word is mapped as long as `segment` is kept, and all callers clear what is
-        // pending before they return to whoever lent them `self`.
-        unsafe { me.pend(self.bells().alarm.word()) };
+        if planted::PENDS {
+            // SAFETY: the word is mapped as long as `segment` is kept, and all callers clear what is
+            // pending before they return to whoever lent them `self`.
+            unsafe { me.pend(self.bells().alarm.word()) };
+        }
     }
 
     pub(crate) fn lives(&self) -> &[Life] {

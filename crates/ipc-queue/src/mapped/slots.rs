@@ -33,6 +33,7 @@ use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
 use ipc_core::{Segment, SegmentError, Window};
 
 use super::places::{Places, Shape};
+use crate::ring::planted;
 
 /// So many bytes of slots are begun at a time, or a chunk if that is more: a fraction of a
 /// millisecond's work.
@@ -99,6 +100,9 @@ impl Slots {
         let at_once = BEGUN_AT_ONCE / (self.shape.slot_bytes as usize * self.shape.chunk as usize);
         let more = u32::try_from(at_once).unwrap_or(1).max(1) * self.shape.chunk;
         let next = begun.saturating_add(more).min(self.shape.n_slots);
+        if planted::GROWS_EARLY {
+            self.begun().compare_exchange(word, next, Release, Relaxed).ok();
+        }
         if next == begun || back(segment, self.shape, begun, next).is_err() {
             return false;
         }

@@ -24,8 +24,8 @@
 
 use super::attempt::Attempt;
 use super::position::Position;
-use super::slot::{Link, State};
-use super::{Blocked, Memory, Ring};
+use super::slot::{Link, Owner, State};
+use super::{Blocked, Memory, Ring, planted};
 
 impl<M: Memory> Ring<'_, M> {
     /// Finds a chunk for what comes after the message at `at`, which is the last in its chunk; nothing
@@ -46,10 +46,10 @@ impl<M: Memory> Ring<'_, M> {
         for other in others.filter(|other| *other != tail_chunk) {
             attempt.step()?;
             let seen = self.last_of(other);
-            if seen.is_free() {
+            if seen.is_free() || planted::CHUNK_UNSEEN {
                 return Ok(Some(Link::to(other)));
             }
-            if seen.is_taken() {
+            if seen.is_taken() || planted::HOLES_ARE_TAKEN && seen.owner() != Owner::NOBODY {
                 taken = taken.or(Some(Link::to(other)));
             }
         }
@@ -59,8 +59,11 @@ impl<M: Memory> Ring<'_, M> {
         if taken.is_some() {
             return Ok(taken);
         }
+        let head_chunk =
+            if planted::HEAD_LATE { self.head_at()?.index() / chunk } else { head_chunk };
+        let head_chunk = if planted::WAITS_AT_TAIL { tail_chunk } else { head_chunk };
         let seen = self.last_of(head_chunk);
-        if !seen.is_free() && !seen.is_taken() {
+        if planted::WAITS_AT_TAIL || !seen.is_free() && !seen.is_taken() {
             self.pass_earlier(head_chunk * chunk + chunk - 1, seen)?;
         }
         Ok(None)

@@ -49,6 +49,7 @@ mod attempt;
 mod blocking;
 mod chunks;
 mod observe;
+pub(crate) mod planted;
 mod repair;
 #[cfg(all(test, not(ipc_loom)))]
 mod tests;
@@ -269,9 +270,12 @@ impl<M: Memory> Ring<'_, M> {
     /// Publishes a message that was written: the commit point of a put. Then wakes a getter.
     #[inline]
     pub(crate) fn commit(self, claim: Claim) {
-        self.0.slot(claim.at.index()).commit(claim.state);
         let items = &self.0.bells().items;
-        if items.is_waiting() {
+        if planted::COMMITS_LATE && items.is_waiting() {
+            items.wake_one();
+        }
+        self.0.slot(claim.at.index()).commit(claim.state);
+        if !planted::COMMITS_LATE && items.is_waiting() {
             items.wake_one();
         }
     }
@@ -281,7 +285,7 @@ impl<M: Memory> Ring<'_, M> {
     pub(crate) fn release(self, claim: Claim) {
         self.0.slot(claim.at.index()).release(claim.state, self.0.chunk());
         let space = &self.0.bells().space;
-        if space.is_waiting() {
+        if planted::RELEASE_TELLS && space.is_waiting() {
             space.wake_one();
         }
     }
@@ -423,7 +427,7 @@ impl<M: Memory> Ring<'_, M> {
             self.abandon(claim);
             return Err(Blocked::Closed);
         }
-        if bells.space.is_waiting() && self.is_good_for_putter(next) {
+        if planted::CHAINS && bells.space.is_waiting() && self.is_good_for_putter(next) {
             bells.space.wake_one();
         }
         Ok(claim)
@@ -436,7 +440,7 @@ impl<M: Memory> Ring<'_, M> {
         let next = self.next(claim.at, claim.state.link());
         self.0.head().help(claim.at, next);
         let items = &self.0.bells().items;
-        if items.is_waiting_after_exchange() && self.is_good_for_getter(next) {
+        if planted::CHAINS && items.is_waiting_after_exchange() && self.is_good_for_getter(next) {
             items.wake_one();
         }
         claim
@@ -526,7 +530,11 @@ impl<M: Memory> Ring<'_, M> {
         }
         // Dead, or a seat that does not exist. Only a look at the slot that comes after the look
         // at the life word shows what the dead left: it may have been done with the claim before.
-        if self.0.slot(index).look() == state { Claimer::Dead } else { Claimer::Done }
+        if !planted::LOOKS_AGAIN || self.0.slot(index).look() == state {
+            Claimer::Dead
+        } else {
+            Claimer::Done
+        }
     }
 
     /// A slot does not fit the position: the position was stale, or the words make no sense.

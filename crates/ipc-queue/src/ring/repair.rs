@@ -11,7 +11,7 @@ use ipc_core::primitive::Ordering::Relaxed;
 
 use super::position::Position;
 use super::slot::{Owner, State};
-use super::{Blocked, Claim, Memory, Obstacle, Ring};
+use super::{Blocked, Claim, Memory, Obstacle, Ring, planted};
 
 impl<M: Memory> Ring<'_, M> {
     /// Retires the message at `at`, whose owner is dead, and calls everybody to look again.
@@ -54,7 +54,7 @@ impl<M: Memory> Ring<'_, M> {
         for index in 0..self.0.n_slots() {
             let slot = self.0.slot(index);
             let seen = slot.look();
-            if seen.owner() == dead {
+            if planted::BURIES && seen.owner() == dead {
                 slot.claim(seen, seen.owned_by(Owner::GRAVE));
             }
         }
