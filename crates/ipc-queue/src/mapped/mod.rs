@@ -39,7 +39,7 @@ use places::{Places, ShapeWords, SlotHeader};
 
 pub(crate) use places::{SLOT_HEADER, SLOT_UNIT, Shape};
 
-pub(crate) const KIND: Kind = Kind::new(*b"ipc-ring", 2);
+pub(crate) const KIND: Kind = Kind::new(*b"ipc-ring", 3);
 
 /// A queue in a segment.
 #[derive(Debug)]
@@ -56,6 +56,7 @@ pub(crate) struct Mapped {
     bells: NonNull<Bells>,
     retired: NonNull<AtomicU64>,
     lives: NonNull<[Life]>,
+    all_notes: NonNull<[participant::Notes]>,
     slots: NonNull<u8>,
     heap: NonNull<HeapWords>,
     classes: NonNull<[ClassWords]>,
@@ -133,6 +134,9 @@ impl Mapped {
             bells: NonNull::from_ref(segment.at(places.bells)?),
             retired: NonNull::from_ref(segment.at(places.retired)?),
             lives: NonNull::from_ref(segment.slice_at(places.lives, usize::from(shape.n_seats))?),
+            all_notes: NonNull::from_ref(
+                segment.slice_at(places.notes, usize::from(shape.n_seats))?,
+            ),
             slots: slots.cast(),
             heap: NonNull::from_ref(segment.at(places.heap)?),
             classes: NonNull::from_ref(segment.slice_at(places.classes, MOST_CLASSES)?),
@@ -191,6 +195,13 @@ impl Mapped {
     pub(crate) fn lives(&self) -> &[Life] {
         // SAFETY: checked at the open, and mapped as long as `segment` is kept.
         unsafe { self.lives.as_ref() }
+    }
+
+    /// What the threads in the seats have noted.
+    #[inline]
+    pub(crate) fn all_notes(&self) -> &[participant::Notes] {
+        // SAFETY: checked at the open, and mapped as long as `segment` is kept.
+        unsafe { self.all_notes.as_ref() }
     }
 
     /// Writes a message into the slot of `claim`, which is for writing; it fits.
@@ -345,9 +356,7 @@ impl Memory for Mapped {
     }
 
     fn note_waiting(&self, who: Owner, what: WaitsFor) {
-        if let Some(life) = who.seat().and_then(|seat| self.life(seat)) {
-            participant::note_waiting(life, what);
-        }
+        self.set_waiting(who, what);
     }
 
     fn is_deserted(&self) -> bool {
