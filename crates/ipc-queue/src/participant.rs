@@ -11,8 +11,8 @@ use ipc_core::primitive::{AtomicU32, AtomicU64};
 use ipc_core::robust::{Alive, Life};
 
 use crate::mapped::Mapped;
-use crate::ring::slot::Owner;
 use crate::ring::WaitsFor;
+use crate::ring::slot::Owner;
 
 /// A thread that uses a queue, as far as it has told.
 #[non_exhaustive]

@@ -17,7 +17,7 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use ipc_core::primitive::Ordering::Relaxed;
-use ipc_core::primitive::{AtomicU64, copy_in, copy_out};
+use ipc_core::primitive::{AtomicU64, copy_in, copy_out, join_heavy_fences};
 use ipc_core::robust::{Life, Thread, TooManyHeld, support};
 use ipc_core::{Deadline, Extent, Kind, PAGE, Segment, SegmentError};
 use ipc_sync::raw::{self, RawLock, Taken};
@@ -118,6 +118,7 @@ impl Mapped {
     /// Opens the queue in a segment from elsewhere; trusts nothing that it finds there.
     pub(crate) fn open(segment: Segment, type_hash: u64) -> Result<Self, QueueError> {
         is_supported()?;
+        join_heavy_fences();
         segment.check(KIND, type_hash)?;
         let words: &ShapeWords = segment.at(0)?;
         let shape = words.read().check()?;
@@ -287,7 +288,7 @@ impl Mapped {
 
     #[inline]
     fn header(&self, index: u32) -> &SlotHeader {
-        #[expect(clippy::cast_ptr_alignment, reason = "slots begin at multiples of 64")]
+        #[expect(clippy::cast_ptr_alignment, reason = "slots begin at multiples of 16")]
         let header = self.slot_at(index).cast::<SlotHeader>();
         // SAFETY: a slot begins with its header, and is mapped as long as `segment` is kept.
         unsafe { &*header }

@@ -35,8 +35,9 @@ pub(super) const APART: usize = 128;
 /// A slot begins with its word and its record.
 pub(crate) const SLOT_HEADER: usize = 16;
 
-/// A slot is a multiple of this long.
-pub(crate) const SLOT_UNIT: usize = 64;
+/// A slot is a multiple of this long: not a line, so that a line that comes over brings several small
+/// messages.
+pub(crate) const SLOT_UNIT: usize = 16;
 
 /// What was asked for of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
