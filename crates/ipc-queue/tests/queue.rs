@@ -320,7 +320,8 @@ fn a_builder_refuses_what_cannot_be() {
 
 #[test]
 fn a_builder_makes_slots_as_large_as_it_says() {
-    for (bytes, payload) in [(0, 0), (1, 16), (16, 16), (17, 32), (48, 48), (112, 112), (113, 128)] {
+    for (bytes, payload) in [(0, 0), (1, 16), (16, 16), (17, 32), (48, 48), (112, 112), (113, 128)]
+    {
         let queue = Builder::new(3).message_bytes(bytes).max_bytes(0).bytes().unwrap();
         assert_eq!((queue.capacity(), queue.max_message()), (3, payload), "{bytes}");
         queue.put(&vec![1; payload]).unwrap();
