@@ -3,14 +3,16 @@
 #![expect(unsafe_code, reason = "a pending word")]
 
 use std::process::ExitCode;
+use std::ptr;
 use std::time::Duration;
 
 use ipc_core::primitive::Ordering::{AcqRel, Acquire, Relaxed};
 use ipc_core::primitive::{
-    AtomicU32, AtomicU64, Wait, Woken, fence_heavy, fence_light, futex_wait_any, futex_wake,
-    join_heavy_fences, pause,
+    AtomicU32, AtomicU64, Wait, Woken, fence_heavy, fence_light, futex_n_asleep, futex_wait,
+    futex_wait_any, futex_wake, join_heavy_fences, pause,
 };
 use ipc_core::{Deadline, Kind, Segment};
+use rustix::mm::{MapFlags, ProtFlags, mmap};
 use testkit::child::{End, fork};
 use testkit::{Outcome, Report};
 
@@ -19,6 +21,11 @@ fn main() -> ExitCode {
         ("of two words that wake a sleeper at once, the last is reported", the_last_is_reported),
         ("a sleeper whose word has changed does not sleep", changed),
         ("who sleeps on both halves of a word sleeps on all of it", halves),
+        ("who sleeps is counted and sleeps on, and the dead is not", counted),
+        (
+            "who sleeps on a word that may only be read is counted",
+            counted_where_it_may_only_be_read,
+        ),
         ("a death wakes who sleeps on the pending word, and changes nothing", pending),
         ("of a light and a heavy fence, one side sees the other", unequal_fences),
     ])
@@ -93,6 +100,53 @@ fn halves() -> Outcome {
     for bit in 0..64 {
         assert!(!sleeps(HELD ^ (1 << bit)), "bit {bit}");
     }
+    Ok(Report::PASSED)
+}
+
+fn counted() -> Outcome {
+    let segment = words();
+    let (first, second) = (word(&segment, 0), word(&segment, 1));
+    let n_asleep = || (futex_n_asleep(first), futex_n_asleep(second));
+    assert_eq!(n_asleep(), (0, 0));
+    let mut of_both = [fork(|| sleeper(&segment)), fork(|| sleeper(&segment))];
+    let mut of_first = fork(|| match futex_wait(first, 0, Deadline::NEVER) {
+        Woken::By(_) => 10,
+        other => unreachable!("{other:?}"),
+    });
+    for child in of_both.iter_mut().chain([&mut of_first]) {
+        child.wait_asleep(LIMIT)?;
+    }
+    assert_eq!(n_asleep(), (3, 2));
+    // It asks for the number, not for what the words hold.
+    first.store(7, Relaxed);
+    assert_eq!(n_asleep(), (3, 2));
+    of_both[0].kill();
+    of_both[0].wait();
+    assert_eq!(n_asleep(), (2, 1));
+    // Nobody was woken, and nobody has moved: each is where a wake-up finds it.
+    assert_eq!(futex_wake(second, 2), 1);
+    assert_eq!(of_both[1].wait(), End::Exited(11));
+    assert_eq!(n_asleep(), (1, 0));
+    assert_eq!(futex_wake(first, 2), 1);
+    assert_eq!(of_first.wait(), End::Exited(10));
+    assert_eq!(n_asleep(), (0, 0));
+    Ok(Report::PASSED)
+}
+
+fn counted_where_it_may_only_be_read() -> Outcome {
+    let segment = words();
+    let mut child = fork(|| sleeper(&segment));
+    child.wait_asleep(LIMIT)?;
+    let (len, read, shared) = (4096, ProtFlags::READ, MapFlags::SHARED);
+    // SAFETY: a fresh mapping, which stays to the end of the process.
+    let mapped = unsafe { mmap(ptr::null_mut(), len, read, shared, &segment, 0) }?;
+    let body = segment.as_ptr().as_ptr().addr() % len;
+    // SAFETY: the header of a segment ends before the first page does, and so do the words.
+    let read_only: &AtomicU32 = unsafe { &*mapped.cast::<u8>().wrapping_add(body).cast() };
+    assert_eq!(futex_n_asleep(read_only), 1);
+    futex_wake(word(&segment, 0), 1);
+    assert_eq!(child.wait(), End::Exited(10));
+    assert_eq!(futex_n_asleep(read_only), 0);
     Ok(Report::PASSED)
 }
 

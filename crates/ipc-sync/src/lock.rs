@@ -323,7 +323,7 @@ impl fmt::Debug for Lock {
         formatter
             .debug_struct("Lock")
             .field("holder", &stats.holder)
-            .field("has_waiters", &stats.has_waiters)
+            .field("waiters", &stats.waiters)
             .field("deaths", &stats.deaths)
             .finish_non_exhaustive()
     }

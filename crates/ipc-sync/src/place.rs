@@ -38,6 +38,9 @@ pub struct LockStats {
     pub holder: Option<Who>,
     /// Whether somebody may be asleep, waiting for it.
     pub has_waiters: bool,
+    /// How many sleep now, waiting for it. Who has only just come and still looks is not among them,
+    /// nor is the dead.
+    pub waiters: u32,
     /// How many holders have died holding it, as far as those who took it after them have told.
     pub deaths: u32,
     /// Whether the value is half changed since a death or a panic; never for a lock without value.
@@ -144,6 +147,7 @@ impl Place {
         LockStats {
             holder: if let Holder::Thread(tid) = raw.holder() { Some(Who::is(tid)) } else { None },
             has_waiters: raw.has_waiters(),
+            waiters: raw.n_asleep(),
             deaths: self.line.notes[2].load(Relaxed),
             is_poisoned: self.is_poisoned(),
             depth: u32::from(self.is_locked()),

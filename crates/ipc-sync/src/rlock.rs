@@ -357,7 +357,7 @@ impl fmt::Debug for RLock {
             .debug_struct("RLock")
             .field("holder", &stats.holder)
             .field("depth", &stats.depth)
-            .field("has_waiters", &stats.has_waiters)
+            .field("waiters", &stats.waiters)
             .field("deaths", &stats.deaths)
             .finish_non_exhaustive()
     }

@@ -112,6 +112,18 @@ pub fn futex_wake(word: &AtomicU32, count: u32) -> u32 {
     world::futex_wake(word, count)
 }
 
+/// How many sleep on `word` now, as the kernel has it; nobody is woken by the question.
+///
+/// It is for people who look at what a program does: when it returns, the number may be another. Who
+/// died asleep is not counted, nor who has not fallen asleep yet; who sleeps on several words is
+/// counted at each of them. What the word holds does not matter, and it may be read-only.
+#[inline]
+#[must_use]
+pub fn futex_n_asleep(word: &AtomicU32) -> u32 {
+    step();
+    world::futex_n_asleep(word)
+}
+
 /// Sets the bit `bit` in `word`, which is one of the lowest eleven, and wakes all sleepers of `call`:
 /// a thread that dies has done both or neither.
 ///

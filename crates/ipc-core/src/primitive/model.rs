@@ -152,6 +152,12 @@ pub(super) fn futex_wake(word: &AtomicU32, count: u32) -> u32 {
     wake(address(word), count)
 }
 
+pub(super) fn futex_n_asleep(word: &AtomicU32) -> u32 {
+    let table = lock_table();
+    let asleep = table.queue.iter().filter(|&&(queued_at, ..)| queued_at == address(word));
+    u32::try_from(asleep.count()).unwrap_or(u32::MAX)
+}
+
 pub(super) fn futex_or_and_wake_all(word: &AtomicU32, bit: u16, call: &AtomicU32) {
     word.inner().fetch_or(bit.into(), Ordering::SeqCst);
     wake(address(call), u32::MAX);
@@ -200,12 +206,6 @@ pub(crate) fn wake(address: usize, count: u32) -> u32 {
         woken += 1;
     }
     woken
-}
-
-/// How many sleep on `word`: for a model in which something happens when they do.
-#[must_use]
-pub fn n_asleep(word: &AtomicU32) -> usize {
-    lock_table().queue.iter().filter(|&&(queued_at, ..)| queued_at == address(word)).count()
 }
 
 fn lock_table() -> loom::sync::MutexGuard<'static, Table> {

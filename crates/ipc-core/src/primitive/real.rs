@@ -53,6 +53,11 @@ pub(super) fn futex_wake(word: &super::AtomicU32, count: u32) -> u32 {
     futex::wake(word.inner(), count)
 }
 
+#[cold]
+pub(super) fn futex_n_asleep(word: &super::AtomicU32) -> u32 {
+    futex::n_asleep(word.inner())
+}
+
 /// As many words as most sleepers sleep on: a list of them is made in no time.
 const FEW: usize = 8;
 

@@ -43,6 +43,20 @@ pub(crate) fn wake(word: &AtomicU32, count: u32) -> u32 {
         .map_or(0, |woken| u32::try_from(woken).unwrap_or(u32::MAX))
 }
 
+/// How many sleep on `word`.
+///
+/// # References
+///
+/// - Linux `futex(2)`, `FUTEX_REQUEUE`: it returns how many it has woken, which is none here, and
+///   how many it has put to sleep on the second word, which is the same as the first here, so that
+///   they stay where they are.
+pub(crate) fn n_asleep(word: &AtomicU32) -> u32 {
+    let (nobody, all) = (0, i32::MAX.cast_unsigned());
+    // It fails for an address that is not mapped or not aligned, and a reference is both.
+    futex::requeue(word, Flags::empty(), nobody, all, word)
+        .map_or(0, |asleep| u32::try_from(asleep).unwrap_or(u32::MAX))
+}
+
 /// Sets the bit `bit` in `word`, which is one of the lowest eleven, and wakes all sleepers of `call`.
 ///
 /// # References

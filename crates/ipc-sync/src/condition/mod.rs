@@ -84,6 +84,9 @@ pub struct ConditionStats {
     pub first_waiter: Option<Who>,
     /// Whether somebody may be asleep behind it.
     pub has_more_waiters: bool,
+    /// How many sleep now, waiting to be notified, the first among them. Who has only just come and
+    /// still looks is not counted, nor is the dead, nor who was notified and waits for the lock.
+    pub waiters: u32,
     /// How many notifications nobody has taken yet, of those that were not for all: whoever was
     /// there to take them may have died, or have been timed out.
     pub untaken: u32,
@@ -187,6 +190,7 @@ impl Condition {
         ConditionStats {
             first_waiter: if let Holder::Thread(tid) = first { Some(Who::is(tid)) } else { None },
             has_more_waiters: raw.has_more_waiters(),
+            waiters: raw.n_asleep(),
             untaken: raw.permits(),
         }
     }
@@ -215,7 +219,7 @@ impl fmt::Debug for Condition {
         formatter
             .debug_struct("Condition")
             .field("first_waiter", &stats.first_waiter)
-            .field("has_more_waiters", &stats.has_more_waiters)
+            .field("waiters", &stats.waiters)
             .field("untaken", &stats.untaken)
             .finish_non_exhaustive()
     }

@@ -22,6 +22,9 @@ pub struct EventStats {
     pub is_set: bool,
     /// Whether somebody may be asleep, waiting for it.
     pub has_waiters: bool,
+    /// How many sleep now, waiting for it. Who has only just come and still looks is not among them,
+    /// nor is the dead.
+    pub waiters: u32,
 }
 
 /// A flag that is set once or now and then, and waited for by any number of threads.
@@ -170,7 +173,8 @@ impl Event {
     /// What there is to know about the event, at the moment of asking.
     #[must_use]
     pub fn stats(&self) -> EventStats {
-        EventStats { is_set: self.is_set(), has_waiters: self.raw().has_waiters() }
+        let raw = self.raw();
+        EventStats { is_set: raw.is_set(), has_waiters: raw.has_waiters(), waiters: raw.n_asleep() }
     }
 
     /// The segment that the event lies in.
@@ -197,7 +201,7 @@ impl fmt::Debug for Event {
         formatter
             .debug_struct("Event")
             .field("is_set", &stats.is_set)
-            .field("has_waiters", &stats.has_waiters)
+            .field("waiters", &stats.waiters)
             .finish_non_exhaustive()
     }
 }

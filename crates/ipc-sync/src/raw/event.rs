@@ -65,7 +65,8 @@
 use ipc_core::Deadline;
 use ipc_core::primitive::Ordering::{Acquire, Relaxed};
 use ipc_core::primitive::{
-    AtomicU32, Ordering, Spin, Wait, Woken, futex_or_and_wake_all, futex_wait_any, futex_wake,
+    AtomicU32, Ordering, Spin, Wait, Woken, futex_n_asleep, futex_or_and_wake_all, futex_wait_any,
+    futex_wake,
 };
 use ipc_core::robust::{Thread, is_any_pending, with_pending};
 
@@ -188,11 +189,10 @@ impl<'words> RawEvent<'words> {
         self.words.state.load(Relaxed) & WAITING != 0
     }
 
-    /// How many sleep: for models in which something happens when they do.
-    #[cfg(ipc_loom)]
+    /// How many sleep now until the event is set.
     #[must_use]
-    pub fn n_asleep(self) -> usize {
-        ipc_core::primitive::model::n_asleep(&self.words.call)
+    pub fn n_asleep(self) -> u32 {
+        futex_n_asleep(&self.words.call)
     }
 
     /// Waits until the event is set, or was, or until `deadline`; says whether it was set.

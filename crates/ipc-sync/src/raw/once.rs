@@ -170,6 +170,12 @@ impl<'word> RawOnce<'word> {
         self.word().has_waiters()
     }
 
+    /// How many sleep now until it is done.
+    #[must_use]
+    pub fn n_asleep(self) -> u32 {
+        self.word().n_asleep()
+    }
+
     fn begun(self, me: Thread, taken: Result<Taken, Refused>) -> Result<Begun, Refused> {
         let taken = match taken {
             Ok(taken) => taken,

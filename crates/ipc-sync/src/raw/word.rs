@@ -60,7 +60,9 @@
 
 use ipc_core::Deadline;
 use ipc_core::primitive::Ordering::Relaxed;
-use ipc_core::primitive::{AtomicU32, Spin, Woken, count_turn, futex_wait, futex_wake};
+use ipc_core::primitive::{
+    AtomicU32, Spin, Woken, count_turn, futex_n_asleep, futex_wait, futex_wake,
+};
 use ipc_core::robust::{OWNER, OWNER_DIED, RobustWord, Thread, TooManyHeld, WAITERS};
 
 use super::planted::{ACQUIRE, INHERITED, KEPT, RELEASE, RELEASED, WOKEN_AFTER_CLEAR, pend};
@@ -247,6 +249,12 @@ impl<'word> RawLock<'word> {
     #[must_use]
     pub fn has_waiters(self) -> bool {
         self.word().load(Relaxed) & WAITERS != 0
+    }
+
+    /// How many sleep on the word now; who still looks before it sleeps is not counted.
+    #[must_use]
+    pub fn n_asleep(self) -> u32 {
+        futex_n_asleep(self.word())
     }
 
     /// # Safety

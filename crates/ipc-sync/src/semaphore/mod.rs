@@ -32,6 +32,9 @@ pub struct SemaphoreStats {
     pub value: u32,
     /// Whether somebody may be asleep, waiting for a permit.
     pub has_waiters: bool,
+    /// How many sleep now, waiting for a permit. Who has only just come and still looks is not among them,
+    /// nor is the dead.
+    pub waiters: u32,
     /// How many threads have died with a guard, or in the middle of getting one, as far as that was
     /// found.
     pub deaths: u32,
@@ -114,6 +117,13 @@ impl Semaphore {
     ///
     /// [`SemaphoreError::TooManyPermits`], or [`SemaphoreError::Segment`] if there is no memory or
     /// no descriptor left, or the process runs where the kernel does not tell of deaths.
+    /// # Examples
+    ///
+    /// A negative number of permits cannot be written:
+    ///
+    /// ```compile_fail,E0600
+    /// let semaphore = ipc_sync::Semaphore::new(-1);
+    /// ```
     #[doc(alias = "sem_init")]
     pub fn new(permits: u32) -> Result<Self, SemaphoreError> {
         Self::with_seats(permits, Self::SEATS)
@@ -128,8 +138,7 @@ impl Semaphore {
     ///
     /// [`SemaphoreError::TooManySeats`], and as [`new`](Self::new).
     pub fn with_seats(permits: u32, seats: u32) -> Result<Self, SemaphoreError> {
-        let segment = Segment::create(KIND, 0, place::size(seats))?;
-        Self::new_in_segment(&segment, 0, permits, seats)
+        Ok(Self { place: Place::new(KIND, Numbers { permits, seats, bound: None })? })
     }
 
     /// Makes a semaphore with a name, for programs that know each other by nothing else.
@@ -346,7 +355,12 @@ impl Semaphore {
     #[must_use]
     pub fn stats(&self) -> SemaphoreStats {
         let raw = self.place.raw();
-        SemaphoreStats { value: raw.count(), has_waiters: raw.has_waiters(), deaths: raw.deaths() }
+        SemaphoreStats {
+            value: raw.count(),
+            has_waiters: raw.has_waiters(),
+            waiters: raw.n_asleep(),
+            deaths: raw.deaths(),
+        }
     }
 
     /// The threads that hold a permit by a guard, or are about to.
@@ -373,7 +387,7 @@ impl Semaphore {
             .debug_struct(name)
             .field("value", &stats.value)
             .field("holders", &self.holders())
-            .field("has_waiters", &stats.has_waiters)
+            .field("waiters", &stats.waiters)
             .field("deaths", &stats.deaths)
             .finish_non_exhaustive()
     }

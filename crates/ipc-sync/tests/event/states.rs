@@ -44,7 +44,7 @@ pub(crate) fn an_event_stays_as_it_was_left() -> Outcome {
     });
     assert!(!event.is_set());
     assert!(!event.wait_deadline(Deadline::now()));
-    assert_eq!(format!("{event:?}"), "Event { is_set: false, has_waiters: false, .. }");
+    assert_eq!(format!("{event:?}"), "Event { is_set: false, waiters: 0, .. }");
     passed()
 }
 

@@ -70,7 +70,7 @@ impl Signal {
         assert_eq!(payload, 7);
     }
 
-    fn wait_until_asleep(&self, n_sleepers: usize) {
+    fn wait_until_asleep(&self, n_sleepers: u32) {
         while self.event().n_asleep() < n_sleepers {
             thread::yield_now();
         }

@@ -4,7 +4,7 @@
 #![expect(clippy::disallowed_types, reason = "what the test notes is no part of the model")]
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
 use ipc_core::Deadline;
@@ -22,7 +22,7 @@ struct Permits {
     seats: Vec<RobustWord>,
     payload: UnsafeCell<u32>,
     /// How many threads have got what they wanted, and are at their end.
-    n_done: AtomicUsize,
+    n_done: AtomicU32,
 }
 
 // SAFETY: the payload is touched only with the only permit, which is what the model checks.
@@ -36,7 +36,7 @@ impl Permits {
             words: SemaphoreWords::default(),
             seats: (0..n_seats).map(|_| RobustWord::new()).collect(),
             payload: UnsafeCell::new(0),
-            n_done: AtomicUsize::new(0),
+            n_done: AtomicU32::new(0),
         };
         permits_there.semaphore().initialize(permits);
         Arc::new(permits_there)
@@ -93,7 +93,7 @@ impl Permits {
     }
 
     /// Waits until so many sleep.
-    fn wait_until_asleep(&self, n_sleepers: usize) {
+    fn wait_until_asleep(&self, n_sleepers: u32) {
         while self.semaphore().n_asleep() < n_sleepers {
             thread::yield_now();
         }
@@ -101,13 +101,13 @@ impl Permits {
 
     /// Waits until each of so many threads sleeps or is done; if there is no permit then, releases
     /// one for each that sleeps. If there is, those who sleep must come to it by themselves.
-    fn settle(&self, n_threads: usize) {
+    fn settle(&self, n_threads: u32) {
         while self.n_done.load(Relaxed) + self.semaphore().n_asleep() < n_threads {
             thread::yield_now();
         }
         let missing = n_threads - self.n_done.load(Relaxed);
         if self.semaphore().count_now() == 0 && missing > 0 {
-            self.release(u32::try_from(missing).expect("a few"));
+            self.release(missing);
         }
     }
 
@@ -208,7 +208,7 @@ fn who_falls_asleep_while_the_mark_is_taken_away_is_called_for_the_next_permit()
         let permits = Permits::new(0, 0);
         permits.semaphore().initialize_as_if_slept_on(0);
         let releaser = Arc::clone(&permits);
-        let has_ended = Arc::new(AtomicUsize::new(0));
+        let has_ended = Arc::new(AtomicU32::new(0));
         let noted = Arc::clone(&has_ended);
         let victim = thread::spawn(move || {
             let ended = run(Some(dies_at), || releaser.release(1));
