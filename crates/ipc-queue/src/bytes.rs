@@ -20,7 +20,7 @@ use crate::seat::{Seated, TableHandle};
 use crate::side::{Both, MayGet, MayPut, OnSide};
 use crate::stats::Stats;
 
-/// A bounded queue of byte messages between any threads of any processes.
+/// A queue of byte messages between any threads of any processes.
 ///
 /// Many may put and many may get at the same time. Each message goes to one getter; the messages
 /// of one putter arrive in the order in which it put them. Clones and copies in other processes
@@ -366,7 +366,7 @@ impl<S> ByteQueue<S> {
     /// Who uses the queue: the threads that sit at its table, and the dead not yet replaced.
     #[must_use]
     pub fn participants(&self) -> Vec<Participant> {
-        self.ring().lives().iter().filter_map(Participant::of).collect()
+        self.ring().participants()
     }
 
     /// What can be said of the queue at this moment.

@@ -19,7 +19,7 @@ use crate::seat::TableHandle;
 use crate::side::{Both, MayGet, MayPut, OnSide};
 use crate::stats::Stats;
 
-/// A bounded queue of values between any threads of any processes.
+/// A queue of values between any threads of any processes.
 ///
 /// Many may put and many may get at the same time. Each value goes to one getter; the values of one
 /// putter arrive in the order in which it put them. Clones and copies in other processes are

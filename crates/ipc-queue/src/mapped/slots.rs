@@ -101,6 +101,7 @@ impl Slots {
         let more = u32::try_from(at_once).unwrap_or(1).max(1) * self.shape.chunk;
         let next = begun.saturating_add(more).min(self.shape.n_slots);
         if planted::GROWS_EARLY {
+            // E1 release.
             self.begun().compare_exchange(word, next, Release, Relaxed).ok();
         }
         if next == begun || back(segment, self.shape, begun, next).is_err() {

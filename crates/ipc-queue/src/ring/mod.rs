@@ -271,11 +271,11 @@ impl<M: Memory> Ring<'_, M> {
     #[inline]
     pub(crate) fn commit(self, claim: Claim) {
         let items = &self.0.bells().items;
-        if planted::COMMITS_LATE && items.is_waiting() {
+        if planted::COMMITS_LATE && items.is_waiting_heavily() {
             items.wake_one();
         }
         self.0.slot(claim.at.index()).commit(claim.state);
-        if !planted::COMMITS_LATE && items.is_waiting() {
+        if !planted::COMMITS_LATE && items.is_waiting_heavily() {
             items.wake_one();
         }
     }
@@ -285,7 +285,7 @@ impl<M: Memory> Ring<'_, M> {
     pub(crate) fn release(self, claim: Claim) {
         self.0.slot(claim.at.index()).release(claim.state, self.0.chunk());
         let space = &self.0.bells().space;
-        if planted::RELEASE_TELLS && space.is_waiting() {
+        if planted::RELEASE_TELLS && space.is_waiting_heavily() {
             space.wake_one();
         }
     }

@@ -31,7 +31,9 @@
 //!
 //! # Which proof was seen to find which
 //!
-//! MATRIX
+//! | name | found by |
+//! |------|----------|
+//! | `grows_early` | kill sweep: "a put that grows" |
 
 /// Whether an operation has the alarm pending.
 pub(crate) const PENDS: bool = !cfg!(ipc_planted = "no_pend");

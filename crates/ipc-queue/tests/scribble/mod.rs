@@ -43,8 +43,9 @@ impl Places {
         self.slots.unwrap_or(self.behind_lives()) + index % self.n_slots * self.slot_bytes
     }
 
+    /// Behind the life words, and a line of notes for each.
     fn behind_lives(self) -> usize {
-        (Self::LIVES + self.n_seats * 64).next_multiple_of(128)
+        (Self::LIVES + self.n_seats * (64 + 64)).next_multiple_of(128)
     }
 
     /// The lock of the heap; its sums and its classes are behind it.
@@ -92,7 +93,7 @@ pub(crate) fn queue(
         .retain_bytes(MAX_BYTES / 4)
         .bytes()
         .ok()?;
-    let slot_bytes = (message_bytes + 16).next_multiple_of(64);
+    let slot_bytes = (message_bytes + 16).next_multiple_of(16);
     Some((queue, Places { n_slots, n_seats, slot_bytes, slots: None }))
 }
 
