@@ -87,9 +87,11 @@ const ALIGNMENT: usize = 128;
 ///
 /// let samples = Array::from_slice(&[1.0, 2.0, 3.0])?;
 /// // … the handle goes to other processes …
-/// for sample in &mut *samples.write()? {
-///     *sample *= 2.0;
+/// let mut values = samples.write().map_err(|error| error.without_lock())?;
+/// for value in &mut *values {
+///     *value *= 2.0;
 /// }
+/// drop(values);
 /// assert_eq!(samples.get(2)?, 6.0);
 /// assert_eq!(*samples.read()?, [2.0, 4.0, 6.0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

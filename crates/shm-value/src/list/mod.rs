@@ -47,11 +47,12 @@ pub(crate) const KIND: Kind = Kind::new(*b"list\0\0\0\0", 1);
 ///
 /// let list = ShareableList::new([Item::from("howdy"), (-273.154).into(), 100.into(), Item::None])?;
 /// // … the handle goes to other processes …
-/// list.set(2, "some text")?;
+/// list.set(2, "text")?;
+/// assert_eq!(list.get(2)?, Item::from("text"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A number has room for eight bytes, so that fails; a short text fits:
+/// A number has room for eight bytes: a short text fits, a longer one does not.
 ///
 /// ```
 /// # use shm_value::{ChangeError, Item, ShareableList};

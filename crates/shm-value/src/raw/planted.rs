@@ -20,6 +20,8 @@
 //! | `cell_no_check` | yes | no | yes |
 //! | `cell_no_fence`, `cell_no_order` | yes | no | not run |
 //! | `turn_no_lock` | yes | yes | yes |
+//! | `table_empties_blindly` | yes | yes | yes |
+//! | `table_clears_in_one` | yes | yes | no |
 
 /// Whether a turn is a turn.
 pub(super) const TURN_LOCKS: bool = !cfg!(ipc_planted = "turn_no_lock");

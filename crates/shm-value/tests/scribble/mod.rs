@@ -6,11 +6,11 @@
 
 use std::hint::black_box;
 
+use bytemuck::{CheckedBitPattern, NoUninit};
 use ipc_core::Segment;
 use ipc_core::primitive::AtomicU64;
 use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::wire;
-use shm_value::bytemuck::{CheckedBitPattern, NoUninit};
 use shm_value::{Item, RawArray, RawValue, ShareableList, SharedMemory, ShmMap, ShmVec, Value};
 
 /// Not every pattern of bytes is one.
