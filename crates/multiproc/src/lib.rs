@@ -111,7 +111,7 @@
 //! | [`pool`] | `pool` | many workers, one queue of tasks |
 //! | [`process`] | `proc-core` | starting processes, and their ends |
 //! | [`queue`] | `ipc-queue` | queues between processes |
-//! | [`connection`] | `ipc-pipe` | pipes between processes, and waiting for many |
+//! | [`connection`] | `ipc-pipe` | pipes between processes, listeners, and waiting for many |
 //! | [`sync`] | `ipc-sync` | locks between processes |
 //! | [`value`] | `shm-value` | values that processes share |
 //! | [`memory`] | `ipc-core` | segments of shared memory, values as bytes plus handles, deaths |
@@ -130,7 +130,9 @@ pub use proc_core as process;
 pub use shm_value as value;
 
 pub use ipc_core::{Segment, SegmentError, wire};
-pub use ipc_pipe::{Connection, RecvError, RequestError, SendError, pipe};
+pub use ipc_pipe::{
+    Address, Connection, Key, Listener, RecvError, RequestError, SendError, connect, pipe,
+};
 pub use ipc_queue::{
     ByteQueue, GetError, Loan, PutError, Queue, QueueError, Receiver, Sample, Sender, SimpleQueue,
     channel,
