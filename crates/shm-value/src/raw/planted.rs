@@ -21,7 +21,7 @@
 //! | `cell_no_fence`, `cell_no_order` | yes | no | not run |
 //! | `turn_no_lock` | yes | yes | yes |
 //! | `table_empties_blindly` | yes | yes | yes |
-//! | `table_clears_in_one` | yes | yes | no |
+//! | `table_clears_in_one` | yes | yes | no: nothing is cleared there |
 
 /// Whether a turn is a turn.
 pub(super) const TURN_LOCKS: bool = !cfg!(ipc_planted = "turn_no_lock");

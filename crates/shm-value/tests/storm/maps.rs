@@ -23,7 +23,7 @@ struct Stormed {
 
 pub(crate) fn storm(name: &str, kills: u64) -> Outcome {
     let stormed = Stormed {
-        map: ShmMap::with_capacity(60)?,
+        map: ShmMap::with_capacity(20)?,
         vec: ShmVec::with_capacity(30)?,
         begun: SharedArena::new(N_CHANGERS),
         done: SharedArena::new(N_CHANGERS),
