@@ -50,12 +50,12 @@ pub(crate) const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 /// let address = listener.address().clone();
 ///
 /// let client = std::thread::spawn(move || {
-///     let mut server: Connection<u32, u32> = connect(&address, Some(&key))?;
-///     server.request(&20).map_err(std::io::Error::other)
+///     let mut server: Connection<u32, u32> = connect(&address, Some(&key)).unwrap();
+///     server.request(&20).unwrap()
 /// });
 /// let connection: Connection<u32, u32> = listener.accept()?;
 /// connection.send(&(connection.recv()? + 1))?;
-/// assert_eq!(client.join().unwrap()?, 21);
+/// assert_eq!(client.join().unwrap(), 21);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Listener {
