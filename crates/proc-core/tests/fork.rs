@@ -4,7 +4,7 @@
 
 use std::cell::Cell;
 use std::io::Write as _;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use ipc_core::wire::Handle;
 use proc_core::{
@@ -157,7 +157,7 @@ mod body {
             std::io::Read::read_to_end(&mut std::fs::File::from(gate), &mut Vec::new()).unwrap()
         };
         let builder = Process::builder().start(Start::Fork).pass_on_only(&[]);
-        let child = builder.spawn(wait, Handle::from(std::os::fd::OwnedFd::from(gate))).unwrap();
+        let child = builder.spawn(wait, Handle::from(OwnedFd::from(gate))).unwrap();
         drop(writer);
         assert_eq!(std::io::read_to_string(reader).unwrap(), "", "the end, though the copy lives");
         assert!(child.is_alive());
@@ -280,7 +280,7 @@ fn process_with_several_threads_is_not_forked() {
     // libtest has a thread for itself and one for this test.
     let started = Process::builder().spawn_forked(|| 1);
     assert!(matches!(started, Err(StartError::Threads { count: 2.. })), "{started:?}");
-    let started = Process::builder().start(proc_core::Start::Fork).spawn(drop, ());
+    let started = Process::builder().start(Start::Fork).spawn(drop, ());
     assert!(matches!(started, Err(StartError::Threads { count: 2.. })), "{started:?}");
     // SAFETY: the closure touches nothing that another thread could.
     let forced = unsafe { Process::builder().spawn_forked_with_threads(|| std::process::abort()) };
