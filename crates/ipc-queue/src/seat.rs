@@ -21,6 +21,7 @@ use serde::{Deserializer, Serializer, de, ser};
 use crate::ends::{End, Side};
 use crate::error::{QueueError, SeatError};
 use crate::heap::Heap;
+use crate::lease::Leases;
 use crate::mapped::Mapped;
 use crate::participant;
 use crate::ring::slot::Owner;
@@ -219,6 +220,7 @@ impl Mapped {
                 participant::introduce(life);
                 self.pend(me);
                 Heap(self).arrive();
+                Leases(self).arrive();
                 me.pend_clear();
                 return Ok(Owner::of_seat(seat));
             }
@@ -232,6 +234,7 @@ impl Mapped {
                 participant::introduce(life);
                 self.pend(me);
                 Ring(self).bury(owner);
+                Leases(self).bury(owner);
                 me.pend_clear();
                 // If somebody keeps the lock, what the dead one owned stays in use until this
                 // thread's seat is given on.

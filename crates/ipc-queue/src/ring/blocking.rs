@@ -14,6 +14,7 @@ use ipc_core::robust::Bell;
 
 use super::bells::Bells;
 use super::slot::Owner;
+use super::watched::Watched;
 use super::{Blocked, Claim, Memory, Obstacle, Ring, WaitsFor};
 
 /// How long an operation may wait.
@@ -131,11 +132,36 @@ impl<M: Memory> Ring<'_, M> {
         claimed
     }
 
+    /// Waits until an attempt succeeds, for a getter to whom a death can bring something: it is told
+    /// of those of all whose life words `watch` gives.
+    pub(crate) fn get_watching<'w, C>(
+        self,
+        me: Owner,
+        patience: Patience,
+        attempt: impl Fn() -> Result<C, Blocked>,
+        watch: impl Fn() -> Watched<'w>,
+    ) -> Result<C, Refused> {
+        self.0.note_waiting(me, WaitsFor::Message);
+        let claimed = self.wait_watching(&self.0.bells().items, patience, attempt, watch);
+        self.0.note_waiting(me, WaitsFor::Nothing);
+        claimed
+    }
+
     pub(super) fn wait<C>(
         self,
         bell: &Bell,
         patience: Patience,
         attempt: impl Fn() -> Result<C, Blocked>,
+    ) -> Result<C, Refused> {
+        self.wait_watching(bell, patience, attempt, || Watched::NONE)
+    }
+
+    fn wait_watching<'w, C>(
+        self,
+        bell: &Bell,
+        patience: Patience,
+        attempt: impl Fn() -> Result<C, Blocked>,
+        watch: impl Fn() -> Watched<'w>,
     ) -> Result<C, Refused> {
         let mut obstacle = match self.persist(bell, patience, &attempt)? {
             Outcome::Claimed(claim) => return Ok(claim),
@@ -161,25 +187,27 @@ impl<M: Memory> Ring<'_, M> {
                 }
             }
         }
-        let claimed = self.sleep_until(bell, deadline, tuning, attempt);
+        let claimed = self.sleep_until(bell, deadline, tuning, attempt, watch);
         if tuning.looks && claimed.is_ok() {
             spin.learn(note, true);
         }
         claimed
     }
 
-    fn sleep_until<C>(
+    fn sleep_until<'w, C>(
         self,
         bell: &Bell,
         deadline: Deadline,
         tuning: Tuning,
         attempt: impl Fn() -> Result<C, Blocked>,
+        watch: impl Fn() -> Watched<'w>,
     ) -> Result<C, Refused> {
         let first_sleep = if self.0.is_watcher() { tuning.first_look } else { tuning.first_sleep };
         let mut slice = first_sleep;
         loop {
             bell.announce();
             let seen = self.look_at_bells();
+            let watched = watch();
             let patience = Patience::Until(deadline);
             let outcome = match self.persist(bell, patience, &attempt) {
                 Ok(Outcome::InTheWay(obstacle)) => {
@@ -202,7 +230,8 @@ impl<M: Memory> Ring<'_, M> {
             if deadline.is_past() {
                 return Err(Refused::TimedOut);
             }
-            match self.sleep(bell, seen, &obstacle, deadline.min(Deadline::after(slice))) {
+            let until = deadline.min(Deadline::after(slice));
+            match self.sleep(bell, seen, &obstacle, &watched, until) {
                 Woken::TimedOut => {
                     slice = tuning.longest_sleep.min(slice.saturating_mul(2));
                     continue;
@@ -277,7 +306,14 @@ impl<M: Memory> Ring<'_, M> {
         Seen { alarm: bells.alarm.value(), departures: bells.departures.value() }
     }
 
-    fn sleep(self, bell: &Bell, seen: Seen, obstacle: &Obstacle, deadline: Deadline) -> Woken {
+    fn sleep(
+        self,
+        bell: &Bell,
+        seen: Seen,
+        obstacle: &Obstacle,
+        watched: &Watched<'_>,
+        deadline: Deadline,
+    ) -> Woken {
         let bells = self.0.bells();
         let slot = self.0.slot(obstacle.index);
         let bell = bell.wait();
@@ -285,6 +321,10 @@ impl<M: Memory> Ring<'_, M> {
         let departures = Wait::on(bells.departures.word(), seen.departures);
         let low = Wait::on_low_half(slot.word(), obstacle.state.bits());
         let high = Wait::on_high_half(slot.word(), obstacle.state.bits());
+        if !watched.is_empty() {
+            // The claimer is among them: it sits at the table.
+            return watched.sleep(&[bell, alarm, departures, low, high], deadline);
+        }
         let claimer = obstacle.claimer.and_then(|(seat, seen)| Some((self.0.life(seat)?, seen)));
         match (claimer, self.0.is_watcher()) {
             (None, false) => futex_wait_any(&[bell, alarm, low, high], deadline),
