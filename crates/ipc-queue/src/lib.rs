@@ -97,11 +97,11 @@ pub use crate::{
     bytes::ByteQueue,
     error::{GetError, PutError, QueueError, SeatError},
     futures::{Getting, Putting},
+    iter::{IntoIter, Iter, TryIter},
     joinable::{
         InHand, JoinableQueue, JoinableReceiver, JoinableSender, JoinableStats, Lease, LeaseError,
         UnfinishedError,
     },
-    iter::{IntoIter, Iter, TryIter},
     loan::Loan,
     participant::Participant,
     plain::Plain,

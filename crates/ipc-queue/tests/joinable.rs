@@ -1,14 +1,16 @@
 //! Joinable queues among threads, and among processes that live.
 #![cfg(not(ipc_loom))]
+#![expect(clippy::unwrap_used, reason = "a helper of tests ends them")]
 
+use std::mem::ManuallyDrop;
 use std::thread;
 use std::time::Duration;
 
 use ipc_queue::{
-    Builder, GetError, JoinableQueue, JoinableReceiver, LeaseError, PutError, Queue, QueueError,
+    Builder, GetError, JoinableQueue, JoinableReceiver, PutError, Queue, QueueError,
     UnfinishedError,
 };
-use testkit::{Watchdog, child};
+use testkit::Watchdog;
 
 fn watch(what: &str) -> Watchdog {
     Watchdog::start(Duration::from_secs(120), what)
@@ -203,11 +205,7 @@ fn get_and_put_have_all_forms() {
 
 #[test]
 fn values_of_any_length_are_kept_and_their_memory_comes_back() {
-    let queue = Builder::new(3)
-        .max_bytes(8 << 20)
-        .retain_bytes(0)
-        .joinable::<Vec<u8>>()
-        .unwrap();
+    let queue = Builder::new(3).max_bytes(8 << 20).retain_bytes(0).joinable::<Vec<u8>>().unwrap();
     for len in [0, 1, 112, 4096, 5000, 3 << 20] {
         queue.put(vec![7; len]).unwrap();
         queue.get().unwrap().fail().unwrap();
@@ -237,55 +235,6 @@ fn who_waits_for_memory_gets_that_of_what_is_done() {
     assert!(putting.join().unwrap());
     two.fail().unwrap();
     assert_eq!((queue.get().unwrap()[0], queue.get().unwrap()[0]), (1, 2));
-}
-
-#[test]
-fn stats_say_who_has_what() {
-    let _watchdog = watch("stats");
-    let queue = queue(8);
-    (0..3).for_each(|number| queue.put(number).unwrap());
-    let mine = queue.get().unwrap();
-    let stats = queue.stats();
-    assert_eq!((stats.unfinished, stats.in_hand.len(), stats.redelivered), (3, 1, 0));
-    let holder = stats.in_hand[0].holder.unwrap();
-    assert_eq!(holder.pid, ipc_core::ProcessId::current().unwrap().pid());
-    assert!(holder.tid.is_some());
-    let mut dies = child::fork(|| {
-        let _ = std::mem::ManuallyDrop::new(queue.get().unwrap());
-        0
-    });
-    assert!(dies.wait().is_success());
-    let stats = queue.stats();
-    assert_eq!((stats.unfinished, stats.in_hand.len()), (3, 2));
-    let dead = stats.in_hand[1].holder.unwrap();
-    assert_eq!((dead.tid, stats.in_hand[1].deliveries), (None, 1));
-    let again = queue.get().unwrap();
-    assert_eq!((*again, again.deliveries()), (2, 1), "what waits in line comes first");
-    let again = queue.get().unwrap();
-    assert_eq!((*again, again.deliveries()), (1, 2));
-    again.fail().unwrap();
-    let stats = queue.stats();
-    assert_eq!((stats.in_hand[1].holder, stats.redelivered), (None, 1));
-    assert_eq!(format!("{queue:?}"), "JoinableQueue { len: 0, unfinished: 3, capacity: 8, closed: false, .. }");
-    drop(mine);
-}
-
-#[test]
-fn a_forked_child_has_no_leases() {
-    let _watchdog = watch("fork");
-    let queue = queue(2);
-    queue.put(1).unwrap();
-    let (lease, copy) = (queue.get().unwrap(), queue.clone());
-    let mut lease = Some(lease);
-    let mut child = child::fork(|| {
-        let done = lease.take().unwrap().done();
-        i32::from(done != Err(LeaseError::Inherited) || copy.try_join().is_ok())
-    });
-    assert!(child.wait().is_success());
-    let lease = lease.take().unwrap();
-    assert_eq!((*lease, queue.unfinished()), (1, 1));
-    lease.done().unwrap();
-    queue.join().unwrap();
 }
 
 #[test]
@@ -381,7 +330,8 @@ fn a_thread_that_ends_with_a_forgotten_lease_is_a_dead_one() {
     let queue = queue(2);
     queue.put(1).unwrap();
     let worker = queue.clone();
-    thread::spawn(move || std::mem::forget(worker.get().unwrap())).join().unwrap();
+    let forgets = move || ManuallyDrop::new(worker.get().unwrap()).deliveries();
+    thread::spawn(forgets).join().unwrap();
     let lease = queue.get().unwrap();
     assert_eq!((*lease, lease.deliveries()), (1, 2));
 }

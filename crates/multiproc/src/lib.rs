@@ -91,8 +91,8 @@ pub use proc_core as process;
 
 pub use ipc_core::{Segment, SegmentError, wire};
 pub use ipc_queue::{
-    ByteQueue, GetError, Loan, PutError, Queue, QueueError, Receiver, Sample, Sender, SimpleQueue,
-    channel,
+    ByteQueue, GetError, JoinableQueue, Lease, LeaseError, Loan, PutError, Queue, QueueError,
+    Receiver, Sample, Sender, SimpleQueue, UnfinishedError, channel,
 };
 pub use ipc_sync::{
     Barrier, BoundedSemaphore, Condition, Event, Lock, LockError, LockGuard, Mutex, MutexGuard,

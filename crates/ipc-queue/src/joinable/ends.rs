@@ -9,7 +9,7 @@ use crate::builder::Builder;
 use crate::bytes::ByteQueue;
 use crate::ends::Side;
 use crate::error::QueueError;
-use crate::mapped::{KIND, Mapped, SLOT_UNIT, Shape};
+use crate::mapped::{KIND, Mapped, Shape};
 use crate::named::open_or_create;
 
 impl Builder {
@@ -21,9 +21,7 @@ impl Builder {
     /// # Errors
     ///
     /// As [`bytes`](Self::bytes).
-    pub fn joinable<T: Serialize + DeserializeOwned>(
-        self,
-    ) -> Result<JoinableQueue<T>, QueueError> {
+    pub fn joinable<T: Serialize + DeserializeOwned>(self) -> Result<JoinableQueue<T>, QueueError> {
         let ring = Mapped::create(self.joinable_shape()?, JoinableQueue::<T>::hash())?;
         Ok(JoinableQueue::of(ByteQueue::made(ring, self.tuning())?))
     }
@@ -43,14 +41,9 @@ impl Builder {
     }
 
     fn joinable_shape(self) -> Result<Shape, QueueError> {
-        let shape = self.shape()?;
+        let shape = self.message_bytes(0).shape()?;
         let least = u64::from(shape.n_slots) * PAGE as u64;
-        Ok(Shape {
-            slot_bytes: SLOT_UNIT as u32,
-            max_bytes: shape.max_bytes.max(least),
-            is_joinable: true,
-            ..shape
-        })
+        Ok(Shape { max_bytes: shape.max_bytes.max(least), is_joinable: true, ..shape })
     }
 }
 

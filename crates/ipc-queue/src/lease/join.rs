@@ -8,8 +8,8 @@ use super::{Leases, Memory};
 use crate::heap::Heap;
 use crate::heap::block::{BlockState, Use};
 use crate::heap::geometry::BlockId;
+use crate::ring::Patience;
 use crate::ring::slot::Owner;
-use crate::ring::{Patience, Watched};
 
 /// An item that is put and not finished, as it was seen.
 #[derive(Clone, Copy, Debug)]
@@ -95,9 +95,9 @@ impl<'m, M: Memory> Leases<'m, M> {
         let (block, bells) = (self.0.block(id), self.0.bells());
         block.bell.announce();
         bells.joins.announce();
-        // L2 acquire: all that follows is behind the fences of the announcements.
+        // All that follows is behind the fences of the announcements.
         let (alarm, departures) = (bells.alarm.value(), bells.departures.value());
-        let watched: Watched<'_> = Heap(self.0).watched(Owner::NOBODY).collect();
+        let watched = self.watched(Owner::NOBODY);
         let seen = block.word.look();
         if number(seen).is_none() {
             return Woken::Changed;

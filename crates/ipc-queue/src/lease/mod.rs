@@ -40,7 +40,7 @@
 //! # Join
 //!
 //! There was a moment without unfinished items if a look at all blocks finds none *and* `commits` has
-//! not changed meanwhile (L1). An item's putter counts after the commit, and before anybody can get the
+//! not changed meanwhile (E6). An item's putter counts after the commit, and before anybody can get the
 //! item from the ring and before the put returns; who takes the stray of a dead putter counts in its
 //! place, before it has it. So if the look missed an item because that came into a block which it had
 //! passed already, and its count is not seen, then nobody has it, nobody was told that it is put, and
@@ -56,10 +56,11 @@
 //!
 //! | edge | release side | acquire side | carries |
 //! |------|--------------|--------------|---------|
-//! | L1 | `count_commit`, behind the commit of a put | `n_commits` | that the item is put, for who looks at the blocks after it |
-//! | L2 | `finish`, `give_up` and `arrive`, by the fence before the bell is looked at | `take` and `join`, behind the announcement | what became of the item, or who sits, or else the mark goes the other way |
+//! | E6 | `count_commit`, behind the commit of a put | `n_commits` | that the item is put, for who looks at the blocks after it |
+//! | E7 | `arrive`, by the fence behind the life word | `watched`, behind the announcement | who sits, or else the mark goes the other way |
 
 mod join;
+mod planted;
 
 pub(crate) use join::NotJoined;
 
@@ -73,7 +74,7 @@ use crate::heap::lease::Lease;
 use crate::heap::record::Record;
 use crate::heap::{self, Finished, Heap};
 use crate::ring::slot::Owner;
-use crate::ring::{Blocked, Claim, Patience, Refused, Ring};
+use crate::ring::{Blocked, Claim, Patience, Refused, Ring, Watched};
 
 /// Where the words of a joinable queue are, beside those of its heap and its ring.
 pub(crate) trait Memory: heap::Memory {
@@ -117,7 +118,7 @@ impl<M> Clone for Leases<'_, M> {
 
 impl<M> Copy for Leases<'_, M> {}
 
-impl<M: Memory> Leases<'_, M> {
+impl<'m, M: Memory> Leases<'m, M> {
     /// Puts what is in a block of `me`, `len` bytes, waiting for a slot as long as `patience` lasts. If
     /// it is refused, the block is still the caller's.
     ///
@@ -137,7 +138,9 @@ impl<M: Memory> Leases<'_, M> {
             ring.abandon(claim);
             return Err(Refused::Corrupt);
         }
-        self.count_commit();
+        if planted::COUNTS {
+            self.count_commit();
+        }
         ring.commit(claim);
         Ok(())
     }
@@ -151,8 +154,7 @@ impl<M: Memory> Leases<'_, M> {
         {
             return self.lease(claim, me).ok_or(Refused::Corrupt);
         }
-        // L2 acquire: the watching is behind the announcement.
-        let watch = || Heap(self.0).watched(me).collect();
+        let watch = || self.watched(me);
         Ring(self.0).get_watching(me, patience, || self.attempt(me), watch)
     }
 
@@ -160,11 +162,10 @@ impl<M: Memory> Leases<'_, M> {
     #[must_use]
     pub(crate) fn finish(self, held: Held, thread: Thread) -> bool {
         let Held { id, lease } = held;
-        self.0.pend_alarm(thread);
+        self.pend(thread);
         let finished = Heap(self.0).finish(id, lease);
-        // L2 release.
         let bell = &self.0.block(id).bell;
-        if finished != Finished::NotMine && bell.is_waiting_after_exchange() {
+        if finished != Finished::NotMine && planted::RINGS && bell.is_waiting_after_exchange() {
             bell.wake_all();
         }
         thread.pend_clear();
@@ -178,17 +179,13 @@ impl<M: Memory> Leases<'_, M> {
     #[must_use]
     pub(crate) fn give_up(self, held: Held, thread: Thread) -> bool {
         let Held { id, lease } = held;
-        self.0.pend_alarm(thread);
-        let leased = BlockState::leased(lease);
-        let is_mine = self.0.block(id).word.take_over(leased, lease.given_up());
-        if is_mine {
-            self.hint();
-            // L2 release.
-            fence(SeqCst);
-            let items = &self.0.bells().items;
-            if items.is_waiting() {
-                items.wake_one();
-            }
+        self.pend(thread);
+        self.hint();
+        let word = &self.0.block(id).word;
+        let is_mine = word.take_over(BlockState::leased(lease), lease.given_up());
+        let items = &self.0.bells().items;
+        if is_mine && planted::CALLS && items.is_waiting_after_exchange() {
+            items.wake_one();
         }
         thread.pend_clear();
         is_mine
@@ -199,7 +196,7 @@ impl<M: Memory> Leases<'_, M> {
     ///
     /// The caller has the alarm pending, and has buried what the dead one had claimed in the ring.
     pub(crate) fn bury(self, dead: Owner) {
-        for id in Heap(self.0).blocks() {
+        for id in Heap(self.0).blocks().filter(|_| planted::BURIES) {
             let word = &self.0.block(id).word;
             let seen = word.look();
             if let Use::Leased(lease) = seen.meaning()
@@ -214,13 +211,18 @@ impl<M: Memory> Leases<'_, M> {
 
     /// Lets those who sleep know of one who has sat down: they watch all who sit.
     pub(crate) fn arrive(self) {
-        // L2 release: behind the life word.
+        // E7 release: behind the life word.
         fence(SeqCst);
         let bells = self.0.bells();
         for bell in [&bells.items, &bells.joins] {
-            if bell.is_waiting() {
+            if !bell.is_waiting() || !planted::ARRIVES {
+                continue;
+            }
+            if planted::TAKES_MARK {
                 // Who is not yet asleep finds the mark gone.
                 bell.wake_all();
+            } else {
+                bell.call_all();
             }
         }
     }
@@ -282,13 +284,30 @@ impl<M: Memory> Leases<'_, M> {
     /// If that is the state of a stray: the lease of who takes it.
     fn stray(self, seen: BlockState, me: Owner) -> Option<Lease> {
         match seen.meaning() {
-            Use::Leased(lease) if !Heap(self.0).lives(lease.owner()) => Some(lease.again(me)),
+            Use::Leased(lease) if planted::LOOKS && !Heap(self.0).lives(lease.owner()) => {
+                Some(lease.again(me))
+            }
             Use::Queued(at) if Heap(self.0).is_lost(at) => {
                 // Its putter may have died before it could.
-                self.count_commit();
+                if planted::COUNTS_LATE {
+                    self.count_commit();
+                }
                 Some(Lease::first(at, me))
             }
             _ => None,
+        }
+    }
+
+    /// The life words of all others who sit, for one who has announced itself and is about to sleep.
+    fn watched(self, me: Owner) -> Watched<'m> {
+        // E7 acquire: behind the announcement, which is a full fence.
+        fence(Acquire);
+        if planted::WATCHES { Heap(self.0).watched(me).collect() } else { Watched::NONE }
+    }
+
+    fn pend(self, me: Thread) {
+        if planted::PENDS {
+            self.0.pend_alarm(me);
         }
     }
 
@@ -297,12 +316,12 @@ impl<M: Memory> Leases<'_, M> {
     }
 
     fn count_commit(self) {
-        // L1 release.
+        // E6 release.
         self.0.leases().commits.fetch_add(1, Release);
     }
 
     fn n_commits(self) -> u64 {
-        // L1 acquire.
+        // E6 acquire.
         self.0.leases().commits.load(Acquire)
     }
 }
