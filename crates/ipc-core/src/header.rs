@@ -218,7 +218,8 @@ pub(crate) fn read(
     if header.pid_namespace != pid_namespace {
         return Err(SegmentError::OtherPidNamespace);
     }
-    let kind = Kind::new(header.kind_name, header.kind_version);
+    // Any version may be there, also that of an exclusive kind.
+    let kind = Kind { name: header.kind_name, version: header.kind_version };
     // A body that does not fit the address space is longer than any file that could have it.
     let body = usize::try_from(header.body_len).unwrap_or(usize::MAX);
     let extent = Extent { body, room: header.room_len };
@@ -254,6 +255,23 @@ mod tests {
     #[test]
     fn what_was_written_is_read() {
         assert_eq!(read(&write(&CONTENTS, 5), FILE_SIZE, 5).unwrap(), CONTENTS);
+    }
+
+    #[test]
+    fn an_exclusive_kind_is_read_as_it_was_written() {
+        let contents = Contents { kind: Kind::exclusive(*b"test\0\0\0\0", 7), ..CONTENTS };
+        let found = read(&write(&contents, 5), FILE_SIZE, 5).unwrap();
+        assert_eq!(found, contents);
+        assert!(found.kind.is_exclusive());
+    }
+
+    #[test]
+    fn any_byte_may_be_another() {
+        for at in 0..HEADER_LEN {
+            // What is not looked at, or is for the opener to check, is read as it is.
+            let is_read = matches!(at, 12..32 | 56..HEADER_LEN);
+            assert_eq!(scribbled(at).is_ok(), is_read, "byte {at}");
+        }
     }
 
     #[test]

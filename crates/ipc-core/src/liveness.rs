@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::deadline::Deadline;
 use crate::identity::ProcessId;
-use crate::sys::process::{self, Ready, Woken};
+use crate::sys::process::{self, Ready};
 
 /// Sees the end of one process: any, not only a child.
 ///
@@ -82,13 +82,7 @@ impl DeathWatch {
     ///
     /// If the system has no memory to answer.
     pub fn wait(&self, deadline: Deadline) -> io::Result<bool> {
-        loop {
-            match process::wait_ready(self.pidfd.as_fd(), Ready::Read, deadline.remaining())? {
-                Woken::Ready => return Ok(true),
-                Woken::TimedOut => return Ok(false),
-                Woken::Interrupted => {}
-            }
-        }
+        process::wait_until_ready(self.pidfd.as_fd(), Ready::Read, deadline)
     }
 }
 

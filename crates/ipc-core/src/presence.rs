@@ -59,7 +59,18 @@ impl Presence {
     /// If the process has too many descriptors, or there is no `/proc`, or somebody has locked the
     /// segment in a way of their own.
     pub fn enter(segment: &Segment, roles: Range<u32>) -> io::Result<Self> {
-        let file = presence::reopen(segment.as_fd())?;
+        Self::enter_file(segment.as_fd(), roles)
+    }
+
+    /// Begins a presence in some roles of a file in memory that is no segment.
+    ///
+    /// Who is sent the presence can read and write the file by it.
+    ///
+    /// # Errors
+    ///
+    /// As [`enter`](Self::enter).
+    pub fn enter_file(file: BorrowedFd<'_>, roles: Range<u32>) -> io::Result<Self> {
+        let file = presence::reopen(file)?;
         presence::lock_shared(file.as_fd(), &roles)?;
         Ok(Self { file })
     }

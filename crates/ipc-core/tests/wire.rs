@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{IoSlice, IoSliceMut, Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::time::Duration;
 
@@ -350,7 +350,7 @@ fn send_raw(socket: &MessageSocket, bytes: &[u8], handles: &[std::os::fd::Borrow
     if !handles.is_empty() {
         assert!(control.push(rustix::net::SendAncillaryMessage::ScmRights(handles)));
     }
-    let parts = [std::io::IoSlice::new(bytes)];
+    let parts = [IoSlice::new(bytes)];
     let flags = rustix::net::SendFlags::empty();
     assert_eq!(rustix::net::sendmsg(socket, &parts, &mut control, flags).unwrap(), bytes.len());
 }
@@ -449,4 +449,40 @@ fn only_a_unix_stream_socket_is_a_message_socket() {
     assert!(MessageSocket::from_fd(datagram.into()).is_err());
     let (stream, _other) = std::os::unix::net::UnixStream::pair().unwrap();
     assert!(MessageSocket::from_fd(stream.into()).is_ok());
+}
+
+#[test]
+fn messages_go_over_tcp_and_handles_do_not() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let near = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let near = MessageSocket::from(near);
+    let far = MessageSocket::from(listener.accept().unwrap().0);
+    near.send(&wire::encode("hello").unwrap(), Deadline::NEVER).unwrap();
+    let file = File::open("/dev/null").unwrap();
+    let with_handle = wire::encode(&Handle::from(file)).unwrap();
+    let refused = near.send(&with_handle, Deadline::NEVER).unwrap_err();
+    assert!(matches!(refused, SendError::Io(_)), "{refused:?}");
+    assert!(wire::encode(&near).is_err(), "it stays in its process");
+    drop(near);
+    let message = far.recv(&Limits::default(), Deadline::NEVER).unwrap().unwrap();
+    assert_eq!(wire::decode::<String>(message).unwrap(), "hello");
+    assert!(far.recv(&Limits::default(), Deadline::NEVER).unwrap().is_none());
+}
+
+#[test]
+fn packets_are_whole_and_say_when_they_are_longer_than_the_room() {
+    let (near, far) = wire::PacketSocket::pair().unwrap();
+    let send = |bytes: &[u8]| near.send(&[IoSlice::new(bytes)], &[], Deadline::NEVER);
+    assert!(send(&[]).is_err(), "that would be the end");
+    send(&[1, 2, 3]).unwrap();
+    send(&[4]).unwrap();
+    let (mut room, mut handles) = ([0; 2], Vec::new());
+    let mut recv =
+        || far.recv(&mut [IoSliceMut::new(&mut room)], &mut handles, Deadline::now()).unwrap();
+    assert_eq!(recv(), Some(wire::Packet { len: 2, is_longer: true }));
+    assert_eq!(recv(), Some(wire::Packet { len: 1, is_longer: false }));
+    drop(near);
+    assert_eq!(recv(), None);
+    let (stream, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+    assert!(wire::PacketSocket::from_fd(stream.into()).is_err());
 }

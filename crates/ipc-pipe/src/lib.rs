@@ -1,3 +1,61 @@
-//! Two ends, whole messages between them: `pipe`, `channel`, `Connection`, `Listener`, `connect`, `wait`.
+//! Two ends, whole messages between them.
 //!
-//! There is no code here yet; a later issue fills it.
+//! ```
+//! use ipc_pipe::pipe;
+//!
+//! // One end sends numbers and hears text, the other the reverse.
+//! let (asker, answerer) = pipe::<u32, String>()?;
+//! asker.send(&7)?;
+//! let number = answerer.recv()?;
+//! answerer.send(&format!("{number} it is"))?;
+//! assert_eq!(asker.recv()?, "7 it is");
+//!
+//! // When nobody has the other end any more, that is the end.
+//! drop(answerer);
+//! assert!(asker.recv().unwrap_err().is_disconnected());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! An end is a value: it travels as an argument of a process, or in a message through another
+//! connection, and so do files, sockets, segments, locks and queues inside what you send.
+//!
+//! # What is in it
+//!
+//! | for | there is |
+//! |-----|----------|
+//! | two who talk | [`pipe()`]: a [`Connection`] for each |
+//! | one who talks to another | [`channel()`]: a [`Sender`] and a [`Receiver`] |
+//! | the first of many to be ready | [`wait()`]: connections, processes, sockets, whatever has a descriptor |
+//!
+//! # What holds everywhere
+//!
+//! - A message comes whole, once, and in order, or not at all. Any number of threads and processes may
+//!   send at one end, and receive at the other, at the same time; who dies in the middle of sending has
+//!   not sent.
+//! - When the last who has the other end closes it or dies, receiving is
+//!   [`RecvError::Disconnected`] as soon as all that was sent is received, and sending is
+//!   [`SendError::Disconnected`].
+//! - A call that waits comes in four forms: `op`, `try_op`, `op_timeout`, `op_deadline`. Signals do not
+//!   end it.
+//! - What a peer sends is input: it never makes this crate panic, leak a descriptor, or take more
+//!   memory than [the limits](Limits) say.
+
+mod connection;
+mod error;
+mod frame;
+mod line;
+mod packets;
+mod pipe;
+mod scratch;
+mod spool;
+mod sys;
+mod wait;
+
+pub use ipc_core::wire::Limits;
+
+pub use crate::{
+    connection::{Connection, Nothing, Receiver, Sender},
+    error::{RecvError, RequestError, SendError},
+    pipe::{channel, pipe},
+    wait::{Source, wait, wait_deadline},
+};

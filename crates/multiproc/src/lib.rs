@@ -68,6 +68,23 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! **Connections.** A [`pipe()`] has two ends, which send each other whole messages. An end is a value
+//! too, and the end of whoever has the other is the end of the messages.
+//!
+//! ```
+//! use multiproc::{Connection, Process, pipe};
+//!
+//! let (mut here, there) = pipe::<u32, String>()?;
+//! let child = Process::spawn(
+//!     |end: Connection<String, u32>| end.iter().flatten().all(|n| end.send(&n.to_string()).is_ok()),
+//!     there,
+//! )?;
+//! assert_eq!(here.request(&7)?, "7");
+//! here.close();
+//! assert!(child.join()?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Where the rest is
 //!
 //! | module | is the crate | for |
@@ -75,6 +92,7 @@
 //! | [`pool`] | `pool` | many workers, one queue of tasks |
 //! | [`process`] | `proc-core` | starting processes, and their ends |
 //! | [`queue`] | `ipc-queue` | queues between processes |
+//! | [`connection`] | `ipc-pipe` | pipes between processes, and waiting for many |
 //! | [`sync`] | `ipc-sync` | locks between processes |
 //! | [`memory`] | `ipc-core` | segments of shared memory, values as bytes plus handles, deaths |
 //!
@@ -84,12 +102,14 @@
 //! type promises stands in its docs, under this heading.
 
 pub use ipc_core as memory;
+pub use ipc_pipe as connection;
 pub use ipc_queue as queue;
 pub use ipc_sync as sync;
 pub use pool;
 pub use proc_core as process;
 
 pub use ipc_core::{Segment, SegmentError, wire};
+pub use ipc_pipe::{Connection, RecvError, RequestError, SendError, pipe};
 pub use ipc_queue::{
     ByteQueue, GetError, JoinableQueue, Lease, LeaseError, Loan, PutError, Queue, QueueError,
     Receiver, Sample, Sender, SimpleQueue, UnfinishedError, channel,
@@ -114,8 +134,8 @@ pub type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::
 /// and [`Result`] are asked for by name.
 pub mod prelude {
     pub use crate::{
-        ByteQueue, ExitStatus, JoinError, Lock, Pool, Process, Queue, Retry, Segment, Start, Task,
-        TaskError,
+        ByteQueue, Connection, ExitStatus, JoinError, Lock, Pool, Process, Queue, Retry, Segment,
+        Start, Task, TaskError, pipe,
     };
 }
 

@@ -39,6 +39,9 @@ fn names_of_the_prelude_work_together() -> multiproc::Result<()> {
     assert!(!segment.is_empty());
     let lock: Lock = Lock::new()?;
     drop(lock.lock().map_err(|error| error.to_string())?);
+    let (here, there): (Connection<u8, String>, Connection<String, u8>) = pipe()?;
+    here.send(&1)?;
+    assert_eq!(there.recv()?, 1);
     Ok(())
 }
 
@@ -53,6 +56,11 @@ fn names_at_the_front_door_are_those_of_the_crates() {
     same(never::<multiproc::Process<u8>>, never::<multiproc::process::Process<u8>>);
     same(never::<multiproc::Queue<u8>>, never::<multiproc::queue::Queue<u8>>);
     same(never::<multiproc::JoinableQueue<u8>>, never::<multiproc::queue::JoinableQueue<u8>>);
+    same(
+        never::<multiproc::Connection<u8, u8>>,
+        never::<multiproc::connection::Connection<u8, u8>>,
+    );
+    same(never::<multiproc::RecvError>, never::<multiproc::connection::RecvError>);
     same(never::<multiproc::Mutex<u8>>, never::<multiproc::sync::Mutex<u8>>);
     same(never::<multiproc::Segment>, never::<multiproc::memory::Segment>);
     same(never::<multiproc::wire::Handle>, never::<multiproc::memory::wire::Handle>);

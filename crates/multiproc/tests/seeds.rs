@@ -84,6 +84,22 @@ fn p02_process() {
 }
 
 #[test]
+fn p07_pipe() {
+    let (pid, lines) = lines_of("p07");
+    let sent: Vec<_> = lines.iter().filter(|line| line.contains("send:")).collect();
+    let received: Vec<_> = lines.iter().filter(|line| line.contains("rev:")).collect();
+    assert_eq!((sent.len(), received.len(), lines.len()), (10, 10, 21));
+    let (sender, receiver) = (number_after(sent[0], "("), number_after(received[0], "("));
+    assert!(sender != receiver && sender != pid && receiver != pid);
+    for (n, (sent, received)) in sent.into_iter().zip(received).enumerate() {
+        assert_eq!(*sent, format!("process({sender}) send:url_{n}"));
+        assert_eq!(*received, format!("Process({receiver}) rev:url_{n}"));
+    }
+    // Where Python's program hangs, for the receiver has the other end too.
+    assert_eq!(lines.last().unwrap(), "Both have ended.");
+}
+
+#[test]
 fn p08_call() {
     let (_, lines) = lines_of("p08");
     let expected = [
@@ -247,4 +263,26 @@ fn p26_names() {
     let expected: Vec<String> =
         (0..4).map(|n| format!("Child process worker-{n} is running")).collect();
     assert_eq!(sorted(lines), expected);
+}
+
+#[test]
+fn p28_pipe() {
+    let (_, lines) = lines_of("p28");
+    assert_eq!(lines, ["Received message: Hello from sender!"]);
+}
+
+#[test]
+fn p36_all_of_a_pipe() {
+    let (_, lines) = lines_of("p36");
+    let expected = [
+        "poll: false",
+        "poll: true",
+        "recv: data",
+        "recv_bytes: \"some bytes\"",
+        "recv_bytes_into: 10 \"more bytes..\"",
+        "fileno: true",
+        "closed: true",
+        "recv: the other end is closed",
+    ];
+    assert_eq!(lines, expected);
 }

@@ -61,7 +61,7 @@ pub fn wait_timeout(timeout: Duration) -> io::Result<Option<(u32, ExitStatus)>> 
 fn wait_deadline(deadline: Deadline) -> io::Result<Option<(u32, ExitStatus)>> {
     loop {
         let pid = match process::peek_any(Block::No)? {
-            // The fork server is a child too, but not one to wait for.
+            // The fork server and its spare are children too, but none to wait for.
             None if server::is_only_child() => return Err(process::no_child()),
             None if deadline.is_never() && !server::is_running() => process::peek_any(Block::Yes)?,
             None if deadline.is_past() => return Ok(None),
@@ -199,10 +199,10 @@ pub(crate) fn add_copy(pid: u32) {
     lock().copies.insert(pid);
 }
 
-/// Whether we look after a child with this number, or made it a copy of this process.
+/// Whether we look after a child with this number, or made it, or had it made.
 pub(crate) fn is_known(pid: u32) -> bool {
     let is_copy = lock().copies.contains(&pid);
-    is_copy || find(pid).is_some()
+    is_copy || find(pid).is_some() || server::is_spare(pid)
 }
 
 /// Every child that we look after; those that nobody else does are reaped if they have ended.

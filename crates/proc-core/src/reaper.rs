@@ -29,11 +29,19 @@ use crate::sys::setup;
 /// # Examples
 ///
 /// ```
-/// use proc_core::{Process, Reaper};
+/// use ipc_core::Deadline;
+/// use proc_core::{Process, Reaper, parent};
+///
+/// fn outlive_the_parent(_: ()) {
+///     parent().map(|parent| parent.wait(Deadline::NEVER));
+/// }
 ///
 /// let reaper = Reaper::adopt_orphans()?;
 /// // A child leaves one of its own behind.
-/// let child = Process::spawn(|()| Process::spawn(|()| (), ()).map(|orphan| orphan.detach()).ok(), ())?;
+/// let child = Process::spawn(
+///     |()| Process::spawn(outlive_the_parent, ()).map(|orphan| orphan.detach()).ok(),
+///     (),
+/// )?;
 /// let orphan = child.join()?.expect("it started one");
 /// assert_eq!(reaper.wait()?.map(|(pid, _)| pid), Some(orphan));
 /// # Ok::<(), Box<dyn std::error::Error>>(())

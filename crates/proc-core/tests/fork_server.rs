@@ -41,10 +41,13 @@ alone! {
     server_ends_with_its_parent_though_a_copy_of_that_lives
     interrupt_ends_a_child_and_not_the_server
     stopped_server_leaves_no_child_and_no_descriptor
+    next_copy_that_was_killed_or_stopped_is_not_used
+    next_copy_is_nobodys_child_to_wait_for
+    request_of_a_dead_server_is_settled
 }
 
-/// The numbers of this process's children.
-fn children() -> BTreeSet<u32> {
+/// The numbers of all children of this process.
+fn all_children() -> BTreeSet<u32> {
     loop {
         let tasks = std::fs::read_dir("/proc/self/task").unwrap();
         let lists: Result<Vec<_>, _> = tasks
@@ -58,14 +61,60 @@ fn children() -> BTreeSet<u32> {
     }
 }
 
+/// What the kernel calls a process.
+fn name_of(pid: u32) -> Option<String> {
+    Some(std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?.trim_end().to_owned())
+}
+
+/// What `/proc` says of a process behind its name: its state first.
+fn fields_of(pid: u32) -> Option<Vec<String>> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    Some(stat.rsplit(')').next()?.split_whitespace().map(str::to_owned).collect())
+}
+
+fn state_of(pid: u32) -> Option<String> {
+    fields_of(pid)?.into_iter().next()
+}
+
+/// When a process was born, if it lives.
+fn birth_of(pid: u32) -> Option<u64> {
+    let fields = fields_of(pid)?;
+    (fields[0] != "Z").then(|| fields[19].parse().unwrap())
+}
+
+/// The server and the copies of it that have nothing to do yet, which have its name for a moment; the
+/// oldest first.
+fn servers() -> Vec<u32> {
+    let is_one = |pid: &u32| name_of(*pid).is_some_and(|name| name.starts_with("fork-"));
+    let servers = all_children().into_iter().filter(is_one);
+    let mut servers: Vec<_> = servers.filter_map(|pid| Some((birth_of(pid)?, pid))).collect();
+    servers.sort_unstable();
+    servers.into_iter().map(|(_, pid)| pid).collect()
+}
+
 /// The server of this process, which must have one.
 fn server() -> ProcessId {
-    let is_server = |pid: &&u32| {
-        let name = std::fs::read_to_string(format!("/proc/{pid}/comm"));
-        name.is_ok_and(|name| name == "fork-server\n")
-    };
-    let pid = children().iter().find(is_server).copied().unwrap();
-    ProcessId::of(pid).unwrap().unwrap()
+    ProcessId::of(servers()[0]).unwrap().unwrap()
+}
+
+/// The copy of the server that the next start is to have, when it is there.
+fn spare() -> ProcessId {
+    loop {
+        if let Some(pid) =
+            servers().into_iter().find(|pid| name_of(*pid).is_some_and(|name| name == "fork-spare"))
+        {
+            return ProcessId::of(pid).unwrap().unwrap();
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// The numbers of this process's children, but for the copies of the server with nothing to do.
+fn children() -> BTreeSet<u32> {
+    let all = all_children();
+    // After that, as more may come.
+    let spares = servers().into_iter().skip(1).collect();
+    all.difference(&spares).copied().collect()
 }
 
 fn send(signal: Signal, process: ProcessId) {
@@ -83,8 +132,8 @@ fn kill(process: ProcessId) {
 fn kill_server(pid: u32) -> bool {
     let Some(number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return false };
     let Ok(pidfd) = pidfd_open(number, PidfdFlags::empty()) else { return false };
-    let name = std::fs::read_to_string(format!("/proc/{pid}/comm"));
-    name.is_ok_and(|name| name == "fork-server\n") && pidfd_send_signal(pidfd, Signal::KILL).is_ok()
+    let is_server = name_of(pid).is_some_and(|name| name == "fork-server");
+    is_server && pidfd_send_signal(pidfd, Signal::KILL).is_ok()
 }
 
 fn wait_for_end_of(pipe: Handle) -> u32 {
@@ -125,6 +174,8 @@ mod body {
     pub(super) fn start_whose_server_dies_before_it_looks_is_done_by_another() {
         start(Start::ForkServer, drop, ()).join().unwrap();
         let first = server();
+        let number = i32::try_from(first.pid()).ok().and_then(Pid::from_raw).unwrap();
+        let pidfd = pidfd_open(number, PidfdFlags::empty()).unwrap();
         send(Signal::STOP, first);
         let (sender, receiver) = mpsc::channel();
         let thread = std::thread::spawn(move || {
@@ -132,7 +183,8 @@ mod body {
             start(Start::ForkServer, |x: u32| x + 1, 6).join().unwrap()
         });
         receiver.recv().unwrap();
-        kill(first);
+        // The start may have done so itself by now.
+        let _killed = pidfd_send_signal(&pidfd, Signal::KILL);
         assert_eq!(thread.join().unwrap(), 7);
     }
 
@@ -256,16 +308,20 @@ mod body {
                 std::io::read_to_string(&reader).unwrap();
             });
             let copy = ProcessId::of(copy.unwrap().pid()).unwrap().unwrap();
-            socket.send(&wire::encode(&(server(), copy)).unwrap(), Deadline::NEVER).unwrap();
+            let said = wire::encode(&(server(), spare(), copy)).unwrap();
+            socket.send(&said, Deadline::NEVER).unwrap();
             wait_for_end_of(Handle::from(OwnedFd::from(reader)));
         }
         let (ours, of_child) = MessageSocket::pair().unwrap();
         let parent = start(Start::Spawn, parent, of_child);
         let message = ours.recv(&Limits::NONE, Deadline::NEVER).unwrap().unwrap();
-        let (server, copy): (ProcessId, ProcessId) = wire::decode(message).unwrap();
-        let watch = DeathWatch::open(server).unwrap().unwrap();
+        let (server, spare, copy): (ProcessId, ProcessId, ProcessId) =
+            wire::decode(message).unwrap();
+        let watches = [server, spare].map(|process| DeathWatch::open(process).unwrap().unwrap());
         parent.kill().unwrap();
-        assert!(watch.wait(Deadline::NEVER).unwrap());
+        for watch in watches {
+            assert!(watch.wait(Deadline::NEVER).unwrap());
+        }
         assert!(ipc_core::is_alive(copy).unwrap());
         send(Signal::KILL, copy);
     }
@@ -293,6 +349,63 @@ mod body {
             stop_fork_server();
             assert_eq!(children(), BTreeSet::new());
             assert_eq!(count(), before);
+        }
+    }
+
+    pub(super) fn next_copy_that_was_killed_or_stopped_is_not_used() {
+        start(Start::ForkServer, drop, ()).join().unwrap();
+        let before = server();
+        for signal in [Signal::KILL, Signal::STOP] {
+            for _ in 0..5 {
+                let first = spare();
+                send(signal, first);
+                while state_of(first.pid()).is_some_and(|state| state != "T" && state != "Z") {
+                    std::thread::yield_now();
+                }
+                let child = start(Start::ForkServer, |x: u32| x + 1, 6);
+                assert_ne!(child.pid(), first.pid());
+                assert_eq!(child.join().unwrap(), 7);
+                assert!(!all_children().contains(&first.pid()), "{signal:?}: it was reaped");
+            }
+        }
+        assert_eq!(server(), before);
+        // One that is well is used.
+        let first = spare();
+        assert_eq!(start(Start::ForkServer, drop, ()).pid(), first.pid());
+    }
+
+    pub(super) fn next_copy_is_nobodys_child_to_wait_for() {
+        start(Start::ForkServer, drop, ()).join().unwrap();
+        let reaper = proc_core::Reaper::adopt_orphans().unwrap();
+        start(Start::ForkServer, drop, ()).join().unwrap();
+        let first = spare();
+        assert_eq!(reaper.orphans().unwrap(), []);
+        assert_eq!(proc_core::active_children().len(), 0);
+        let no_child = |waited: std::io::Result<_>| {
+            assert_eq!(waited.unwrap_err().raw_os_error(), Some(libc::ECHILD));
+        };
+        no_child(proc_core::wait().map(drop));
+        kill(first);
+        assert_eq!(reaper.reap().unwrap(), []);
+        no_child(proc_core::wait().map(drop));
+        assert!(!all_children().contains(&first.pid()), "it was reaped");
+        let child = start(Start::ForkServer, |x: u32| x + 1, 6);
+        kill(spare());
+        let (pid, status) = proc_core::wait().unwrap();
+        assert_eq!((pid, status.success()), (child.pid(), true));
+        assert_eq!(child.join().unwrap(), 7);
+    }
+
+    /// The server is killed a little later each time in its work for the next start.
+    pub(super) fn request_of_a_dead_server_is_settled() {
+        for delay in 0..40 {
+            start(Start::ForkServer, drop, ()).join().unwrap();
+            testkit::clock::pause(Duration::from_micros(delay * 10));
+            kill(server());
+            let child = start(Start::ForkServer, |x: u32| x + 1, 6);
+            assert_eq!(child.join().unwrap(), 7);
+            stop_fork_server();
+            assert_eq!(all_children(), BTreeSet::new(), "after {delay}0 us");
         }
     }
 }

@@ -76,6 +76,14 @@ impl Bell {
         self.0.swap_and_fence(WAITING);
     }
 
+    /// Takes the mark away: for who is the only one that ever sleeps here, and is awake.
+    ///
+    /// Whoever rings then need not ask the kernel for a sleeper. The next who may sleep here comes to
+    /// know that this one has left by an edge of its own.
+    pub fn withdraw(&self) {
+        self.0.store(0, Relaxed);
+    }
+
     /// Wakes one sleeper. If there is none, takes the mark away and wakes all who came meanwhile.
     #[cold]
     pub fn wake_one(&self) {

@@ -10,6 +10,8 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, getpid, pidfd_open};
 use rustix::time::Timespec;
 
+use crate::deadline::Deadline;
+
 /// This process's number.
 ///
 /// # References
@@ -80,6 +82,21 @@ pub(crate) fn wait_ready(
         Ok(_) => Ok(Woken::Ready),
         Err(Errno::INTR) => Ok(Woken::Interrupted),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Waits until the descriptor is ready; `false` if the deadline comes first.
+pub(crate) fn wait_until_ready(
+    file: BorrowedFd<'_>,
+    ready: Ready,
+    deadline: Deadline,
+) -> io::Result<bool> {
+    loop {
+        match wait_ready(file, ready, deadline.remaining())? {
+            Woken::Ready => return Ok(true),
+            Woken::TimedOut => return Ok(false),
+            Woken::Interrupted => {}
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Unix stream sockets, which carry bytes and descriptors.
+//! Unix sockets, which carry bytes and descriptors, as a stream or in packets.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -7,9 +7,11 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
-    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType,
-    recvmsg, sendmsg, shutdown, socketpair, sockopt,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, recvmsg, sendmsg,
+    shutdown, socketpair, sockopt,
 };
+
+pub(crate) use rustix::net::SocketType;
 
 /// The most descriptors that the kernel takes with one packet (`SCM_MAX_FD`).
 pub(crate) const MAX_HANDLES: usize = 253;
@@ -32,18 +34,18 @@ pub(crate) enum Patience {
 /// # References
 ///
 /// - Linux `socketpair(2)`
-pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    Ok(socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?)
+pub(crate) fn pair(kind: SocketType) -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)?)
 }
 
-/// Whether the descriptor is a stream socket of this machine, which carries descriptors.
+/// Whether the descriptor is a socket of this machine, which carries descriptors, of that kind.
 ///
 /// # References
 ///
 /// - Linux `SO_DOMAIN`, `SO_TYPE`, `socket(7)`
-pub(crate) fn is_unix_stream(fd: BorrowedFd<'_>) -> io::Result<bool> {
+pub(crate) fn is_unix(fd: BorrowedFd<'_>, kind: SocketType) -> io::Result<bool> {
     match sockopt::socket_domain(fd) {
-        Ok(AddressFamily::UNIX) => Ok(sockopt::socket_type(fd)? == SocketType::STREAM),
+        Ok(AddressFamily::UNIX) => Ok(sockopt::socket_type(fd)? == kind),
         Ok(_) | Err(Errno::NOTSOCK | Errno::BADF) => Ok(false),
         Err(error) => Err(error.into()),
     }
@@ -81,6 +83,8 @@ pub(crate) struct Received {
     pub(crate) len: usize,
     /// Whether descriptors came that could not be handed over.
     pub(crate) cut_off: bool,
+    /// Whether a packet was longer than the room for it.
+    pub(crate) is_longer: bool,
 }
 
 /// Receives some bytes, and adds the descriptors that came with them to `handles`.
@@ -94,26 +98,56 @@ pub(crate) fn receive(
     handles: &mut Vec<OwnedFd>,
     patience: Patience,
 ) -> io::Result<Received> {
+    match receive_once(socket, &mut [IoSliceMut::new(bytes)], handles, patience) {
+        // The other end was closed before it had read all. What it sent was read before this was
+        // reported, so it is the end of the stream and nothing else.
+        Err(Errno::CONNRESET) => Ok(Received { len: 0, cut_off: false, is_longer: false }),
+        result => Ok(result?),
+    }
+}
+
+/// Receives one packet, and adds the descriptors that came with it to `handles`.
+///
+/// # References
+///
+/// - Linux `recvmsg(2)`, `unix(7)`
+pub(crate) fn receive_packet(
+    socket: BorrowedFd<'_>,
+    parts: &mut [IoSliceMut<'_>],
+    handles: &mut Vec<OwnedFd>,
+    patience: Patience,
+) -> io::Result<Received> {
+    loop {
+        match receive_once(socket, parts, handles, patience) {
+            // The other end was closed before it had read all. Of packets, this is said once, and
+            // before what it had sent: that comes at the next call.
+            Err(Errno::CONNRESET) => {}
+            result => return Ok(result?),
+        }
+    }
+}
+
+fn receive_once(
+    socket: BorrowedFd<'_>,
+    parts: &mut [IoSliceMut<'_>],
+    handles: &mut Vec<OwnedFd>,
+    patience: Patience,
+) -> Result<Received, Errno> {
     let mut flags = RecvFlags::CMSG_CLOEXEC;
     flags.set(RecvFlags::DONTWAIT, patience == Patience::Look);
     let mut space = [MaybeUninit::uninit(); CONTROL_SPACE];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    let message = loop {
-        match recvmsg(socket, &mut [IoSliceMut::new(bytes)], &mut control, flags) {
-            Err(Errno::INTR) => {}
-            // The other end was closed before it had read all. What it sent was read before this
-            // was reported, so it is the end of the stream and nothing else.
-            Err(Errno::CONNRESET) => return Ok(Received { len: 0, cut_off: false }),
-            result => break result?,
-        }
-    };
-    let cut_off = message.flags.contains(ReturnFlags::CTRUNC);
+    let message = retry_on_intr(|| recvmsg(socket, parts, &mut control, flags))?;
     for part in control.drain() {
         if let RecvAncillaryMessage::ScmRights(received) = part {
             handles.extend(received);
         }
     }
-    Ok(Received { len: message.bytes, cut_off })
+    Ok(Received {
+        len: message.bytes,
+        cut_off: message.flags.contains(ReturnFlags::CTRUNC),
+        is_longer: message.flags.contains(ReturnFlags::TRUNC),
+    })
 }
 
 /// Ends what this socket sends; the other end sees the end of the stream.

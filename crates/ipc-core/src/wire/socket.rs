@@ -1,6 +1,7 @@
-//! `MessageSocket`: messages over a Unix stream socket.
+//! `MessageSocket`: messages over a stream socket.
 
 use std::io::{self, IoSlice};
+use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
@@ -12,8 +13,8 @@ use super::frame::{self, Incoming, Limits};
 use super::handle::{deserialize_fd, reject, serialize_fd};
 use super::turn::Turn;
 use crate::deadline::Deadline;
-use crate::sys::process::{self, Ready, Woken};
-use crate::sys::socket::{self, MAX_HANDLES, Patience};
+use crate::sys::process::{self, Ready};
+use crate::sys::socket::{self, MAX_HANDLES, Patience, SocketType};
 
 /// One end of a connection that carries whole messages, both ways.
 ///
@@ -48,6 +49,8 @@ use crate::sys::socket::{self, MAX_HANDLES, Patience};
 #[derive(Debug)]
 pub struct MessageSocket {
     fd: OwnedFd,
+    /// Whether the other end is on this machine, and can be sent handles.
+    carries_handles: bool,
     outgoing: Turn<Outgoing>,
     incoming: Turn<Incoming>,
 }
@@ -66,7 +69,7 @@ impl MessageSocket {
     ///
     /// If the process has too many descriptors.
     pub fn pair() -> io::Result<(Self, Self)> {
-        let (left, right) = socket::pair()?;
+        let (left, right) = socket::pair(SocketType::STREAM)?;
         Ok((Self::new(left), Self::new(right)))
     }
 
@@ -76,7 +79,7 @@ impl MessageSocket {
     ///
     /// [`io::ErrorKind::InvalidInput`] if it is something else.
     pub fn from_fd(fd: OwnedFd) -> io::Result<Self> {
-        if socket::is_unix_stream(fd.as_fd())? {
+        if socket::is_unix(fd.as_fd(), SocketType::STREAM)? {
             Ok(Self::new(fd))
         } else {
             Err(io::Error::new(io::ErrorKind::InvalidInput, "not a Unix stream socket"))
@@ -84,7 +87,7 @@ impl MessageSocket {
     }
 
     fn new(fd: OwnedFd) -> Self {
-        Self { fd, outgoing: Turn::default(), incoming: Turn::default() }
+        Self { fd, carries_handles: true, outgoing: Turn::default(), incoming: Turn::default() }
     }
 
     /// Sends a message, waiting for room until the deadline.
@@ -94,7 +97,8 @@ impl MessageSocket {
     /// # Errors
     ///
     /// [`SendError::TimedOut`] if nothing could be sent in time, [`SendError::Torn`] if only a part
-    /// could, and [`SendError::Disconnected`] if nobody has the other end any more.
+    /// could, and [`SendError::Disconnected`] if nobody has the other end any more. Handles in a
+    /// message that goes over TCP are [`io::ErrorKind::Unsupported`].
     pub fn send(&self, message: &Message, deadline: Deadline) -> Result<(), SendError> {
         let handles: Vec<BorrowedFd<'_>> = message.handles.iter().map(AsFd::as_fd).collect();
         self.send_parts(&message.bytes, &handles, deadline)
@@ -111,6 +115,10 @@ impl MessageSocket {
         handles: &[BorrowedFd<'_>],
         deadline: Deadline,
     ) -> Result<(), SendError> {
+        if !self.carries_handles && !handles.is_empty() {
+            let why = "TCP carries no handles";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, why).into());
+        }
         let count = u32::try_from(handles.len()).map_err(io::Error::other)?;
         let prefix = frame::prefix(bytes.len(), count);
         let mut outgoing = self.outgoing.take(deadline).ok_or(SendError::TimedOut)?;
@@ -148,7 +156,7 @@ impl MessageSocket {
             let received = match socket::receive(self.fd.as_fd(), room, handles, patience) {
                 Ok(received) => received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if !wait(self.fd.as_fd(), Ready::Read, deadline)? {
+                    if !process::wait_until_ready(self.fd.as_fd(), Ready::Read, deadline)? {
                         return Err(RecvError::TimedOut);
                     }
                     continue;
@@ -229,7 +237,7 @@ impl Sending<'_> {
                 }
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => {
-                        if !wait(self.socket, Ready::Write, self.deadline)? {
+                        if !process::wait_until_ready(self.socket, Ready::Write, self.deadline)? {
                             return Err(SendError::TimedOut);
                         }
                     }
@@ -241,17 +249,6 @@ impl Sending<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// Waits until the socket is ready; `false` if the deadline comes first.
-fn wait(socket: BorrowedFd<'_>, ready: Ready, deadline: Deadline) -> io::Result<bool> {
-    loop {
-        match process::wait_ready(socket, ready, deadline.remaining())? {
-            Woken::Ready => return Ok(true),
-            Woken::TimedOut => return Ok(false),
-            Woken::Interrupted => {}
-        }
     }
 }
 
@@ -273,8 +270,18 @@ impl From<UnixStream> for MessageSocket {
     }
 }
 
+impl From<TcpStream> for MessageSocket {
+    /// Messages of bytes: what has handles cannot be sent.
+    fn from(stream: TcpStream) -> Self {
+        Self { carries_handles: false, ..Self::new(stream.into()) }
+    }
+}
+
 impl Serialize for MessageSocket {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !self.carries_handles {
+            return Err(ser::Error::custom("a socket of TCP does not travel"));
+        }
         // If another thread is receiving, the socket is shared, which is the caller's affair.
         if self.incoming.take(Deadline::now()).is_some_and(|incoming| !incoming.is_at_boundary()) {
             return Err(ser::Error::custom("the socket has received a part of a message"));
@@ -286,7 +293,7 @@ impl Serialize for MessageSocket {
 impl<'de> Deserialize<'de> for MessageSocket {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let fd = deserialize_fd(deserializer)?;
-        match socket::is_unix_stream(fd.as_fd()) {
+        match socket::is_unix(fd.as_fd(), SocketType::STREAM) {
             Ok(true) => Ok(Self::new(fd)),
             Ok(false) => Err(reject(DecodeError::WrongHandle { expected: "Unix stream socket" })),
             Err(error) => Err(de::Error::custom(error)),

@@ -8,9 +8,9 @@
 #![expect(unsafe_code, reason = "promises the engine that the line stays mapped")]
 
 mod error;
+mod turn;
 
 use core::fmt;
-use core::marker::PhantomData;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::time::Duration;
 
@@ -18,6 +18,7 @@ use ipc_core::robust::{RobustWord, Thread};
 use ipc_core::{Deadline, Kind, Layout, Segment, SegmentError};
 
 pub use error::OnceError;
+pub use turn::{OnceState, OnceTurn};
 
 use crate::named;
 use crate::place::Place;
@@ -66,13 +67,6 @@ pub struct Once {
     place: Place,
 }
 
-/// What became of earlier attempts, told to whoever makes the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OnceState {
-    deaths: u32,
-    failures: u64,
-}
-
 /// What a [`Once`] says about itself, at the moment of asking.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,19 +84,6 @@ pub struct OnceStats {
     pub deaths: u32,
     /// How many gave up, or panicked.
     pub failures: u64,
-}
-
-/// The turn of the calling thread to do what is to be done once.
-///
-/// [Complete](Self::complete) it when it is done. Dropping it gives up: the next who comes begins
-/// anew. In a forked child that inherited it, it does nothing. If it is forgotten, the others wait
-/// until the thread ends, and then take over from a dead one.
-#[must_use = "a turn that is dropped at once is given up"]
-pub struct OnceTurn<'once> {
-    once: &'once Once,
-    state: OnceState,
-    /// The kernel knows the thread that is at it, so no other can end it.
-    not_send: PhantomData<*const ()>,
 }
 
 impl Once {
@@ -249,7 +230,7 @@ impl Once {
         init: impl FnOnce(OnceState) -> Result<(), E>,
     ) -> Result<(), OnceError<E>> {
         let Some(turn) = self.begin().map_err(OnceError::widen)? else { return Ok(()) };
-        init(turn.state).map_err(OnceError::Failed)?;
+        init(turn.state()).map_err(OnceError::Failed)?;
         turn.complete().map_err(OnceError::widen)
     }
 
@@ -331,9 +312,7 @@ impl Once {
     }
 
     fn turn(&self, begun: Begun) -> Option<OnceTurn<'_>> {
-        let raw = self.raw();
-        let state = OnceState { deaths: raw.deaths(), failures: raw.failures() };
-        (begun == Begun::ByMe).then_some(OnceTurn { once: self, state, not_send: PhantomData })
+        (begun == Begun::ByMe).then(|| OnceTurn::of(self))
     }
 
     #[inline]
@@ -346,52 +325,8 @@ impl Once {
 fn finish(turn: Option<OnceTurn<'_>>, init: impl FnOnce(OnceState)) -> Result<(), OnceError> {
     let Some(turn) = turn else { return Ok(()) };
     // If it panics, the turn is dropped, and so given up.
-    init(turn.state);
+    init(turn.state());
     turn.complete()
-}
-
-impl OnceState {
-    /// How many died while they were at it, as far as those who came after them have told.
-    #[must_use]
-    pub const fn deaths(self) -> u32 {
-        self.deaths
-    }
-
-    /// How many failed or panicked.
-    #[must_use]
-    pub const fn failures(self) -> u64 {
-        self.failures
-    }
-
-    /// Whether nobody has tried before.
-    #[must_use]
-    pub const fn is_first_try(self) -> bool {
-        self.deaths == 0 && self.failures == 0
-    }
-}
-
-impl OnceTurn<'_> {
-    /// What became of earlier attempts.
-    #[must_use]
-    pub const fn state(&self) -> OnceState {
-        self.state
-    }
-
-    /// Says that it is done: the commit point.
-    ///
-    /// # Errors
-    ///
-    /// [`OnceError::NotHeld`] in a forked child, which inherited the turn and does not have it.
-    pub fn complete(self) -> Result<(), OnceError> {
-        // Dropped afterwards, when there is nothing left to give up.
-        self.once.raw().complete(Thread::current()).map_err(|_| OnceError::NotHeld)
-    }
-}
-
-impl Drop for OnceTurn<'_> {
-    fn drop(&mut self) {
-        self.once.raw().give_up(Thread::current());
-    }
 }
 
 impl fmt::Debug for Once {
@@ -405,12 +340,6 @@ impl fmt::Debug for Once {
             .field("deaths", &stats.deaths)
             .field("failures", &stats.failures)
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for OnceTurn<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("OnceTurn").field("state", &self.state).finish_non_exhaustive()
     }
 }
 

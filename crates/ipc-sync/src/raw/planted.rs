@@ -32,6 +32,7 @@
 //! | `condition_no_sweep` | who is about to wait first in line leaves those asleep behind it who were called |
 //! | `condition_no_pend` | a notifier that dies after its exchange wakes nobody |
 //! | `condition_steals` | who comes after a notification may take it |
+//! | `condition_withdraws_late` | the mark of who sleeps first in line is taken away by one who slept there before |
 //! | `condition_early` | a notification is taken before the lock is |
 //! | `once_no_second_look` | whoever waited for a `Once` does not see that it was done meanwhile |
 //! | `barrier_no_look` | the last to arrive does not look whether the others live |
@@ -175,6 +176,10 @@ pub(super) mod condition {
 
     /// Whether permits are taken before the outer lock is.
     pub(in super::super) const TAKES_EARLY: bool = cfg!(ipc_planted = "condition_early");
+
+    /// Whether who was woken takes the mark off the bell when it does not have the turn any more.
+    pub(in super::super) const WITHDRAWS_LATE: bool =
+        cfg!(ipc_planted = "condition_withdraws_late");
 
     /// Whether anybody may take one of so many permits.
     pub(in super::super) const fn steals(permits: u32) -> bool {

@@ -54,8 +54,8 @@ impl BoundedSemaphore {
     ///
     /// As [`Semaphore::with_seats`].
     pub fn with_seats(permits: u32, seats: u32) -> Result<Self, SemaphoreError> {
-        let segment = Segment::create(KIND, 0, place::size(seats))?;
-        Self::new_in_segment(&segment, 0, permits, seats)
+        let numbers = Numbers { permits, seats, bound: Some(permits) };
+        Ok(Self(Semaphore { place: Place::new(KIND, numbers)? }))
     }
 
     /// Makes a semaphore with a name: see [`Semaphore::create_named`].

@@ -117,6 +117,13 @@ impl Semaphore {
     ///
     /// [`SemaphoreError::TooManyPermits`], or [`SemaphoreError::Segment`] if there is no memory or
     /// no descriptor left, or the process runs where the kernel does not tell of deaths.
+    /// # Examples
+    ///
+    /// A negative number of permits cannot be written:
+    ///
+    /// ```compile_fail,E0600
+    /// let semaphore = ipc_sync::Semaphore::new(-1);
+    /// ```
     #[doc(alias = "sem_init")]
     pub fn new(permits: u32) -> Result<Self, SemaphoreError> {
         Self::with_seats(permits, Self::SEATS)
@@ -131,8 +138,7 @@ impl Semaphore {
     ///
     /// [`SemaphoreError::TooManySeats`], and as [`new`](Self::new).
     pub fn with_seats(permits: u32, seats: u32) -> Result<Self, SemaphoreError> {
-        let segment = Segment::create(KIND, 0, place::size(seats))?;
-        Self::new_in_segment(&segment, 0, permits, seats)
+        Ok(Self { place: Place::new(KIND, Numbers { permits, seats, bound: None })? })
     }
 
     /// Makes a semaphore with a name, for programs that know each other by nothing else.

@@ -14,7 +14,7 @@
 
 use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::robust::RobustWord;
-use ipc_core::{Layout, Placed, Segment, SegmentError};
+use ipc_core::{Kind, Layout, Placed, Segment, SegmentError};
 
 use super::SemaphoreError;
 use crate::place::is_supported;
@@ -68,6 +68,12 @@ pub(super) const fn size(seats: u32) -> usize {
 }
 
 impl Place {
+    /// Makes a semaphore in memory of its own, once the numbers are known to be good.
+    pub(super) fn new(kind: Kind, numbers: Numbers) -> Result<Self, SemaphoreError> {
+        numbers.check()?;
+        Self::make(&Segment::create(kind, 0, size(numbers.seats))?, 0, numbers)
+    }
+
     /// Makes a semaphore where nobody else has looked yet.
     pub(super) fn make(
         segment: &Segment,

@@ -35,7 +35,6 @@ fn main() -> ExitCode {
         ("a thread may die alone", holders::a_thread_may_die_alone),
         ("a program that becomes another lets go", holders::exec_lets_go),
         ("a reused id is not the dead holder", strangers::a_reused_id_is_not_the_dead_holder),
-        ("a name without permission is told", strangers::a_name_without_permission_is_told),
         ("a forked child holds nothing", holders::a_forked_child_holds_nothing),
         ("locks are given back in any order", holders::locks_are_given_back_in_any_order),
         ("who does not hold it cannot give it back", holders::only_the_holder_gives_it_back),

@@ -1,12 +1,10 @@
-//! Processes in other namespaces, and of other users.
+//! Processes in other namespaces.
 
-#![expect(unsafe_code, reason = "namespaces, users and process ids are made by system calls")]
+#![expect(unsafe_code, reason = "namespaces and process ids are made by system calls")]
 
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::{fs, io, mem};
 
-use ipc_core::{Segment, SegmentError};
 use ipc_sync::Lock;
 use testkit::Outcome;
 
@@ -48,34 +46,9 @@ pub(crate) fn a_reused_id_is_not_the_dead_holder() -> Outcome {
     passed()
 }
 
-pub(crate) fn a_name_without_permission_is_told() -> Outcome {
-    let name = format!("ipc-sync-strangers-{}", own_pid());
-    let lock = Lock::create_named(&name)?;
-    fs::set_permissions(format!("/dev/shm/{name}"), fs::Permissions::from_mode(0o000))?;
-    in_child(|| {
-        // Whoever may do everything becomes one who may not.
-        // SAFETY: they take no pointers.
-        if unsafe { libc::geteuid() } == 0 {
-            // SAFETY: as above.
-            assert_eq!(unsafe { libc::setresuid(65_534, 65_534, 65_534) }, 0);
-        }
-        matches!(Lock::open_named(&name), Err(SegmentError::PermissionDenied))
-    });
-    // Nothing has changed for who has it.
-    let is_well = lock.lock().is_ok();
-    Segment::unlink(&name)?;
-    assert!(is_well);
-    passed()
-}
-
 /// Says aloud that the machine does not let us look.
 fn skip(what: &str, why: &io::Error) -> bool {
     writeln!(io::stderr(), "SKIPPED: {what}: {why}").is_ok()
-}
-
-fn own_pid() -> i32 {
-    // SAFETY: it takes nothing and cannot fail.
-    unsafe { libc::getpid() }
 }
 
 /// Runs `body` in a process whose id, and so the id of its only thread, is the reused one.

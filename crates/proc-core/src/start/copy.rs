@@ -95,7 +95,6 @@ unsafe fn copy(
             dies_with_parent: plan.dies_with_parent,
             setup: plan.setup,
             given: plan.given,
-            waits_for_parent: false,
         };
         // Whatever happens, what called us in the parent must not run here as well.
         let lived = panic::catch_unwind(AssertUnwindSafe(|| live(start, work)));

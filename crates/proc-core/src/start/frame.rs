@@ -30,14 +30,16 @@ use crate::sys::files;
 /// What a parent says to a child that was just started, or to the fork server.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Order {
-    /// Call this function; the argument lies in front. Our handle: the descriptor of the parent.
-    Call(Call),
+    /// Call this function; the argument lies in front. Our last handle, if the child is a fresh
+    /// program: the descriptor of the parent.
+    Call(Box<Call>),
     /// Be the fork server; the board lies in front. Our handle: the descriptor of the parent.
     Serve,
-    /// To the fork server: start a child for this call. Our handle: the child's channel.
-    Start(Call),
-    /// To a child that the fork server has made: its parent has it now, so it may take its call.
-    GoOn,
+    /// To the fork server: make a copy of yourself. Our handle: the copy's channel.
+    Copy {
+        /// What the request is called on the board.
+        request: u32,
+    },
 }
 
 /// A call, but for its argument.
@@ -53,10 +55,10 @@ pub(super) struct Call {
 /// What a parent hears from a child, or from the fork server that started it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Report {
-    /// From the fork server: this is the child. From the child itself, if the server died before.
-    Started { pid: u32 },
+    /// From the fork server, over the channel of its copy: the copy's number.
+    Copied { pid: u32 },
     /// From the fork server: the system refused, with this number.
-    NotStarted { error: i32 },
+    NotCopied { error: i32 },
     /// The child has decoded the argument and now calls the function.
     Accepted { pid: u32 },
     /// The child does not call the function, and ends.
@@ -188,7 +190,7 @@ mod tests {
 
     fn parcel(len: usize) -> Parcel<Report> {
         Parcel {
-            words: Report::Started { pid: 7 },
+            words: Report::Copied { pid: 7 },
             handles: vec![null()],
             value: Message { bytes: vec![5; len], handles: vec![null(), null()] },
         }
@@ -199,7 +201,7 @@ mod tests {
         for len in [0, 1, MAX_INLINE, MAX_INLINE + 1, 8 << 20] {
             let message = parcel(len).pack().unwrap();
             let unpacked = Parcel::<Report>::unpack(message).unwrap();
-            assert!(matches!(unpacked.words, Report::Started { pid: 7 }));
+            assert!(matches!(unpacked.words, Report::Copied { pid: 7 }));
             assert_eq!(unpacked.value.bytes, vec![5; len]);
             assert_eq!((unpacked.handles.len(), unpacked.value.handles.len()), (1, 2));
         }

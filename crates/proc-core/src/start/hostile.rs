@@ -78,11 +78,11 @@ fn message(kind: u8, writer: &OwnedFd) -> Message {
         |words| Parcel { words, handles: handles(), value: call::argument(&7_u64).unwrap() };
     let report = |words| Parcel::new(words, Vec::new()).pack();
     let packed = match kind % 8 {
-        0 => order(Order::Call(call())).pack(),
-        1 => order(Order::Start(call())).pack(),
+        0 => order(Order::Call(Box::new(call()))).pack(),
+        1 => order(Order::Copy { request: 7 }).pack(),
         2 => order(Order::Serve).pack(),
-        3 => order(Order::GoOn).pack(),
-        4 => report(Report::Started { pid: 7 }),
+        3 => report(Report::NotCopied { error: 7 }),
+        4 => report(Report::Copied { pid: 7 }),
         5 => report(Report::Refused { pid: 7, refusal: Refusal::Malformed("so".to_owned()) }),
         6 => Parcel { words: Report::Answered, handles: Vec::new(), value }.pack(),
         _ => Ok(Message { bytes: vec![kind; usize::from(kind)], handles: handles() }),
@@ -114,13 +114,13 @@ fn read_as_child(message: Message) {
     let Ok(mut parcel) = Parcel::<Order>::unpack(message) else { return };
     let socket = parcel.take_handle().and_then(MessageSocket::from_fd);
     match parcel.words {
-        Order::Call(call) | Order::Start(call) => {
+        Order::Call(call) => {
             // Found or not: nothing is called.
             let _found = call.entry.resolve();
             let _checked = call.setup.map(|setup| setup.check());
         }
         Order::Serve => drop(wire::decode::<Board>(parcel.value)),
-        Order::GoOn => {}
+        Order::Copy { .. } => {}
     }
     drop(socket);
 }

@@ -7,13 +7,12 @@
 
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
-use std::time::Duration;
 
 use ipc_core::Deadline;
 use ipc_core::wire::{Limits, Message, MessageSocket};
 
 use crate::call::{Answer, Input, Refusal};
-use crate::current::{self, Introduction, Parent};
+use crate::current::{self, Introduction};
 use crate::entry::Entry;
 use crate::fork::flush_stdout;
 use crate::panics;
@@ -22,7 +21,7 @@ use crate::start::frame::{Call, Order, Parcel, Report};
 use crate::start::serve::Served;
 use crate::start::{self, orphan, serve};
 use crate::sys::files;
-use crate::sys::process::{self, Disposition, Ready, Signal};
+use crate::sys::process::{self, Disposition, Signal};
 
 /// With this code a child ends that did not take its call.
 pub(crate) const EXIT_NOT_STARTED: i32 = 254;
@@ -39,40 +38,33 @@ pub(super) struct Start {
     /// What is different from what the parent has, and descriptors for it.
     pub(super) setup: Option<Setup>,
     pub(super) given: Vec<OwnedFd>,
-    /// Whether it takes its call only when the parent says that it has this process in its hands.
-    pub(super) waits_for_parent: bool,
 }
 
 /// Lives the life of a child in a fresh program, in place of `main`.
 pub(crate) fn enter(channel: OwnedFd) -> ! {
     let code = match take_order(channel) {
-        Ok((mut parcel, channel)) => match parcel.take_handle() {
-            Ok(parent) => match parcel.words {
-                Order::Call(Call { entry, introduction, dies_with_parent, setup }) => {
-                    let start = Start {
-                        channel,
-                        parent,
-                        introduction,
-                        dies_with_parent,
-                        setup,
-                        given: parcel.handles,
-                        waits_for_parent: false,
-                    };
-                    live(start, call(&entry, parcel.value))
-                }
-                Order::Serve => match serve::serve(channel, parent, parcel.value) {
-                    Served::Start(start, entry, argument) => live(*start, call(&entry, argument)),
-                    Served::Over(code) => code,
-                },
-                // Only the fork server and its children are told so, later.
-                Order::Start(_) | Order::GoOn => EXIT_NOT_STARTED,
+        Ok((mut parcel, channel)) => match (parcel.take_handle(), parcel.words) {
+            (Ok(parent), Order::Serve) => match serve::serve(channel, parent, parcel.value) {
+                Served::Told(told) => obey(told.order, told.channel, told.parent),
+                Served::Over(code) => code,
             },
-            Err(_) => EXIT_NOT_STARTED,
+            (Ok(parent), words) => obey(Parcel { words, ..parcel }, channel, parent),
+            (Err(_), _) => EXIT_NOT_STARTED,
         },
         // The parent died or gave up before it said what to do, or it was never ours.
         Err(code) => code,
     };
     end(code)
+}
+
+/// Does what a parent has said to a child of its own.
+fn obey(order: Parcel<Order>, channel: MessageSocket, parent: OwnedFd) -> i32 {
+    let Parcel { words: Order::Call(call), handles: given, value: argument } = order else {
+        return EXIT_NOT_STARTED;
+    };
+    let Call { entry, introduction, dies_with_parent, setup } = *call;
+    let start = Start { channel, parent, introduction, dies_with_parent, setup, given };
+    live(start, self::call(&entry, argument))
 }
 
 /// Makes up for Rust's runtime, and hears from the parent what to do.
@@ -115,8 +107,7 @@ pub(super) fn live(
     start: Start,
     work: impl FnOnce(&mut dyn FnMut()) -> Result<Answer, Refusal>,
 ) -> i32 {
-    let Start { channel, parent, introduction, dies_with_parent, setup, given, waits_for_parent } =
-        start;
+    let Start { channel, parent, introduction, dies_with_parent, setup, given } = start;
     let channel = Arc::new(channel);
     let parent = current::become_child(introduction, parent);
     if let Some(setup) = setup {
@@ -127,7 +118,7 @@ pub(super) fn live(
             return EXIT_NOT_STARTED;
         }
     }
-    if dies_with_parent && let Err(error) = orphan::end_with(parent.clone()) {
+    if dies_with_parent && let Err(error) = orphan::end_with(parent) {
         let reason = format!("it cannot watch its parent: {error}");
         report(&channel, start::refused(Refusal::Malformed(reason)));
         return EXIT_NOT_STARTED;
@@ -137,10 +128,6 @@ pub(super) fn live(
         tell(&of_last_words, Answer::panicked(panic.clone()));
     });
     let mut accept = || {
-        if waits_for_parent && !may_go_on(&channel, &parent) {
-            // The parent has died, or given up. It has not heard of us, and need not.
-            end(EXIT_NOT_STARTED);
-        }
         if !report(&channel, Report::Accepted { pid: process::own_pid() }) {
             // To the parent this is a child that did not take its call, and so it must be one.
             end_copy(EXIT_NOT_STARTED);
@@ -155,29 +142,8 @@ pub(super) fn live(
     }
 }
 
-/// Waits until the parent says that it has this process in its hands; `false` if it never will.
-fn may_go_on(channel: &MessageSocket, parent: &Parent) -> bool {
-    loop {
-        let ready = process::poll_two(Some(channel.as_fd()), parent.as_fd(), Deadline::NEVER);
-        match ready {
-            // What the parent has said counts, also if it is dead by now.
-            Ok(Ready { first: true, .. }) => match channel.try_recv(&Limits::NONE) {
-                Ok(Some(message)) => {
-                    let parcel = Parcel::<Order>::unpack(message);
-                    return parcel.is_ok_and(|parcel| matches!(parcel.words, Order::GoOn));
-                }
-                Err(error) if error.is_timed_out() => {}
-                Ok(None) | Err(_) => return false,
-            },
-            Ok(_) => return false,
-            // No memory for the call now.
-            Err(_) => process::pause(Duration::from_millis(10)),
-        }
-    }
-}
-
 /// Ends a process that began as a fresh program, as returning from its `main` would.
-pub(super) fn end(code: i32) -> ! {
+fn end(code: i32) -> ! {
     #[expect(clippy::exit, reason = "the work of this process is done, and main is not to run")]
     std::process::exit(code)
 }

@@ -12,10 +12,11 @@
 //! The parent waits for the channel and for the child's descriptor together, so a child that dies on
 //! the way is noticed at once.
 //!
-//! A child that the fork server has made is known to its parent only by hearsay at first. It takes
-//! its call when the parent says that it has it in its hands, and not before.
+//! A child that the fork server has made hears what to call from its parent, when that has it in its
+//! hands, and not before. So it can be made long before anybody knows what for.
 
 mod board;
+mod copies;
 mod copy;
 mod frame;
 mod gate;
@@ -64,6 +65,10 @@ pub enum Start {
     /// The fast way to many processes; for the child it is as with [`Spawn`](Self::Spawn), but that
     /// its environment, working directory and limits are those that this process had when it asked
     /// for the first time.
+    ///
+    /// While a process is started, the server makes the next one already, so that it is there when it
+    /// is asked for. It waits without doing anything, and is the only process that there is more than
+    /// was asked for.
     ///
     /// # Process death
     ///
@@ -141,8 +146,6 @@ fn await_acceptance(
             };
         // What the child has said counts, also if it is dead by now.
         match if has_spoken { hear(&channel) } else { Heard::Nothing } {
-            // Both it and the server may have told its number.
-            Heard::Report(Parcel { words: Report::Started { .. }, .. }) => continue,
             Heard::Report(Parcel { words: Report::Accepted { .. }, .. }) => {
                 return Ok(Started { child, channel });
             }

@@ -4,19 +4,25 @@
 //! [`clone`](crate::sys::clone) for how, and for what makes that right. So the server has nobody to
 //! wait for, and its death changes nothing for those it has started.
 //!
-//! It ends when its channel does, or when its parent does: the channel may be held open by a copy of
-//! the parent that does not know of it.
+//! The server reads nothing of what its user wants done: a request is a number, and the channel over
+//! which the copy is to hear the rest. So no request can harm it, and all take it the same time.
 //!
-//! # The order in which the parent hears
+//! Server and copies end when their channel does, or when their parent does: a channel may be held
+//! open by a copy of the parent that does not know of it.
 //!
-//! Server and child both speak over the child's channel. So that they do not speak at the same time,
-//! the child waits at a [gate](Gate) until the server has told of it. If the server dies before, the
-//! gate opens too, and the child introduces itself. If both die, the parent finds the child's number
-//! on the [board](Board).
+//! # What a death leaves
 //!
-//! The child takes its call only when the parent says so, which it does when it has the child in its
-//! hands. A parent that could not find out what became of its request says nothing, and can ask again:
-//! nothing runs twice.
+//! The server notes on the [board](Board) which request it looks at, copies itself, and tells the
+//! copy's number over the copy's channel. The copy says nothing until it is told what to call.
+//!
+//! | the server dies          | channel           | board               | what the parent knows       |
+//! |--------------------------|-------------------|---------------------|-----------------------------|
+//! | before it looks          | ends              | another request     | there is no copy            |
+//! | before the kernel's copy | ends              | this request, zero  | there is no copy            |
+//! | before it tells          | open, and silent  | this request, number| the number                  |
+//! | after it has told        | says the number   | any                 | the number                  |
+//!
+//! A copy that dies is a dead child of the parent, which learns its number in one of these ways.
 
 #![expect(unsafe_code, reason = "copies the process")]
 
@@ -26,25 +32,34 @@ use ipc_core::Deadline;
 use ipc_core::wire::{self, Limits, Message, MessageSocket};
 
 use crate::call::Refusal;
-use crate::entry::Entry;
 use crate::start;
 use crate::start::board::Board;
-use crate::start::frame::{Call, Order, Parcel, Report};
-use crate::start::gate::Gate;
-use crate::start::inside::{EXIT_NOT_STARTED, Start, report};
+use crate::start::frame::{Order, Parcel, Report};
+use crate::start::inside::{EXIT_NOT_STARTED, report};
 use crate::sys::clone::{self, Copied, Places};
 use crate::sys::process::{self, Disposition, Signal};
+use crate::sys::text;
 
 /// What became of a process that was to be the fork server.
 #[derive(Debug)]
 pub(super) enum Served {
-    /// It is a copy of the server now, and is to make this call.
-    Start(Box<Start>, Entry, Message),
-    /// It was the server, and ends with this code.
+    /// It is a copy of the server now.
+    Told(Box<Told>),
+    /// It has nothing more to do, and ends with this code.
     Over(i32),
 }
 
-/// Starts children until nobody can ask for any more.
+/// A copy of the server that has heard what to do.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) order: Parcel<Order>,
+    /// To its parent.
+    pub(super) channel: MessageSocket,
+    /// Of its parent.
+    pub(super) parent: OwnedFd,
+}
+
+/// Makes copies until nobody can ask for any more.
 pub(super) fn serve(channel: MessageSocket, parent: OwnedFd, board: Message) -> Served {
     process::set_thread_name("fork-server");
     let board: Board = match wire::decode(board) {
@@ -59,79 +74,75 @@ pub(super) fn serve(channel: MessageSocket, parent: OwnedFd, board: Message) -> 
         Some(_) => return refuse(&channel, "the program starts threads before main"),
         None => return refuse(&channel, "this libc or kernel hides what a copy has to set anew"),
     };
+    text::is_to_be_copied();
     report(&channel, Report::Accepted { pid: process::own_pid() });
-    loop {
-        let Ok(ready) = process::poll_two(Some(channel.as_fd()), parent.as_fd(), Deadline::NEVER)
-        else {
-            return Served::Over(EXIT_NOT_STARTED);
+    let of_copy = loop {
+        let request = match hear(&channel, &parent) {
+            // A request that is not one is dropped, and with it whoever asked learns that it failed.
+            Ok(request) => Parcel::<Order>::unpack(request),
+            Err(code) => return Served::Over(code),
         };
-        if ready.second {
-            return Served::Over(0);
+        match request.map(|request| copy_for(request, places, &board)) {
+            Ok(Step::Copy(of_copy)) => break of_copy,
+            Ok(Step::Next) | Err(_) => {}
+            Ok(Step::End) => return Served::Over(EXIT_NOT_STARTED),
         }
-        let request = match channel.recv(&Limits::NONE, Deadline::NEVER) {
-            Ok(Some(message)) => Parcel::<Order>::unpack(message),
-            Ok(None) => return Served::Over(0),
-            // What comes next cannot be told any more. A new server will do better.
-            Err(_) => return Served::Over(EXIT_NOT_STARTED),
-        };
-        // A request that is not one is dropped, and with it whoever asked learns that it failed.
-        let Ok(parcel) = request else { continue };
-        if let Some((of_child, parcel)) = start_one(parcel, places, &board)
-            && let Order::Start(call) = parcel.words
-        {
-            drop((channel, board));
+    };
+    process::set_thread_name("fork-spare");
+    drop((channel, board));
+    match hear(&of_copy, &parent).map(Parcel::<Order>::unpack) {
+        Ok(Ok(order)) => {
             process::set_disposition(Signal::INT, interrupt);
-            let Call { entry, introduction, dies_with_parent, setup } = call;
-            let start = Start {
-                channel: of_child,
-                parent,
-                introduction,
-                dies_with_parent,
-                setup,
-                given: parcel.handles,
-                waits_for_parent: true,
-            };
-            return Served::Start(Box::new(start), entry, parcel.value);
+            Served::Told(Box::new(Told { order, channel: of_copy, parent }))
         }
+        Ok(Err(error)) => refuse(&of_copy, &error.to_string()),
+        Err(code) => Served::Over(code),
     }
 }
 
-/// Starts one child; returns its channel, and the rest of the request, in that child only.
-fn start_one(
-    mut parcel: Parcel<Order>,
-    places: Places,
-    board: &Board,
-) -> Option<(MessageSocket, Parcel<Order>)> {
-    let of_child = MessageSocket::from_fd(parcel.take_handle().ok()?).ok()?;
-    let Order::Start(_) = &parcel.words else { return None };
-    let copied = Gate::new().and_then(|gate| {
-        // SAFETY:
-        // - This process has one thread: it was counted when the server began, and nothing that
-        //   runs here starts any.
-        // - The places were found for that thread.
-        // - The board has room for the number, and makes no reference to it.
-        let copied = unsafe { clone::copy_as_sibling(places, board.place()) }?;
-        Ok((copied, gate))
-    });
-    match copied {
-        Ok((Copied::Copy, gate)) => {
-            if !gate.pass() {
-                report(&of_child, Report::Started { pid: process::own_pid() });
-            }
-            Some((of_child, parcel))
-        }
-        Ok((Copied::Original(pid), gate)) => {
-            if report(&of_child, Report::Started { pid }) {
-                gate.open();
-            }
-            // If the parent could not be told, the child finds the gate gone and says so itself.
-            None
-        }
-        Err(error) => {
-            report(&of_child, Report::NotStarted { error: error.raw_os_error().unwrap_or(0) });
-            None
-        }
+/// Waits for the next message; the code to end with if none will come.
+fn hear(channel: &MessageSocket, parent: &OwnedFd) -> Result<Message, i32> {
+    match process::poll_two(Some(channel.as_fd()), parent.as_fd(), Deadline::NEVER) {
+        // Nobody would hear of what is done for a dead parent.
+        Ok(ready) if ready.second => Err(0),
+        Ok(_) => match channel.recv(&Limits::NONE, Deadline::NEVER) {
+            Ok(Some(message)) => Ok(message),
+            Ok(None) => Err(0),
+            // What comes next cannot be told any more. Another process will do better.
+            Err(_) => Err(EXIT_NOT_STARTED),
+        },
+        Err(_) => Err(EXIT_NOT_STARTED),
     }
+}
+
+/// What is next after a request.
+enum Step {
+    /// This is the copy now; its channel.
+    Copy(MessageSocket),
+    /// The next request.
+    Next,
+    /// The end: the parent could not be told, and learns it from the board when the server is dead.
+    End,
+}
+
+/// Makes one copy.
+fn copy_for(mut request: Parcel<Order>, places: Places, board: &Board) -> Step {
+    let of_copy = request.take_handle().and_then(MessageSocket::from_fd);
+    let (Ok(of_copy), Order::Copy { request }) = (of_copy, request.words) else {
+        return Step::Next;
+    };
+    board.look_at(request);
+    // SAFETY:
+    // - This process has one thread: it was counted when the server began, and nothing that runs
+    //   here starts any.
+    // - The places were found for that thread.
+    // - The board has room for the number, and makes no reference to it.
+    let said = match unsafe { clone::copy_as_sibling(places, board.place()) } {
+        Ok(Copied::Copy) => return Step::Copy(of_copy),
+        Ok(Copied::Original(pid)) => Report::Copied { pid },
+        Err(error) => Report::NotCopied { error: error.raw_os_error().unwrap_or(0) },
+    };
+    if report(&of_copy, said) { Step::Next } else { Step::End }
 }
 
 fn refuse(channel: &MessageSocket, reason: &str) -> Served {

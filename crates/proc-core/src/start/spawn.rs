@@ -29,7 +29,7 @@ pub(super) fn start(
     deadline: Deadline,
 ) -> Result<Started, StartError> {
     children::reap_abandoned();
-    let (channel, child) = launch(Order::Call(call), given, argument)?;
+    let (channel, child) = launch(Order::Call(Box::new(call)), given, argument)?;
     start::await_acceptance(channel, child, deadline)
 }
 

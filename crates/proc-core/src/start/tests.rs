@@ -81,7 +81,8 @@ fn child_that_is_killed_in_the_middle_of_its_order_is_an_error() {
     let (channel, child) = spawn::run_program().unwrap();
     let argument = call::argument(&7_u64).unwrap();
     let handles = vec![process::open_own_pidfd().unwrap()];
-    let message = Parcel { words: Order::Call(call()), handles, value: argument }.pack().unwrap();
+    let message =
+        Parcel { words: Order::Call(Box::new(call())), handles, value: argument }.pack().unwrap();
     // As much of it as looks like the beginning of a message.
     let stream = std::os::unix::net::UnixStream::from(std::os::fd::OwnedFd::from(channel));
     let prefix = (message.bytes.len() as u64).to_le_bytes();
@@ -127,7 +128,8 @@ fn order_that_is_none_is_refused() {
 fn order_without_its_descriptor_is_an_error() {
     let (channel, child) = spawn::run_program().unwrap();
     let argument = call::argument(&7_u64).unwrap();
-    let parcel = Parcel { words: Order::Call(call()), handles: Vec::new(), value: argument };
+    let parcel =
+        Parcel { words: Order::Call(Box::new(call())), handles: Vec::new(), value: argument };
     channel.send(&parcel.pack().unwrap(), Deadline::NEVER).unwrap();
     assert_died(await_acceptance(channel, child, Deadline::NEVER), ExitStatus::Exited(254));
 }
@@ -243,7 +245,8 @@ fn child_that_is_killed_at_any_time_is_an_error_or_has_started() {
     let mut n_started = 0;
     for delay in 0..60 {
         let argument = call::argument(&7_u64).unwrap();
-        let (channel, child) = spawn::launch(Order::Call(call()), Vec::new(), argument).unwrap();
+        let (channel, child) =
+            spawn::launch(Order::Call(Box::new(call())), Vec::new(), argument).unwrap();
         let victim = Arc::clone(&child);
         let killer = std::thread::spawn(move || {
             process::pause(std::time::Duration::from_micros(delay * 40));
@@ -277,7 +280,7 @@ fn request_that_is_none_does_not_harm_the_server() {
                 server::send_raw(&Message { bytes, handles: Vec::new() });
             }
             let no_socket = vec![std::fs::File::open("/dev/null").unwrap().into()];
-            let order = Parcel::new(Order::Start(call()), no_socket).pack().unwrap();
+            let order = Parcel::new(Order::Copy { request: 0 }, no_socket).pack().unwrap();
             let before = server::pid();
             server::send_raw(&order);
             assert_eq!(start().join().unwrap(), 12);

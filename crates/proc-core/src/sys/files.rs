@@ -61,15 +61,6 @@ pub(crate) fn is_from_parent(socket: BorrowedFd<'_>) -> bool {
         && peer.uid == getuid().as_raw()
 }
 
-/// Lets the other end of a socket know that nothing more will come.
-///
-/// # References
-///
-/// - POSIX `shutdown`
-pub(crate) fn end_sending(socket: BorrowedFd<'_>) -> io::Result<()> {
-    Ok(rustix::net::shutdown(socket, rustix::net::Shutdown::Write)?)
-}
-
 /// Closes all descriptors from one number to another, both included.
 ///
 /// # Safety

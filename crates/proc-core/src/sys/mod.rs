@@ -9,3 +9,4 @@ pub(crate) mod hook;
 pub(crate) mod image;
 pub(crate) mod process;
 pub(crate) mod setup;
+pub(crate) mod text;

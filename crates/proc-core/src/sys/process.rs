@@ -349,6 +349,17 @@ pub(crate) fn is_stopped(pidfd: BorrowedFd<'_>) -> bool {
     matches!(waitid(WaitId::PidFd(pidfd), options), Ok(Some(status)) if status.stopped())
 }
 
+/// Whether the process is a child of ours that has neither ended nor been stopped.
+///
+/// # References
+///
+/// - Linux `waitid(2)` with `P_PIDFD` and `WNOWAIT`
+pub(crate) fn is_well(pidfd: BorrowedFd<'_>) -> bool {
+    let changes = WaitIdOptions::EXITED | WaitIdOptions::STOPPED;
+    let options = changes | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    matches!(waitid(WaitId::PidFd(pidfd), options), Ok(None))
+}
+
 /// Waits until any child has ended, or looks once, and says which; its status is left in place.
 ///
 /// # References
@@ -456,23 +467,6 @@ pub(crate) fn poll_two(
                 let [second, first] = files.map(|file| !file.revents().is_empty());
                 return Ok(Ready { first, second });
             }
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-/// Waits until there is room to write; `false` if the deadline has passed.
-///
-/// # References
-///
-/// - POSIX `poll`
-pub(crate) fn has_room(file: BorrowedFd<'_>, deadline: Deadline) -> io::Result<bool> {
-    loop {
-        let timeout = deadline.remaining().and_then(|left| left.try_into().ok());
-        let mut files = [PollFd::from_borrowed_fd(file, PollFlags::OUT)];
-        match rustix_poll(&mut files, timeout.as_ref()) {
-            Ok(n_ready) => return Ok(n_ready > 0),
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }

@@ -3,6 +3,7 @@
 //! | file | job |
 //! |------|-----|
 //! | `state` | the word that says who has been notified: its states and its moves |
+//! | `outer` | the lock that is given back meanwhile |
 //! | `turnstile` | the queue of those who wait: a lock that one takes in order to wait |
 //!
 //! # Words
@@ -69,6 +70,7 @@
 
 #![expect(unsafe_code, reason = "taking a word hands its address to the kernel")]
 
+mod outer;
 mod state;
 mod turnstile;
 
@@ -79,10 +81,11 @@ use ipc_core::primitive::{
 };
 use ipc_core::robust::{Bell, RobustWord, Thread};
 
+pub use self::outer::Outer;
 use self::state::{Call, State};
 use self::turnstile::Turn;
 use super::planted::condition as planted;
-use super::{Holder, RawLock, RawRLock, Refused, Taken};
+use super::{Holder, RawLock, Taken};
 
 /// The words of a condition; words of zeros are one that nobody waits for.
 #[cfg_attr(not(ipc_loom), repr(C))]
@@ -113,15 +116,6 @@ unsafe impl ipc_core::Shared for ConditionWords {}
 #[derive(Clone, Copy, Debug)]
 pub struct RawCondition<'words> {
     words: &'words ConditionWords,
-}
-
-/// The lock that is given back while its holder waits.
-#[derive(Clone, Copy, Debug)]
-pub enum Outer<'word> {
-    /// One that is held once.
-    Lock(RawLock<'word>),
-    /// One that may be held several times; all levels are given back, and taken again.
-    RLock(RawRLock<'word>),
 }
 
 /// Why a wait ended.
@@ -205,6 +199,9 @@ impl<'words> RawCondition<'words> {
             let may_leave = early || (restored.is_ok() && self.leave(ticket));
             if keeps_turn {
                 self.turn().unlock(me);
+            }
+            if planted::WITHDRAWS_LATE {
+                self.words.bell.withdraw();
             }
             let taken = restored.map_err(|_| NotWaited::Corrupt)?;
             if may_leave {
@@ -351,6 +348,10 @@ impl<'words> RawCondition<'words> {
             // Whatever it says: what counts is the state.
             let _woken = futex_wait_any(&[bell.wait(), low, high], deadline);
         };
+        if !planted::WITHDRAWS_LATE {
+            // C1: nobody else sleeps there, until the turn is another's.
+            bell.withdraw();
+        }
         me.pend_clear();
         called
     }
@@ -407,40 +408,4 @@ impl<'words> RawCondition<'words> {
 
 fn is_called(state: State, ticket: u32) -> bool {
     state.call(ticket) != Call::No || planted::steals(state.permits())
-}
-
-impl Outer<'_> {
-    /// Whether the calling thread holds it.
-    fn is_held(self, me: Thread) -> bool {
-        match self {
-            Self::Lock(lock) => me.holds(lock.line()),
-            Self::RLock(lock) => me.holds(lock.line()),
-        }
-    }
-
-    /// Gives it back, and says at how many levels it was held.
-    fn release(self, me: Thread) -> u32 {
-        match self {
-            Self::Lock(lock) => {
-                lock.unlock(me);
-                1
-            }
-            // It is held: this has been looked at, or it was restored since.
-            Self::RLock(lock) => lock.unlock_all(me).unwrap_or(1),
-        }
-    }
-
-    /// Takes it again.
-    ///
-    /// # Safety
-    ///
-    /// As for [`RawLock::lock`].
-    unsafe fn restore(self, me: Thread, levels: u32) -> Result<Taken, Refused> {
-        match self {
-            // SAFETY: the caller vouches for the word.
-            Self::Lock(lock) => unsafe { lock.lock(me, Deadline::NEVER) },
-            // SAFETY: the caller vouches for the word.
-            Self::RLock(lock) => unsafe { lock.restore(me, levels) },
-        }
-    }
 }

@@ -25,7 +25,8 @@ use ipc_core::primitive::yield_now;
 use ipc_core::robust::{RobustWord, Thread};
 
 use super::state::{Op, State, has_permit};
-use super::{NoPermit, RawSemaphore, Want};
+use super::wait::Want;
+use super::{NoPermit, RawSemaphore};
 
 /// A permit that the thread has which took it.
 ///

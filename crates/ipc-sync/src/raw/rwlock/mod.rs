@@ -3,6 +3,13 @@
 //! Every part is a lock of its own ([`RawLock`]), so a dead reader's share comes back as a dead
 //! holder's lock does, and nobody counts readers.
 //!
+//! | file | job |
+//! |------|-----|
+//! | `mod` | coming in to read, and leaving |
+//! | `slots` | taking any slot, and sleeping until one is given back |
+//! | `write` | coming in to write, and what a dead writer has left |
+//! | `stats` | who is inside, who waits, who has died |
+//!
 //! # States
 //!
 //! | writer's word | slots | meaning |
@@ -66,21 +73,20 @@
 
 #![expect(unsafe_code, reason = "taking a word hands its address to the kernel")]
 
+mod slots;
+mod stats;
+mod write;
+
 use ipc_core::Deadline;
 use ipc_core::primitive::Ordering::Relaxed;
-use ipc_core::primitive::{AtomicU64, Spin, Wait, Woken, fence_after_exchange, futex_wait_any};
-use ipc_core::robust::{OWNER, RobustWord, Thread};
+use ipc_core::primitive::{AtomicU64, fence_after_exchange};
+use ipc_core::robust::{RobustWord, Thread};
 
-use super::planted::{
-    RWLOCK_ACTIVE, RWLOCK_FENCES, RWLOCK_LOOKS_AGAIN, RWLOCK_MARK, RWLOCK_RELEASES_FIRST,
-};
-use super::{Holder, RawLock, Refused, Taken};
+use super::planted::{RWLOCK_FENCES, RWLOCK_LOOKS_AGAIN, RWLOCK_RELEASES_FIRST};
+use super::{RawLock, Refused, Taken};
 
 /// The most readers that can be inside at the same time, whatever the lock was made for.
 pub const MOST_READERS: usize = 127;
-
-/// As many slots are looked at in less room.
-const FEW: usize = 16;
 
 /// The states of what the lock protects.
 const WHOLE: u32 = 0;
@@ -270,62 +276,6 @@ impl<'words> RawRwLock<'words> {
         self.writer.notes[0].store(WHOLE, Relaxed);
     }
 
-    /// Who is inside to write, or has asked for it and waits for readers.
-    #[must_use]
-    pub fn writer(self) -> Option<u32> {
-        if let Holder::Thread(tid) = self.word().holder() { Some(tid) } else { None }
-    }
-
-    /// Who has the slots.
-    pub fn readers(self) -> impl Iterator<Item = u32> {
-        self.slots.iter().filter_map(|slot| match RawLock::new(slot).holder() {
-            Holder::Thread(tid) => Some(tid),
-            Holder::Nobody | Holder::Died => None,
-        })
-    }
-
-    /// Whether somebody may be asleep, waiting to come in.
-    #[must_use]
-    pub fn has_waiters(self) -> bool {
-        self.word().has_waiters() || self.slots.iter().any(|slot| RawLock::new(slot).has_waiters())
-    }
-
-    /// Whether a writer is inside.
-    #[must_use]
-    pub fn is_written(self) -> bool {
-        self.writer().is_some() && self.active().load(Relaxed) != 0
-    }
-
-    /// How many sleep now until they can come in, to read or to write.
-    ///
-    /// All but one of them sleep on the writer's word, and that one, which holds the word, on a slot
-    /// or on several.
-    #[must_use]
-    pub fn n_asleep(self) -> u32 {
-        let is_slept_on = |slot| {
-            let slot = RawLock::new(slot);
-            slot.has_waiters() && slot.n_asleep() > 0
-        };
-        let behind = self.word().n_asleep();
-        behind.saturating_add(u32::from(self.slots.iter().any(is_slept_on)))
-    }
-
-    /// How many were found to have died inside to write.
-    #[must_use]
-    pub fn dead_writers(self) -> u32 {
-        self.writer.notes[2].load(Relaxed)
-    }
-
-    /// How many have died inside to read.
-    #[must_use]
-    pub fn dead_readers(self) -> u32 {
-        let in_slot = |slot: &RobustWord| {
-            let is_fresh = RawLock::new(slot).holder() == Holder::Died;
-            slot.notes[2].load(Relaxed).saturating_add(u32::from(is_fresh))
-        };
-        self.slots.iter().map(in_slot).fold(0, u32::saturating_add)
-    }
-
     /// Comes in to read if nobody writes or wants to, and the thread's own slot is free.
     ///
     /// # Safety
@@ -377,177 +327,11 @@ impl<'words> RawRwLock<'words> {
         found
     }
 
-    /// Takes any slot, of which the caller, who has the writer's word, waits for one.
-    ///
-    /// # Safety
-    ///
-    /// As for [`read`](Self::read).
-    unsafe fn find_slot(
-        self,
-        me: Thread,
-        patience: Option<Deadline>,
-    ) -> Result<Share<'words>, Refused> {
-        let own = self.own_slot(me);
-        let mut spin = Spin::new(&self.writer.notes[1]);
-        loop {
-            for slot in (own..self.slots.len()).chain(0..own) {
-                let Some(line) = self.slots.get(slot) else { continue };
-                let share = Share::of(line);
-                if line.word.load(Relaxed) & OWNER != 0 {
-                    continue;
-                }
-                // SAFETY: the caller vouches for the words.
-                match unsafe { share.slot.try_lock(me) } {
-                    Ok(taken) => {
-                        if taken == Taken::OwnerDied {
-                            share.note_death();
-                        }
-                        return Ok(share);
-                    }
-                    Err(Refused::Held) => {}
-                    Err(why) => return Err(why),
-                }
-            }
-            match patience {
-                Some(deadline) if !deadline.is_past() => {
-                    if spin.again(&self.writer.notes[1]) {
-                        continue;
-                    }
-                    if self.slots.len() <= FEW {
-                        self.sleep_on_slots::<FEW>(deadline);
-                    } else {
-                        self.sleep_on_slots::<MOST_READERS>(deadline);
-                    }
-                }
-                _ => return Err(Refused::Held),
-            }
-        }
-    }
-
-    /// Sleeps until one of the slots, of which there are `N` at most, is given back, unless one of
-    /// them is free.
-    fn sleep_on_slots<const N: usize>(self, deadline: Deadline) {
-        let mut waits = [Wait::on(&self.writer.word, 0); N];
-        let mut len = 0;
-        for (wait, slot) in waits.iter_mut().zip(self.slots) {
-            let seen = slot.word.load(Relaxed);
-            if seen & OWNER == 0 {
-                return;
-            }
-            let marked = seen | RWLOCK_MARK;
-            if seen != marked && slot.word.compare_exchange(seen, marked, Relaxed, Relaxed).is_err()
-            {
-                return;
-            }
-            *wait = Wait::on(&slot.word, marked);
-            len += 1;
-        }
-        if let Some(waits) = waits.get(..len) {
-            // Whatever woke us, we look at all of them: nobody else sleeps here (W2).
-            match futex_wait_any(waits, deadline) {
-                Woken::By(_) | Woken::Changed | Woken::TimedOut => {}
-            }
-        }
-    }
-
-    /// Comes in to write.
-    ///
-    /// # Safety
-    ///
-    /// As for [`read`](Self::read).
-    #[inline]
-    unsafe fn enter(self, me: Thread, patience: Option<Deadline>) -> Result<Taken, Refused> {
-        if me.holds_any(self.slots) {
-            return Err(Refused::WouldDeadlock);
-        }
-        // SAFETY: the caller vouches for the words.
-        unsafe { self.take_word(me, patience) }?;
-        // SAFETY: the caller vouches for the words.
-        match unsafe { self.drain(me, patience) } {
-            Ok(()) => {
-                self.active().store(RWLOCK_ACTIVE, Relaxed);
-                Ok(self.tell())
-            }
-            Err(why) => {
-                self.word().unlock(me);
-                Err(why)
-            }
-        }
-    }
-
-    /// Sees to it that nobody reads, with the writer's word in hand.
-    ///
-    /// # Safety
-    ///
-    /// As for [`read`](Self::read).
-    #[inline]
-    unsafe fn drain(self, me: Thread, patience: Option<Deadline>) -> Result<(), Refused> {
-        if RWLOCK_FENCES {
-            // E1 acquire. It completes the exchange that took the word.
-            fence_after_exchange();
-        }
-        for slot in self.slots {
-            if !RawLock::new(slot).is_free() {
-                // Those who come to this slot later find the writer's word taken.
-                // SAFETY: the caller vouches for the words.
-                if unsafe { take(slot, me, patience) }? == Taken::OwnerDied {
-                    note_death(slot);
-                }
-                RawLock::new(slot).unlock(me);
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes the writer's word, and notes if a writer has died inside.
-    ///
-    /// # Safety
-    ///
-    /// As for [`read`](Self::read).
-    #[inline]
-    unsafe fn take_word(self, me: Thread, patience: Option<Deadline>) -> Result<(), Refused> {
-        // SAFETY: the caller vouches for the words.
-        if unsafe { take(self.writer, me, patience) }? == Taken::OwnerDied {
-            self.look_after();
-        }
-        Ok(())
-    }
-
-    /// Looks what the dead holder of the writer's word has left.
-    #[cold]
-    fn look_after(self) {
-        if self.active().load(Relaxed) != 0 {
-            // First of all: should we die too, the state is found all the same.
-            self.writer.notes[0].store(UNTOLD, Relaxed);
-            self.active().store(0, Relaxed);
-            note_death(self.writer);
-        }
-    }
-
-    /// Tells of a death that nobody was told of, with the writer's word in hand.
-    #[inline]
-    fn tell(self) -> Taken {
-        let state = &self.writer.notes[0];
-        if state.load(Relaxed) == UNTOLD {
-            state.store(POISONED, Relaxed);
-            return Taken::OwnerDied;
-        }
-        Taken::Clean
-    }
-
     /// The same, in other registers: a call that is seldom made takes the address of this one, and
     /// nothing of what the common way uses need lie in memory.
     #[inline]
     const fn afresh(self) -> Self {
         Self::new(self.writer, self.slots)
-    }
-
-    /// Where the thread looks first: threads that were started together have different ones.
-    #[inline]
-    fn own_slot(self, me: Thread) -> usize {
-        let spread = me.tid().wrapping_mul(0x9e37_79b9);
-        // Below the number of slots, as a fraction of it.
-        ((u64::from(spread) * self.slots.len() as u64) >> 32) as usize
     }
 
     #[inline]
@@ -558,25 +342,6 @@ impl<'words> RawRwLock<'words> {
     #[inline]
     fn word(self) -> RawLock<'words> {
         RawLock::new(self.writer)
-    }
-}
-
-/// Takes a word.
-///
-/// # Safety
-///
-/// As for [`RawLock::lock`].
-#[inline]
-unsafe fn take(
-    line: &RobustWord,
-    me: Thread,
-    patience: Option<Deadline>,
-) -> Result<Taken, Refused> {
-    match patience {
-        // SAFETY: the caller vouches for the word.
-        Some(deadline) => unsafe { RawLock::new(line).lock(me, deadline) },
-        // SAFETY: the caller vouches for the word.
-        None => unsafe { RawLock::new(line).try_lock(me) },
     }
 }
 

@@ -1,0 +1,137 @@
+//! Lines: what an end of a connection is made of. They carry bytes and handles, and know no types.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use ipc_core::Deadline;
+use ipc_core::wire::{self, DecodeError, Limits, PacketSocket};
+use serde::de::DeserializeOwned;
+
+use crate::error::{RecvError, SendError};
+use crate::packets;
+use crate::scratch::with_scratch;
+use crate::spool::Spool;
+use crate::sys::memory;
+use crate::sys::ready::{self, Ready};
+
+/// One end's line to the other.
+#[derive(Debug)]
+pub(crate) struct Line {
+    socket: PacketSocket,
+    spool: Spool,
+}
+
+/// A message as it came.
+#[derive(Debug)]
+pub(crate) struct Arrived<'b> {
+    pub(crate) body: Body<'b>,
+    pub(crate) handles: Vec<OwnedFd>,
+}
+
+/// The bytes of a message.
+#[derive(Debug)]
+pub(crate) enum Body<'b> {
+    /// They are here.
+    Here(&'b [u8]),
+    /// They are in a file that has as many.
+    InMemory { file: OwnedFd, len: usize },
+}
+
+impl Line {
+    pub(crate) fn packets(socket: PacketSocket) -> Self {
+        Self { socket, spool: Spool::default() }
+    }
+
+    pub(crate) fn send(
+        &self,
+        bytes: &[u8],
+        handles: &[BorrowedFd<'_>],
+        deadline: Deadline,
+    ) -> Result<(), SendError> {
+        packets::send(&self.socket, &self.spool, bytes, handles, deadline)
+    }
+
+    /// Receives one message and passes it on.
+    pub(crate) fn recv<T>(
+        &self,
+        limits: &Limits,
+        deadline: Deadline,
+        take: impl FnOnce(Arrived<'_>) -> Result<T, RecvError>,
+    ) -> Result<T, RecvError> {
+        packets::recv(&self.socket, limits, deadline, take)
+    }
+
+    /// Waits until it is ready; `false` if the deadline comes first.
+    pub(crate) fn is(&self, ready: Ready, deadline: Deadline) -> io::Result<bool> {
+        ready::is(self.as_fd(), ready, deadline)
+    }
+}
+
+impl AsFd for Line {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl<'b> Arrived<'b> {
+    /// The value that it is.
+    pub(crate) fn decode<T: DeserializeOwned>(self) -> Result<T, RecvError> {
+        let Self { body, handles } = self;
+        Ok(body.with_bytes(|bytes| wire::decode_parts(bytes, handles))??)
+    }
+
+    /// Its bytes, where there are no handles.
+    pub(crate) fn without_handles(self) -> Result<Body<'b>, RecvError> {
+        match self.handles.len() {
+            0 => Ok(self.body),
+            count => Err(DecodeError::LeftOverHandles { count }.into()),
+        }
+    }
+}
+
+impl Body<'_> {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Here(bytes) => bytes.len(),
+            Self::InMemory { len, .. } => *len,
+        }
+    }
+
+    /// Lends the bytes.
+    pub(crate) fn with_bytes<T>(self, work: impl FnOnce(&[u8]) -> T) -> io::Result<T> {
+        match self {
+            Self::Here(bytes) => Ok(work(bytes)),
+            Self::InMemory { file, len } => with_scratch(|scratch| {
+                scratch.clear();
+                memory::append(file.as_fd(), scratch, len)?;
+                // The sender may use it again.
+                drop(file);
+                Ok(work(scratch))
+            }),
+        }
+    }
+
+    /// The bytes, in memory of the caller's.
+    pub(crate) fn into_vec(self) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Here(bytes) => Ok(bytes.to_vec()),
+            Self::InMemory { file, len } => {
+                let mut bytes = Vec::new();
+                memory::append(file.as_fd(), &mut bytes, len)?;
+                Ok(bytes)
+            }
+        }
+    }
+
+    /// Puts the bytes into a buffer, if that has room for them.
+    pub(crate) fn copy_into(self, buffer: &mut [u8]) -> Result<usize, RecvError> {
+        let Some(room) = buffer.get_mut(..self.len()) else {
+            return Err(RecvError::TooShort { message: self.into_vec()? });
+        };
+        match self {
+            Self::Here(bytes) => room.copy_from_slice(bytes),
+            Self::InMemory { file, .. } => memory::read(file.as_fd(), room)?,
+        }
+        Ok(room.len())
+    }
+}

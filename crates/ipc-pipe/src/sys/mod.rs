@@ -1,0 +1,4 @@
+//! This crate's system calls.
+
+pub(crate) mod memory;
+pub(crate) mod ready;

@@ -1,0 +1,75 @@
+//! Waiting until descriptors are ready.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use ipc_core::Deadline;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::time::Timespec;
+
+/// What a descriptor is looked at for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ready {
+    /// Something can be read, or the other end is gone.
+    Read,
+    /// Something can be written, or the other end is gone.
+    Write,
+    /// The other end is gone.
+    HangUp,
+}
+
+impl Ready {
+    fn flags(self) -> PollFlags {
+        match self {
+            Self::Read => PollFlags::IN,
+            Self::Write => PollFlags::OUT,
+            Self::HangUp => PollFlags::empty(),
+        }
+    }
+}
+
+/// Waits until at least one of the descriptors is ready, and notes of each whether it is; none is if
+/// the deadline comes first.
+///
+/// # References
+///
+/// - Linux `poll(2)`
+pub(crate) fn wait(
+    files: &[(BorrowedFd<'_>, Ready)],
+    deadline: Deadline,
+    note: impl FnMut(usize),
+) -> io::Result<()> {
+    let entries = files.iter().map(|(file, ready)| PollFd::from_borrowed_fd(*file, ready.flags()));
+    wait_for(&mut entries.collect::<Vec<_>>(), deadline, note)
+}
+
+/// Whether the descriptor is ready before the deadline.
+pub(crate) fn is(file: BorrowedFd<'_>, ready: Ready, deadline: Deadline) -> io::Result<bool> {
+    let mut is_ready = false;
+    let mut entry = [PollFd::from_borrowed_fd(file, ready.flags())];
+    wait_for(&mut entry, deadline, |_| is_ready = true)?;
+    Ok(is_ready)
+}
+
+fn wait_for(
+    entries: &mut [PollFd<'_>],
+    deadline: Deadline,
+    mut note: impl FnMut(usize),
+) -> io::Result<()> {
+    loop {
+        // A time that the clock cannot hold is as good as none.
+        let timeout = deadline.remaining().and_then(|left| Timespec::try_from(left).ok());
+        match poll(entries, timeout.as_ref()) {
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => break,
+        }
+    }
+    for (at, entry) in entries.iter().enumerate() {
+        if !entry.revents().is_empty() {
+            note(at);
+        }
+    }
+    Ok(())
+}

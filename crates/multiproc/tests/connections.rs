@@ -1,0 +1,121 @@
+//! Connections as arguments and in messages of processes, however those are started.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use multiproc::connection::wait;
+use multiproc::process::stop_fork_server;
+use multiproc::wire::Handle;
+use multiproc::{Connection, Process, Start, pipe};
+use testkit::{Outcome, Report};
+
+fn main() -> ExitCode {
+    testkit::main(&[
+        ("ends are arguments, however a process is started", arguments),
+        ("a connection goes on to a third process", passed_on),
+        ("a large value and many handles go to another process", large_and_many),
+        ("a wait sees the end of a process and a message alike", wait_for_both),
+    ])
+}
+
+const ALL: [Start; 3] = [Start::Spawn, Start::ForkServer, Start::Fork];
+
+fn is(holds: bool, what: impl std::fmt::Debug) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(format!("{what:?}")) }
+}
+
+fn echo(end: Connection<String, String>) -> usize {
+    end.iter().map(|text| end.send(&text.unwrap()).unwrap()).count()
+}
+
+fn arguments() -> Outcome {
+    for start in ALL {
+        let (mut here, there) = pipe::<String, String>()?;
+        let child = Process::builder().start(start).spawn(echo, there.clone())?;
+        drop(there);
+        for text in ["", "one", "two"] {
+            is(here.request(&text.to_owned())? == text, (start, text))?;
+        }
+        // A forked child has all that its parent had, so its copy of this end has to go too.
+        if start == Start::Fork {
+            child.terminate()?;
+            is(child.join().is_err(), "it was ended")?;
+        } else {
+            drop(here);
+            is(child.join()? == 3, start)?;
+        }
+    }
+    stop_fork_server();
+    Ok(Report::PASSED)
+}
+
+fn pass_on(ends: Connection<(), Connection<u32, u32>>) {
+    let end = ends.recv().unwrap();
+    let child = Process::builder().start(Start::Spawn).spawn(double, end).unwrap();
+    child.join().unwrap();
+}
+
+fn double(end: Connection<u32, u32>) {
+    for number in end.iter() {
+        end.send(&(number.unwrap() * 2)).unwrap();
+    }
+}
+
+fn passed_on() -> Outcome {
+    for start in [Start::Spawn, Start::ForkServer] {
+        let (ends, there) = pipe::<Connection<u32, u32>, ()>()?;
+        let child = Process::builder().start(start).spawn(pass_on, there)?;
+        let (mut here, there) = pipe::<u32, u32>()?;
+        ends.send(&there)?;
+        drop(there);
+        is(here.request(&21)? == 42, start)?;
+        drop(here);
+        child.join()?;
+    }
+    stop_fork_server();
+    Ok(Report::PASSED)
+}
+
+/// Handles and bytes.
+type Load = (Vec<Handle>, Vec<u8>);
+
+fn count_and_return(end: Connection<(usize, Vec<u8>), Load>) {
+    let (handles, bytes) = end.recv().unwrap();
+    end.send(&(handles.len(), bytes)).unwrap();
+}
+
+fn large_and_many() -> Outcome {
+    for start in ALL {
+        let (here, there) = pipe::<Load, (usize, Vec<u8>)>()?;
+        let child = Process::builder().start(start).spawn(count_and_return, there)?;
+        let null = || std::fs::File::open("/dev/null").map(Handle::from);
+        let handles = (0..300).map(|_| null()).collect::<Result<Vec<_>, _>>()?;
+        let bytes: Vec<u8> = (0..=255).cycle().take(1 << 20).collect();
+        here.send(&(handles, bytes.clone()))?;
+        let (count, back) = here.recv()?;
+        is(count == 300 && back == bytes, (start, count, back.len()))?;
+        child.join()?;
+    }
+    stop_fork_server();
+    Ok(Report::PASSED)
+}
+
+fn answer_and_stay(end: Connection<u32, u32>) {
+    end.send(&1).unwrap();
+    end.recv().unwrap();
+}
+
+fn wait_for_both() -> Outcome {
+    let (here, there) = pipe::<u32, u32>()?;
+    let child = Process::spawn(answer_and_stay, there.clone())?;
+    is(wait(&[&child.sentinel(), &here], None)? == [1], "a message")?;
+    is(here.recv()? == 1, "the message")?;
+    is(wait(&[&child.sentinel(), &here], Some(Duration::ZERO))?.is_empty(), "neither")?;
+    here.send(&2)?;
+    is(wait(&[&child.sentinel(), &here], None)? == [0], "the process has ended, the end is open")?;
+    drop(there);
+    is(wait(&[&child.sentinel(), &here], None)? == [0, 1], "both")?;
+    child.join()?;
+    Ok(Report::PASSED)
+}
