@@ -32,7 +32,7 @@ fn main() -> std::process::ExitCode {
         ("heap: put with memory of another size", sweeps::put_with_memory_of_another_size),
         ("joinable: put", sweeps::joinable::put),
         ("joinable: get and done", sweeps::joinable::get_and_done),
-        ("joinable: work beside a sleeper", sweeps::joinable::work_beside_a_sleeper),
+        ("joinable: put wakes a worker", sweeps::joinable::put_wakes_a_worker),
         ("joinable: fail wakes a worker", sweeps::joinable::fail_wakes_a_worker),
         ("joinable: done wakes who joins", sweeps::joinable::done_wakes_who_joins),
         ("joinable: a joiner dies asleep", sweeps::joinable::a_joiner_dies_asleep),

@@ -1,6 +1,7 @@
 //! Memory that a stranger writes into while it is used: operations end, with errors or with wrong
 //! values, and touch nothing else.
 #![cfg(not(ipc_loom))]
+#![expect(clippy::unwrap_used, reason = "a helper of tests ends them")]
 
 mod scribble;
 

@@ -33,7 +33,7 @@ impl<'q> Hand<'q> {
         let ring = table.ring();
         let Seated { me, owner } = table.sit_down()?;
         ring.pend(me);
-        let taken = Leases(ring).take(owner, patience);
+        let taken = Leases(ring).take(owner, me, patience);
         me.pend_clear();
         let held = taken.map_err(crate::ring::Refused::of_get)?;
         ring.count_get(owner);

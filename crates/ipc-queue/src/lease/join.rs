@@ -75,7 +75,7 @@ impl<'m, M: Memory> Leases<'m, M> {
                 return Err(NotJoined::TimedOut);
             }
             self.0.pend_alarm(me);
-            match self.sleep(newest.id, deadline.min(Deadline::after(slice))) {
+            match self.sleep(newest.id, me, deadline.min(Deadline::after(slice))) {
                 Woken::TimedOut => slice = tuning.longest_sleep.min(slice.saturating_mul(2)),
                 woken => {
                     if matches!(woken, Woken::By(index) if index >= ALARM) {
@@ -91,13 +91,13 @@ impl<'m, M: Memory> Leases<'m, M> {
     }
 
     /// Sleeps until the item in a block is finished, somebody dies, or `deadline`.
-    fn sleep(self, id: BlockId, deadline: Deadline) -> Woken {
+    fn sleep(self, id: BlockId, me: Thread, deadline: Deadline) -> Woken {
         let (block, bells) = (self.0.block(id), self.0.bells());
         block.bell.announce();
         bells.joins.announce();
         // All that follows is behind the fences of the announcements.
         let (alarm, departures) = (bells.alarm.value(), bells.departures.value());
-        let watched = self.watched(Owner::NOBODY);
+        let watched = self.watched(Owner::NOBODY, me);
         let seen = block.word.look();
         if number(seen).is_none() {
             return Woken::Changed;

@@ -148,13 +148,18 @@ impl<'m, M: Memory> Leases<'m, M> {
     /// Takes an item, waiting for one as long as `patience` lasts: the commit point of a delivery.
     ///
     /// The caller has the alarm pending.
-    pub(crate) fn take(self, me: Owner, patience: Patience) -> Result<Held, Refused> {
+    pub(crate) fn take(
+        self,
+        me: Owner,
+        thread: Thread,
+        patience: Patience,
+    ) -> Result<Held, Refused> {
         if self.0.leases().strays.load(Relaxed) == 0
             && let Some(Ok(claim)) = Ring(self.0).quick_claim_get(me)
         {
             return self.lease(claim, me).ok_or(Refused::Corrupt);
         }
-        let watch = || self.watched(me);
+        let watch = || self.watched(me, thread);
         Ring(self.0).get_watching(me, patience, || self.attempt(me), watch)
     }
 
@@ -299,10 +304,16 @@ impl<'m, M: Memory> Leases<'m, M> {
     }
 
     /// The life words of all others who sit, for one who has announced itself and is about to sleep.
-    fn watched(self, me: Owner) -> Watched<'m> {
+    fn watched(self, me: Owner, thread: Thread) -> Watched<'m> {
         // E7 acquire: behind the announcement, which is a full fence.
         fence(Acquire);
-        if planted::WATCHES { Heap(self.0).watched(me).collect() } else { Watched::NONE }
+        if !planted::WATCHES {
+            return Watched::NONE;
+        }
+        let watched = Heap(self.0).watched(me).collect();
+        // Collecting may have taken it away.
+        self.0.pend_alarm(thread);
+        watched
     }
 
     fn pend(self, me: Thread) {

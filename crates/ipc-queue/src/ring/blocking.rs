@@ -92,7 +92,7 @@ const MOST_OUTRUNS: u32 = 256;
 /// The place of the alarm among the words that a sleeper is queued on.
 const ALARM: usize = 1;
 
-impl<M: Memory> Ring<'_, M> {
+impl<'m, M: Memory> Ring<'m, M> {
     /// Claims a slot for writing, waiting for room as long as `patience` lasts.
     ///
     /// The caller has the alarm pending.
@@ -134,12 +134,12 @@ impl<M: Memory> Ring<'_, M> {
 
     /// Waits until an attempt succeeds, for a getter to whom a death can bring something: it is told
     /// of those of all whose life words `watch` gives.
-    pub(crate) fn get_watching<'w, C>(
+    pub(crate) fn get_watching<C>(
         self,
         me: Owner,
         patience: Patience,
         attempt: impl Fn() -> Result<C, Blocked>,
-        watch: impl Fn() -> Watched<'w>,
+        watch: impl Fn() -> Watched<'m>,
     ) -> Result<C, Refused> {
         self.0.note_waiting(me, WaitsFor::Message);
         let claimed = self.wait_watching(&self.0.bells().items, patience, attempt, watch);
@@ -156,12 +156,12 @@ impl<M: Memory> Ring<'_, M> {
         self.wait_watching(bell, patience, attempt, || Watched::NONE)
     }
 
-    fn wait_watching<'w, C>(
+    fn wait_watching<C>(
         self,
         bell: &Bell,
         patience: Patience,
         attempt: impl Fn() -> Result<C, Blocked>,
-        watch: impl Fn() -> Watched<'w>,
+        watch: impl Fn() -> Watched<'m>,
     ) -> Result<C, Refused> {
         let mut obstacle = match self.persist(bell, patience, &attempt)? {
             Outcome::Claimed(claim) => return Ok(claim),
@@ -194,13 +194,13 @@ impl<M: Memory> Ring<'_, M> {
         claimed
     }
 
-    fn sleep_until<'w, C>(
+    fn sleep_until<C>(
         self,
         bell: &Bell,
         deadline: Deadline,
         tuning: Tuning,
         attempt: impl Fn() -> Result<C, Blocked>,
-        watch: impl Fn() -> Watched<'w>,
+        watch: impl Fn() -> Watched<'m>,
     ) -> Result<C, Refused> {
         let first_sleep = if self.0.is_watcher() { tuning.first_look } else { tuning.first_sleep };
         let mut slice = first_sleep;
@@ -231,7 +231,7 @@ impl<M: Memory> Ring<'_, M> {
                 return Err(Refused::TimedOut);
             }
             let until = deadline.min(Deadline::after(slice));
-            match self.sleep(bell, seen, &obstacle, &watched, until) {
+            match self.sleep(bell, seen, &obstacle, watched, until) {
                 Woken::TimedOut => {
                     slice = tuning.longest_sleep.min(slice.saturating_mul(2));
                     continue;
@@ -311,7 +311,7 @@ impl<M: Memory> Ring<'_, M> {
         bell: &Bell,
         seen: Seen,
         obstacle: &Obstacle,
-        watched: &Watched<'_>,
+        watched: Watched<'_>,
         deadline: Deadline,
     ) -> Woken {
         let bells = self.0.bells();

@@ -198,7 +198,7 @@ fn a_putter_that_dies_has_put_or_not() {
 
 #[test]
 fn a_putter_that_dies_and_a_join_that_passed_its_block() {
-    explore_deaths_within(bound().saturating_sub(1), |dies_at| {
+    explore_deaths_within(bound(), |dies_at| {
         let store = Store::joinable(2, 3, 2);
         let me = store.sit_down(2);
         store.put_item(me, 1, FOREVER).unwrap();

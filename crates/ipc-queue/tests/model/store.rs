@@ -160,7 +160,7 @@ impl Store {
     pub(crate) fn take_item(&self, me: Owner, patience: Patience) -> Result<(Held, u64), Refused> {
         let thread = Thread::current();
         self.pend(thread);
-        let taken = Leases(self).take(me, patience);
+        let taken = Leases(self).take(me, thread, patience);
         thread.pend_clear();
         let held = taken?;
         // SAFETY: loom checks what the lease is to guarantee.

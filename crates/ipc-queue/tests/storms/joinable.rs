@@ -30,7 +30,7 @@ pub(crate) struct Setting {
 }
 
 struct Stormed {
-    queue: JoinableQueue<(u64, Vec<u8>)>,
+    queue: JoinableQueue<(usize, Vec<u8>)>,
     /// For each putter: how many items it has begun, and all putters of its place before it.
     begun: SharedArena<Counter>,
     /// For each item: what is known of it.
@@ -39,7 +39,7 @@ struct Stormed {
 }
 
 /// So many items a putter can put in the time, for it waits now and then.
-const ROOM: u64 = 1 << 21;
+const ROOM: usize = 1 << 21;
 
 const INTENDED: u64 = 1;
 const COMMITTED: u64 = 1 << 1;
@@ -74,7 +74,7 @@ pub(crate) fn storm(name: &str, setting: Setting) -> Outcome {
     let stormed = Stormed {
         queue,
         begun: SharedArena::new(putters),
-        notes: SharedArena::new(putters * ROOM as usize),
+        notes: SharedArena::new(putters * ROOM),
         n_finished: SharedArena::new(1),
     };
     let is_stuck = Cell::new(false);
@@ -110,12 +110,12 @@ impl Stormed {
     fn put(&self, me: &Worker<'_>) -> i32 {
         let mut rng = me.rng("putter");
         loop {
-            let number = self.begun[me.place].add(1);
+            let number = usize::try_from(self.begun[me.place].add(1)).unwrap_or(ROOM);
             if number >= ROOM {
                 return 0;
             }
-            let item = me.place as u64 * ROOM + number;
-            let notes = &self.notes[item as usize];
+            let item = me.place * ROOM + number;
+            let notes = &self.notes[item];
             notes.add(INTENDED);
             let filling = vec![item.to_le_bytes()[0]; rng.index(6000)];
             match self.queue.put((item, filling)) {
@@ -157,7 +157,7 @@ impl Stormed {
             Err(error) => return Err(error.to_string()),
         };
         let (item, deliveries) = (lease.0, lease.deliveries());
-        let notes = self.notes.get(item as usize).ok_or("nobody has put it")?;
+        let notes = self.notes.get(item).ok_or("nobody has put it")?;
         let before = notes.add(DELIVERED);
         if lease.1.iter().any(|byte| *byte != item.to_le_bytes()[0]) {
             return Err(format!("{item} is torn"));
@@ -169,7 +169,7 @@ impl Stormed {
             return Err(format!("{item} came for the time {deliveries} as {before:#x}"));
         }
         if is_held && let Ok(other) = self.queue.try_get() {
-            let notes = self.notes.get(other.0 as usize).ok_or("nobody has put it")?;
+            let notes = self.notes.get(other.0).ok_or("nobody has put it")?;
             notes.add(DELIVERED);
             other.fail().map_err(|error| error.to_string())?;
         }
@@ -190,15 +190,19 @@ impl Stormed {
 
     /// Joins, and looks whether what was put before is finished.
     fn join(&self, me: &Worker<'_>) -> i32 {
-        const LATEST: u64 = 64;
+        const LATEST: usize = 64;
         loop {
             let is_over = self.queue.is_closed();
-            let begun: Vec<_> = self.begun.iter().map(Counter::get).collect();
+            let begun: Vec<_> = self
+                .begun
+                .iter()
+                .map(|begun| usize::try_from(begun.get()).unwrap_or(ROOM))
+                .collect();
             let committed = |item: &u64| {
-                self.notes.get(*item as usize).is_some_and(|notes| notes.get() & COMMITTED != 0)
+                self.notes.get(*item).is_some_and(|notes| notes.get() & COMMITTED != 0)
             };
             let putters = begun.iter().zip(0..);
-            let latest: Vec<u64> = putters
+            let latest: Vec<usize> = putters
                 .flat_map(|(end, putter)| {
                     (end.saturating_sub(LATEST)..*end).map(move |it| putter * ROOM + it)
                 })
@@ -209,7 +213,7 @@ impl Stormed {
             }
             me.got_on();
             for item in latest {
-                let notes = self.notes[item as usize].get();
+                let notes = self.notes[item].get();
                 if n_finishing(notes) == 0 {
                     return complain(&format!("joined, and {item} was {notes:#x}"));
                 }
