@@ -12,16 +12,18 @@ use ipc_core::wire::{
     self, DecodeError, Limits, PacketSocket, deserialize_fd, reject, serialize_fd,
 };
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 
 use crate::error::{RecvError, RequestError, SendError};
 use crate::line::Line;
+use crate::peer::Peer;
 use crate::scratch::with_scratch;
 use crate::sys::ready::Ready;
 
 /// One end of a connection, which sends values of `S` and receives values of `R`.
 ///
-/// Made in twos by [`pipe`](crate::pipe()) and [`channel`](crate::channel()). A message comes whole,
+/// Made in twos by [`pipe`](crate::pipe()) and [`channel`](crate::channel()), or between programs by a
+/// [`Listener`](crate::Listener) and [`connect`](crate::connect()). A message comes whole,
 /// and each comes to one receiver: any number of threads and processes may send and receive at the same
 /// end at the same time, and none of them waits for another. Cloning makes another handle to the same
 /// end; an end that is sent to another process, or inherited by a forked child, is the same end too.
@@ -30,6 +32,9 @@ use crate::sys::ready::Ready;
 /// as they are ([`send_bytes`](Self::send_bytes)), to be received as such. A message of more than 32
 /// KiB goes through memory and not through the socket.
 ///
+/// Over TCP there are no handles and no memory: messages are sent in frames, by one process, and threads
+/// take turns. A forked child is told that the connection is its parent's.
+///
 /// # Process death
 ///
 /// Who dies while it sends has sent the whole message, or nothing. Who dies while it receives has
@@ -37,6 +42,8 @@ use crate::sys::ready::Ready;
 /// was sent is received, and then there is [`RecvError::Disconnected`].
 ///
 /// The commit point of both is the kernel's, in the one system call that sends or receives.
+///
+/// Over TCP who dies while it sends has sent a part, and the other side has [`RecvError::Truncated`].
 ///
 /// # Examples
 ///
@@ -317,6 +324,15 @@ impl<S, R> Connection<S, R> {
         self.line.is(Ready::Write, Deadline::now())
     }
 
+    /// Who made the other end, as the kernel says; `None` over TCP.
+    ///
+    /// # Errors
+    ///
+    /// If the kernel does not say.
+    pub fn peer(&self) -> io::Result<Option<Peer>> {
+        self.line.peer()
+    }
+
     /// Whether nobody has the other end any more. There may still be something to receive.
     ///
     /// # Errors
@@ -363,6 +379,9 @@ impl<S, R> fmt::Debug for Connection<S, R> {
 
 impl<S, R> Serialize for Connection<S, R> {
     fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        if !self.line.can_travel() {
+            return Err(ser::Error::custom("a connection over TCP stays in its process"));
+        }
         serialize_fd(self.as_fd(), serializer)
     }
 }

@@ -1,4 +1,4 @@
-//! `SendError`, `RecvError`, `RequestError`.
+//! `SendError`, `RecvError`, `RequestError`, `ConnectError`, `AcceptError`.
 
 use std::io;
 
@@ -189,4 +189,47 @@ pub enum RequestError {
     /// The request was sent, and no reply was received.
     #[error("no reply was received: {0}")]
     Recv(#[from] RecvError),
+}
+
+/// Why there is no connection to an address.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The time was over before the other side had answered.
+    #[error("the other side did not answer in time")]
+    TimedOut,
+    /// Whoever listens there is none of ours, or gave up.
+    #[error("whoever listens there does not speak as we do")]
+    NotOurs,
+    /// The other side wants a proof of a key, and none was given.
+    #[error("the other side wants a key")]
+    KeyWanted,
+    /// A key was given, and the other side has none and could not prove it.
+    #[error("the other side has no key")]
+    KeyNotWanted,
+    /// The other side does not accept the proof: it has another key.
+    #[doc(alias = "AuthenticationError")]
+    #[error("the other side has another key")]
+    Refused,
+    /// The other side has accepted our proof and has none of its own: it does not know the key.
+    #[error("the other side does not know the key")]
+    Impostor,
+    /// The system refused: nobody listens there, or nobody may connect.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Why no connection was accepted.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    /// Nobody was let in until the deadline.
+    #[error("nobody connected in time")]
+    TimedOut,
+    /// The listener belongs to the process that this one was forked from.
+    #[error("the listener belongs to the process that this one was forked from")]
+    Inherited,
+    /// The system refused: no memory, or no descriptors.
+    #[error("the system refused: {0}")]
+    Io(#[from] io::Error),
 }

@@ -25,6 +25,7 @@
 //! |-----|----------|
 //! | two who talk | [`pipe()`]: a [`Connection`] for each |
 //! | one who talks to another | [`channel()`]: a [`Sender`] and a [`Receiver`] |
+//! | programs that meet by an address | [`Listener`] and [`connect()`], with an [`Address`] and a [`Key`] |
 //! | the first of many to be ready | [`wait()`]: connections, processes, sockets, whatever has a descriptor |
 //!
 //! # What holds everywhere
@@ -40,12 +41,20 @@
 //! - What a peer sends is input: it never makes this crate panic, leak a descriptor, or take more
 //!   memory than [the limits](Limits) say.
 
+mod address;
+mod connect;
 mod connection;
 mod error;
 mod frame;
+mod handshake;
+mod key;
 mod line;
+mod listener;
+mod lobby;
 mod packets;
+mod peer;
 mod pipe;
+mod place;
 mod scratch;
 mod spool;
 mod sys;
@@ -54,8 +63,13 @@ mod wait;
 pub use ipc_core::wire::Limits;
 
 pub use crate::{
+    address::Address,
+    connect::{connect, connect_deadline, connect_timeout},
     connection::{Connection, Nothing, Receiver, Sender},
-    error::{RecvError, RequestError, SendError},
+    error::{AcceptError, ConnectError, RecvError, RequestError, SendError},
+    key::Key,
+    listener::{Builder, Listener},
+    peer::Peer,
     pipe::{channel, pipe},
     wait::{Source, wait, wait_deadline},
 };

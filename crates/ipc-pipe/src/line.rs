@@ -1,24 +1,35 @@
 //! Lines: what an end of a connection is made of. They carry bytes and handles, and know no types.
 
 use std::io;
+use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use ipc_core::Deadline;
-use ipc_core::wire::{self, DecodeError, Limits, PacketSocket};
+use ipc_core::robust::Thread;
+use ipc_core::wire::{self, DecodeError, Limits, MessageSocket, PacketSocket};
 use serde::de::DeserializeOwned;
 
 use crate::error::{RecvError, SendError};
 use crate::packets;
+use crate::peer::Peer;
 use crate::scratch::with_scratch;
 use crate::spool::Spool;
 use crate::sys::memory;
 use crate::sys::ready::{self, Ready};
+use crate::sys::socket;
 
 /// One end's line to the other.
 #[derive(Debug)]
 pub(crate) struct Line {
-    socket: PacketSocket,
-    spool: Spool,
+    carrier: Carrier,
+}
+
+#[derive(Debug)]
+enum Carrier {
+    /// On this machine.
+    Packets { socket: PacketSocket, spool: Spool },
+    /// To another machine. It belongs to the process of this generation: frames of two would mix.
+    Stream { socket: MessageSocket, generation: u64 },
 }
 
 /// A message as it came.
@@ -35,11 +46,30 @@ pub(crate) enum Body<'b> {
     Here(&'b [u8]),
     /// They are in a file that has as many.
     InMemory { file: OwnedFd, len: usize },
+    /// They are in memory of their own.
+    Owned(Vec<u8>),
 }
 
 impl Line {
     pub(crate) fn packets(socket: PacketSocket) -> Self {
-        Self { socket, spool: Spool::default() }
+        Self { carrier: Carrier::Packets { socket, spool: Spool::default() } }
+    }
+
+    /// A line over a connected socket: of packets, or of TCP.
+    pub(crate) fn over(socket: OwnedFd) -> io::Result<Self> {
+        if !socket::is_tcp(socket.as_fd())? {
+            return Ok(Self::packets(PacketSocket::from_fd(socket)?));
+        }
+        let stream = TcpStream::from(socket);
+        // A message is sent as a whole, so there is nothing to gain by waiting for more.
+        stream.set_nodelay(true)?;
+        let (socket, generation) = (stream.into(), Thread::current().generation());
+        Ok(Self { carrier: Carrier::Stream { socket, generation } })
+    }
+
+    /// Whether its descriptor can go to another process and be the same line there.
+    pub(crate) fn can_travel(&self) -> bool {
+        matches!(self.carrier, Carrier::Packets { .. })
     }
 
     pub(crate) fn send(
@@ -48,7 +78,15 @@ impl Line {
         handles: &[BorrowedFd<'_>],
         deadline: Deadline,
     ) -> Result<(), SendError> {
-        packets::send(&self.socket, &self.spool, bytes, handles, deadline)
+        match &self.carrier {
+            Carrier::Packets { socket, spool } => {
+                packets::send(socket, spool, bytes, handles, deadline)
+            }
+            Carrier::Stream { generation, .. } if is_other_process(*generation) => {
+                Err(SendError::Inherited)
+            }
+            Carrier::Stream { socket, .. } => Ok(socket.send_parts(bytes, handles, deadline)?),
+        }
     }
 
     /// Receives one message and passes it on.
@@ -58,7 +96,24 @@ impl Line {
         deadline: Deadline,
         take: impl FnOnce(Arrived<'_>) -> Result<T, RecvError>,
     ) -> Result<T, RecvError> {
-        packets::recv(&self.socket, limits, deadline, take)
+        match &self.carrier {
+            Carrier::Packets { socket, .. } => packets::recv(socket, limits, deadline, take),
+            Carrier::Stream { generation, .. } if is_other_process(*generation) => {
+                Err(RecvError::Inherited)
+            }
+            Carrier::Stream { socket, .. } => {
+                let message = socket.recv(limits, deadline)?.ok_or(RecvError::Disconnected)?;
+                take(Arrived { body: Body::Owned(message.bytes), handles: message.handles })
+            }
+        }
+    }
+
+    /// Who made the other end, if that is on this machine.
+    pub(crate) fn peer(&self) -> io::Result<Option<Peer>> {
+        match &self.carrier {
+            Carrier::Packets { socket, .. } => socket::peer(socket.as_fd()).map(Some),
+            Carrier::Stream { .. } => Ok(None),
+        }
     }
 
     /// Waits until it is ready; `false` if the deadline comes first.
@@ -69,8 +124,15 @@ impl Line {
 
 impl AsFd for Line {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
+        match &self.carrier {
+            Carrier::Packets { socket, .. } => socket.as_fd(),
+            Carrier::Stream { socket, .. } => socket.as_fd(),
+        }
     }
+}
+
+fn is_other_process(generation: u64) -> bool {
+    Thread::current().generation() != generation
 }
 
 impl<'b> Arrived<'b> {
@@ -94,6 +156,7 @@ impl Body<'_> {
         match self {
             Self::Here(bytes) => bytes.len(),
             Self::InMemory { len, .. } => *len,
+            Self::Owned(bytes) => bytes.len(),
         }
     }
 
@@ -101,6 +164,7 @@ impl Body<'_> {
     pub(crate) fn with_bytes<T>(self, work: impl FnOnce(&[u8]) -> T) -> io::Result<T> {
         match self {
             Self::Here(bytes) => Ok(work(bytes)),
+            Self::Owned(bytes) => Ok(work(&bytes)),
             Self::InMemory { file, len } => with_scratch(|scratch| {
                 scratch.clear();
                 memory::append(file.as_fd(), scratch, len)?;
@@ -115,6 +179,7 @@ impl Body<'_> {
     pub(crate) fn into_vec(self) -> io::Result<Vec<u8>> {
         match self {
             Self::Here(bytes) => Ok(bytes.to_vec()),
+            Self::Owned(bytes) => Ok(bytes),
             Self::InMemory { file, len } => {
                 let mut bytes = Vec::new();
                 memory::append(file.as_fd(), &mut bytes, len)?;
@@ -130,6 +195,7 @@ impl Body<'_> {
         };
         match self {
             Self::Here(bytes) => room.copy_from_slice(bytes),
+            Self::Owned(bytes) => room.copy_from_slice(&bytes),
             Self::InMemory { file, .. } => memory::read(file.as_fd(), room)?,
         }
         Ok(room.len())

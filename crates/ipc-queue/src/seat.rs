@@ -23,7 +23,6 @@ use crate::error::{QueueError, SeatError};
 use crate::heap::Heap;
 use crate::lease::Leases;
 use crate::mapped::Mapped;
-use crate::participant;
 use crate::ring::slot::Owner;
 use crate::ring::{Memory, Ring};
 use crate::watch::{News, Watches};
@@ -217,12 +216,13 @@ impl Mapped {
         let seats = || (0..self.shape().n_seats).zip(self.lives());
         for (seat, life) in seats() {
             if life.value() == 0 && Self::join(life, me)? {
-                participant::introduce(life);
+                let owner = Owner::of_seat(seat);
+                self.introduce(owner);
                 self.pend(me);
                 Heap(self).arrive();
                 Leases(self).arrive();
                 me.pend_clear();
-                return Ok(Owner::of_seat(seat));
+                return Ok(owner);
             }
         }
         for (seat, life) in seats() {
@@ -231,7 +231,7 @@ impl Mapped {
             // them is woken: through the life word as soon as it is replaced, and from the next
             // step on through the alarm as well.
             if Self::replace(life, me)? {
-                participant::introduce(life);
+                self.introduce(owner);
                 self.pend(me);
                 Ring(self).bury(owner);
                 Leases(self).bury(owner);

@@ -92,8 +92,9 @@
 //! | [`pool`] | `pool` | many workers, one queue of tasks |
 //! | [`process`] | `proc-core` | starting processes, and their ends |
 //! | [`queue`] | `ipc-queue` | queues between processes |
-//! | [`connection`] | `ipc-pipe` | pipes between processes, and waiting for many |
+//! | [`connection`] | `ipc-pipe` | pipes between processes, listeners, and waiting for many |
 //! | [`sync`] | `ipc-sync` | locks between processes |
+//! | [`value`] | `shm-value` | values that processes share |
 //! | [`memory`] | `ipc-core` | segments of shared memory, values as bytes plus handles, deaths |
 //!
 //! # Process death
@@ -107,9 +108,12 @@ pub use ipc_queue as queue;
 pub use ipc_sync as sync;
 pub use pool;
 pub use proc_core as process;
+pub use shm_value as value;
 
 pub use ipc_core::{Segment, SegmentError, wire};
-pub use ipc_pipe::{Connection, RecvError, RequestError, SendError, pipe};
+pub use ipc_pipe::{
+    Address, Connection, Key, Listener, RecvError, RequestError, SendError, connect, pipe,
+};
 pub use ipc_queue::{
     ByteQueue, GetError, JoinableQueue, Lease, LeaseError, Loan, PutError, Queue, QueueError,
     Receiver, Sample, Sender, SimpleQueue, UnfinishedError, channel,
@@ -124,6 +128,7 @@ pub use proc_core::{
     StartError, Stdio, active_children, cpu_count, current, fork, init, parent, scope,
     set_start_method, wait, wait_any, wait_for,
 };
+pub use shm_value::{AccessError, RawValue, Value, bytemuck};
 
 /// The result of a `main`, or of another function that passes every error on.
 pub type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;

@@ -60,8 +60,13 @@ fn names_at_the_front_door_are_those_of_the_crates() {
         never::<multiproc::Connection<u8, u8>>,
         never::<multiproc::connection::Connection<u8, u8>>,
     );
+    same(never::<multiproc::Listener>, never::<multiproc::connection::Listener>);
+    same(never::<multiproc::Address>, never::<multiproc::connection::Address>);
+    same(never::<multiproc::Key>, never::<multiproc::connection::Key>);
     same(never::<multiproc::RecvError>, never::<multiproc::connection::RecvError>);
     same(never::<multiproc::Mutex<u8>>, never::<multiproc::sync::Mutex<u8>>);
+    same(never::<multiproc::Value<u8>>, never::<multiproc::value::Value<u8>>);
+    same(never::<multiproc::RawValue<u8>>, never::<multiproc::value::RawValue<u8>>);
     same(never::<multiproc::Segment>, never::<multiproc::memory::Segment>);
     same(never::<multiproc::wire::Handle>, never::<multiproc::memory::wire::Handle>);
     assert_eq!(multiproc::current().name(), "MainProcess");

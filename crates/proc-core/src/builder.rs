@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::current;
 use crate::entry::Entry;
 use crate::error::StartError;
+use crate::events;
 use crate::process::Process;
 use crate::run::{self, Run};
 use crate::setup::Setup;
@@ -258,7 +259,7 @@ impl Builder {
         R: Serialize + DeserializeOwned,
     {
         let way = self.start.unwrap_or_else(current::start_method);
-        self.begin(|plan| start::start(way, plan, Entry::of(function), &argument))
+        self.begin(way, |plan| start::start(way, plan, Entry::of(function), &argument))
     }
 
     /// Starts a process that runs an object; see [`Run`].
@@ -299,7 +300,7 @@ impl Builder {
         F: FnOnce() -> R,
         R: Serialize + DeserializeOwned,
     {
-        self.begin(|plan| start::start_closure(plan, closure))
+        self.begin(Start::Fork, |plan| start::start_closure(plan, closure))
     }
 
     /// The same as [`spawn_forked`](Self::spawn_forked), however many threads this process has.
@@ -324,12 +325,13 @@ impl Builder {
         R: Serialize + DeserializeOwned,
     {
         // SAFETY: the duty is the caller's.
-        self.begin(|plan| unsafe { start::start_closure_with_threads(plan, closure) })
+        self.begin(Start::Fork, |plan| unsafe { start::start_closure_with_threads(plan, closure) })
     }
 
     /// Starts a process by a plan that says all that was said here.
     fn begin<R>(
         self,
+        way: Start,
         start: impl FnOnce(Plan<'_>) -> Result<Started, StartError>,
     ) -> Result<Process<R>, StartError> {
         let Self { name, kind, is_daemon, dies_with_parent, timeout, streams, mut setup, .. } =
@@ -347,7 +349,10 @@ impl Builder {
             pipes: &mut pipes,
             deadline: timeout.map_or(Deadline::NEVER, Deadline::after),
         };
-        let started = start(plan)?;
+        let started = events::in_start(&name, way, || start(plan)).inspect_err(|error| {
+            events::not_started(&name, error);
+        })?;
+        events::started(&name, started.child.pid());
         Ok(Process::new(name, started, pipes))
     }
 }

@@ -28,6 +28,10 @@ pub enum Refusal {
     /// and what the system said.
     #[error("the child cannot {0}: {1}")]
     Setup(String, String),
+    /// The function that [prepares the fork server](crate::preload_fork_server) panicked, or left
+    /// threads behind; says which.
+    #[error("the fork server cannot be prepared: {0}")]
+    Preload(String),
     /// The order itself could not be read; says why.
     #[error("the child cannot read what it was started for: {0}")]
     Malformed(String),

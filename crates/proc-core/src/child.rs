@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use ipc_core::{Deadline, PerProcess, ProcessId};
 
-use crate::exit::ExitStatus;
+use crate::events;
+use crate::exit::{ExitStatus, SignalName};
 use crate::sys::process::{self, Signal, Waited};
 use crate::usage::Usage;
 
@@ -102,20 +103,27 @@ impl Child {
     /// How it ended, if it has; takes the status from the kernel if nobody has yet.
     pub(crate) fn try_reap(&self) -> io::Result<Option<ExitStatus>> {
         let mut status = self.lock();
-        if status.is_none() {
-            *status = match process::wait_child(self.as_fd())? {
-                Waited::Ended(status, usage) => {
-                    let _first = self.usage.set(usage);
-                    Some(status)
-                }
-                Waited::Running => None,
-                // With SIGCHLD ignored the kernel says so when it is gone. A copy of this process,
-                // which has no such child, is told so at once.
-                Waited::NoChild if process::is_ready(self)? => Some(ExitStatus::Unknown),
-                Waited::NoChild => None,
-            };
+        if status.is_some() {
+            return Ok(*status);
         }
-        Ok(*status)
+        let ended = match process::wait_child(self.as_fd())? {
+            Waited::Ended(status, usage) => {
+                let _first = self.usage.set(usage);
+                Some(status)
+            }
+            Waited::Running => None,
+            // With SIGCHLD ignored the kernel says so when it is gone. A copy of this process,
+            // which has no such child, is told so at once.
+            Waited::NoChild if process::is_ready(self)? => Some(ExitStatus::Unknown),
+            Waited::NoChild => None,
+        };
+        *status = ended;
+        // Who listens may want to look at the child.
+        drop(status);
+        if let Some(status) = ended {
+            events::ended(self.pid, status);
+        }
+        Ok(ended)
     }
 
     /// Waits for its end; `None` when the deadline has passed.
@@ -141,7 +149,11 @@ impl Child {
 
     /// Sends a signal; nothing happens if it has ended.
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
-        process::signal(self.as_fd(), signal).map(drop)
+        let was_sent = process::signal(self.as_fd(), signal)?;
+        if was_sent {
+            events::signalled(self.pid, SignalName(signal.as_raw()));
+        }
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<ExitStatus>> {

@@ -52,9 +52,15 @@ pub enum StartError {
     /// The child did not take the call within [the time](crate::Builder::start_timeout) it had.
     #[error("the child did not take the call in time")]
     TimedOut,
-    /// The fork server ended twice, or was ended as it did nothing, while it was to start this process.
-    #[error("the fork server ended before it started the child")]
-    ServerDied,
+    /// The fork server ended before it was ready, or twice while it was to start this process, or was
+    /// ended as it did nothing.
+    ///
+    /// It is not a matter of what was to be called: the server knows nothing of that.
+    #[error("the fork server ended before it started the child: {status}")]
+    ServerDied {
+        /// How it ended, the last time.
+        status: ExitStatus,
+    },
     /// The system refused.
     #[error("the system refused to {action}: {error}")]
     System {

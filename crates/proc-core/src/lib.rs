@@ -43,6 +43,14 @@
 //! kills it without a message, panic messages do not call its first thread `main`, and what runs
 //! before it are only the constructors of libraries.
 //!
+//! # Features
+//!
+//! Both are off unless they are asked for.
+//!
+//! - `tokio`: `Process::join_async`, `wait_any_async` and their like wait in a task.
+//! - `tracing`: starts, ends, signals, and the fork server's beginnings and ends are events of
+//!   [`tracing`](https://docs.rs/tracing), of target `proc_core`; a start is a span.
+//!
 //! # Process death
 //!
 //! The end of a process is learned from the kernel, through a descriptor that stands for exactly
@@ -58,6 +66,7 @@ mod cpus;
 mod current;
 mod entry;
 mod error;
+mod events;
 mod exit;
 mod fingerprint;
 mod fork;
@@ -72,6 +81,8 @@ mod setup;
 mod start;
 mod stdio;
 mod sys;
+#[cfg(feature = "tokio")]
+mod tasks;
 mod tree;
 mod usage;
 
@@ -97,7 +108,9 @@ pub use start::Start;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub use start::hostile::play as play_start_messages;
-pub use start::server::stop_fork_server;
+pub use start::server::{preload_fork_server, stop_fork_server};
 pub use stdio::Stdio;
 pub use sys::hook::init;
+#[cfg(feature = "tokio")]
+pub use tasks::wait_any_async;
 pub use usage::Usage;

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::children;
+use crate::events;
 use crate::exit::ExitStatus;
 use crate::sys::process::{self, Block};
 use crate::sys::setup;
@@ -113,7 +114,10 @@ impl Reaper {
         let mut reaped = Vec::new();
         for pid in self.find()? {
             match process::wait_pid(pid, Block::No) {
-                Ok(Some(status)) => reaped.push((pid, status)),
+                Ok(Some(status)) => {
+                    events::orphan_reaped(pid, status);
+                    reaped.push((pid, status));
+                }
                 Ok(None) => {}
                 // Somebody else was faster.
                 Err(error) if process::is_no_child(&error) => {}
@@ -143,7 +147,10 @@ impl Reaper {
                     let ended = process::poll_many(&files, ipc_core::Deadline::NEVER)?;
                     let Some(pid) = ended.and_then(|at| pids.get(at)) else { continue };
                     match process::wait_pid(*pid, Block::No) {
-                        Ok(Some(status)) => return Ok(Some((*pid, status))),
+                        Ok(Some(status)) => {
+                            events::orphan_reaped(*pid, status);
+                            return Ok(Some((*pid, status)));
+                        }
                         Ok(None) => process::pause(std::time::Duration::from_millis(1)),
                         Err(error) if process::is_no_child(&error) => {}
                         Err(error) => return Err(error),

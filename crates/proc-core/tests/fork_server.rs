@@ -1,5 +1,6 @@
 //! The fork server: its death, its user's death, many users at once.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![expect(clippy::print_stdout, reason = "what is said once")]
 #![expect(unsafe_code, reason = "the disposition of a signal")]
 
 mod common;
@@ -14,7 +15,7 @@ use common::start;
 use ipc_core::wire::{self, Handle, Limits, MessageSocket};
 use ipc_core::{Deadline, DeathWatch, ProcessId};
 use nix::sys::signal::{SigHandler, Signal::SIGINT};
-use proc_core::{JoinError, Process, Start, StartError, stop_fork_server};
+use proc_core::{JoinError, Process, Refusal, Start, StartError, stop_fork_server};
 use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, Signal, getrlimit, kill_process, pidfd_open,
     pidfd_send_signal, setrlimit,
@@ -44,6 +45,9 @@ alone! {
     next_copy_that_was_killed_or_stopped_is_not_used
     next_copy_is_nobodys_child_to_wait_for
     request_of_a_dead_server_is_settled
+    argument_that_kills_whoever_decodes_it_harms_no_other_start
+    function_that_prepares_the_server_runs_once_for_all_its_children
+    server_that_cannot_be_prepared_is_an_error_that_says_why
 }
 
 /// The numbers of all children of this process.
@@ -286,7 +290,7 @@ mod body {
                     assert!(ours.recv(&Limits::NONE, Deadline::NEVER).unwrap().is_some());
                 }
                 // Two servers died of it, or one before it was there.
-                Err(StartError::ServerDied | StartError::Died { .. }) => {}
+                Err(StartError::ServerDied { .. } | StartError::Died { .. }) => {}
                 Err(error) => panic!("{error}"),
             }
             // Whatever became of the start: nobody has the child's end, and nothing more was said.
@@ -407,5 +411,103 @@ mod body {
             stop_fork_server();
             assert_eq!(all_children(), BTreeSet::new(), "after {delay}0 us");
         }
+    }
+    pub(super) fn argument_that_kills_whoever_decodes_it_harms_no_other_start() {
+        /// Kills the process that decodes it.
+        #[derive(serde::Serialize)]
+        struct Poison;
+
+        impl<'de> serde::Deserialize<'de> for Poison {
+            fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+                std::process::abort()
+            }
+        }
+
+        start(Start::ForkServer, drop, ()).join().unwrap();
+        let before = server();
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..10 {
+                        let builder = Process::builder().start(Start::ForkServer).core_limit(0);
+                        match builder.spawn(drop::<Poison>, Poison) {
+                            Err(StartError::Died { status, .. }) => {
+                                assert_eq!(status.signal(), Some(libc::SIGABRT));
+                            }
+                            other => panic!("{other:?}"),
+                        }
+                    }
+                });
+                scope.spawn(|| {
+                    for n in 0..20 {
+                        let child = start(Start::ForkServer, |x: u32| x + 1, n);
+                        assert_eq!(child.join().unwrap(), n + 1);
+                    }
+                });
+            }
+        });
+        assert_eq!(server(), before);
+    }
+
+    /// Which process the server was prepared in.
+    static PREPARED: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
+
+    fn prepare(_: ()) {
+        print!("prepared ");
+        PREPARED.set(proc_core::current().pid()).unwrap();
+    }
+
+    pub(super) fn function_that_prepares_the_server_runs_once_for_all_its_children() {
+        let of_child =
+            || start(Start::ForkServer, |()| PREPARED.get().copied(), ()).join().unwrap();
+        assert_eq!(of_child(), None);
+        let first = server();
+        proc_core::preload_fork_server(prepare).unwrap();
+        assert_eq!([of_child(), of_child()], [Some(server().pid()); 2]);
+        assert_ne!(server(), first);
+        kill(server());
+        assert_eq!(of_child(), Some(server().pid()), "another one is prepared, too");
+        assert_eq!(PREPARED.get(), None, "not in this process");
+        // What it has said is said once, and not by each child at its end.
+        let family = Process::builder().stdout(proc_core::Stdio::piped());
+        let family = family.spawn(
+            |()| {
+                proc_core::preload_fork_server(prepare).unwrap();
+                for _ in 0..3 {
+                    start(Start::ForkServer, drop, ()).join().unwrap();
+                }
+            },
+            (),
+        );
+        let family = family.unwrap();
+        let said = std::io::read_to_string(family.take_stdout().unwrap()).unwrap();
+        family.join().unwrap();
+        assert_eq!(said, "prepared ");
+    }
+
+    pub(super) fn server_that_cannot_be_prepared_is_an_error_that_says_why() {
+        let started = || Process::builder().start(Start::ForkServer).spawn(|x: u32| x, 1);
+        proc_core::preload_fork_server(|()| panic!("no such table")).unwrap();
+        for _ in 0..2 {
+            match started() {
+                Err(StartError::Refused(Refusal::Preload(why))) => {
+                    assert!(why.contains("no such table"), "{why}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        proc_core::preload_fork_server(|()| drop(std::thread::spawn(std::thread::park))).unwrap();
+        let refused = started();
+        let is_told = matches!(&refused, Err(StartError::Refused(Refusal::Preload(why)))
+            if why.contains("threads"));
+        assert!(is_told, "{refused:?}");
+        proc_core::preload_fork_server(|()| std::process::abort()).unwrap();
+        let died = started();
+        let is_told = matches!(&died, Err(StartError::ServerDied { status })
+            if status.signal() == Some(libc::SIGABRT));
+        assert!(is_told, "{died:?}");
+        assert_eq!(all_children(), BTreeSet::new());
+        proc_core::preload_fork_server(|()| ()).unwrap();
+        assert_eq!(started().unwrap().join().unwrap(), 1);
     }
 }

@@ -234,7 +234,7 @@ fn starts_in_a_storm() -> Outcome {
                             }
                             Ok(Err(JoinError::Signaled { signal: libc::SIGKILL, .. })) => {}
                             // The function was not called.
-                            Err(StartError::Died { .. } | StartError::ServerDied) => {
+                            Err(StartError::Died { .. } | StartError::ServerDied { .. }) => {
                                 failed.lock().unwrap().insert(n);
                             }
                             other => panic!("start {n} by {way:?}: {other:?}"),

@@ -1,4 +1,6 @@
 //! This crate's system calls.
 
+pub(crate) mod epoll;
 pub(crate) mod memory;
 pub(crate) mod ready;
+pub(crate) mod socket;

@@ -55,7 +55,6 @@ impl JoinableStats {
 
 impl InHand {
     fn of(ring: &Mapped, lease: Lease) -> Self {
-        let life = lease.owner().seat().and_then(|seat| ring.life(seat));
-        Self { holder: life.and_then(Participant::of), deliveries: lease.deliveries().into() }
+        Self { holder: ring.participant(lease.owner()), deliveries: lease.deliveries().into() }
     }
 }

@@ -17,7 +17,7 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use ipc_core::primitive::Ordering::Relaxed;
-use ipc_core::primitive::{AtomicU64, copy_in, copy_out};
+use ipc_core::primitive::{AtomicU64, copy_in, copy_out, join_heavy_fences};
 use ipc_core::robust::{Life, Thread, TooManyHeld, support};
 use ipc_core::{Deadline, Extent, Kind, PAGE, Segment, SegmentError};
 use ipc_sync::raw::{self, RawLock, Taken};
@@ -57,6 +57,7 @@ pub(crate) struct Mapped {
     bells: NonNull<Bells>,
     retired: NonNull<AtomicU64>,
     lives: NonNull<[Life]>,
+    all_notes: NonNull<[participant::Notes]>,
     slots: NonNull<u8>,
     heap: NonNull<HeapWords>,
     classes: NonNull<[ClassWords]>,
@@ -119,6 +120,7 @@ impl Mapped {
     /// Opens the queue in a segment from elsewhere; trusts nothing that it finds there.
     pub(crate) fn open(segment: Segment, type_hash: u64) -> Result<Self, QueueError> {
         is_supported()?;
+        join_heavy_fences();
         segment.check(KIND, type_hash)?;
         let words: &ShapeWords = segment.at(0)?;
         let shape = words.read().check()?;
@@ -135,6 +137,9 @@ impl Mapped {
             bells: NonNull::from_ref(segment.at(places.bells)?),
             retired: NonNull::from_ref(segment.at(places.retired)?),
             lives: NonNull::from_ref(segment.slice_at(places.lives, usize::from(shape.n_seats))?),
+            all_notes: NonNull::from_ref(
+                segment.slice_at(places.notes, usize::from(shape.n_seats))?,
+            ),
             slots: slots.cast(),
             heap: NonNull::from_ref(segment.at(places.heap)?),
             classes: NonNull::from_ref(segment.slice_at(places.classes, MOST_CLASSES)?),
@@ -194,6 +199,13 @@ impl Mapped {
     pub(crate) fn lives(&self) -> &[Life] {
         // SAFETY: checked at the open, and mapped as long as `segment` is kept.
         unsafe { self.lives.as_ref() }
+    }
+
+    /// What the threads in the seats have noted.
+    #[inline]
+    pub(crate) fn all_notes(&self) -> &[participant::Notes] {
+        // SAFETY: checked at the open, and mapped as long as `segment` is kept.
+        unsafe { self.all_notes.as_ref() }
     }
 
     /// Writes a message into the slot of `claim`, which is for writing; it fits.
@@ -279,7 +291,7 @@ impl Mapped {
 
     #[inline]
     fn header(&self, index: u32) -> &SlotHeader {
-        #[expect(clippy::cast_ptr_alignment, reason = "slots begin at multiples of 64")]
+        #[expect(clippy::cast_ptr_alignment, reason = "slots begin at multiples of 16")]
         let header = self.slot_at(index).cast::<SlotHeader>();
         // SAFETY: a slot begins with its header, and is mapped as long as `segment` is kept.
         unsafe { &*header }
@@ -348,9 +360,7 @@ impl Memory for Mapped {
     }
 
     fn note_waiting(&self, who: Owner, what: WaitsFor) {
-        if let Some(life) = who.seat().and_then(|seat| self.life(seat)) {
-            participant::note_waiting(life, what);
-        }
+        self.set_waiting(who, what);
     }
 
     fn is_deserted(&self) -> bool {

@@ -7,6 +7,7 @@
 //! bells     items, space, alarm, memory
 //! counters  messages lost in the hands of the dead
 //! seats     n_seats life words
+//! notes     n_seats lines: what the threads in the seats have noted
 //! slots     n_slots times slot_bytes: state (8), record (8), payload
 //! heap      its lock and sums, on lines of their own; then a line for each class of blocks
 //! leases    what is counted of items that are kept until they are finished, on lines of its own
@@ -25,6 +26,7 @@ use crate::heap::block::Block;
 use crate::heap::geometry::{Geometry, MOST_CLASSES};
 use crate::heap::{ClassWords, HeapWords};
 use crate::lease::LeaseWords;
+use crate::participant::Notes;
 use crate::ring::bells::Bells;
 use crate::ring::position::{MAX_SLOTS, PositionWord};
 use crate::ring::slot::{Owner, SlotWord};
@@ -35,8 +37,9 @@ pub(super) const APART: usize = 128;
 /// A slot begins with its word and its record.
 pub(crate) const SLOT_HEADER: usize = 16;
 
-/// A slot is a multiple of this long.
-pub(crate) const SLOT_UNIT: usize = 64;
+/// A slot is a multiple of this long: not a line, so that a line that comes over brings several small
+/// messages.
+pub(crate) const SLOT_UNIT: usize = 16;
 
 /// What was asked for of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +139,8 @@ unsafe impl Shared for Bells {}
 // SAFETY: `repr(C)`, and made of words and of a robust word.
 unsafe impl Shared for HeapWords {}
 // SAFETY: `repr(C)`, and made of words.
+unsafe impl Shared for Notes {}
+// SAFETY: `repr(C)`, and made of words.
 unsafe impl Shared for ClassWords {}
 // SAFETY: `repr(C)`, and made of words.
 unsafe impl Shared for Block {}
@@ -150,6 +155,7 @@ pub(super) struct Places {
     pub(super) bells: usize,
     pub(super) retired: usize,
     pub(super) lives: usize,
+    pub(super) notes: usize,
     pub(super) slots: usize,
     pub(super) slots_len: usize,
     pub(super) heap: usize,
@@ -170,6 +176,7 @@ impl Places {
             lines(&mut layout),
         );
         let lives = layout.array::<Life>(usize::from(shape.n_seats));
+        let notes = layout.array::<Notes>(usize::from(shape.n_seats));
         let slots_len = shape.n_slots as usize * shape.slot_bytes as usize;
         let slots = layout.bytes(slots_len, APART);
         layout.align_to(APART);
@@ -184,6 +191,7 @@ impl Places {
             bells,
             retired,
             lives,
+            notes,
             slots,
             slots_len,
             heap,

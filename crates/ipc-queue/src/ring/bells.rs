@@ -18,8 +18,8 @@
 //! the alarm pending too, so that a death before the call is over is answered like the first.
 //!
 //! The words carry nothing but themselves: what a sleeper looks at has edges of its own. That a
-//! sleeper and whoever brings news cannot miss one another rests on two full fences: the sleeper's
-//! between setting `WAITING` and looking at the slot, the other's between changing the slot and
+//! sleeper and whoever brings news cannot miss one another rests on two fences: the sleeper's heavy one
+//! between setting `WAITING` and looking at the slot, the other's light one between changing the slot and
 //! looking at the bell. See `README.md` beside this file.
 
 use ipc_core::primitive::AtomicU32;

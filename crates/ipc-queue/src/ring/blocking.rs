@@ -89,6 +89,9 @@ struct Seen {
 /// How often one that does not wait is outrun before it gives up: some tens of milliseconds' work.
 const MOST_OUTRUNS: u32 = 256;
 
+/// How long one may sleep that may not be called, because the system refuses heavy fences.
+const UNFENCED_SLEEP: Duration = Duration::from_millis(1);
+
 /// The place of the alarm among the words that a sleeper is queued on.
 const ALARM: usize = 1;
 
@@ -205,7 +208,7 @@ impl<'m, M: Memory> Ring<'m, M> {
         let first_sleep = if self.0.is_watcher() { tuning.first_look } else { tuning.first_sleep };
         let mut slice = first_sleep;
         loop {
-            bell.announce();
+            let is_fenced = bell.announce_heavily();
             let seen = self.look_at_bells();
             let watched = watch();
             let patience = Patience::Until(deadline);
@@ -230,7 +233,8 @@ impl<'m, M: Memory> Ring<'m, M> {
             if deadline.is_past() {
                 return Err(Refused::TimedOut);
             }
-            let until = deadline.min(Deadline::after(slice));
+            let slice_now = if is_fenced { slice } else { slice.min(UNFENCED_SLEEP) };
+            let until = deadline.min(Deadline::after(slice_now));
             match self.sleep(bell, seen, &obstacle, watched, until) {
                 Woken::TimedOut => {
                     slice = tuning.longest_sleep.min(slice.saturating_mul(2));

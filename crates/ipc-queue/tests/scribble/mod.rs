@@ -36,16 +36,19 @@ impl Places {
         Self::LIVES + seat % self.n_seats * 64
     }
 
+    /// Where the slots begin: behind the life words, and a line of notes for each.
+    fn slots(self) -> usize {
+        (Self::LIVES + self.n_seats * (64 + 64)).next_multiple_of(128)
+    }
+
     /// A slot's word; the record of its message is eight bytes further on.
     pub(crate) fn slot(self, index: usize) -> usize {
-        let slots = (Self::LIVES + self.n_seats * 64).next_multiple_of(128);
-        slots + index % self.n_slots * self.slot_bytes
+        self.slots() + index % self.n_slots * self.slot_bytes
     }
 
     /// The lock of the heap; its sums and its classes are behind it.
     pub(crate) fn heap(self) -> usize {
-        let slots = (Self::LIVES + self.n_seats * 64).next_multiple_of(128);
-        (slots + self.n_slots * self.slot_bytes).next_multiple_of(128)
+        (self.slots() + self.n_slots * self.slot_bytes).next_multiple_of(128)
     }
 
     /// The words of the heap but for its lock, and those of the first blocks.
@@ -96,7 +99,7 @@ pub(crate) fn queue(
         .retain_bytes(MAX_BYTES / 4)
         .bytes()
         .ok()?;
-    let slot_bytes = (message_bytes + 16).next_multiple_of(64);
+    let slot_bytes = (message_bytes + 16).next_multiple_of(16);
     Some((queue, Places { n_slots, n_seats, slot_bytes }))
 }
 

@@ -198,7 +198,7 @@ impl Stormed {
                 .iter()
                 .map(|begun| usize::try_from(begun.get()).unwrap_or(ROOM))
                 .collect();
-            let committed = |item: &u64| {
+            let committed = |item: &usize| {
                 self.notes.get(*item).is_some_and(|notes| notes.get() & COMMITTED != 0)
             };
             let putters = begun.iter().zip(0..);

@@ -43,6 +43,11 @@ impl Running {
         Self { child, talk: Talk::new(pipes) }
     }
 
+    #[cfg(feature = "tokio")]
+    pub(crate) fn child(&self) -> &Child {
+        &self.child
+    }
+
     pub(super) fn child_wait(
         &self,
         deadline: Deadline,

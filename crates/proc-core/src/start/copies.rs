@@ -30,6 +30,7 @@ use ipc_core::wire::{MessageSocket, SendError};
 use crate::child::Child;
 use crate::children;
 use crate::error::StartError;
+use crate::exit::ExitStatus;
 use crate::start::board::Board;
 use crate::start::frame::{Order, Parcel, Report};
 use crate::start::{self, Heard};
@@ -203,11 +204,11 @@ impl Server {
         true
     }
 
-    /// Kills the server, and takes its status.
-    pub(super) fn end(&self) {
+    /// Kills the server if it lives, and says how it ended.
+    pub(super) fn end(&self) -> ExitStatus {
         // It has nothing to lose. If it is dead already, all the better.
         let _killed = self.process.signal(Signal::KILL);
-        start::end(&self.process);
+        start::end(&self.process)
     }
 
     #[cfg(test)]

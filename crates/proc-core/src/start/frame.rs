@@ -34,7 +34,10 @@ pub(super) enum Order {
     /// program: the descriptor of the parent.
     Call(Box<Call>),
     /// Be the fork server; the board lies in front. Our handle: the descriptor of the parent.
-    Serve,
+    Serve {
+        /// To be called before.
+        preload: Option<Entry>,
+    },
     /// To the fork server: make a copy of yourself. Our handle: the copy's channel.
     Copy {
         /// What the request is called on the board.

@@ -80,7 +80,7 @@ fn message(kind: u8, writer: &OwnedFd) -> Message {
     let packed = match kind % 8 {
         0 => order(Order::Call(Box::new(call()))).pack(),
         1 => order(Order::Copy { request: 7 }).pack(),
-        2 => order(Order::Serve).pack(),
+        2 => order(Order::Serve { preload: None }).pack(),
         3 => report(Report::NotCopied { error: 7 }),
         4 => report(Report::Copied { pid: 7 }),
         5 => report(Report::Refused { pid: 7, refusal: Refusal::Malformed("so".to_owned()) }),
@@ -119,7 +119,10 @@ fn read_as_child(message: Message) {
             let _found = call.entry.resolve();
             let _checked = call.setup.map(|setup| setup.check());
         }
-        Order::Serve => drop(wire::decode::<Board>(parcel.value)),
+        Order::Serve { preload } => {
+            let _found = preload.map(|entry| entry.resolve().is_ok());
+            drop(wire::decode::<Board>(parcel.value));
+        }
         Order::Copy { .. } => {}
     }
     drop(socket);

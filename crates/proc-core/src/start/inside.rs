@@ -44,10 +44,12 @@ pub(super) struct Start {
 pub(crate) fn enter(channel: OwnedFd) -> ! {
     let code = match take_order(channel) {
         Ok((mut parcel, channel)) => match (parcel.take_handle(), parcel.words) {
-            (Ok(parent), Order::Serve) => match serve::serve(channel, parent, parcel.value) {
-                Served::Told(told) => obey(told.order, told.channel, told.parent),
-                Served::Over(code) => code,
-            },
+            (Ok(parent), Order::Serve { preload }) => {
+                match serve::serve(channel, parent, parcel.value, preload.as_ref()) {
+                    Served::Told(told) => obey(told.order, told.channel, told.parent),
+                    Served::Over(code) => code,
+                }
+            }
             (Ok(parent), words) => obey(Parcel { words, ..parcel }, channel, parent),
             (Err(_), _) => EXIT_NOT_STARTED,
         },

@@ -31,7 +31,9 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use ipc_core::Deadline;
 use ipc_core::wire::{self, Limits, Message, MessageSocket};
 
-use crate::call::Refusal;
+use crate::call::{self, Input, Outcome, Refusal};
+use crate::entry::Entry;
+use crate::fork::flush_stdout;
 use crate::start;
 use crate::start::board::Board;
 use crate::start::frame::{Order, Parcel, Report};
@@ -60,20 +62,32 @@ pub(super) struct Told {
 }
 
 /// Makes copies until nobody can ask for any more.
-pub(super) fn serve(channel: MessageSocket, parent: OwnedFd, board: Message) -> Served {
+pub(super) fn serve(
+    channel: MessageSocket,
+    parent: OwnedFd,
+    board: Message,
+    preload: Option<&Entry>,
+) -> Served {
     process::set_thread_name("fork-server");
     let board: Board = match wire::decode(board) {
         Ok(board) => board,
-        Err(error) => return refuse(&channel, &format!("it has no board: {error}")),
+        Err(error) => return refuse(&channel, malformed(&format!("it has no board: {error}"))),
     };
     // Ctrl-C is for the program and its children. It goes to all of them, but ends only those that
     // do not want to do something else about it.
     let interrupt = process::set_disposition(Signal::INT, Disposition::Ignore);
-    let places = match Places::find() {
-        Some(places) if process::thread_count().is_ok_and(|count| count == 1) => places,
-        Some(_) => return refuse(&channel, "the program starts threads before main"),
-        None => return refuse(&channel, "this libc or kernel hides what a copy has to set anew"),
+    let Some(places) = Places::find() else {
+        return refuse(
+            &channel,
+            malformed("this libc or kernel hides what a copy has to set anew"),
+        );
     };
+    if !is_single() {
+        return refuse(&channel, malformed("the program starts threads before main"));
+    }
+    if let Some(Err(refusal)) = preload.map(prepare) {
+        return refuse(&channel, refusal);
+    }
     text::is_to_be_copied();
     report(&channel, Report::Accepted { pid: process::own_pid() });
     let of_copy = loop {
@@ -95,7 +109,7 @@ pub(super) fn serve(channel: MessageSocket, parent: OwnedFd, board: Message) -> 
             process::set_disposition(Signal::INT, interrupt);
             Served::Told(Box::new(Told { order, channel: of_copy, parent }))
         }
-        Ok(Err(error)) => refuse(&of_copy, &error.to_string()),
+        Ok(Err(error)) => refuse(&of_copy, malformed(&error.to_string())),
         Err(code) => Served::Over(code),
     }
 }
@@ -145,7 +159,31 @@ fn copy_for(mut request: Parcel<Order>, places: Places, board: &Board) -> Step {
     if report(&of_copy, said) { Step::Next } else { Step::End }
 }
 
-fn refuse(channel: &MessageSocket, reason: &str) -> Served {
-    report(channel, start::refused(Refusal::Malformed(reason.to_owned())));
+/// Calls the function that is to be called before.
+fn prepare(preload: &Entry) -> Result<(), Refusal> {
+    let input = Input { bytes: &[], handles: Vec::new(), room: Vec::new() };
+    let answer = preload.resolve()?.call(input, &mut || ())?;
+    if let Ok(Outcome::Panicked(panic)) = call::outcome::<()>(answer.message) {
+        return Err(Refusal::Preload(panic.to_string()));
+    }
+    // Or every copy would write it.
+    flush_stdout();
+    if is_single() {
+        Ok(())
+    } else {
+        Err(Refusal::Preload("it has started threads, which a copy would not have".to_owned()))
+    }
+}
+
+fn is_single() -> bool {
+    process::thread_count().is_ok_and(|count| count == 1)
+}
+
+fn malformed(reason: &str) -> Refusal {
+    Refusal::Malformed(reason.to_owned())
+}
+
+fn refuse(channel: &MessageSocket, refusal: Refusal) -> Served {
+    report(channel, start::refused(refusal));
     Served::Over(EXIT_NOT_STARTED)
 }

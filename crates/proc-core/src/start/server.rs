@@ -16,15 +16,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ipc_core::wire::{self, Message, MessageSocket, SendError};
 use ipc_core::{Deadline, PerProcess};
 
+use crate::call::Refusal;
 use crate::child::Child;
 use crate::children;
+use crate::entry::Entry;
 use crate::error::StartError;
+use crate::events;
 use crate::exit::ExitStatus;
 use crate::start::board::Board;
 use crate::start::copies::{Copy, NoCopy, PATIENCE, Server};
 use crate::start::frame::{Call, Order, Parcel};
 use crate::start::{self, Started, spawn};
-use crate::sys::process;
+use crate::sys::process::{self, Signal};
 
 /// The server of this process. A forked child has none yet.
 #[derive(Debug, Default)]
@@ -50,6 +53,48 @@ pub fn stop_fork_server() {
     }
 }
 
+/// Has the fork server of this process call a function before it makes any copy: what that loads or
+/// computes, its children have from the beginning.
+///
+/// They share the memory until one of them writes to it. A server that is there already is ended, and
+/// the next start makes one that calls the function; so does a server that takes a dead one's place.
+/// It is for this process alone, and not for its children's servers.
+///
+/// The function must leave no thread behind. If it does, or panics, each start by the server is
+/// [`Refusal::Preload`]; if it ends the process, it is [`StartError::ServerDied`].
+///
+/// # Errors
+///
+/// [`StartError::NotInProgram`] if the function is not part of the program but of a library.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::OnceLock;
+///
+/// use proc_core::{Process, Start, preload_fork_server};
+///
+/// static WORDS: OnceLock<Vec<String>> = OnceLock::new();
+///
+/// fn load(_: ()) {
+///     WORDS.get_or_init(|| vec!["read".into(), "once".into()]);
+/// }
+///
+/// preload_fork_server(load)?;
+/// let child = Process::builder().start(Start::ForkServer);
+/// let child = child.spawn(|()| WORDS.get().map(|words| words.join(" ")), ())?;
+/// assert_eq!(child.join()?.as_deref(), Some("read once"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// [`Refusal::Preload`]: crate::Refusal::Preload
+#[doc(alias = "set_forkserver_preload")]
+pub fn preload_fork_server(function: fn(())) -> Result<(), StartError> {
+    *preload() = Some(Entry::of(function).ok_or(StartError::NotInProgram)?);
+    stop_fork_server();
+    Ok(())
+}
+
 /// Has the server start a child for a call.
 pub(super) fn start(
     call: Call,
@@ -70,13 +115,11 @@ pub(super) fn start(
         if let Some(answer) = start_one(&server, &order, deadline) {
             return answer;
         }
-        forget(&server);
-        server = running(deadline)?.ok_or(StartError::ServerDied)?;
+        let status = forget(&server);
+        server = running(deadline)?.ok_or(StartError::ServerDied { status })?;
     }
-    start_one(&server, &order, deadline).unwrap_or_else(|| {
-        forget(&server);
-        Err(StartError::ServerDied)
-    })
+    start_one(&server, &order, deadline)
+        .unwrap_or_else(|| Err(StartError::ServerDied { status: forget(&server) }))
 }
 
 /// Starts a child; `None` if the server died, or does nothing. Then the function was not called.
@@ -205,30 +248,52 @@ fn running(deadline: Deadline) -> Result<Option<Arc<Server>>, StartError> {
     let board = Board::new().map_err(io::Error::other);
     let board = board.map_err(StartError::system("share memory with the fork server"))?;
     let value = wire::encode(&board).map_err(StartError::Argument)?;
-    let (channel, process) = spawn::launch(Order::Serve, Vec::new(), value)?;
-    match start::await_acceptance(channel, process, Deadline::after(PATIENCE).min(deadline)) {
+    let preload = preload().clone();
+    // What is to be done before may take any time.
+    let patience = if preload.is_some() { Deadline::NEVER } else { Deadline::after(PATIENCE) };
+    let (channel, process) = spawn::launch(Order::Serve { preload }, Vec::new(), value)?;
+    match start::await_acceptance(channel, process, patience.min(deadline)) {
         Ok(Started { channel, child: process }) => {
             let server = Arc::new(Server::new(channel, process, board));
             *state = State::Running(Arc::clone(&server));
+            drop(state);
+            events::server_started(server.process().pid());
             Ok(Some(server))
+        }
+        Err(StartError::Refused(refusal @ Refusal::Preload(_))) => {
+            Err(StartError::Refused(refusal))
         }
         Err(StartError::Refused(_)) => {
             *state = State::Impossible;
             Ok(None)
         }
+        Err(StartError::Died { status, .. }) => Err(StartError::ServerDied { status }),
         // Not the caller's time, but the server's own.
-        Err(StartError::TimedOut) if !deadline.is_past() => Err(StartError::ServerDied),
+        Err(StartError::TimedOut) if !deadline.is_past() => {
+            let status = ExitStatus::Signaled { signal: Signal::KILL.as_raw(), core_dumped: false };
+            Err(StartError::ServerDied { status })
+        }
         Err(error) => Err(error),
     }
 }
 
-/// Takes leave of a server that is dead, or of no use any more.
-fn forget(server: &Arc<Server>) {
+/// Takes leave of a server that is dead, or of no use any more, and says how it ended.
+fn forget(server: &Arc<Server>) -> ExitStatus {
     let mut state = lock();
     if matches!(&*state, State::Running(current) if Arc::ptr_eq(current, server)) {
-        server.end();
         *state = State::None;
     }
+    let status = server.end();
+    drop(state);
+    events::server_lost(server.process().pid(), status);
+    status
+}
+
+/// What the next server is to call before it makes any copy. A forked child has said nothing of it.
+fn preload() -> MutexGuard<'static, Option<Entry>> {
+    static PRELOAD: PerProcess<Mutex<Option<Entry>>> = PerProcess::new();
+    // Each change is one assignment.
+    PRELOAD.get_or_make(|_| Mutex::default()).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn lock() -> MutexGuard<'static, State> {

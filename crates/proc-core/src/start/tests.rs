@@ -412,7 +412,9 @@ fn start_without_free_descriptors_is_an_error_and_leaves_nothing() {
                         Ok(child) => break assert_eq!(child.join().unwrap(), 12),
                         Err(StartError::System { .. } | StartError::Argument(_)) => n_failed += 1,
                         // The other side had no room for what it was sent.
-                        Err(StartError::Died { .. } | StartError::ServerDied) => n_failed += 1,
+                        Err(StartError::Died { .. } | StartError::ServerDied { .. }) => {
+                            n_failed += 1;
+                        }
                         Err(error) => panic!("{way:?}: {error}"),
                     }
                     drop(held.pop().unwrap());

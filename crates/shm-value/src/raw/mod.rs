@@ -1,0 +1,17 @@
+//! The protocols themselves: on borrowed words, without a mapping and without a type.
+//!
+//! The public types are faces of them. They are open so that models and sweeps can get at them, and
+//! to build another shared thing whose parts are such cells.
+//!
+//! | file | job |
+//! |------|-----|
+//! | `cell` | some words that change as one: the copies, the orderings |
+//! | `turn` | taking turns at changing something: a lock that survives its holder |
+//! | `planted` | bugs to order, which the proofs must find |
+
+mod cell;
+mod planted;
+mod turn;
+
+pub use cell::{Cell, Words};
+pub use turn::Turn;
