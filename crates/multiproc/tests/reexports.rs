@@ -66,6 +66,9 @@ fn names_at_the_front_door_are_those_of_the_crates() {
     same(never::<multiproc::RecvError>, never::<multiproc::connection::RecvError>);
     same(never::<multiproc::Mutex<u8>>, never::<multiproc::sync::Mutex<u8>>);
     same(never::<multiproc::Value<u8>>, never::<multiproc::value::Value<u8>>);
+    same(never::<multiproc::Array<u8>>, never::<multiproc::value::Array<u8>>);
+    same(never::<multiproc::ShmMap<u8, u8>>, never::<multiproc::value::ShmMap<u8, u8>>);
+    same(never::<multiproc::SharedMemory>, never::<multiproc::value::SharedMemory>);
     same(never::<multiproc::RawValue<u8>>, never::<multiproc::value::RawValue<u8>>);
     same(never::<multiproc::Segment>, never::<multiproc::memory::Segment>);
     same(never::<multiproc::wire::Handle>, never::<multiproc::memory::wire::Handle>);
