@@ -155,6 +155,23 @@ fn join_has_all_forms() {
 }
 
 #[test]
+fn join_waits_where_nobody_else_is_at_the_table() {
+    let _watchdog = watch("a join alone");
+    let queue = queue(2);
+    let putter = queue.clone();
+    thread::spawn(move || putter.put(1).unwrap()).join().unwrap();
+    assert_eq!(queue.stats().queue.users, 0);
+    assert_eq!(queue.join_timeout(Duration::from_millis(5)), Err(UnfinishedError::TimedOut));
+    let joiner = queue.clone();
+    let joining = thread::spawn(move || joiner.join());
+    while !queue.stats().joiners_wait {
+        thread::yield_now();
+    }
+    queue.get().unwrap().done().unwrap();
+    assert_eq!(joining.join().unwrap(), Ok(()));
+}
+
+#[test]
 fn several_can_join() {
     let _watchdog = watch("several joiners");
     for _ in 0..50 {

@@ -33,10 +33,11 @@ impl<'w> Watched<'w> {
 
     /// Sleeps on `others`, of which there are not too many, and on the life words.
     pub(crate) fn sleep(mut self, others: &[Wait<'w>], deadline: Deadline) -> Woken {
-        let begin = MOST_OTHERS.saturating_sub(others.len());
-        let Some(waits) = self.waits.get_mut(begin..) else {
+        if self.is_empty() {
             return futex_wait_any(others, deadline);
-        };
+        }
+        let begin = MOST_OTHERS.saturating_sub(others.len());
+        let waits = self.waits.get_mut(begin..).unwrap_or_default();
         for (place, wait) in waits.iter_mut().zip(others) {
             *place = *wait;
         }
