@@ -75,6 +75,9 @@ impl Builder {
     /// no memory, and then as in a queue with a bound. Growing takes no lock, and a process that dies in
     /// it leaves nothing behind that others would have to repair.
     ///
+    /// A [`JoinableQueue`](crate::JoinableQueue) cannot be unbounded: it is refused as
+    /// [`QueueError::BadCapacity`].
+    ///
     /// Slots and large messages are counted apart, so an unbounded queue can take twice its limit.
     ///
     /// # Examples
@@ -195,7 +198,11 @@ impl Builder {
         Ok(Queue::of(ByteQueue::made(ring, self.tuning)?))
     }
 
-    fn shape(self) -> Result<Shape, QueueError> {
+    pub(crate) fn tuning(self) -> Tuning {
+        self.tuning
+    }
+
+    pub(crate) fn shape(self) -> Result<Shape, QueueError> {
         let slot_bytes =
             self.message_bytes.saturating_add(SLOT_HEADER).checked_next_multiple_of(SLOT_UNIT);
         let slot_bytes = slot_bytes.and_then(|bytes| u32::try_from(bytes).ok()).unwrap_or(0);
@@ -214,6 +221,7 @@ impl Builder {
             n_seats: u16::try_from(self.n_seats).unwrap_or(u16::MAX),
             max_bytes: self.max_bytes,
             retain: self.retain_bytes,
+            is_joinable: false,
         }
         .check()
     }

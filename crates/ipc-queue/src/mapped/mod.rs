@@ -29,6 +29,7 @@ use crate::heap::block::Block;
 use crate::heap::geometry::{BlockId, Geometry, MOST_CLASSES, block_len};
 use crate::heap::record::Record;
 use crate::heap::{self, ClassWords, HeapWords, Memory as _};
+use crate::lease::{self, LeaseWords};
 use crate::participant;
 use crate::ring::bells::Bells;
 use crate::ring::position::{Position, PositionWord};
@@ -41,7 +42,7 @@ use slots::Slots;
 
 pub(crate) use places::{SLOT_HEADER, SLOT_UNIT, Shape};
 
-pub(crate) const KIND: Kind = Kind::new(*b"ipc-ring", 3);
+pub(crate) const KIND: Kind = Kind::new(*b"ipc-ring", 4);
 
 /// A queue in a segment.
 #[derive(Debug)]
@@ -62,6 +63,7 @@ pub(crate) struct Mapped {
     slots: Slots,
     heap: NonNull<HeapWords>,
     classes: NonNull<[ClassWords]>,
+    leases: NonNull<LeaseWords>,
     blocks: Blocks,
     /// Keeps all of the above mapped.
     segment: Segment,
@@ -143,6 +145,7 @@ impl Mapped {
             slots: Slots::open(&segment, shape, &places)?,
             heap: NonNull::from_ref(segment.at(places.heap)?),
             classes: NonNull::from_ref(segment.slice_at(places.classes, MOST_CLASSES)?),
+            leases: NonNull::from_ref(segment.at(places.leases)?),
             blocks: Blocks::open(&segment, shape.geometry())?,
             segment,
         })
@@ -429,6 +432,29 @@ impl heap::Memory for Mapped {
 
     fn n_seats(&self) -> u16 {
         self.shape.n_seats
+    }
+
+    #[inline]
+    fn is_joinable(&self) -> bool {
+        self.shape.is_joinable
+    }
+}
+
+impl lease::Memory for Mapped {
+    #[inline]
+    fn leases(&self) -> &LeaseWords {
+        // SAFETY: checked at the open, and mapped as long as `segment` is kept.
+        unsafe { self.leases.as_ref() }
+    }
+
+    #[inline]
+    fn record(&self, claim: &Claim) -> Record {
+        self.record(claim)
+    }
+
+    #[inline]
+    fn write_record(&self, claim: &Claim, record: Record) {
+        self.write_record(claim, record);
     }
 }
 

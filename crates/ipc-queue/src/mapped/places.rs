@@ -10,6 +10,7 @@
 //! notes     n_seats lines: what the threads in the seats have noted
 //! slots     n_slots times slot_bytes: state (8), record (8), payload; if the ring grows, in the room
 //! heap      its lock and sums, on lines of their own; then a line for each class of blocks
+//! leases    what is counted of items that are kept until they are finished, on lines of its own
 //! ```
 //!
 //! The words and bytes of blocks lie in the segment's room (`heap/geometry.rs`); behind them lie the
@@ -25,6 +26,7 @@ use crate::error::QueueError;
 use crate::heap::block::Block;
 use crate::heap::geometry::{Geometry, MOST_CLASSES};
 use crate::heap::{ClassWords, HeapWords};
+use crate::lease::LeaseWords;
 use crate::participant::Notes;
 use crate::ring::bells::Bells;
 use crate::ring::position::{MAX_SLOTS, PositionWord};
@@ -53,6 +55,8 @@ pub(crate) struct Shape {
     pub(crate) max_bytes: u64,
     /// How many bytes keep their memory when nobody uses them.
     pub(crate) retain: u64,
+    /// Whether what is put is kept until it is finished.
+    pub(crate) is_joinable: bool,
 }
 
 impl Shape {
@@ -63,6 +67,10 @@ impl Shape {
         }
         let n_chunks = self.n_slots.checked_div(self.chunk).unwrap_or(0);
         if !(1..=MOST_CHUNKS).contains(&n_chunks) || n_chunks * self.chunk != self.n_slots {
+            return Err(QueueError::BadCapacity { most: MAX_SLOTS as usize });
+        }
+        // A joinable queue has a block for each item, and so a bound.
+        if self.is_joinable && self.grows() {
             return Err(QueueError::BadCapacity { most: MAX_SLOTS as usize });
         }
         let slot_bytes = self.slot_bytes as usize;
@@ -127,6 +135,8 @@ pub(super) struct ShapeWords {
     slot_bytes: AtomicU32,
     n_seats: AtomicU32,
     chunk: AtomicU32,
+    is_joinable: AtomicU32,
+    spare: AtomicU32,
     max_bytes: AtomicU64,
     retain: AtomicU64,
 }
@@ -139,6 +149,7 @@ impl ShapeWords {
         self.chunk.store(shape.chunk, Relaxed);
         self.max_bytes.store(shape.max_bytes, Relaxed);
         self.retain.store(shape.retain, Relaxed);
+        self.is_joinable.store(shape.is_joinable.into(), Relaxed);
     }
 
     /// The shape, once; it is yet to be checked.
@@ -150,6 +161,7 @@ impl ShapeWords {
             n_seats: u16::try_from(self.n_seats.load(Relaxed)).unwrap_or(u16::MAX),
             max_bytes: self.max_bytes.load(Relaxed),
             retain: self.retain.load(Relaxed),
+            is_joinable: self.is_joinable.load(Relaxed) != 0,
         }
     }
 }
@@ -179,6 +191,8 @@ unsafe impl Shared for Notes {}
 unsafe impl Shared for ClassWords {}
 // SAFETY: `repr(C)`, and made of words.
 unsafe impl Shared for Block {}
+// SAFETY: `repr(C)`, and made of words.
+unsafe impl Shared for LeaseWords {}
 
 /// Offsets in the body of the segment.
 pub(super) struct Places {
@@ -193,6 +207,7 @@ pub(super) struct Places {
     pub(super) slots: usize,
     pub(super) heap: usize,
     pub(super) classes: usize,
+    pub(super) leases: usize,
     pub(super) size: usize,
 }
 
@@ -214,6 +229,7 @@ impl Places {
         let heap = layout.one::<HeapWords>();
         layout.align_to(APART);
         let classes = layout.array::<ClassWords>(MOST_CLASSES);
+        let leases = lines(&mut layout);
         Self {
             shape: words,
             tail,
@@ -226,6 +242,7 @@ impl Places {
             slots,
             heap,
             classes,
+            leases,
             size: layout.size(),
         }
     }

@@ -53,8 +53,10 @@ pub(crate) mod planted;
 mod repair;
 #[cfg(all(test, not(ipc_loom)))]
 mod tests;
+mod watched;
 
 pub(crate) use blocking::{Notes, Patience, Refused, Tuning};
+pub(crate) use watched::Watched;
 
 use core::cmp::Ordering as Order;
 
