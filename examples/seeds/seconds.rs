@@ -15,3 +15,11 @@ pub(crate) fn seconds(count: f64) -> Duration {
 pub(crate) fn sleep(count: f64) {
     std::thread::sleep(seconds(count));
 }
+
+/// A number from zero up to one.
+pub(crate) fn random() -> f64 {
+    use std::hash::{BuildHasher as _, RandomState};
+
+    // Each has keys of its own, made of what the system says is random.
+    f64::from(RandomState::new().hash_one(()) as u32) / (f64::from(u32::MAX) + 1.0)
+}
