@@ -7,12 +7,12 @@ use multiproc::RLock;
 use multiproc::prelude::*;
 
 fn jc((number, lock1, lock2): (u32, RLock, RLock)) {
-    let (Ok(_first), Ok(_again), Ok(_second)) = (lock1.lock(), lock1.lock(), lock2.lock()) else {
+    let (Ok(first), Ok(again), Ok(second)) = (lock1.lock(), lock1.lock(), lock2.lock()) else {
         return;
     };
     println!("start");
     println!("{} run---- {number}", multiproc::current().pid());
-    drop((_first, _again, _second));
+    drop((first, again, second));
     println!("end");
 }
 

@@ -21,5 +21,6 @@ pub(crate) fn random() -> f64 {
     use std::hash::{BuildHasher as _, RandomState};
 
     // Each has keys of its own, made of what the system says is random.
-    f64::from(RandomState::new().hash_one(()) as u32) / (f64::from(u32::MAX) + 1.0)
+    let [first, ..] = RandomState::new().hash_one(()).to_le_bytes();
+    f64::from(first) / 256.0
 }
