@@ -53,9 +53,10 @@ mod ring {
     const ROOM: u64 = 1 << 27;
 
     /// How long nobody may get on, whoever dies: in the build that the proof runs, for this races
-    /// the clock.
+    /// the clock. It is far more than the protocol needs: on a machine with much else to do all
+    /// workers may wait for a processor for tenths of a second.
     const LONGEST_STALL: Duration =
-        if cfg!(debug_assertions) { Duration::MAX } else { Duration::from_millis(100) };
+        if cfg!(debug_assertions) { Duration::MAX } else { Duration::from_secs(1) };
 
     /// A getter has got bytes that nobody has put.
     const TORN: i32 = 3;
