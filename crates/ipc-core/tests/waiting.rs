@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use std::ptr;
 use std::time::Duration;
 
-use ipc_core::primitive::Ordering::Relaxed;
+use ipc_core::primitive::Ordering::{AcqRel, Acquire, Relaxed};
 use ipc_core::primitive::{
-    AtomicU32, AtomicU64, Wait, Woken, futex_n_asleep, futex_wait, futex_wait_any, futex_wake,
+    AtomicU32, AtomicU64, Wait, Woken, fence_heavy, fence_light, futex_n_asleep, futex_wait,
+    futex_wait_any, futex_wake, join_heavy_fences, pause,
 };
 use ipc_core::{Deadline, Kind, Segment};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
             counted_where_it_may_only_be_read,
         ),
         ("a death wakes who sleeps on the pending word, and changes nothing", pending),
+        ("of a light and a heavy fence, one side sees the other", unequal_fences),
     ])
 }
 
@@ -167,5 +169,50 @@ fn pending() -> Outcome {
     victim.wait();
     assert_eq!(child.wait(), End::Exited(11));
     assert_eq!(word(&segment, 1).load(Relaxed), 0);
+    Ok(Report::PASSED)
+}
+
+/// Two processes that each write a word and look at the other's, very often at the same moment.
+fn unequal_fences() -> Outcome {
+    const ROUNDS: u32 = 20_000;
+    let segment = Segment::create(Kind::new(*b"twowords", 1), 0, 512).unwrap();
+    let [light, heavy, begin, missed] = [0, 2, 4, 6].map(|place| word(&segment, place));
+    let in_step = |phase: u32, who: u32| {
+        begin.fetch_add(1, AcqRel);
+        let mut looks = 0;
+        while begin.load(Acquire) < 2 * phase {
+            looks += 1;
+            if looks % 1000 == 0 { std::thread::yield_now() } else { pause() }
+        }
+        // Now the one, now the other is a little later.
+        for _ in 0..(phase / 7 * (who + 1)) % 40 {
+            pause();
+        }
+    };
+    join_heavy_fences();
+    let mut child = fork(|| {
+        for round in 1..=ROUNDS {
+            in_step(2 * round - 1, 0);
+            light.store(round, Relaxed);
+            fence_light();
+            if heavy.load(Relaxed) != round {
+                missed.fetch_add(1, Relaxed);
+            }
+            in_step(2 * round, 0);
+        }
+        0
+    });
+    let mut both_missed = 0;
+    for round in 1..=ROUNDS {
+        let before = missed.load(Relaxed);
+        in_step(2 * round - 1, 1);
+        heavy.store(round, Relaxed);
+        assert!(fence_heavy(), "the system refuses heavy fences");
+        let seen = light.load(Relaxed) == round;
+        in_step(2 * round, 1);
+        both_missed += u32::from(!seen && missed.load(Relaxed) != before);
+    }
+    assert_eq!(child.wait(), End::Exited(0));
+    assert_eq!(both_missed, 0, "of {ROUNDS} rounds");
     Ok(Report::PASSED)
 }

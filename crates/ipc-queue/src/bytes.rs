@@ -353,7 +353,7 @@ impl<S> ByteQueue<S> {
     /// Who uses the queue: the threads that sit at its table, and the dead not yet replaced.
     #[must_use]
     pub fn participants(&self) -> Vec<Participant> {
-        self.ring().lives().iter().filter_map(Participant::of).collect()
+        self.ring().participants()
     }
 
     /// What can be said of the queue at this moment.

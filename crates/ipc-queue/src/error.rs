@@ -19,7 +19,7 @@ pub enum QueueError {
         most: usize,
     },
     /// The size of a slot is not what a slot can have.
-    #[error("a slot has a multiple of 64 bytes, and at most 16 MiB")]
+    #[error("a slot has a multiple of 16 bytes, and at most 16 MiB")]
     BadSlotSize,
     /// The limit in bytes is too great.
     #[error("a queue has at most {most} bytes for large messages")]

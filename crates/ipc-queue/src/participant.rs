@@ -1,17 +1,18 @@
 //! `Participant`: who uses a queue, and what it has done.
 //!
-//! Each thread notes it on the line of its own life word, by plain stores: nobody else writes there,
-//! and no protocol rests on it. Notes are read like all that others can write: they are numbers, and may
-//! be any.
+//! Each thread notes it on a line of its own, by plain stores: nobody else writes there, and no
+//! protocol rests on it. It is not the line of its life word, at which others look while they wait for
+//! the thread: each note would fetch it back. Notes are read like all that others can write: they are
+//! numbers, and may be any.
 
 use ipc_core::ProcessId;
-use ipc_core::primitive::AtomicU64;
 use ipc_core::primitive::Ordering::Relaxed;
+use ipc_core::primitive::{AtomicU32, AtomicU64};
 use ipc_core::robust::{Alive, Life};
 
 use crate::mapped::Mapped;
+use crate::ring::WaitsFor;
 use crate::ring::slot::Owner;
-use crate::ring::{Memory as _, WaitsFor};
 
 /// A thread that uses a queue, as far as it has told.
 #[non_exhaustive]
@@ -31,73 +32,110 @@ pub struct Participant {
     pub waits_to_put: bool,
 }
 
-/// Which of the notes is which.
-const PID: usize = 0;
-const WAITS: usize = 1;
-const PUTS: usize = 0;
-const GETS: usize = 1;
+/// What the thread in a seat has noted.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub(crate) struct Notes {
+    pid: AtomicU32,
+    waits: AtomicU32,
+    puts: AtomicU64,
+    gets: AtomicU64,
+}
 
 const WAITS_TO_GET: u32 = 1;
 const WAITS_TO_PUT: u32 = 2;
 
 impl Participant {
-    /// Who holds that life word or did, if anybody.
-    pub(crate) fn of(life: &Life) -> Option<Self> {
+    /// Who holds that life word or did, if anybody, and what it has noted.
+    fn of(life: &Life, notes: &Notes) -> Option<Self> {
         let tid = match life.alive() {
             Alive::Nobody => return None,
             Alive::Yes(tid) => Some(tid),
             Alive::Died => None,
         };
-        let waits = life.small_notes()[WAITS].load(Relaxed);
+        let waits = notes.waits.load(Relaxed);
         Some(Self {
-            pid: life.small_notes()[PID].load(Relaxed),
+            pid: notes.pid.load(Relaxed),
             tid,
-            puts: life.notes()[PUTS].load(Relaxed),
-            gets: life.notes()[GETS].load(Relaxed),
+            puts: notes.puts.load(Relaxed),
+            gets: notes.gets.load(Relaxed),
             waits_to_get: waits == WAITS_TO_GET,
             waits_to_put: waits == WAITS_TO_PUT,
         })
     }
 }
 
-/// Notes who has just taken a seat: the calling thread.
-pub(crate) fn introduce(life: &Life) {
-    let pid = ProcessId::current().map_or(0, ProcessId::pid);
-    life.small_notes()[PID].store(pid, Relaxed);
-    life.small_notes()[WAITS].store(0, Relaxed);
-    life.notes()[PUTS].store(0, Relaxed);
-    life.notes()[GETS].store(0, Relaxed);
+impl Notes {
+    /// Notes that the calling thread has just taken the seat.
+    fn begin(&self) {
+        let pid = ProcessId::current().map_or(0, ProcessId::pid);
+        self.pid.store(pid, Relaxed);
+        self.waits.store(0, Relaxed);
+        self.puts.store(0, Relaxed);
+        self.gets.store(0, Relaxed);
+    }
+
+    fn set_waiting(&self, what: WaitsFor) {
+        let waits = match what {
+            WaitsFor::Nothing => 0,
+            WaitsFor::Message => WAITS_TO_GET,
+            WaitsFor::Room => WAITS_TO_PUT,
+        };
+        self.waits.store(waits, Relaxed);
+    }
 }
 
-/// Notes what the calling thread, whose life word it is, waits for.
-pub(crate) fn note_waiting(life: &Life, what: WaitsFor) {
-    let waits = match what {
-        WaitsFor::Nothing => 0,
-        WaitsFor::Message => WAITS_TO_GET,
-        WaitsFor::Room => WAITS_TO_PUT,
-    };
-    life.small_notes()[WAITS].store(waits, Relaxed);
+/// Counts one more on a word that nobody else writes to, so that no exchange is needed.
+#[inline]
+fn count(word: &AtomicU64) {
+    word.store(word.load(Relaxed).wrapping_add(1), Relaxed);
 }
 
 impl Mapped {
+    /// Who sits at the table, and the dead not yet replaced.
+    pub(crate) fn participants(&self) -> Vec<Participant> {
+        let seats = self.lives().iter().zip(self.all_notes());
+        seats.filter_map(|(life, notes)| Participant::of(life, notes)).collect()
+    }
+
+    /// Who `owner` is, if it is somebody at the table, or was.
+    pub(crate) fn participant(&self, owner: Owner) -> Option<Participant> {
+        let seat = usize::from(owner.seat()?);
+        Participant::of(self.lives().get(seat)?, self.all_notes().get(seat)?)
+    }
+
+    /// Notes who has just taken a seat: the calling thread, which is `me`.
+    pub(crate) fn introduce(&self, me: Owner) {
+        if let Some(notes) = self.notes_of(me) {
+            notes.begin();
+        }
+    }
+
+    /// Notes what the calling thread, which is `me`, waits for.
+    pub(crate) fn set_waiting(&self, me: Owner, what: WaitsFor) {
+        if let Some(notes) = self.notes_of(me) {
+            notes.set_waiting(what);
+        }
+    }
+
     /// Counts a message that the calling thread, which is `me`, has put.
     #[inline]
     pub(crate) fn count_put(&self, me: Owner) {
-        self.count(me, PUTS);
+        if let Some(notes) = self.notes_of(me) {
+            count(&notes.puts);
+        }
     }
 
     /// Counts a message that the calling thread, which is `me`, has got.
     #[inline]
     pub(crate) fn count_get(&self, me: Owner) {
-        self.count(me, GETS);
+        if let Some(notes) = self.notes_of(me) {
+            count(&notes.gets);
+        }
     }
 
     #[inline]
-    fn count(&self, me: Owner, which: usize) {
-        if let Some(life) = me.seat().and_then(|seat| self.life(seat)) {
-            let count: &AtomicU64 = &life.notes()[which];
-            // Nobody else writes there, so no exchange is needed.
-            count.store(count.load(Relaxed).wrapping_add(1), Relaxed);
-        }
+    fn notes_of(&self, me: Owner) -> Option<&Notes> {
+        self.all_notes().get(usize::from(me.seat()?))
     }
 }

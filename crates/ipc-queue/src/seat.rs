@@ -20,9 +20,9 @@ use serde::{Deserializer, Serializer, de, ser};
 
 use crate::ends::{End, Side};
 use crate::error::{QueueError, SeatError};
-use crate::heap::Heap;
+use crate::heap::{Heap, Memory as _};
+use crate::lease::Leases;
 use crate::mapped::Mapped;
-use crate::participant;
 use crate::ring::slot::Owner;
 use crate::ring::{Memory, Ring};
 use crate::watch::{News, Watches};
@@ -216,11 +216,15 @@ impl Mapped {
         let seats = || (0..self.shape().n_seats).zip(self.lives());
         for (seat, life) in seats() {
             if life.value() == 0 && Self::join(life, me)? {
-                participant::introduce(life);
+                let owner = Owner::of_seat(seat);
+                self.introduce(owner);
                 self.pend(me);
                 Heap(self).arrive();
+                if self.is_joinable() {
+                    Leases(self).arrive();
+                }
                 me.pend_clear();
-                return Ok(Owner::of_seat(seat));
+                return Ok(owner);
             }
         }
         for (seat, life) in seats() {
@@ -229,9 +233,12 @@ impl Mapped {
             // them is woken: through the life word as soon as it is replaced, and from the next
             // step on through the alarm as well.
             if Self::replace(life, me)? {
-                participant::introduce(life);
+                self.introduce(owner);
                 self.pend(me);
                 Ring(self).bury(owner);
+                if self.is_joinable() {
+                    Leases(self).bury(owner);
+                }
                 me.pend_clear();
                 // If somebody keeps the lock, what the dead one owned stays in use until this
                 // thread's seat is given on.

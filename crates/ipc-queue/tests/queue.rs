@@ -279,7 +279,7 @@ fn a_segment_that_is_no_queue_is_refused() {
         let error = forged([slots, 128, 8], room).unwrap_err();
         assert!(matches!(error, QueueError::BadCapacity { most: 0x0080_0000 }), "{error}");
     }
-    for slot_bytes in [0, 1, 63, 65, (1 << 24) + 64, u32::MAX] {
+    for slot_bytes in [0, 1, 24, 63, 65, (1 << 24) + 64, u32::MAX] {
         let error = forged([4, slot_bytes, 8], room).unwrap_err();
         assert!(matches!(error, QueueError::BadSlotSize), "{error}");
     }
@@ -320,7 +320,8 @@ fn a_builder_refuses_what_cannot_be() {
 
 #[test]
 fn a_builder_makes_slots_as_large_as_it_says() {
-    for (bytes, payload) in [(0, 48), (1, 48), (48, 48), (49, 112), (112, 112), (113, 176)] {
+    for (bytes, payload) in [(0, 0), (1, 16), (16, 16), (17, 32), (48, 48), (112, 112), (113, 128)]
+    {
         let queue = Builder::new(3).message_bytes(bytes).max_bytes(0).bytes().unwrap();
         assert_eq!((queue.capacity(), queue.max_message()), (3, payload), "{bytes}");
         queue.put(&vec![1; payload]).unwrap();

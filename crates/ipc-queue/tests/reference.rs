@@ -173,7 +173,7 @@ proptest! {
         let mut reference = Reference {
             messages: VecDeque::new(),
             n_slots,
-            payload: (message_bytes + 16).next_multiple_of(64) - 16,
+            payload: message_bytes.next_multiple_of(16),
             max_bytes: max_bytes / 4096 * 4096,
             is_closed: false,
         };

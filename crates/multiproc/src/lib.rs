@@ -85,6 +85,25 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! **Shared state.** A [`Value`] is read without waiting and changes as a whole, also when a process dies
+//! in the middle; an [`Array`] is locked and borrowed where it lies; a [`ShmMap`] takes the place of a
+//! manager's dict.
+//!
+//! ```
+//! use multiproc::{Array, Process, ShmMap, Value};
+//!
+//! fn work((count, values, words): (Value<u64>, Array<f64>, ShmMap<u32, u32>)) -> bool {
+//!     count.fetch_add(1);
+//!     values.write().is_ok_and(|mut values| { values[0] = 0.5; true }) && words.insert(7, 1).is_ok()
+//! }
+//!
+//! let (count, values, words) = (Value::new(0)?, Array::zeroed(3)?, ShmMap::with_capacity(100)?);
+//! let child = Process::spawn(work, (count.clone(), values.clone(), words.clone()))?;
+//! assert!(child.join()?);
+//! assert_eq!((count.get()?, values.to_vec()?, words.get(7)?), (1, vec![0.5, 0.0, 0.0], Some(1)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Where the rest is
 //!
 //! | module | is the crate | for |
@@ -115,8 +134,8 @@ pub use ipc_pipe::{
     Address, Connection, Key, Listener, RecvError, RequestError, SendError, connect, pipe, shm_pipe,
 };
 pub use ipc_queue::{
-    ByteQueue, GetError, Loan, PutError, Queue, QueueError, Receiver, Sample, Sender, SimpleQueue,
-    channel,
+    ByteQueue, GetError, JoinableQueue, Lease, LeaseError, Loan, PutError, Queue, QueueError,
+    Receiver, Sample, Sender, SimpleQueue, UnfinishedError, channel,
 };
 pub use ipc_sync::{
     Barrier, BoundedSemaphore, Condition, Event, Lock, LockError, LockGuard, Mutex, MutexGuard,
@@ -128,7 +147,10 @@ pub use proc_core::{
     StartError, Stdio, active_children, cpu_count, current, fork, init, parent, scope,
     set_start_method, wait, wait_any, wait_for,
 };
-pub use shm_value::{AccessError, RawValue, Value, bytemuck};
+pub use shm_value::{
+    AccessError, Array, ArrayError, ChangeError, FrozenMemory, Item, MemoryError, RawArray,
+    RawValue, ShareableList, SharedMemory, ShmMap, ShmVec, Value, bytemuck,
+};
 
 /// The result of a `main`, or of another function that passes every error on.
 pub type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;

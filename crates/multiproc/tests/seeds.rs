@@ -286,3 +286,30 @@ fn p36_all_of_a_pipe() {
     ];
     assert_eq!(lines, expected);
 }
+
+#[test]
+fn p29_value_and_array() {
+    let (_, lines) = lines_of("p29");
+    assert_eq!(lines, ["1", "[2.0, 4.0, 6.0]"]);
+}
+
+#[test]
+fn p39_what_can_be_shared() {
+    let (_, lines) = lines_of("p39");
+    let expected = [
+        "value: 10",
+        "array: [11, 0, 0]",
+        "map: {1: 0.5}",
+        "vec: [12]",
+        "list: [Str(\"first\"), Str(\"text\")]",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn sums_of_parts_come_to_the_whole() {
+    let output = command("sum").arg("1").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let million = 1_u64 << 20;
+    assert!(text.contains(&format!("processes: {}, in ", million * (million - 1) / 2)), "{text}");
+}

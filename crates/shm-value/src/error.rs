@@ -55,3 +55,31 @@ impl fmt::Display for AccessError {
 }
 
 impl core::error::Error for AccessError {}
+
+/// Why a list, a vector or a map in shared memory could not be changed.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// There is no room for one more.
+    #[error("there is no room for one more")]
+    Full,
+    /// There is no item of that number.
+    #[error("there is no item {idx} among {len}")]
+    OutOfBounds {
+        /// The number.
+        idx: usize,
+        /// How many items there are.
+        len: usize,
+    },
+    /// The place of the item has fewer bytes than the new one.
+    #[error("{len} bytes exceed the {capacity} that the item has")]
+    TooLarge {
+        /// How many bytes the new one has.
+        len: usize,
+        /// How many there are for it.
+        capacity: usize,
+    },
+    /// It could not be read or changed now.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+}

@@ -9,6 +9,12 @@
 //! |------|------------|
 //! | [`Value`] | a number or a struct that many read and some change |
 //! | [`RawValue`] | a counter or a flag in eight bytes |
+//! | [`Array`] | many numbers in a row, locked and looked at where they lie |
+//! | [`RawArray`] | the same without a lock, copied in and out |
+//! | [`ShmVec`], [`ShmMap`] | items that come and go, up to so many |
+//! | [`ShareableList`] | items of different types, as in Python |
+//! | [`SharedMemory`] | bytes, with or without a name, that can grow |
+//! | [`FrozenMemory`] | bytes that nobody can change any more |
 //! | [`raw`] | another shared thing of your own |
 //!
 //! What is shared is plain data: numbers, arrays of them, and structs that derive [`bytemuck`]'s
@@ -36,7 +42,17 @@
 //! ```
 
 #[cfg(not(ipc_loom))]
+mod array;
+#[cfg(not(ipc_loom))]
+mod bytes;
+#[cfg(not(ipc_loom))]
 mod error;
+#[cfg(not(ipc_loom))]
+mod list;
+#[cfg(not(ipc_loom))]
+mod map;
+#[cfg(not(ipc_loom))]
+mod memory;
 #[cfg(not(ipc_loom))]
 mod named;
 #[cfg(not(ipc_loom))]
@@ -45,14 +61,23 @@ mod place;
 mod plain;
 pub mod raw;
 #[cfg(not(ipc_loom))]
+mod sys;
+#[cfg(not(ipc_loom))]
 mod travel;
 #[cfg(not(ipc_loom))]
 mod value;
+#[cfg(not(ipc_loom))]
+mod vec;
 
 pub use bytemuck;
 
 #[cfg(not(ipc_loom))]
 pub use crate::{
-    error::AccessError,
+    array::{Array, ArrayError, ArrayGuard, ArrayReadGuard, RawArray, Shaped, ShapedMut},
+    error::{AccessError, ChangeError},
+    list::{Item, ShareableList},
+    map::ShmMap,
+    memory::{FrozenMemory, MemoryError, SharedMemory},
     value::{Atomic, Integer, Number, RawValue, Value, ValueGuard},
+    vec::ShmVec,
 };

@@ -2,13 +2,20 @@
 //!
 //! One that arrives in a process that has it already is another handle to the same mapping.
 
-use bytemuck::{CheckedBitPattern, NoUninit};
-use ipc_core::wire::{DecodeError, reject};
+use std::os::fd::AsFd as _;
+
+use bytemuck::{AnyBitPattern, CheckedBitPattern, NoUninit};
+use ipc_core::wire::{DecodeError, deserialize_fd, reject, serialize_fd};
 use ipc_core::{Segment, SegmentError, type_hash};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::array::{Array, RawArray};
+use crate::list::ShareableList;
+use crate::map::ShmMap;
+use crate::memory::{self, FrozenMemory, SharedMemory};
 use crate::value::{RawValue, Value};
+use crate::vec::ShmVec;
 
 /// Lets a handle travel that is no more than a segment, an offset and a type.
 macro_rules! travels {
@@ -30,6 +37,70 @@ macro_rules! travels {
 }
 
 travels!(Value, RawValue);
+
+/// Lets a handle travel to what fills a segment of its own, which says what it is.
+macro_rules! fills_a_segment {
+    ($(($handle:ty, $($bound:tt)*)),*) => {$(
+        impl<$($bound)*> Serialize for $handle {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.segment().serialize(serializer)
+            }
+        }
+
+        impl<'de, $($bound)*> Deserialize<'de> for $handle {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::open(&Segment::deserialize(deserializer)?).map_err(refuse)
+            }
+        }
+    )*};
+}
+
+fills_a_segment!(
+    (ShareableList,),
+    (Array<T>, T: AnyBitPattern + NoUninit),
+    (ShmVec<T>, T: NoUninit + CheckedBitPattern),
+    (ShmMap<K, V>, K: NoUninit + CheckedBitPattern, V: NoUninit + CheckedBitPattern)
+);
+
+impl<T: NoUninit + CheckedBitPattern> Serialize for RawArray<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.segment(), self.len() as u64).serialize(serializer)
+    }
+}
+
+impl<'de, T: NoUninit + CheckedBitPattern> Deserialize<'de> for RawArray<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (segment, len) = <(Segment, u64)>::deserialize(deserializer)?;
+        Self::open(&segment, offset_in(len)).map_err(refuse)
+    }
+}
+
+impl Serialize for SharedMemory {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.segment(), self.name()).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for SharedMemory {
+    /// What arrives owns no name.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (segment, name) = <(Segment, Option<String>)>::deserialize(deserializer)?;
+        segment.check(memory::KIND, 0).map_err(refuse)?;
+        Self::in_segment(&segment, name).map_err(refuse)
+    }
+}
+
+impl Serialize for FrozenMemory {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize_fd(self.as_fd(), serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for FrozenMemory {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_fd(deserialize_fd(deserializer)?).map_err(D::Error::custom)
+    }
+}
 
 /// Refuses what is said to be of another type.
 pub(crate) fn check_type<T>(found: u64) -> Result<(), SegmentError> {

@@ -10,6 +10,7 @@ pub(crate) mod multiproc;
 pub(crate) mod parking_lot;
 pub(crate) mod pipe;
 pub(crate) mod posix;
+pub(crate) mod posix_meeting;
 pub(crate) mod procspawn;
 pub(crate) mod pthread;
 pub(crate) mod python;

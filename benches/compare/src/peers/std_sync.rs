@@ -1,10 +1,11 @@
 //! The standard library's locks, between threads.
 
-use std::sync::{Mutex, RwLock as StdRwLock};
+use std::sync::{Barrier as StdBarrier, Condvar, Mutex, RwLock as StdRwLock};
 
 use crate::Result;
 use crate::crew::Kind;
 use crate::subjects::sync::lock::Locking;
+use crate::subjects::sync::meeting;
 use crate::subjects::sync::others::Operation;
 
 #[repr(align(128))]
@@ -36,6 +37,44 @@ impl Operation for RwLock {
     #[inline]
     fn operate(&self) -> Result {
         let _guard = self.0.read().map_err(|_| "a holder panicked")?;
+        Ok(())
+    }
+}
+
+pub(crate) struct Barrier(StdBarrier);
+
+impl meeting::Meeting for Barrier {
+    const KIND: Kind = Kind::Threads;
+
+    fn new() -> Result<Self> {
+        Ok(Self(StdBarrier::new(2)))
+    }
+
+    fn meet_while(&self, mut goes_on: impl FnMut() -> bool) -> Result {
+        while goes_on() {
+            self.0.wait();
+        }
+        Ok(())
+    }
+}
+
+pub(crate) struct Turns {
+    turn: Mutex<u64>,
+    changed: Condvar,
+}
+
+impl meeting::Turns for Turns {
+    const KIND: Kind = Kind::Threads;
+
+    fn new() -> Result<Self> {
+        Ok(Self { turn: Mutex::new(0), changed: Condvar::new() })
+    }
+
+    fn take(&self, mine: u64) -> Result {
+        let turn = self.turn.lock().map_err(|_| "a holder panicked")?;
+        let waited = self.changed.wait_while(turn, |turn| *turn != mine);
+        *waited.map_err(|_| "a holder panicked")? = 1 - mine;
+        self.changed.notify_one();
         Ok(())
     }
 }

@@ -16,7 +16,9 @@
 //! on the bell *and*, in this order, on those words with the values it saw
 //! ([`futex_wait_any`](crate::primitive::futex_wait_any)). Whoever changes one of the words does it
 //! by an exchange, a full fence, and then rings if the bell says that somebody waits. So the
-//! sleeper sees the change, or the kernel does when it compares, or the bell rings.
+//! sleeper sees the change, or the kernel does when it compares, or the bell rings. Where news is much
+//! more frequent than sleep, the change can be a mere store, and the fence a
+//! [light](crate::primitive::fence_light) one: then all sleepers announce themselves heavily.
 //!
 //! The owner bits of a bell are always zero. A thread that makes it the *pending* word from before
 //! its change until it has rung leaves no sleeper behind when it dies in between: the kernel wakes
@@ -34,12 +36,14 @@
 //!
 //! | edge | release side | acquire side | carries |
 //! |------|--------------|--------------|---------|
-//! | E1 | `announce`, by the fence behind the mark | `is_waiting_after_exchange`, or `is_waiting` behind a fence of the caller's | the mark, or else the sleeper sees the change |
+//! | E1 | `announce`, `announce_heavily`, by the fence behind the mark | `is_waiting_after_exchange`, or `is_waiting` behind a fence of the caller's; to those who announce themselves heavily also `is_waiting_heavily` | the mark, or else the sleeper sees the change |
 //!
 //! The word carries nothing else: what a sleeper looks at has edges of its own.
 
 use crate::primitive::Ordering::Relaxed;
-use crate::primitive::{AtomicU32, Wait, fence_after_exchange, futex_wake};
+use crate::primitive::{
+    AtomicU32, Wait, fence_after_exchange, fence_heavy, fence_light, futex_wake,
+};
 
 /// Somebody may be asleep. Not one of the owner bits, which must be zero for the kernel.
 const WAITING: u32 = 1 << 31;
@@ -59,6 +63,15 @@ impl Bell {
         self.0.load(Relaxed) & WAITING != 0
     }
 
+    /// Whether somebody may be asleep who has [announced itself heavily](Self::announce_heavily).
+    #[inline]
+    #[must_use]
+    pub fn is_waiting_heavily(&self) -> bool {
+        // E1 acquire.
+        fence_light();
+        self.is_waiting()
+    }
+
     /// Whether somebody may be asleep, where the caller's change was an exchange, the access just
     /// before this.
     #[inline]
@@ -67,6 +80,15 @@ impl Bell {
         // E1 acquire.
         fence_after_exchange();
         self.is_waiting()
+    }
+
+    /// Announces a sleeper to those who look at the bell behind a [light](fence_light) fence; a heavy
+    /// one stands behind it. False if the system refuses it: then a call may be missed.
+    #[must_use]
+    pub fn announce_heavily(&self) -> bool {
+        // E1 release.
+        self.0.store(WAITING, Relaxed);
+        fence_heavy()
     }
 
     /// Announces a sleeper; a full fence stands behind it.

@@ -190,13 +190,6 @@ impl Life {
         }
     }
 
-    /// Three narrower words of the same sort as the [notes](Self::notes).
-    #[inline]
-    #[must_use]
-    pub fn small_notes(&self) -> &[AtomicU32; 3] {
-        &self.0.notes
-    }
-
     /// Two words beside it, for the user of the life word; only ever touched by it.
     #[must_use]
     pub fn notes(&self) -> &[AtomicU64; 2] {

@@ -5,6 +5,8 @@
 pub(crate) mod clock;
 pub(crate) mod epoch;
 #[cfg(not(ipc_loom))]
+pub(crate) mod fence;
+#[cfg(not(ipc_loom))]
 pub(crate) mod futex;
 pub(crate) mod memory;
 pub(crate) mod names;

@@ -17,7 +17,7 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use ipc_core::primitive::Ordering::Relaxed;
-use ipc_core::primitive::{AtomicU64, copy_in, copy_out};
+use ipc_core::primitive::{AtomicU64, copy_in, copy_out, join_heavy_fences};
 use ipc_core::robust::{Life, Thread, TooManyHeld, support};
 use ipc_core::{Deadline, Extent, Kind, PAGE, Segment, SegmentError};
 use ipc_sync::raw::{self, RawLock, Taken};
@@ -28,6 +28,7 @@ use crate::heap::block::Block;
 use crate::heap::geometry::{BlockId, Geometry, MOST_CLASSES, block_len};
 use crate::heap::record::Record;
 use crate::heap::{self, ClassWords, HeapWords, Memory as _};
+use crate::lease::{self, LeaseWords};
 use crate::participant;
 use crate::ring::bells::Bells;
 use crate::ring::position::{Position, PositionWord};
@@ -39,7 +40,7 @@ use places::{Places, ShapeWords, SlotHeader};
 
 pub(crate) use places::{SLOT_HEADER, SLOT_UNIT, Shape};
 
-pub(crate) const KIND: Kind = Kind::new(*b"ipc-ring", 2);
+pub(crate) const KIND: Kind = Kind::new(*b"ipc-ring", 3);
 
 /// A queue in a segment.
 #[derive(Debug)]
@@ -56,9 +57,11 @@ pub(crate) struct Mapped {
     bells: NonNull<Bells>,
     retired: NonNull<AtomicU64>,
     lives: NonNull<[Life]>,
+    all_notes: NonNull<[participant::Notes]>,
     slots: NonNull<u8>,
     heap: NonNull<HeapWords>,
     classes: NonNull<[ClassWords]>,
+    leases: NonNull<LeaseWords>,
     blocks: Blocks,
     /// Keeps all of the above mapped.
     segment: Segment,
@@ -117,6 +120,7 @@ impl Mapped {
     /// Opens the queue in a segment from elsewhere; trusts nothing that it finds there.
     pub(crate) fn open(segment: Segment, type_hash: u64) -> Result<Self, QueueError> {
         is_supported()?;
+        join_heavy_fences();
         segment.check(KIND, type_hash)?;
         let words: &ShapeWords = segment.at(0)?;
         let shape = words.read().check()?;
@@ -133,9 +137,13 @@ impl Mapped {
             bells: NonNull::from_ref(segment.at(places.bells)?),
             retired: NonNull::from_ref(segment.at(places.retired)?),
             lives: NonNull::from_ref(segment.slice_at(places.lives, usize::from(shape.n_seats))?),
+            all_notes: NonNull::from_ref(
+                segment.slice_at(places.notes, usize::from(shape.n_seats))?,
+            ),
             slots: slots.cast(),
             heap: NonNull::from_ref(segment.at(places.heap)?),
             classes: NonNull::from_ref(segment.slice_at(places.classes, MOST_CLASSES)?),
+            leases: NonNull::from_ref(segment.at(places.leases)?),
             blocks: Blocks::open(&segment, shape.geometry())?,
             segment,
         })
@@ -191,6 +199,13 @@ impl Mapped {
     pub(crate) fn lives(&self) -> &[Life] {
         // SAFETY: checked at the open, and mapped as long as `segment` is kept.
         unsafe { self.lives.as_ref() }
+    }
+
+    /// What the threads in the seats have noted.
+    #[inline]
+    pub(crate) fn all_notes(&self) -> &[participant::Notes] {
+        // SAFETY: checked at the open, and mapped as long as `segment` is kept.
+        unsafe { self.all_notes.as_ref() }
     }
 
     /// Writes a message into the slot of `claim`, which is for writing; it fits.
@@ -276,7 +291,7 @@ impl Mapped {
 
     #[inline]
     fn header(&self, index: u32) -> &SlotHeader {
-        #[expect(clippy::cast_ptr_alignment, reason = "slots begin at multiples of 64")]
+        #[expect(clippy::cast_ptr_alignment, reason = "slots begin at multiples of 16")]
         let header = self.slot_at(index).cast::<SlotHeader>();
         // SAFETY: a slot begins with its header, and is mapped as long as `segment` is kept.
         unsafe { &*header }
@@ -345,9 +360,7 @@ impl Memory for Mapped {
     }
 
     fn note_waiting(&self, who: Owner, what: WaitsFor) {
-        if let Some(life) = who.seat().and_then(|seat| self.life(seat)) {
-            participant::note_waiting(life, what);
-        }
+        self.set_waiting(who, what);
     }
 
     fn is_deserted(&self) -> bool {
@@ -414,6 +427,29 @@ impl heap::Memory for Mapped {
 
     fn n_seats(&self) -> u16 {
         self.shape.n_seats
+    }
+
+    #[inline]
+    fn is_joinable(&self) -> bool {
+        self.shape.is_joinable
+    }
+}
+
+impl lease::Memory for Mapped {
+    #[inline]
+    fn leases(&self) -> &LeaseWords {
+        // SAFETY: checked at the open, and mapped as long as `segment` is kept.
+        unsafe { self.leases.as_ref() }
+    }
+
+    #[inline]
+    fn record(&self, claim: &Claim) -> Record {
+        self.record(claim)
+    }
+
+    #[inline]
+    fn write_record(&self, claim: &Claim, record: Record) {
+        self.write_record(claim, record);
     }
 }
 

@@ -7,8 +7,10 @@
 //! bells     items, space, alarm, memory
 //! counters  messages lost in the hands of the dead
 //! seats     n_seats life words
+//! notes     n_seats lines: what the threads in the seats have noted
 //! slots     n_slots times slot_bytes: state (8), record (8), payload
 //! heap      its lock and sums, on lines of their own; then a line for each class of blocks
+//! leases    what is counted of items that are kept until they are finished, on lines of its own
 //! ```
 //!
 //! The words and bytes of blocks lie in the segment's room (`heap/geometry.rs`).
@@ -23,6 +25,8 @@ use crate::error::QueueError;
 use crate::heap::block::Block;
 use crate::heap::geometry::{Geometry, MOST_CLASSES};
 use crate::heap::{ClassWords, HeapWords};
+use crate::lease::LeaseWords;
+use crate::participant::Notes;
 use crate::ring::bells::Bells;
 use crate::ring::position::{MAX_SLOTS, PositionWord};
 use crate::ring::slot::{Owner, SlotWord};
@@ -33,8 +37,9 @@ pub(super) const APART: usize = 128;
 /// A slot begins with its word and its record.
 pub(crate) const SLOT_HEADER: usize = 16;
 
-/// A slot is a multiple of this long.
-pub(crate) const SLOT_UNIT: usize = 64;
+/// A slot is a multiple of this long: not a line, so that a line that comes over brings several small
+/// messages.
+pub(crate) const SLOT_UNIT: usize = 16;
 
 /// What was asked for of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +51,8 @@ pub(crate) struct Shape {
     pub(crate) max_bytes: u64,
     /// How many bytes keep their memory when nobody uses them.
     pub(crate) retain: u64,
+    /// Whether what is put is kept until it is finished.
+    pub(crate) is_joinable: bool,
 }
 
 impl Shape {
@@ -84,7 +91,7 @@ pub(super) struct ShapeWords {
     n_slots: AtomicU32,
     slot_bytes: AtomicU32,
     n_seats: AtomicU32,
-    spare: AtomicU32,
+    is_joinable: AtomicU32,
     max_bytes: AtomicU64,
     retain: AtomicU64,
 }
@@ -96,6 +103,7 @@ impl ShapeWords {
         self.n_seats.store(u32::from(shape.n_seats), Relaxed);
         self.max_bytes.store(shape.max_bytes, Relaxed);
         self.retain.store(shape.retain, Relaxed);
+        self.is_joinable.store(shape.is_joinable.into(), Relaxed);
     }
 
     /// The shape, once; it is yet to be checked.
@@ -106,6 +114,7 @@ impl ShapeWords {
             n_seats: u16::try_from(self.n_seats.load(Relaxed)).unwrap_or(u16::MAX),
             max_bytes: self.max_bytes.load(Relaxed),
             retain: self.retain.load(Relaxed),
+            is_joinable: self.is_joinable.load(Relaxed) != 0,
         }
     }
 }
@@ -130,9 +139,13 @@ unsafe impl Shared for Bells {}
 // SAFETY: `repr(C)`, and made of words and of a robust word.
 unsafe impl Shared for HeapWords {}
 // SAFETY: `repr(C)`, and made of words.
+unsafe impl Shared for Notes {}
+// SAFETY: `repr(C)`, and made of words.
 unsafe impl Shared for ClassWords {}
 // SAFETY: `repr(C)`, and made of words.
 unsafe impl Shared for Block {}
+// SAFETY: `repr(C)`, and made of words.
+unsafe impl Shared for LeaseWords {}
 
 /// Offsets in the body of the segment.
 pub(super) struct Places {
@@ -142,10 +155,12 @@ pub(super) struct Places {
     pub(super) bells: usize,
     pub(super) retired: usize,
     pub(super) lives: usize,
+    pub(super) notes: usize,
     pub(super) slots: usize,
     pub(super) slots_len: usize,
     pub(super) heap: usize,
     pub(super) classes: usize,
+    pub(super) leases: usize,
     pub(super) size: usize,
 }
 
@@ -161,12 +176,14 @@ impl Places {
             lines(&mut layout),
         );
         let lives = layout.array::<Life>(usize::from(shape.n_seats));
+        let notes = layout.array::<Notes>(usize::from(shape.n_seats));
         let slots_len = shape.n_slots as usize * shape.slot_bytes as usize;
         let slots = layout.bytes(slots_len, APART);
         layout.align_to(APART);
         let heap = layout.one::<HeapWords>();
         layout.align_to(APART);
         let classes = layout.array::<ClassWords>(MOST_CLASSES);
+        let leases = lines(&mut layout);
         Self {
             shape: words,
             tail,
@@ -174,10 +191,12 @@ impl Places {
             bells,
             retired,
             lives,
+            notes,
             slots,
             slots_len,
             heap,
             classes,
+            leases,
             size: layout.size(),
         }
     }

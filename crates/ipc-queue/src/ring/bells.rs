@@ -18,8 +18,8 @@
 //! the alarm pending too, so that a death before the call is over is answered like the first.
 //!
 //! The words carry nothing but themselves: what a sleeper looks at has edges of its own. That a
-//! sleeper and whoever brings news cannot miss one another rests on two full fences: the sleeper's
-//! between setting `WAITING` and looking at the slot, the other's between changing the slot and
+//! sleeper and whoever brings news cannot miss one another rests on two fences: the sleeper's heavy one
+//! between setting `WAITING` and looking at the slot, the other's light one between changing the slot and
 //! looking at the bell. See `README.md` beside this file.
 
 use ipc_core::primitive::AtomicU32;
@@ -109,6 +109,8 @@ pub(crate) struct Bells {
     pub(crate) departures: Departures,
     /// Putters sleep here until there is memory for a large message.
     pub(crate) memory: Bell,
+    /// Who waits until all is finished sleeps here, and on what it waits for.
+    pub(crate) joins: Bell,
 }
 
 impl Bells {
@@ -118,6 +120,9 @@ impl Bells {
         self.items.call_all();
         self.space.call_all();
         self.memory.call_all();
+        if !cfg!(ipc_planted = "lease_no_join_call") {
+            self.joins.call_all();
+        }
     }
 
     /// Tells everybody that one has left, which is counted no longer.

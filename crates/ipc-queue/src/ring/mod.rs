@@ -52,8 +52,10 @@ mod observe;
 mod repair;
 #[cfg(all(test, not(ipc_loom)))]
 mod tests;
+mod watched;
 
 pub(crate) use blocking::{Notes, Patience, Refused, Tuning};
+pub(crate) use watched::Watched;
 
 use core::cmp::Ordering as Order;
 
@@ -257,7 +259,7 @@ impl<M: Memory> Ring<'_, M> {
     pub(crate) fn commit(self, claim: Claim) {
         self.0.slot(claim.at.index()).commit(claim.state);
         let items = &self.0.bells().items;
-        if items.is_waiting() {
+        if items.is_waiting_heavily() {
             items.wake_one();
         }
     }
@@ -267,7 +269,7 @@ impl<M: Memory> Ring<'_, M> {
     pub(crate) fn release(self, claim: Claim) {
         self.0.slot(claim.at.index()).release(claim.state, self.0.lap());
         let space = &self.0.bells().space;
-        if space.is_waiting() {
+        if space.is_waiting_heavily() {
             space.wake_one();
         }
     }

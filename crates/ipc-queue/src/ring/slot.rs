@@ -32,9 +32,10 @@
 //! - I3: when it is full, the tail has passed it; when it is free again, the head has.
 
 use ipc_core::primitive::AtomicU64;
-use ipc_core::primitive::Ordering::{AcqRel, Acquire};
+use ipc_core::primitive::Ordering::{AcqRel, Acquire, Release};
 
-const OWNER_BITS: u32 = 12;
+/// How many bits an owner takes.
+pub(crate) const OWNER_BITS: u32 = 12;
 const CYCLE_BITS: u32 = 40;
 const OWNER_MASK: u64 = (1 << OWNER_BITS) - 1;
 const CYCLE_MASK: u64 = (1 << CYCLE_BITS) - 1;
@@ -197,19 +198,18 @@ impl SlotWord {
         self.0.compare_exchange(seen.0, claimed.0, AcqRel, Acquire).is_ok()
     }
 
-    /// Publishes a written message: the commit point of a put. A full fence stands behind it.
+    /// Publishes a written message: the commit point of a put.
     #[inline]
     pub(crate) fn commit(&self, claimed: State) {
         // E1 release.
-        self.0.swap_and_fence(claimed.committed().0);
+        self.0.store(claimed.committed().0, Release);
     }
 
-    /// Gives a slot that was read back to the writers, for `lap` messages later at the earliest. A
-    /// full fence stands behind it.
+    /// Gives a slot that was read back to the writers, for `lap` messages later at the earliest.
     #[inline]
     pub(crate) fn release(&self, claimed: State, lap: u32) {
         // E2 release.
-        self.0.swap_and_fence(claimed.free_again(lap).0);
+        self.0.store(claimed.free_again(lap).0, Release);
     }
 
     /// Gives the slot of a dead message back; tells whether it was us.

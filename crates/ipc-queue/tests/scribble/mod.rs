@@ -5,11 +5,13 @@
 
 #![expect(unsafe_code, reason = "a stranger needs no leave")]
 
+pub(crate) mod joinable;
+
 use std::hint::black_box;
 use std::time::Duration;
 
-use ipc_core::Deadline;
 use ipc_core::primitive::{AtomicU64, Ordering::Relaxed};
+use ipc_core::{Deadline, Segment};
 use ipc_queue::{Builder, ByteQueue};
 
 /// Where the words of a queue lie, as the drawings in `src/mapped/places.rs` and
@@ -34,16 +36,19 @@ impl Places {
         Self::LIVES + seat % self.n_seats * 64
     }
 
+    /// Where the slots begin: behind the life words, and a line of notes for each.
+    fn slots(self) -> usize {
+        (Self::LIVES + self.n_seats * (64 + 64)).next_multiple_of(128)
+    }
+
     /// A slot's word; the record of its message is eight bytes further on.
     pub(crate) fn slot(self, index: usize) -> usize {
-        let slots = (Self::LIVES + self.n_seats * 64).next_multiple_of(128);
-        slots + index % self.n_slots * self.slot_bytes
+        self.slots() + index % self.n_slots * self.slot_bytes
     }
 
     /// The lock of the heap; its sums and its classes are behind it.
     pub(crate) fn heap(self) -> usize {
-        let slots = (Self::LIVES + self.n_seats * 64).next_multiple_of(128);
-        (slots + self.n_slots * self.slot_bytes).next_multiple_of(128)
+        (self.slots() + self.n_slots * self.slot_bytes).next_multiple_of(128)
     }
 
     /// The words of the heap but for its lock, and those of the first blocks.
@@ -54,9 +59,21 @@ impl Places {
         sums.into_iter().chain(classes).chain(blocks)
     }
 
+    /// What is counted of the items of a joinable queue.
+    fn leases(self) -> usize {
+        (self.heap() + 128 + 25 * 64).next_multiple_of(128)
+    }
+
     /// Where the body ends.
     pub(crate) fn end(self) -> usize {
-        self.heap() + 128 + 25 * 64
+        self.leases() + 128
+    }
+
+    /// What a joinable queue has besides: the length of the item in a block and its bell, and what is
+    /// counted of all items.
+    pub(crate) fn of_items(self) -> impl Iterator<Item = usize> {
+        let blocks = (0..3).flat_map(|block| [ROOM + block * 64 + 16, ROOM + block * 64 + 24]);
+        blocks.chain([0, 8, 16].map(|word| self.leases() + word))
     }
 
     /// All words that the protocol reads, but for the heap's lock.
@@ -82,26 +99,36 @@ pub(crate) fn queue(
         .retain_bytes(MAX_BYTES / 4)
         .bytes()
         .ok()?;
-    let slot_bytes = (message_bytes + 16).next_multiple_of(64);
+    let slot_bytes = (message_bytes + 16).next_multiple_of(16);
     Some((queue, Places { n_slots, n_seats, slot_bytes }))
 }
 
 /// Reads a word of the queue's memory; zero if there is none at that place.
 pub(crate) fn look(queue: &ByteQueue, place: usize) -> u64 {
-    with_word(queue, place, |word| word.load(Relaxed)).unwrap_or(0)
+    look_in(queue.segment(), place)
+}
+
+/// The same for any memory.
+pub(crate) fn look_in(memory: &Segment, place: usize) -> u64 {
+    with_word(memory, place, |word| word.load(Relaxed)).unwrap_or(0)
 }
 
 /// Writes a word of the queue's memory, if there is one at that place, and says what it held.
 pub(crate) fn write(queue: &ByteQueue, place: usize, value: u64) -> u64 {
-    with_word(queue, place, |word| word.swap(value, Relaxed)).unwrap_or(0)
+    write_in(queue.segment(), place, value)
 }
 
-fn with_word<R>(queue: &ByteQueue, place: usize, run: impl FnOnce(&AtomicU64) -> R) -> Option<R> {
+/// The same for any memory.
+pub(crate) fn write_in(memory: &Segment, place: usize, value: u64) -> u64 {
+    with_word(memory, place, |word| word.swap(value, Relaxed)).unwrap_or(0)
+}
+
+fn with_word<R>(memory: &Segment, place: usize, run: impl FnOnce(&AtomicU64) -> R) -> Option<R> {
     let place = place & !7;
     let Some(in_room) = place.checked_sub(ROOM) else {
-        return queue.segment().at(place).ok().map(run);
+        return memory.at(place).ok().map(run);
     };
-    let window = queue.segment().window(in_room as u64, 8).ok()?;
+    let window = memory.window(in_room as u64, 8).ok()?;
     let word = window.bytes().cast::<AtomicU64>();
     // SAFETY: eight bytes that are mapped, aligned like the place; a word that others use as such.
     Some(run(unsafe { word.as_ref() }))
@@ -170,7 +197,7 @@ pub(crate) fn play(script: &[u8]) {
     let mut bytes = Vec::new();
     while !script.0.is_empty() {
         match script.byte() % 4 {
-            0 | 1 => scribble(&queue, places, &mut script),
+            0 | 1 => scribble(queue.segment(), places, &mut script),
             2 => {
                 let short = usize::from(script.byte());
                 let len = short * short.pow(u32::from(script.byte() % 2));
@@ -187,9 +214,9 @@ pub(crate) fn play(script: &[u8]) {
 }
 
 /// A stranger writes one word: what a fuzzer would find only after years, or anything.
-fn scribble(queue: &ByteQueue, places: Places, script: &mut Script<'_>) {
+fn scribble(memory: &Segment, places: Places, script: &mut Script<'_>) {
     let place = script.place(places);
-    let was = look(queue, place);
+    let was = look_in(memory, place);
     let value = match script.byte() % 10 {
         0 => 0,
         1 => u64::MAX,
@@ -200,10 +227,10 @@ fn scribble(queue: &ByteQueue, places: Places, script: &mut Script<'_>) {
         // Another message, of another owner, of another lap.
         6 => was ^ slot_bits(script.number(), script.number(), script.number()),
         7 => position_bits(script.number(), script.number()),
-        8 => write(queue, script.place(places), was),
+        8 => write_in(memory, script.place(places), was),
         _ => script.number() | script.number() << 32,
     };
-    write(queue, place, value);
+    write_in(memory, place, value);
 }
 
 struct Script<'s>(&'s [u8]);
@@ -229,7 +256,7 @@ impl Script<'_> {
     /// One of the words of the protocol, or any.
     fn place(&mut self, places: Places) -> usize {
         let which = usize::from(self.byte());
-        let all = places.all();
+        let all: Vec<usize> = places.all().into_iter().chain(places.of_items()).collect();
         match all.get(which % (all.len() + 1)) {
             Some(place) => *place,
             None => usize::from(self.byte()) << 4 | usize::from(self.byte()),

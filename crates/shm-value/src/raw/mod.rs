@@ -6,12 +6,15 @@
 //! | file | job |
 //! |------|-----|
 //! | `cell` | some words that change as one: the copies, the orderings |
+//! | `table` | a table of cells in which a key is found by its hash |
 //! | `turn` | taking turns at changing something: a lock that survives its holder |
 //! | `planted` | bugs to order, which the proofs must find |
 
 mod cell;
 mod planted;
+mod table;
 mod turn;
 
 pub use cell::{Cell, Words};
+pub use table::{EMPTY, FULL, Found, REMOVED, Table};
 pub use turn::Turn;

@@ -8,6 +8,8 @@
 //! | `cell_no_fence` | a writer's words may be seen before the count that they come after |
 //! | `cell_no_order` | a copy is counted and found without edge E1 |
 //! | `turn_no_lock` | who changes a cell takes no turn |
+//! | `table_empties_blindly` | a slot is emptied although something may be behind it |
+//! | `table_clears_in_one` | a table is cleared by writing slots as empty while others are full |
 //!
 //! # Which proof was seen to find which
 //!
@@ -18,6 +20,8 @@
 //! | `cell_no_check` | yes | no | yes |
 //! | `cell_no_fence`, `cell_no_order` | yes | no | not run |
 //! | `turn_no_lock` | yes | yes | yes |
+//! | `table_empties_blindly` | yes | yes | yes |
+//! | `table_clears_in_one` | yes | yes | no: nothing is cleared there |
 
 /// Whether a turn is a turn.
 pub(super) const TURN_LOCKS: bool = !cfg!(ipc_planted = "turn_no_lock");
@@ -45,4 +49,13 @@ pub(super) mod cell {
 
     /// Whether a fence stands between finding the count and writing the words.
     pub(in super::super) const FENCES: bool = !cfg!(ipc_planted = "cell_no_fence");
+}
+
+/// Bugs of a table.
+pub(super) mod table {
+    /// Whether a slot is emptied whatever is behind it.
+    pub(in super::super) const EMPTIES_BLINDLY: bool = cfg!(ipc_planted = "table_empties_blindly");
+
+    /// Whether all slots are removed before one is emptied.
+    pub(in super::super) const CLEARS_IN_TWO: bool = !cfg!(ipc_planted = "table_clears_in_one");
 }

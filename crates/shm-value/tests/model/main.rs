@@ -8,6 +8,7 @@
 #![expect(clippy::disallowed_types, reason = "what the test notes is no part of the model")]
 
 mod cell;
+mod table;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -2,6 +2,8 @@
 //! was done, and nobody waits for the dead.
 
 #[cfg(not(ipc_loom))]
+mod maps;
+#[cfg(not(ipc_loom))]
 mod values;
 
 use std::process::ExitCode;
@@ -13,6 +15,7 @@ fn main() -> ExitCode {
     testkit::main(&[
         ("value: storm, small values", || values::storm::<4>("small values", 400)),
         ("value: storm, large values", || values::storm::<512>("large values", 400)),
+        ("map: storm, counting and passing through", || maps::storm("counting", 400)),
         ("value: storm, sleepers only", || {
             ipc_sync::raw::set_spin(0);
             values::storm::<16>("sleepers only", 200)

@@ -2,6 +2,7 @@
 
 pub(crate) mod event;
 pub(crate) mod lock;
+pub(crate) mod meeting;
 pub(crate) mod pool;
 pub(crate) mod process;
 pub(crate) mod queue;
