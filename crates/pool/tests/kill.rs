@@ -12,12 +12,8 @@
 
 use std::process::ExitCode;
 
-use nix::sys::ptrace;
-use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
 use pool::{Pool, Retry, Task, TaskError};
-use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
+use testkit::kill::{Attached, Stepped};
 use testkit::report::Sweep;
 use testkit::seed::Rng;
 use testkit::{Outcome, Report, full};
@@ -117,64 +113,20 @@ fn walk(pool: &Pool, n: usize) -> Result<Walk, String> {
     }
     common::wait_until_idle(pool);
     let pid = pool.stats().workers[0].pid.unwrap();
-    let tracee = Tracee::stop(pid)?;
+    let worker = Attached::stop(pid.cast_signed())?;
     let tasks = [12, 13].map(|x| pool.submit(square, x).unwrap());
     let (mut n_steps, mut n_left) = (0, N_BEHIND);
     while n_steps < n && n_left > 0 {
-        tracee.step()?;
+        if worker.step()? == Stepped::Ended {
+            return Err("the worker has ended".to_owned());
+        }
         n_steps += 1;
         if tasks.iter().all(Task::is_ready) {
             n_left -= 1;
         }
     }
     if n == usize::MAX {
-        tracee.let_go()?;
+        worker.let_go()?;
     }
     Ok(Walk { tasks, pid, n_steps })
-}
-
-/// The thread of a worker that runs its tasks, traced by this thread.
-#[derive(Debug)]
-struct Tracee(Pid);
-
-impl Tracee {
-    fn stop(pid: u32) -> Result<Self, String> {
-        let tracee = Self(Pid::from_raw(pid.cast_signed()));
-        ptrace::attach(tracee.0).map_err(|error| format!("attaching: {error}"))?;
-        loop {
-            match waitpid(tracee.0, Some(WaitPidFlag::__WALL)) {
-                Ok(WaitStatus::Stopped(_, Signal::SIGSTOP)) => {
-                    share_processor(tracee.0);
-                    return Ok(tracee);
-                }
-                Ok(WaitStatus::Stopped(_, signal)) => {
-                    ptrace::cont(tracee.0, signal).map_err(|error| error.to_string())?;
-                }
-                other => return Err(format!("attached, and then: {other:?}")),
-            }
-        }
-    }
-
-    /// Makes a step.
-    fn step(&self) -> Result<(), String> {
-        ptrace::step(self.0, None).map_err(|error| format!("stepping: {error}"))?;
-        match waitpid(self.0, Some(WaitPidFlag::__WALL)) {
-            Ok(WaitStatus::Stopped(..)) => Ok(()),
-            other => Err(format!("a step ended with {other:?}")),
-        }
-    }
-
-    fn let_go(self) -> Result<(), String> {
-        ptrace::detach(self.0, None).map_err(|error| format!("letting go: {error}"))
-    }
-}
-
-/// Has tracer and tracee share a processor, so that a step is a switch between them and no more.
-fn share_processor(tracee: Pid) {
-    let mut one = CpuSet::new();
-    one.set(sched_getcpu());
-    let tracee = rustix::process::Pid::from_raw(tracee.as_raw());
-    for thread in [None, tracee] {
-        sched_setaffinity(thread, &one).unwrap();
-    }
 }

@@ -23,8 +23,9 @@ use crate::recovery::{Recovery, Sealed, ValueGuard};
 
 /// The value of a [`Mutex`] that the calling thread holds; dropping it gives the mutex back.
 ///
-/// In a forked child that inherited it, dropping it does nothing. If it is forgotten, the mutex
-/// stays held until the thread ends, and then counts as left by a dead holder.
+/// In a forked child that inherited it, dropping it does nothing; the value is still the parent's
+/// there, and whoever forks sees to it that the child lets it be. If it is forgotten, the mutex stays
+/// held until the thread ends, and then counts as left by a dead holder.
 #[must_use = "a guard that is dropped at once protects nothing"]
 pub struct MutexGuard<'mutex, T: NoUninit + CheckedBitPattern> {
     mutex: &'mutex Mutex<T>,
@@ -77,7 +78,10 @@ impl<'mutex, T: NoUninit + CheckedBitPattern> MutexGuard<'mutex, T> {
 
     /// Declares that the value is whole: nobody after this is told of a death or a panic before it.
     pub fn mark_consistent(guard: &mut Self) {
-        guard.mutex.place.mark_consistent();
+        // A forked child does not hold what its parent holds.
+        if guard.mutex.place.is_mine() {
+            guard.mutex.place.mark_consistent();
+        }
     }
 }
 

@@ -34,7 +34,8 @@ pub struct RwLockReadGuard<'lock, T: NoUninit + CheckedBitPattern> {
 
 /// The value of an [`RwLock`] that the calling thread may change; dropping it gives the lock back.
 ///
-/// In a forked child that inherited it, dropping it does nothing. If it is forgotten, the lock stays
+/// In a forked child that inherited it, dropping it does nothing; the value is still the parent's
+/// there, and whoever forks sees to it that the child lets it be. If it is forgotten, the lock stays
 /// held until the thread ends, and then counts as left by a dead writer.
 #[must_use = "a guard that is dropped at once protects nothing"]
 pub struct RwLockWriteGuard<'lock, T: NoUninit + CheckedBitPattern> {

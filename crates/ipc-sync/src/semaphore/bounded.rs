@@ -7,7 +7,6 @@ use ipc_core::{Kind, Layout, Segment};
 
 use super::place::{self, Numbers, Place};
 use super::{Semaphore, SemaphoreError};
-use crate::named;
 
 /// What a segment is called that holds nothing but one bounded semaphore.
 const KIND: Kind = Kind::new(*b"boundsem", 1);
@@ -64,9 +63,8 @@ impl BoundedSemaphore {
     ///
     /// As [`Semaphore::create_named`].
     pub fn create_named(name: &str, permits: u32) -> Result<Self, SemaphoreError> {
-        named::create(name, KIND, 0, place::size(Semaphore::SEATS), |segment| {
-            Self::new_in_segment(segment, 0, permits, Semaphore::SEATS)
-        })
+        let numbers = Numbers { permits, seats: Semaphore::SEATS, bound: Some(permits) };
+        Ok(Self(Semaphore { place: Place::create_named(name, KIND, numbers)? }))
     }
 
     /// Opens the bounded semaphore of that name.

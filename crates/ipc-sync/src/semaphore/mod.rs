@@ -16,7 +16,6 @@ pub use bounded::BoundedSemaphore;
 pub use error::{AcquireError, ReleaseError, SemaphoreError, TryAcquireError};
 pub use permit::Permit;
 
-use crate::named;
 use crate::raw::{MOST_PERMITS, MOST_SEATS};
 use crate::who::Who;
 use place::{Numbers, Place};
@@ -155,9 +154,8 @@ impl Semaphore {
     /// [`SegmentError::PermissionDenied`]: ipc_core::SegmentError::PermissionDenied
     #[doc(alias = "sem_open")]
     pub fn create_named(name: &str, permits: u32) -> Result<Self, SemaphoreError> {
-        named::create(name, KIND, 0, place::size(Self::SEATS), |segment| {
-            Self::new_in_segment(segment, 0, permits, Self::SEATS)
-        })
+        let numbers = Numbers { permits, seats: Self::SEATS, bound: None };
+        Ok(Self { place: Place::create_named(name, KIND, numbers)? })
     }
 
     /// Opens the semaphore of that name.

@@ -17,6 +17,7 @@ use ipc_core::robust::RobustWord;
 use ipc_core::{Kind, Layout, Placed, Segment, SegmentError};
 
 use super::SemaphoreError;
+use crate::named;
 use crate::place::is_supported;
 use crate::raw::{MOST_PERMITS, MOST_SEATS, RawSemaphore, SemaphoreWords};
 
@@ -61,7 +62,7 @@ pub(super) const fn reserve(layout: &mut Layout, seats: u32) -> usize {
 }
 
 /// How many bytes a semaphore with so many seats takes.
-pub(super) const fn size(seats: u32) -> usize {
+const fn size(seats: u32) -> usize {
     let mut layout = Layout::new();
     reserve(&mut layout, seats);
     layout.size()
@@ -72,6 +73,16 @@ impl Place {
     pub(super) fn new(kind: Kind, numbers: Numbers) -> Result<Self, SemaphoreError> {
         numbers.check()?;
         Self::make(&Segment::create(kind, 0, size(numbers.seats))?, 0, numbers)
+    }
+
+    /// Makes a semaphore with a name, once the numbers are known to be good.
+    pub(super) fn create_named(
+        name: &str,
+        kind: Kind,
+        numbers: Numbers,
+    ) -> Result<Self, SemaphoreError> {
+        numbers.check()?;
+        named::create(name, kind, 0, size(numbers.seats), |segment| Self::make(segment, 0, numbers))
     }
 
     /// Makes a semaphore where nobody else has looked yet.

@@ -133,7 +133,23 @@ pub(crate) fn of_values() -> Outcome {
     });
     assert!(mutex.is_locked() && rwlock.stats().is_written);
     drop(guards);
-    // Nor is a child's panic its parent's.
+    // Nor does a child say that what its parent has in hand is whole.
+    in_child(|| {
+        mem::forget((mutex.lock().unwrap(), rwlock.write().unwrap()));
+        true
+    });
+    let mut recoveries = Some((mutex.lock().unwrap_err(), rwlock.write().unwrap_err()));
+    in_child(|| {
+        let (mutex, rwlock) = recoveries.take().unwrap();
+        drop(mutex.into_inner().unwrap().mark_consistent());
+        drop(rwlock.into_inner().unwrap().mark_consistent());
+        true
+    });
+    assert!(mutex.stats().is_poisoned && rwlock.stats().is_poisoned, "still half changed");
+    let (of_mutex, of_rwlock) = recoveries.unwrap();
+    drop(of_mutex.into_inner().unwrap().mark_consistent());
+    drop(of_rwlock.into_inner().unwrap().mark_consistent());
+    assert!(mutex.lock().is_ok() && rwlock.read().is_ok());
     let mut share = Some(rwlock.read().unwrap());
     in_child(|| {
         drop(share.take());

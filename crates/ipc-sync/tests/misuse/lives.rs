@@ -2,13 +2,15 @@
 #![expect(unsafe_code, reason = "a fresh process takes a descriptor over")]
 
 use std::os::fd::{AsFd as _, FromRawFd as _, OwnedFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 use std::{mem, thread};
 
 use ipc_core::wire::{self, Limits, MessageSocket};
 use ipc_core::{Deadline, Kind, Layout, Segment};
 use ipc_sync::{
-    Barrier, BoundedSemaphore, Condition, Event, Lock, LockError, Mutex, Once, RLock, RwLock,
-    Semaphore,
+    Barrier, BarrierError, BoundedSemaphore, Condition, Event, Lock, LockError, Mutex, Once, RLock,
+    RwLock, Semaphore,
 };
 use serde::{Deserialize, Serialize};
 use testkit::Outcome;
@@ -167,4 +169,51 @@ pub(crate) fn fresh_user(args: Vec<String>) -> i32 {
     let message = socket.recv(&Limits::default(), Deadline::NEVER).unwrap().unwrap();
     let all: All = wire::decode(message).unwrap();
     i32::from(!all.use_all())
+}
+
+/// Takes one of each that a thread can hold, and never gives them back.
+fn hold_all(all: &All) {
+    mem::forget((all.lock.lock().unwrap(), all.rlock.lock().unwrap(), all.rlock.lock().unwrap()));
+    mem::forget((all.mutex.lock().unwrap(), all.rwlock.write().unwrap()));
+    mem::forget((all.bounded.acquire().unwrap(), all.once.begin().unwrap()));
+    mem::forget(all.barrier.member().unwrap());
+}
+
+/// Whoever was left something by a dead one is told, once, and all goes on.
+fn all_are_told(all: &All) {
+    assert!(matches!(all.lock.lock(), Err(LockError::OwnerDied(_))));
+    assert!(matches!(all.rlock.lock(), Err(LockError::OwnerDied(_))));
+    match all.mutex.lock() {
+        Err(LockError::OwnerDied(recovery)) => drop(recovery.mark_consistent()),
+        other => panic!("{other:?}"),
+    }
+    match all.rwlock.write() {
+        Err(LockError::OwnerDied(recovery)) => drop(recovery.mark_consistent()),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(all.bounded.value(), 1, "its permit came back");
+    all.once.call_once(|state| assert_eq!(state.deaths(), 1)).unwrap();
+    assert!(matches!(all.barrier.wait(), Err(BarrierError::PartyDied { .. })));
+    all.barrier.reset();
+    assert!(all.lock.lock().is_ok() && all.rlock.lock().is_ok());
+    assert!(all.mutex.lock().is_ok() && all.rwlock.read().is_ok());
+    assert!(all.bounded.acquire().is_ok() && all.once.is_completed());
+    assert_eq!(all.barrier.wait(), Ok(0));
+}
+
+pub(crate) fn when_a_thread_dies_alone() -> Outcome {
+    let all = All::new(1)?;
+    thread::scope(|scope| scope.spawn(|| hold_all(&all)).join()).unwrap();
+    all_are_told(&all);
+    passed()
+}
+
+pub(crate) fn when_a_program_becomes_another() -> Outcome {
+    let all = All::new(1)?;
+    in_child(|| {
+        hold_all(&all);
+        panic!("{}", Command::new("true").exec());
+    });
+    all_are_told(&all);
+    passed()
 }

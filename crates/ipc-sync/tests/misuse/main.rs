@@ -59,6 +59,8 @@ fn main() -> ExitCode {
         ("all: a name that was taken away", names::that_were_taken_away),
         ("all: when the segment was closed", lives::when_the_segment_was_closed),
         ("all: when their users were killed", lives::when_their_users_were_killed),
+        ("all: when a thread dies that holds them", lives::when_a_thread_dies_alone),
+        ("all: when a program becomes another", lives::when_a_program_becomes_another),
         ("all: forked, fresh, and in threads at once", lives::in_every_kind_of_process),
     ];
     testkit::Runner::new(rows).entries(&[("user", lives::fresh_user)]).main()

@@ -1,7 +1,12 @@
 //! The scenarios on an event: nobody who waited before a set sleeps on.
 
+#![expect(unsafe_code, reason = "a pending word")]
+
 use std::time::Duration;
 
+use ipc_core::primitive::Ordering::Relaxed;
+use ipc_core::robust::{OWNER, RobustWord, Thread};
+use ipc_core::{Kind, Placed, Segment};
 use ipc_sync::Event;
 use testkit::Outcome;
 use testkit::kill::{KillPoint, Partner, Sweep};
@@ -140,4 +145,45 @@ pub(super) fn wait_in_vain() -> Outcome {
         .while_asleep(|_| ())
         .after_death(|shared| shared.event.set())
         .check(|shared, _| works(shared)))
+}
+
+/// An event, and a lock's word that is being taken when a handler sets the event.
+struct Interrupted {
+    shared: Shared,
+    line: Placed<RobustWord>,
+}
+
+/// Whoever dies in the handler was about to hold the lock: that must not stay with the dead.
+pub(super) fn set_in_a_handler() -> Outcome {
+    let interrupted = || {
+        let segment = Segment::create(Kind::new(*b"handler\0", 1), 0, 64).unwrap();
+        Interrupted { shared: shared(), line: segment.place(0).unwrap() }
+    };
+    let sleeper = |name| {
+        Partner::sleeper(name, |state: &Interrupted| {
+            state.shared.event.wait();
+            0
+        })
+    };
+    run(Sweep::new("set in a handler, two sleep", interrupted)
+        .partner(sleeper("first"))
+        .partner(sleeper("second"))
+        .victim(|state, marks| {
+            warm_up();
+            let me = Thread::current();
+            // SAFETY: the word lies in a segment that this process has mapped to its end.
+            unsafe { me.pend(&state.line.word) };
+            state.line.word.store(me.tid(), Relaxed);
+            // Here it is interrupted.
+            marks.around(|| state.shared.event.set());
+            state.line.word.store(0, Relaxed);
+            me.pend_clear();
+        })
+        .after_death(|state| set_if_nobody_has(&state.shared))
+        .check(|state, _| {
+            let word = state.line.word.load(Relaxed);
+            expect(word & OWNER == 0, || format!("the dead still hold the lock: {word:#x}"))?;
+            expect(state.shared.event.is_set(), || "it was set".to_owned())?;
+            works(&state.shared)
+        }))
 }

@@ -88,6 +88,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("event: set, two sleep", event::set_while_two_sleep),
     ("event: set, two sleep, one clears", event::set_while_one_clears),
     ("event: set and clear, two sleep", event::set_and_clear_while_two_sleep),
+    ("event: set in a handler, two sleep", event::set_in_a_handler),
     ("event: wait until set", event::wait_until_set),
     ("event: wait in vain", event::wait_in_vain),
     ("semaphore: take a free one", semaphore::take_a_free_one),

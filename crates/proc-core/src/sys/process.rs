@@ -288,12 +288,13 @@ fn ended(info: &libc::siginfo_t) -> Option<ExitStatus> {
     }
     // SAFETY: as above.
     let value = unsafe { info.si_status() };
-    Some(match info.si_code {
-        libc::CLD_EXITED => ExitStatus::Exited(value),
-        libc::CLD_KILLED => ExitStatus::Signaled { signal: value, core_dumped: false },
-        libc::CLD_DUMPED => ExitStatus::Signaled { signal: value, core_dumped: true },
-        _ => ExitStatus::Unknown,
-    })
+    match info.si_code {
+        libc::CLD_EXITED => Some(ExitStatus::Exited(value)),
+        libc::CLD_KILLED => Some(ExitStatus::Signaled { signal: value, core_dumped: false }),
+        libc::CLD_DUMPED => Some(ExitStatus::Signaled { signal: value, core_dumped: true }),
+        // This very process traces it, and is told of a stop without having asked.
+        _ => None,
+    }
 }
 
 fn used(usage: &libc::rusage) -> Usage {
@@ -349,7 +350,8 @@ pub(crate) fn is_stopped(pidfd: BorrowedFd<'_>) -> bool {
     matches!(waitid(WaitId::PidFd(pidfd), options), Ok(Some(status)) if status.stopped())
 }
 
-/// Whether the process is a child of ours that has neither ended nor been stopped.
+/// Whether the process is a child of ours that has neither ended nor been stopped; a debugger may
+/// hold it for a moment.
 ///
 /// # References
 ///
@@ -357,7 +359,10 @@ pub(crate) fn is_stopped(pidfd: BorrowedFd<'_>) -> bool {
 pub(crate) fn is_well(pidfd: BorrowedFd<'_>) -> bool {
     let changes = WaitIdOptions::EXITED | WaitIdOptions::STOPPED;
     let options = changes | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    matches!(waitid(WaitId::PidFd(pidfd), options), Ok(None))
+    match waitid(WaitId::PidFd(pidfd), options) {
+        Ok(changed) => changed.is_none_or(|status| status.trapped()),
+        Err(_) => false,
+    }
 }
 
 /// Waits until any child has ended, or looks once, and says which; its status is left in place.

@@ -10,6 +10,7 @@
 //! All of them fork, so they run under [`crate::main`] in binaries with `harness = false`.
 
 mod access;
+mod attached;
 mod ledger;
 mod message;
 mod moment;
@@ -23,6 +24,7 @@ mod storm;
 mod sweep;
 
 pub use self::{
+    attached::{Attached, Stepped},
     ledger::{Audit, Ledger},
     message::Message,
     moment::{Moments, Paused},

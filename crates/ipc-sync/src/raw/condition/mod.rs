@@ -22,7 +22,8 @@
 //! 2. Give the outer lock back.
 //! 3. Queue for the turn, unless called before ([`turnstile`]).
 //! 4. With the turn: ring the bell's mark up, look at the state, and if it does not call, sleep on
-//!    the bell and, in this order, on both halves of the state as it was seen.
+//!    the bell and, in this order, on both halves of the state as it was seen. Then take the mark
+//!    away, so that a notification of nobody who sleeps takes no system call.
 //! 5. Take the outer lock again. If others queue, still holding the turn: else each of them would
 //!    find the same permit, and all would come for the lock.
 //! 6. Take the permit, if it needs one: the exchange by which it leaves. If another was faster,

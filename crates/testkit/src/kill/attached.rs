@@ -1,0 +1,144 @@
+//! A process that is stepped from outside: one that somebody else has started.
+
+use nix::errno::Errno;
+use nix::sys::ptrace;
+use nix::sys::signal::Signal;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::unistd::Pid;
+use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity, sched_yield};
+
+use crate::proc;
+
+/// A child of this process, or of one of its children, that this thread traces.
+///
+/// Tracer and traced share a processor from then on, so that a step is a switch between them and no
+/// more.
+#[derive(Debug)]
+pub struct Attached(Pid);
+
+/// What came of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stepped {
+    /// The process stands before its next instruction.
+    Done,
+    /// It fell asleep, and the step ends when it is woken.
+    Asleep,
+    /// It has ended. If it is a child of this process, its status is still to be taken.
+    Ended,
+}
+
+impl Attached {
+    /// Stops a process, wherever it is.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be traced, or ends.
+    pub fn stop(pid: i32) -> Result<Self, String> {
+        let process = Self(Pid::from_raw(pid));
+        ptrace::attach(process.0).map_err(|error| format!("attaching: {error}"))?;
+        loop {
+            match waitpid(process.0, Some(WaitPidFlag::__WALL)) {
+                Ok(WaitStatus::Stopped(_, Signal::SIGSTOP)) => {
+                    share_processor(process.0).map_err(|error| format!("one CPU: {error}"))?;
+                    return Ok(process);
+                }
+                Ok(WaitStatus::Stopped(_, signal)) => {
+                    ptrace::cont(process.0, signal).map_err(|error| error.to_string())?;
+                }
+                other => return Err(format!("attached, and then: {other:?}")),
+            }
+        }
+    }
+
+    /// Makes a step, however long it takes.
+    ///
+    /// # Errors
+    ///
+    /// If the process is not there, or not stopped.
+    pub fn step(&self) -> Result<Stepped, String> {
+        Self::begin(ptrace::step(self.0, None))?;
+        self.wait()
+    }
+
+    /// Lets it run to the beginning of its next system call or, if it stands there, to the end of
+    /// that call, however long it takes.
+    ///
+    /// # Errors
+    ///
+    /// If the process is not there, or not stopped.
+    pub fn run_to_call(&self) -> Result<Stepped, String> {
+        Self::begin(ptrace::syscall(self.0, None))?;
+        self.wait()
+    }
+
+    /// Makes a step; if the process falls asleep in it, that is all.
+    ///
+    /// # Errors
+    ///
+    /// If the process is not there, or not stopped.
+    pub fn step_or_sleep(&self) -> Result<Stepped, String> {
+        Self::begin(ptrace::step(self.0, None))?;
+        loop {
+            if let Some(stepped) = self.look(WaitPidFlag::WNOHANG)? {
+                return Ok(stepped);
+            }
+            // Let it have our CPU first.
+            sched_yield();
+            if proc::is_asleep(self.0.as_raw()) {
+                return Ok(Stepped::Asleep);
+            }
+        }
+    }
+
+    fn begin(step: nix::Result<()>) -> Result<(), String> {
+        match step {
+            // It was killed meanwhile, which the wait says.
+            Ok(()) | Err(Errno::ESRCH) => Ok(()),
+            Err(error) => Err(format!("stepping: {error}")),
+        }
+    }
+
+    fn wait(&self) -> Result<Stepped, String> {
+        loop {
+            if let Some(stepped) = self.look(WaitPidFlag::empty())? {
+                return Ok(stepped);
+            }
+        }
+    }
+
+    /// What became of a step so far.
+    fn look(&self, flags: WaitPidFlag) -> Result<Option<Stepped>, String> {
+        // The status of one that has ended is its parent's to take.
+        let ends = WaitPidFlag::WEXITED | WaitPidFlag::WSTOPPED | WaitPidFlag::WNOWAIT;
+        match waitid(Id::Pid(self.0), flags | ends | WaitPidFlag::__WALL) {
+            Ok(WaitStatus::StillAlive) => Ok(None),
+            Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(Errno::ECHILD) => {
+                Ok(Some(Stepped::Ended))
+            }
+            Ok(_) => match waitpid(self.0, Some(flags | WaitPidFlag::__WALL)) {
+                Ok(WaitStatus::StillAlive) => Ok(None),
+                Ok(WaitStatus::Stopped(..)) => Ok(Some(Stepped::Done)),
+                other => Err(format!("a step ended with {other:?}")),
+            },
+            Err(Errno::EINTR) => Ok(None),
+            Err(error) => Err(format!("waiting for a step: {error}")),
+        }
+    }
+
+    /// Lets it go on untraced.
+    ///
+    /// # Errors
+    ///
+    /// If the process is not there, or not stopped.
+    pub fn let_go(self) -> Result<(), String> {
+        ptrace::detach(self.0, None).map_err(|error| format!("letting go: {error}"))
+    }
+}
+
+fn share_processor(traced: Pid) -> rustix::io::Result<()> {
+    let mut one = CpuSet::new();
+    one.set(sched_getcpu());
+    let traced = rustix::process::Pid::from_raw(traced.as_raw());
+    sched_setaffinity(None, &one)?;
+    sched_setaffinity(traced, &one)
+}
