@@ -4,6 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 
 #[path = "../../crates/ipc-queue/tests/scribble/mod.rs"]
+#[expect(dead_code, reason = "a joinable queue has a target of its own")]
 mod scribble;
 
 fuzz_target!(|script: &[u8]| scribble::play(script));

@@ -146,7 +146,11 @@ impl Builder {
         Ok(Queue::of(ByteQueue::made(ring, self.tuning)?))
     }
 
-    fn shape(self) -> Result<Shape, QueueError> {
+    pub(crate) fn tuning(self) -> Tuning {
+        self.tuning
+    }
+
+    pub(crate) fn shape(self) -> Result<Shape, QueueError> {
         let slot_bytes =
             self.message_bytes.saturating_add(SLOT_HEADER).checked_next_multiple_of(SLOT_UNIT);
         // What does not fit the field is refused by the check, as is what does but is too much.
@@ -156,6 +160,7 @@ impl Builder {
             n_seats: u16::try_from(self.n_seats).unwrap_or(u16::MAX),
             max_bytes: self.max_bytes,
             retain: self.retain_bytes,
+            is_joinable: false,
         }
         .check()
     }

@@ -18,6 +18,7 @@
 //! |-----|----------|
 //! | values | [`Queue`]; [`SimpleQueue`] if there is nothing to choose |
 //! | bytes | [`ByteQueue`] |
+//! | values that are kept until they are finished, and waited for | [`JoinableQueue`], [`Lease`] |
 //! | bytes without a copy | [`Loan`], [`Sample`] |
 //! | one side of either | [`Sender`] and [`Receiver`], [`ByteSender`] and [`ByteReceiver`]: told when the other side is gone |
 //! | other shapes | [`Builder`] |
@@ -53,7 +54,11 @@ mod in_place;
 #[cfg(not(ipc_loom))]
 mod iter;
 #[cfg(not(ipc_loom))]
+mod joinable;
+#[cfg(not(ipc_loom))]
 mod large;
+#[cfg(not(ipc_loom))]
+mod lease;
 #[cfg(not(ipc_loom))]
 mod loan;
 #[cfg(not(ipc_loom))]
@@ -93,6 +98,10 @@ pub use crate::{
     error::{GetError, PutError, QueueError, SeatError},
     futures::{Getting, Putting},
     iter::{IntoIter, Iter, TryIter},
+    joinable::{
+        InHand, JoinableQueue, JoinableReceiver, JoinableSender, JoinableStats, Lease, LeaseError,
+        UnfinishedError,
+    },
     loan::Loan,
     participant::Participant,
     plain::Plain,

@@ -119,7 +119,7 @@ impl ByteQueue {
 }
 
 /// One of the two works, unless somebody takes the name away and another makes it each time between.
-fn open_or_create<Q>(
+pub(crate) fn open_or_create<Q>(
     open: impl Fn() -> Result<Q, QueueError>,
     create: impl Fn() -> Result<Q, QueueError>,
 ) -> Result<Q, QueueError> {

@@ -98,6 +98,12 @@ impl Mapped {
         seats.filter_map(|(life, notes)| Participant::of(life, notes)).collect()
     }
 
+    /// Who `owner` is, if it is somebody at the table, or was.
+    pub(crate) fn participant(&self, owner: Owner) -> Option<Participant> {
+        let seat = usize::from(owner.seat()?);
+        Participant::of(self.lives().get(seat)?, self.all_notes().get(seat)?)
+    }
+
     /// Notes who has just taken a seat: the calling thread, which is `me`.
     pub(crate) fn introduce(&self, me: Owner) {
         if let Some(notes) = self.notes_of(me) {

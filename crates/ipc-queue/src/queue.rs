@@ -261,7 +261,7 @@ impl<T, S> Queue<T, S> {
 
 /// Lends a buffer that this thread keeps: a value is encoded before anything is claimed, and
 /// decoded after everything was given back.
-fn with_scratch<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+pub(crate) fn with_scratch<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
     thread_local! {
         static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
     }

@@ -20,7 +20,8 @@ use serde::{Deserializer, Serializer, de, ser};
 
 use crate::ends::{End, Side};
 use crate::error::{QueueError, SeatError};
-use crate::heap::Heap;
+use crate::heap::{Heap, Memory as _};
+use crate::lease::Leases;
 use crate::mapped::Mapped;
 use crate::ring::slot::Owner;
 use crate::ring::{Memory, Ring};
@@ -219,6 +220,9 @@ impl Mapped {
                 self.introduce(owner);
                 self.pend(me);
                 Heap(self).arrive();
+                if self.is_joinable() {
+                    Leases(self).arrive();
+                }
                 me.pend_clear();
                 return Ok(owner);
             }
@@ -232,6 +236,9 @@ impl Mapped {
                 self.introduce(owner);
                 self.pend(me);
                 Ring(self).bury(owner);
+                if self.is_joinable() {
+                    Leases(self).bury(owner);
+                }
                 me.pend_clear();
                 // If somebody keeps the lock, what the dead one owned stays in use until this
                 // thread's seat is given on.

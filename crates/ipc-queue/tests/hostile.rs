@@ -1,18 +1,22 @@
 //! Memory that a stranger writes into while it is used: operations end, with errors or with wrong
 //! values, and touch nothing else.
 #![cfg(not(ipc_loom))]
+#![expect(clippy::unwrap_used, reason = "a helper of tests ends them")]
 
 mod scribble;
 
+use std::mem::ManuallyDrop;
 use std::thread;
 use std::time::Duration;
 
-use ipc_queue::{ByteQueue, GetError, PutError};
+use ipc_queue::{ByteQueue, GetError, JoinableQueue, PutError};
 use proptest::prelude::*;
 use testkit::seed::Rng;
 use testkit::{Counter, Watchdog};
 
-use scribble::{Places, ROOM, look, position_bits, queue, slot_bits, use_all, write};
+use scribble::{
+    Places, ROOM, look, look_in, position_bits, queue, slot_bits, use_all, write, write_in,
+};
 
 fn watch(what: &str) -> Watchdog {
     Watchdog::start(Duration::from_secs(240), what)
@@ -319,6 +323,90 @@ fn somebody_who_scribbles_all_the_time_stops_nobody_for_ever() {
     });
 }
 
+/// A joinable queue with something in every state that there is.
+fn worked_on() -> (JoinableQueue<Vec<u8>>, Places) {
+    let (queue, places) = scribble::joinable::queue(3, 3).unwrap();
+    for item in 0..3 {
+        queue.put(vec![item; 100]).unwrap();
+    }
+    // Waits in line, is in the hands of a dead thread, and was given back.
+    thread::scope(|scope| {
+        scope.spawn(|| ManuallyDrop::new(queue.get().unwrap()).deliveries());
+    });
+    queue.get().unwrap().fail().unwrap();
+    (queue, places)
+}
+
+#[test]
+fn any_word_of_a_joinable_queue_may_hold_anything() {
+    let _watchdog = watch("scribbled joinable queues");
+    let (_, places) = worked_on();
+    let words = places.all().into_iter().chain(places.of_items());
+    for place in words {
+        for value in [0, 1, u64::MAX, 1 << 62, 2 << 62, 3 << 62, 3 << 62 | 1 << 12 | 1] {
+            let (queue, _) = worked_on();
+            write_in(queue.segment(), place, value);
+            scribble::joinable::use_all(&queue);
+        }
+        for bit in 0..64 {
+            let (queue, _) = worked_on();
+            let was = look_in(queue.segment(), place);
+            write_in(queue.segment(), place, was ^ 1 << bit);
+            scribble::joinable::use_all(&queue);
+        }
+    }
+}
+
+#[test]
+fn somebody_who_scribbles_over_a_joinable_queue_stops_nobody_for_ever() {
+    let _watchdog = watch("a stranger among workers");
+    let (queue, places) = scribble::joinable::queue(4, 8).unwrap();
+    let stop = Counter::new(0);
+    let all: Vec<usize> = places.all().into_iter().chain(places.of_items()).collect();
+    thread::scope(|scope| {
+        let stranger = scope.spawn(|| {
+            let mut rng = Rng::of_run("a stranger among workers");
+            while stop.get() == 0 {
+                let (to, from) = (all[rng.index(all.len())], all[rng.index(all.len())]);
+                let was = look_in(queue.segment(), to);
+                let value = match rng.index(5) {
+                    0 => rng.next_u64(),
+                    1 => was ^ 1 << rng.index(64),
+                    2 => look_in(queue.segment(), from),
+                    // Leased: a number, a count, an owner.
+                    3 => {
+                        3 << 62 | rng.range(0..20) << 22 | rng.range(0..3) << 12 | rng.range(0..10)
+                    }
+                    _ => was.wrapping_add(rng.range(0..5)).wrapping_sub(2),
+                };
+                if to != Places::ALARM {
+                    write_in(queue.segment(), to, value);
+                }
+                if rng.chance(64) {
+                    thread::yield_now();
+                }
+            }
+        });
+        let users: Vec<_> = (0..4_u8)
+            .map(|user| {
+                let queue = &queue;
+                scope.spawn(move || {
+                    let mut rng = Rng::of_run(&format!("worker {user}"));
+                    let forms = scribble::joinable::N_FORMS.into();
+                    for _ in 0..300 {
+                        let form = u8::try_from(rng.index(forms)).unwrap();
+                        scribble::joinable::operate(queue, form, &[user; 100]);
+                    }
+                })
+            })
+            .collect();
+        let ended: Vec<_> = users.into_iter().map(|user| user.join().is_ok()).collect();
+        stop.set(1);
+        stranger.join().unwrap();
+        assert_eq!(ended, [true; 4], "nobody panicked");
+    });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..Default::default() })]
 
@@ -326,5 +414,13 @@ proptest! {
     fn any_script_comes_to_its_end(script in proptest::collection::vec(any::<u8>(), 0..400)) {
         let _watchdog = watch("a script of nonsense");
         scribble::play(&script);
+    }
+
+    #[test]
+    fn any_script_for_a_joinable_queue_comes_to_its_end(
+        script in proptest::collection::vec(any::<u8>(), 0..300)
+    ) {
+        let _watchdog = watch("a script of nonsense for a joinable queue");
+        scribble::joinable::play(&script);
     }
 }

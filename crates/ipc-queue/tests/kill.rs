@@ -26,11 +26,19 @@ fn main() -> ExitCode {
         ("heap: read in place", sweeps::read_in_place),
         ("heap: hold what others wait for", sweeps::hold_what_others_wait_for),
         ("heap: put with memory of another size", sweeps::put_with_memory_of_another_size),
+        ("joinable: put", sweeps::joinable::put),
+        ("joinable: get and done", sweeps::joinable::get_and_done),
+        ("joinable: put wakes a worker", sweeps::joinable::put_wakes_a_worker),
+        ("joinable: fail wakes a worker", sweeps::joinable::fail_wakes_a_worker),
+        ("joinable: done wakes who joins", sweeps::joinable::done_wakes_who_joins),
+        ("joinable: a joiner dies asleep", sweeps::joinable::a_joiner_dies_asleep),
+        ("joinable: get from the dead", sweeps::joinable::get_from_the_dead),
+        ("joinable: take a dead worker's seat", sweeps::joinable::take_a_dead_workers_seat),
         ("ring: take a dead one's seat", sweeps::take_a_dead_ones_seat),
         ("ring: take a dead one's seat and die", takeover::take_over_and_die),
     ])
 }
 
-fn run(sweep: Sweep<'_, sweeps::State>) -> Outcome {
+fn run<S>(sweep: Sweep<'_, S>) -> Outcome {
     Ok(sweep.at_every_instruction()?.into())
 }

@@ -10,6 +10,10 @@
 use std::process::ExitCode;
 
 #[cfg(not(ipc_loom))]
+#[path = "storms/joinable.rs"]
+mod joinable;
+
+#[cfg(not(ipc_loom))]
 mod ring {
     use std::cell::Cell;
     use std::time::Duration;
@@ -254,6 +258,9 @@ fn main() -> ExitCode {
         kills: 300,
     };
 
+    const JOINABLE: joinable::Setting =
+        joinable::Setting { capacity: 2, putters: 2, workers: 3, joiners: 2, kills: 300 };
+
     testkit::main(&[
         ("ring: 3 putters and 3 getters, one slot", || {
             storm("one slot", Setting { capacity: 1, kills: 400, ..USUAL })
@@ -276,6 +283,13 @@ fn main() -> ExitCode {
         ("heap: messages of many pages, and memory for few", || {
             let lens = (200, 40_000);
             storm("short of memory", Setting { lens, bytes: (50_000, 0), ..USUAL })
+        }),
+        ("joinable: 2 putters, 3 workers, 2 who join, two slots", || {
+            joinable::storm("joinable", JOINABLE)
+        }),
+        ("joinable: a putter, 4 workers, one who joins, 16 slots", || {
+            let setting = joinable::Setting { capacity: 16, putters: 1, workers: 4, ..JOINABLE };
+            joinable::storm("joinable 1:4", joinable::Setting { joiners: 1, ..setting })
         }),
     ])
 }

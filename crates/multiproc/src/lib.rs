@@ -131,11 +131,11 @@ pub use shm_value as value;
 
 pub use ipc_core::{Segment, SegmentError, wire};
 pub use ipc_pipe::{
-    Address, Connection, Key, Listener, RecvError, RequestError, SendError, connect, pipe,
+    Address, Connection, Key, Listener, RecvError, RequestError, SendError, connect, pipe, shm_pipe,
 };
 pub use ipc_queue::{
-    ByteQueue, GetError, Loan, PutError, Queue, QueueError, Receiver, Sample, Sender, SimpleQueue,
-    channel,
+    ByteQueue, GetError, JoinableQueue, Lease, LeaseError, Loan, PutError, Queue, QueueError,
+    Receiver, Sample, Sender, SimpleQueue, UnfinishedError, channel,
 };
 pub use ipc_sync::{
     Barrier, BoundedSemaphore, Condition, Event, Lock, LockError, LockGuard, Mutex, MutexGuard,

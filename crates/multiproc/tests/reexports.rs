@@ -30,6 +30,11 @@ fn names_of_the_prelude_work_together() -> multiproc::Result<()> {
     let loan: multiproc::Loan<'_> = bytes.loan(1)?;
     drop(loan);
     bytes.put(b"x").map_err(|error| error.to_string())?;
+    let jobs: multiproc::JoinableQueue<u32> = multiproc::JoinableQueue::bounded(1)?;
+    jobs.put(7)?;
+    let job: multiproc::Lease<'_, u32> = jobs.get()?;
+    assert_eq!(job.done(), Ok::<_, multiproc::LeaseError>(7));
+    jobs.join().map_err(|error: multiproc::UnfinishedError| error.to_string())?;
     let segment: &Segment = queue.segment();
     assert!(!segment.is_empty());
     let lock: Lock = Lock::new()?;
@@ -50,6 +55,7 @@ fn names_at_the_front_door_are_those_of_the_crates() {
     same(never::<multiproc::Pool>, never::<multiproc::pool::Pool>);
     same(never::<multiproc::Process<u8>>, never::<multiproc::process::Process<u8>>);
     same(never::<multiproc::Queue<u8>>, never::<multiproc::queue::Queue<u8>>);
+    same(never::<multiproc::JoinableQueue<u8>>, never::<multiproc::queue::JoinableQueue<u8>>);
     same(
         never::<multiproc::Connection<u8, u8>>,
         never::<multiproc::connection::Connection<u8, u8>>,

@@ -48,10 +48,11 @@
 //! | edge | release side | acquire side | carries |
 //! |------|--------------|--------------|---------|
 //! | E3 | `set_begun` | `begun` | that the words of so many blocks have memory |
-//! | E4 | `put_back` and `arrive`, by the fence before the bell is looked at | `wait`, behind the announcement | what was freed, or who sits, or else the mark goes the other way |
+//! | E4 | `after_free` and `arrive`, by the fence before the bell is looked at | `wait`, behind the announcement | what was freed, or who sits, or else the mark goes the other way |
 
 pub(crate) mod block;
 pub(crate) mod geometry;
+pub(crate) mod lease;
 pub(crate) mod record;
 
 mod room;
@@ -67,8 +68,9 @@ use crate::ring;
 use crate::ring::position::Position;
 use crate::ring::slot::Owner;
 
-use block::Block;
+use block::{Block, BlockState};
 use geometry::{BlockId, Geometry, block_len};
+use lease::Lease;
 
 /// Where the words of a heap are, beside those of the ring that its messages go through.
 pub(crate) trait Memory: ring::Memory {
@@ -94,6 +96,8 @@ pub(crate) trait Memory: ring::Memory {
     fn pend_alarm(&self, me: Thread);
     /// How many seats there are.
     fn n_seats(&self) -> u16;
+    /// Whether what was queued is kept until it is finished, whoever dies.
+    fn is_joinable(&self) -> bool;
 }
 
 /// The words of a heap, apart from those of its classes and blocks.
@@ -142,6 +146,18 @@ pub(crate) enum Refused {
     NoMemory(SegmentError),
 }
 
+/// What became of the block of an item.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finished {
+    /// It was freed.
+    Freed,
+    /// The item is finished; the block is the caller's, to be freed with its memory.
+    Kept,
+    /// It was not the caller's.
+    NotMine,
+}
+
 impl Refused {
     /// There is no room now.
     const NO_ROOM: Self = Self::Ring(ring::Refused::NotNow);
@@ -185,6 +201,32 @@ impl<M: Memory> Heap<'_, M> {
             && self.0.block(id).word.claim(at, me)
     }
 
+    /// Makes the item in a block, which is in the slot that `me` has claimed for reading, one of `me`.
+    #[inline]
+    pub(crate) fn lease(self, id: BlockId, at: Position, me: Owner) -> Option<Lease> {
+        let lease = Lease::first(at, me);
+        let is_there = self.0.geometry().has(id) && id.index < self.begun(id.class.into());
+        let taken = is_there && self.0.block(id).word.take_over(BlockState::queued(at), lease);
+        taken.then_some(lease)
+    }
+
+    /// Frees the block of an item, which is finished by that; whether it was the caller's.
+    ///
+    /// The caller has the alarm pending, and then calls those who wait for the item.
+    #[inline]
+    pub(crate) fn finish(self, id: BlockId, lease: Lease) -> Finished {
+        let is_kept = self.0.heap().backed.load(Relaxed) > self.0.retain();
+        let keeper = is_kept.then(|| lease.owner());
+        if !self.0.block(id).word.finish(lease, keeper) {
+            return Finished::NotMine;
+        }
+        if is_kept {
+            return Finished::Kept;
+        }
+        self.after_free(id);
+        Finished::Freed
+    }
+
     /// Frees a block of `me`. If more has memory than is to be retained, that of the block goes.
     #[inline]
     pub(crate) fn free(self, id: BlockId, me: Owner, thread: Thread) {
@@ -200,15 +242,21 @@ impl<M: Memory> Heap<'_, M> {
     #[inline]
     fn put_back(self, id: BlockId, me: Owner) {
         if self.0.block(id).word.free(me) {
-            // E4 release: the fence that the bell asks for.
-            fence_after_exchange();
-            let words = self.0.class(id.class.into());
-            if id.index < words.hint.load(Relaxed) {
-                words.hint.store(id.index, Relaxed);
-            }
-            if self.0.bells().memory.is_waiting() {
-                self.call_waiting();
-            }
+            self.after_free(id);
+        }
+    }
+
+    /// The duties of one who has freed a block: the next is to be found, and who waits is to be told.
+    #[inline]
+    fn after_free(self, id: BlockId) {
+        // E4 release: the fence that the bell asks for.
+        fence_after_exchange();
+        let words = self.0.class(id.class.into());
+        if id.index < words.hint.load(Relaxed) {
+            words.hint.store(id.index, Relaxed);
+        }
+        if self.0.bells().memory.is_waiting() {
+            self.call_waiting();
         }
     }
 

@@ -208,9 +208,13 @@ impl<'m, M: Memory> Heap<'m, M> {
         Ok(())
     }
 
-    /// Whether `me` owns any block.
+    /// Whether `me` owns any block, or has an item in its hands.
     pub(crate) fn owns_any(self, me: Owner) -> bool {
-        self.blocks().any(|id| self.meaning(id) == Use::Owned(me))
+        self.blocks().any(|id| match self.meaning(id) {
+            Use::Owned(owner) => owner == me,
+            Use::Leased(lease) => lease.owner() == me,
+            _ => false,
+        })
     }
 
     /// Frees all that is nobody's. The caller holds the lock.
@@ -218,7 +222,8 @@ impl<'m, M: Memory> Heap<'m, M> {
         self.recover_if(thread, |meaning| match meaning {
             Use::Free => false,
             Use::Owned(owner) => !self.lives(owner),
-            Use::Queued(at) => self.is_lost(at),
+            Use::Queued(at) => !self.keeps() && self.is_lost(at),
+            Use::Leased(_) => !self.keeps(),
             Use::Nonsense => true,
         });
     }
@@ -250,17 +255,29 @@ impl<'m, M: Memory> Heap<'m, M> {
         thread.pend_clear();
     }
 
+    /// Whether what was queued is kept though nobody who lives answers for it.
+    fn keeps(self) -> bool {
+        self.0.is_joinable() && !cfg!(ipc_planted = "lease_lost_slot")
+    }
+
     /// Whether an owner is somebody who lives.
     ///
     /// The grave is not; what it owns was in the hands of a holder of the lock, who died.
-    fn lives(self, owner: Owner) -> bool {
-        let life = owner.seat().and_then(|seat| self.0.life(seat));
-        life.is_some_and(|life| matches!(life.alive(), Alive::Yes(_)))
+    pub(crate) fn lives(self, owner: Owner) -> bool {
+        self.holder(owner).is_some()
+    }
+
+    /// The thread that an owner is, if it lives.
+    pub(crate) fn holder(self, owner: Owner) -> Option<u32> {
+        match self.0.life(owner.seat()?)?.alive() {
+            Alive::Yes(tid) => Some(tid),
+            Alive::Nobody | Alive::Died => None,
+        }
     }
 
     /// Whether the message at `at` will never be got: its slot has gone past, or was claimed for
     /// it by one who is dead.
-    fn is_lost(self, at: Position) -> bool {
+    pub(crate) fn is_lost(self, at: Position) -> bool {
         if !at.is_in(self.0.n_slots()) {
             return true;
         }
@@ -319,7 +336,7 @@ impl<'m, M: Memory> Heap<'m, M> {
     }
 
     /// All blocks that were begun.
-    fn blocks(self) -> impl Iterator<Item = BlockId> + use<'m, M> {
+    pub(crate) fn blocks(self) -> impl Iterator<Item = BlockId> + use<'m, M> {
         let classes = 0..self.0.geometry().n_classes();
         classes.flat_map(move |class| (0..self.begun(class)).map(move |index| id(class, index)))
     }

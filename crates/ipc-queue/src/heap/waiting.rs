@@ -30,13 +30,13 @@ use std::time::Duration;
 
 use ipc_core::Deadline;
 use ipc_core::primitive::Ordering::{Acquire, Relaxed, SeqCst};
-use ipc_core::primitive::{MAX_WAITS, Spin, Wait, Woken, fence, futex_wait_any};
+use ipc_core::primitive::{Spin, Wait, Woken, fence};
 use ipc_core::robust::{Alive, Life, Thread};
 
 use super::geometry::BlockId;
 use super::{Heap, Memory, Refused};
 use crate::ring::slot::Owner;
-use crate::ring::{self, Patience, Ring};
+use crate::ring::{self, Patience, Ring, Watched};
 
 /// How long one that does not want to wait waits for the lock, which nobody keeps for long.
 pub(super) const SHORT: Duration = Duration::from_millis(10);
@@ -44,14 +44,8 @@ pub(super) const SHORT: Duration = Duration::from_millis(10);
 /// How long one waits for the lock that should have it.
 pub(super) const LONG: Duration = Duration::from_millis(250);
 
-/// How long a sleep is in which not all deaths are told of.
-const NAP: Duration = Duration::from_millis(50);
-
 /// The place of the alarm among the words that a sleeper is queued on; the bell is before it.
 const ALARM: usize = 1;
-
-/// The words that a sleeper is queued on besides life words.
-const N_OTHERS: usize = 4;
 
 impl<'m, M: Memory> Heap<'m, M> {
     /// Takes a block with memory behind `len` bytes, waiting for it as long as `patience` lasts.
@@ -97,7 +91,7 @@ impl<'m, M: Memory> Heap<'m, M> {
             let (alarm, departures) = (bells.alarm.value(), bells.departures.value());
             // E4 acquire: this and all that follows is behind the fence of the announcement.
             let seen = news.load(Acquire);
-            let watched: Vec<(&Life, u32)> = self.watched(me).collect();
+            let watched: Watched<'_> = self.watched(me).collect();
             match self.allocate_slowly(me, thread, len, deadline) {
                 Err(refused) if refused.is_no_room() => {}
                 settled => return settled,
@@ -108,19 +102,15 @@ impl<'m, M: Memory> Heap<'m, M> {
             if deadline.is_past() {
                 return Err(Refused::Ring(ring::Refused::TimedOut));
             }
-            let mut waits = Vec::with_capacity(watched.len() + N_OTHERS);
-            waits.push(bells.memory.wait());
-            waits.push(Wait::on(bells.alarm.word(), alarm));
-            waits.push(Wait::on(bells.departures.word(), departures));
-            waits.push(Wait::on(news, seen));
-            waits.extend(watched.iter().map(|(life, value)| Wait::on(life.word(), *value)));
-            let mut until = deadline.min(Deadline::after(slice));
-            if waits.len() > MAX_WAITS {
-                waits.truncate(MAX_WAITS);
-                until = until.min(Deadline::after(NAP));
-            }
+            let others = [
+                bells.memory.wait(),
+                Wait::on(bells.alarm.word(), alarm),
+                Wait::on(bells.departures.word(), departures),
+                Wait::on(news, seen),
+            ];
             self.0.pend_alarm(thread);
-            match futex_wait_any(&waits, until) {
+            let until = deadline.min(Deadline::after(slice));
+            match watched.sleep(&others, until) {
                 Woken::TimedOut => slice = tuning.longest_sleep.min(slice.saturating_mul(2)),
                 woken => {
                     if matches!(woken, Woken::By(index) if index >= ALARM) {
@@ -133,14 +123,16 @@ impl<'m, M: Memory> Heap<'m, M> {
         }
     }
 
-    /// The life words of all others who sit at the table, as they are now, each marked as watched.
-    fn watched(self, me: Owner) -> impl Iterator<Item = (&'m Life, u32)> + use<'m, M> {
+    /// The life words of all others who sit at the table, as they are now, each marked as watched; and
+    /// those of the dead, whose seats may be given on while the caller looks.
+    pub(crate) fn watched(self, me: Owner) -> impl Iterator<Item = (&'m Life, u32)> + use<'m, M> {
         let seats = (0..self.0.n_seats()).filter(move |seat| me.seat() != Some(*seat));
         seats.filter_map(|seat| {
             let life = self.0.life(seat)?;
             match life.alive() {
                 Alive::Yes(_) => Some((life, life.watch())),
-                Alive::Nobody | Alive::Died => None,
+                Alive::Died => Some((life, life.value())),
+                Alive::Nobody => None,
             }
         })
     }

@@ -28,6 +28,7 @@ use crate::heap::block::Block;
 use crate::heap::geometry::{BlockId, Geometry, MOST_CLASSES, block_len};
 use crate::heap::record::Record;
 use crate::heap::{self, ClassWords, HeapWords, Memory as _};
+use crate::lease::{self, LeaseWords};
 use crate::participant;
 use crate::ring::bells::Bells;
 use crate::ring::position::{Position, PositionWord};
@@ -60,6 +61,7 @@ pub(crate) struct Mapped {
     slots: NonNull<u8>,
     heap: NonNull<HeapWords>,
     classes: NonNull<[ClassWords]>,
+    leases: NonNull<LeaseWords>,
     blocks: Blocks,
     /// Keeps all of the above mapped.
     segment: Segment,
@@ -141,6 +143,7 @@ impl Mapped {
             slots: slots.cast(),
             heap: NonNull::from_ref(segment.at(places.heap)?),
             classes: NonNull::from_ref(segment.slice_at(places.classes, MOST_CLASSES)?),
+            leases: NonNull::from_ref(segment.at(places.leases)?),
             blocks: Blocks::open(&segment, shape.geometry())?,
             segment,
         })
@@ -424,6 +427,29 @@ impl heap::Memory for Mapped {
 
     fn n_seats(&self) -> u16 {
         self.shape.n_seats
+    }
+
+    #[inline]
+    fn is_joinable(&self) -> bool {
+        self.shape.is_joinable
+    }
+}
+
+impl lease::Memory for Mapped {
+    #[inline]
+    fn leases(&self) -> &LeaseWords {
+        // SAFETY: checked at the open, and mapped as long as `segment` is kept.
+        unsafe { self.leases.as_ref() }
+    }
+
+    #[inline]
+    fn record(&self, claim: &Claim) -> Record {
+        self.record(claim)
+    }
+
+    #[inline]
+    fn write_record(&self, claim: &Claim, record: Record) {
+        self.write_record(claim, record);
     }
 }
 

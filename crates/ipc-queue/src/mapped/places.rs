@@ -10,6 +10,7 @@
 //! notes     n_seats lines: what the threads in the seats have noted
 //! slots     n_slots times slot_bytes: state (8), record (8), payload
 //! heap      its lock and sums, on lines of their own; then a line for each class of blocks
+//! leases    what is counted of items that are kept until they are finished, on lines of its own
 //! ```
 //!
 //! The words and bytes of blocks lie in the segment's room (`heap/geometry.rs`).
@@ -24,6 +25,7 @@ use crate::error::QueueError;
 use crate::heap::block::Block;
 use crate::heap::geometry::{Geometry, MOST_CLASSES};
 use crate::heap::{ClassWords, HeapWords};
+use crate::lease::LeaseWords;
 use crate::participant::Notes;
 use crate::ring::bells::Bells;
 use crate::ring::position::{MAX_SLOTS, PositionWord};
@@ -49,6 +51,8 @@ pub(crate) struct Shape {
     pub(crate) max_bytes: u64,
     /// How many bytes keep their memory when nobody uses them.
     pub(crate) retain: u64,
+    /// Whether what is put is kept until it is finished.
+    pub(crate) is_joinable: bool,
 }
 
 impl Shape {
@@ -87,7 +91,7 @@ pub(super) struct ShapeWords {
     n_slots: AtomicU32,
     slot_bytes: AtomicU32,
     n_seats: AtomicU32,
-    spare: AtomicU32,
+    is_joinable: AtomicU32,
     max_bytes: AtomicU64,
     retain: AtomicU64,
 }
@@ -99,6 +103,7 @@ impl ShapeWords {
         self.n_seats.store(u32::from(shape.n_seats), Relaxed);
         self.max_bytes.store(shape.max_bytes, Relaxed);
         self.retain.store(shape.retain, Relaxed);
+        self.is_joinable.store(shape.is_joinable.into(), Relaxed);
     }
 
     /// The shape, once; it is yet to be checked.
@@ -109,6 +114,7 @@ impl ShapeWords {
             n_seats: u16::try_from(self.n_seats.load(Relaxed)).unwrap_or(u16::MAX),
             max_bytes: self.max_bytes.load(Relaxed),
             retain: self.retain.load(Relaxed),
+            is_joinable: self.is_joinable.load(Relaxed) != 0,
         }
     }
 }
@@ -138,6 +144,8 @@ unsafe impl Shared for Notes {}
 unsafe impl Shared for ClassWords {}
 // SAFETY: `repr(C)`, and made of words.
 unsafe impl Shared for Block {}
+// SAFETY: `repr(C)`, and made of words.
+unsafe impl Shared for LeaseWords {}
 
 /// Offsets in the body of the segment.
 pub(super) struct Places {
@@ -152,6 +160,7 @@ pub(super) struct Places {
     pub(super) slots_len: usize,
     pub(super) heap: usize,
     pub(super) classes: usize,
+    pub(super) leases: usize,
     pub(super) size: usize,
 }
 
@@ -174,6 +183,7 @@ impl Places {
         let heap = layout.one::<HeapWords>();
         layout.align_to(APART);
         let classes = layout.array::<ClassWords>(MOST_CLASSES);
+        let leases = lines(&mut layout);
         Self {
             shape: words,
             tail,
@@ -186,6 +196,7 @@ impl Places {
             slots_len,
             heap,
             classes,
+            leases,
             size: layout.size(),
         }
     }

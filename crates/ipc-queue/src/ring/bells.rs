@@ -109,6 +109,8 @@ pub(crate) struct Bells {
     pub(crate) departures: Departures,
     /// Putters sleep here until there is memory for a large message.
     pub(crate) memory: Bell,
+    /// Who waits until all is finished sleeps here, and on what it waits for.
+    pub(crate) joins: Bell,
 }
 
 impl Bells {
@@ -118,6 +120,9 @@ impl Bells {
         self.items.call_all();
         self.space.call_all();
         self.memory.call_all();
+        if !cfg!(ipc_planted = "lease_no_join_call") {
+            self.joins.call_all();
+        }
     }
 
     /// Tells everybody that one has left, which is counted no longer.

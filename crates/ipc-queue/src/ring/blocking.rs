@@ -14,6 +14,7 @@ use ipc_core::robust::Bell;
 
 use super::bells::Bells;
 use super::slot::Owner;
+use super::watched::Watched;
 use super::{Blocked, Claim, Memory, Obstacle, Ring, WaitsFor};
 
 /// How long an operation may wait.
@@ -94,7 +95,7 @@ const UNFENCED_SLEEP: Duration = Duration::from_millis(1);
 /// The place of the alarm among the words that a sleeper is queued on.
 const ALARM: usize = 1;
 
-impl<M: Memory> Ring<'_, M> {
+impl<'m, M: Memory> Ring<'m, M> {
     /// Claims a slot for writing, waiting for room as long as `patience` lasts.
     ///
     /// The caller has the alarm pending.
@@ -134,11 +135,36 @@ impl<M: Memory> Ring<'_, M> {
         claimed
     }
 
+    /// Waits until an attempt succeeds, for a getter to whom a death can bring something: it is told
+    /// of those of all whose life words `watch` gives.
+    pub(crate) fn get_watching<C>(
+        self,
+        me: Owner,
+        patience: Patience,
+        attempt: impl Fn() -> Result<C, Blocked>,
+        watch: impl Fn() -> Watched<'m>,
+    ) -> Result<C, Refused> {
+        self.0.note_waiting(me, WaitsFor::Message);
+        let claimed = self.wait_watching(&self.0.bells().items, patience, attempt, watch);
+        self.0.note_waiting(me, WaitsFor::Nothing);
+        claimed
+    }
+
     pub(super) fn wait<C>(
         self,
         bell: &Bell,
         patience: Patience,
         attempt: impl Fn() -> Result<C, Blocked>,
+    ) -> Result<C, Refused> {
+        self.wait_watching(bell, patience, attempt, || Watched::NONE)
+    }
+
+    fn wait_watching<C>(
+        self,
+        bell: &Bell,
+        patience: Patience,
+        attempt: impl Fn() -> Result<C, Blocked>,
+        watch: impl Fn() -> Watched<'m>,
     ) -> Result<C, Refused> {
         let mut obstacle = match self.persist(bell, patience, &attempt)? {
             Outcome::Claimed(claim) => return Ok(claim),
@@ -164,7 +190,7 @@ impl<M: Memory> Ring<'_, M> {
                 }
             }
         }
-        let claimed = self.sleep_until(bell, deadline, tuning, attempt);
+        let claimed = self.sleep_until(bell, deadline, tuning, attempt, watch);
         if tuning.looks && claimed.is_ok() {
             spin.learn(note, true);
         }
@@ -177,12 +203,14 @@ impl<M: Memory> Ring<'_, M> {
         deadline: Deadline,
         tuning: Tuning,
         attempt: impl Fn() -> Result<C, Blocked>,
+        watch: impl Fn() -> Watched<'m>,
     ) -> Result<C, Refused> {
         let first_sleep = if self.0.is_watcher() { tuning.first_look } else { tuning.first_sleep };
         let mut slice = first_sleep;
         loop {
             let is_fenced = bell.announce_heavily();
             let seen = self.look_at_bells();
+            let watched = watch();
             let patience = Patience::Until(deadline);
             let outcome = match self.persist(bell, patience, &attempt) {
                 Ok(Outcome::InTheWay(obstacle)) => {
@@ -206,7 +234,8 @@ impl<M: Memory> Ring<'_, M> {
                 return Err(Refused::TimedOut);
             }
             let slice_now = if is_fenced { slice } else { slice.min(UNFENCED_SLEEP) };
-            match self.sleep(bell, seen, &obstacle, deadline.min(Deadline::after(slice_now))) {
+            let until = deadline.min(Deadline::after(slice_now));
+            match self.sleep(bell, seen, &obstacle, watched, until) {
                 Woken::TimedOut => {
                     slice = tuning.longest_sleep.min(slice.saturating_mul(2));
                     continue;
@@ -281,7 +310,14 @@ impl<M: Memory> Ring<'_, M> {
         Seen { alarm: bells.alarm.value(), departures: bells.departures.value() }
     }
 
-    fn sleep(self, bell: &Bell, seen: Seen, obstacle: &Obstacle, deadline: Deadline) -> Woken {
+    fn sleep(
+        self,
+        bell: &Bell,
+        seen: Seen,
+        obstacle: &Obstacle,
+        watched: Watched<'_>,
+        deadline: Deadline,
+    ) -> Woken {
         let bells = self.0.bells();
         let slot = self.0.slot(obstacle.index);
         let bell = bell.wait();
@@ -289,6 +325,10 @@ impl<M: Memory> Ring<'_, M> {
         let departures = Wait::on(bells.departures.word(), seen.departures);
         let low = Wait::on_low_half(slot.word(), obstacle.state.bits());
         let high = Wait::on_high_half(slot.word(), obstacle.state.bits());
+        if !watched.is_empty() {
+            // The claimer is among them: it sits at the table.
+            return watched.sleep(&[bell, alarm, departures, low, high], deadline);
+        }
         let claimer = obstacle.claimer.and_then(|(seat, seen)| Some((self.0.life(seat)?, seen)));
         match (claimer, self.0.is_watcher()) {
             (None, false) => futex_wait_any(&[bell, alarm, low, high], deadline),

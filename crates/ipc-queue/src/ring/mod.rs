@@ -52,8 +52,10 @@ mod observe;
 mod repair;
 #[cfg(all(test, not(ipc_loom)))]
 mod tests;
+mod watched;
 
 pub(crate) use blocking::{Notes, Patience, Refused, Tuning};
+pub(crate) use watched::Watched;
 
 use core::cmp::Ordering as Order;
 

@@ -18,7 +18,8 @@ use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
 
 const INDEX_BITS: u32 = 23;
 const INDEX_MASK: u64 = (1 << INDEX_BITS) - 1;
-const NUMBER_BITS: u32 = 39;
+/// How many bits a message's number takes.
+pub(crate) const NUMBER_BITS: u32 = 39;
 const NUMBER_MASK: u64 = (1 << NUMBER_BITS) - 1;
 const ALL_BITS: u64 = NUMBER_MASK << INDEX_BITS | INDEX_MASK;
 

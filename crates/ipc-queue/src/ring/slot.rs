@@ -34,7 +34,8 @@
 use ipc_core::primitive::AtomicU64;
 use ipc_core::primitive::Ordering::{AcqRel, Acquire, Release};
 
-const OWNER_BITS: u32 = 12;
+/// How many bits an owner takes.
+pub(crate) const OWNER_BITS: u32 = 12;
 const CYCLE_BITS: u32 = 40;
 const OWNER_MASK: u64 = (1 << OWNER_BITS) - 1;
 const CYCLE_MASK: u64 = (1 << CYCLE_BITS) - 1;

@@ -18,12 +18,16 @@ mod deaths;
 mod ends;
 #[path = "../../src/heap/mod.rs"]
 mod heap;
+mod joinable;
 mod large;
+#[path = "../../src/lease/mod.rs"]
+mod lease;
 mod living;
 mod observers;
 #[path = "../../src/ring/mod.rs"]
 mod ring;
 mod seats;
+mod store;
 mod words;
 
 use std::sync::Arc;

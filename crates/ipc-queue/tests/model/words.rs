@@ -60,11 +60,19 @@ impl Words {
 
     /// Takes the seat of one who died, as the mapped ring does.
     pub(crate) fn take_over(&self, seat: u16) -> Option<Owner> {
+        self.take_over_with(seat, |_| ())
+    }
+
+    /// The same, where there is more to bury than claims.
+    pub(crate) fn take_over_with(&self, seat: u16, bury: impl FnOnce(Owner)) -> Option<Owner> {
         let owner = Owner::of_seat(seat);
         // SAFETY: a model's words live until its last thread has ended.
         let replaced = unsafe { self.lives[usize::from(seat)].replace(Thread::current()) };
         replaced.unwrap().then(|| {
-            self.operation(|ring| ring.bury(owner));
+            self.operation(|ring| {
+                ring.bury(owner);
+                bury(owner);
+            });
             owner
         })
     }

@@ -5,11 +5,13 @@
 
 #![expect(unsafe_code, reason = "a stranger needs no leave")]
 
+pub(crate) mod joinable;
+
 use std::hint::black_box;
 use std::time::Duration;
 
-use ipc_core::Deadline;
 use ipc_core::primitive::{AtomicU64, Ordering::Relaxed};
+use ipc_core::{Deadline, Segment};
 use ipc_queue::{Builder, ByteQueue};
 
 /// Where the words of a queue lie, as the drawings in `src/mapped/places.rs` and
@@ -57,9 +59,21 @@ impl Places {
         sums.into_iter().chain(classes).chain(blocks)
     }
 
+    /// What is counted of the items of a joinable queue.
+    fn leases(self) -> usize {
+        (self.heap() + 128 + 25 * 64).next_multiple_of(128)
+    }
+
     /// Where the body ends.
     pub(crate) fn end(self) -> usize {
-        self.heap() + 128 + 25 * 64
+        self.leases() + 128
+    }
+
+    /// What a joinable queue has besides: the length of the item in a block and its bell, and what is
+    /// counted of all items.
+    pub(crate) fn of_items(self) -> impl Iterator<Item = usize> {
+        let blocks = (0..3).flat_map(|block| [ROOM + block * 64 + 16, ROOM + block * 64 + 24]);
+        blocks.chain([0, 8, 16].map(|word| self.leases() + word))
     }
 
     /// All words that the protocol reads, but for the heap's lock.
@@ -91,20 +105,30 @@ pub(crate) fn queue(
 
 /// Reads a word of the queue's memory; zero if there is none at that place.
 pub(crate) fn look(queue: &ByteQueue, place: usize) -> u64 {
-    with_word(queue, place, |word| word.load(Relaxed)).unwrap_or(0)
+    look_in(queue.segment(), place)
+}
+
+/// The same for any memory.
+pub(crate) fn look_in(memory: &Segment, place: usize) -> u64 {
+    with_word(memory, place, |word| word.load(Relaxed)).unwrap_or(0)
 }
 
 /// Writes a word of the queue's memory, if there is one at that place, and says what it held.
 pub(crate) fn write(queue: &ByteQueue, place: usize, value: u64) -> u64 {
-    with_word(queue, place, |word| word.swap(value, Relaxed)).unwrap_or(0)
+    write_in(queue.segment(), place, value)
 }
 
-fn with_word<R>(queue: &ByteQueue, place: usize, run: impl FnOnce(&AtomicU64) -> R) -> Option<R> {
+/// The same for any memory.
+pub(crate) fn write_in(memory: &Segment, place: usize, value: u64) -> u64 {
+    with_word(memory, place, |word| word.swap(value, Relaxed)).unwrap_or(0)
+}
+
+fn with_word<R>(memory: &Segment, place: usize, run: impl FnOnce(&AtomicU64) -> R) -> Option<R> {
     let place = place & !7;
     let Some(in_room) = place.checked_sub(ROOM) else {
-        return queue.segment().at(place).ok().map(run);
+        return memory.at(place).ok().map(run);
     };
-    let window = queue.segment().window(in_room as u64, 8).ok()?;
+    let window = memory.window(in_room as u64, 8).ok()?;
     let word = window.bytes().cast::<AtomicU64>();
     // SAFETY: eight bytes that are mapped, aligned like the place; a word that others use as such.
     Some(run(unsafe { word.as_ref() }))
@@ -173,7 +197,7 @@ pub(crate) fn play(script: &[u8]) {
     let mut bytes = Vec::new();
     while !script.0.is_empty() {
         match script.byte() % 4 {
-            0 | 1 => scribble(&queue, places, &mut script),
+            0 | 1 => scribble(queue.segment(), places, &mut script),
             2 => {
                 let short = usize::from(script.byte());
                 let len = short * short.pow(u32::from(script.byte() % 2));
@@ -190,9 +214,9 @@ pub(crate) fn play(script: &[u8]) {
 }
 
 /// A stranger writes one word: what a fuzzer would find only after years, or anything.
-fn scribble(queue: &ByteQueue, places: Places, script: &mut Script<'_>) {
+fn scribble(memory: &Segment, places: Places, script: &mut Script<'_>) {
     let place = script.place(places);
-    let was = look(queue, place);
+    let was = look_in(memory, place);
     let value = match script.byte() % 10 {
         0 => 0,
         1 => u64::MAX,
@@ -203,10 +227,10 @@ fn scribble(queue: &ByteQueue, places: Places, script: &mut Script<'_>) {
         // Another message, of another owner, of another lap.
         6 => was ^ slot_bits(script.number(), script.number(), script.number()),
         7 => position_bits(script.number(), script.number()),
-        8 => write(queue, script.place(places), was),
+        8 => write_in(memory, script.place(places), was),
         _ => script.number() | script.number() << 32,
     };
-    write(queue, place, value);
+    write_in(memory, place, value);
 }
 
 struct Script<'s>(&'s [u8]);
@@ -232,7 +256,7 @@ impl Script<'_> {
     /// One of the words of the protocol, or any.
     fn place(&mut self, places: Places) -> usize {
         let which = usize::from(self.byte());
-        let all = places.all();
+        let all: Vec<usize> = places.all().into_iter().chain(places.of_items()).collect();
         match all.get(which % (all.len() + 1)) {
             Some(place) => *place,
             None => usize::from(self.byte()) << 4 | usize::from(self.byte()),

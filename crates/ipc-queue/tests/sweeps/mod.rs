@@ -8,6 +8,8 @@
 //! before it is known that the protocol has nobody to wake.
 #![expect(clippy::unwrap_used, reason = "a test binary")]
 
+pub(crate) mod joinable;
+
 use std::time::{Duration, Instant};
 
 use ipc_queue::{Builder, ByteQueue, GetError};

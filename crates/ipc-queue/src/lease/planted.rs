@@ -1,0 +1,46 @@
+//! Bugs to order: a build with `--cfg ipc_planted="<name>"` has one, and the proofs must find it.
+//!
+//! | name | what goes wrong |
+//! |------|-----------------|
+//! | `lease_no_count` | a put is not counted |
+//! | `lease_no_late_count` | who takes the stray of a dead putter does not count it in its place |
+//! | `lease_no_watch` | who waits for an item does not sleep on life words |
+//! | `lease_no_arrival` | who sits down calls nobody |
+//! | `lease_mark_stays` | who sits down wakes who sleeps, but not who is about to |
+//! | `lease_no_burial` | a seat is given on with what its dead holder had in its hands |
+//! | `lease_no_ring` | who finishes an item does not call those who wait for it |
+//! | `lease_no_pend` | the alarm is not pending while an item is finished or given back |
+//! | `lease_no_join_call` | a death is not told to those who join (`ring::bells`) |
+//! | `lease_no_call` | who gives an item back calls nobody |
+//! | `lease_no_stray` | what was in dead hands is not looked for |
+//! | `lease_lost_slot` | an item whose slot is lost is freed, as in other queues (`heap::room`) |
+
+/// Whether a put is counted.
+pub(super) const COUNTS: bool = !cfg!(ipc_planted = "lease_no_count");
+
+/// Whether the put of a dead putter is counted.
+pub(super) const COUNTS_LATE: bool = !cfg!(ipc_planted = "lease_no_late_count");
+
+/// Whether who waits for an item sleeps on life words.
+pub(super) const WATCHES: bool = !cfg!(ipc_planted = "lease_no_watch");
+
+/// Whether who sits down calls those who sleep.
+pub(super) const ARRIVES: bool = !cfg!(ipc_planted = "lease_no_arrival");
+
+/// Whether who sits down takes the mark of the sleepers away.
+pub(super) const TAKES_MARK: bool = !cfg!(ipc_planted = "lease_mark_stays");
+
+/// Whether what a dead holder had is given to the grave.
+pub(super) const BURIES: bool = !cfg!(ipc_planted = "lease_no_burial");
+
+/// Whether who finishes an item calls those who wait for it.
+pub(super) const RINGS: bool = !cfg!(ipc_planted = "lease_no_ring");
+
+/// Whether the alarm is pending.
+pub(super) const PENDS: bool = !cfg!(ipc_planted = "lease_no_pend");
+
+/// Whether who gives an item back calls one who waits.
+pub(super) const CALLS: bool = !cfg!(ipc_planted = "lease_no_call");
+
+/// Whether what is in dead hands is looked for.
+pub(super) const LOOKS: bool = !cfg!(ipc_planted = "lease_no_stray");

@@ -1,0 +1,10 @@
+//! Any words in the memory of a joinable queue, and any operations on it: each must return.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../../crates/ipc-queue/tests/scribble/mod.rs"]
+#[expect(dead_code, reason = "the queue is another one")]
+mod scribble;
+
+fuzz_target!(|script: &[u8]| scribble::joinable::play(script));
