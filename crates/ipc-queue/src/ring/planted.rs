@@ -34,6 +34,11 @@
 //! | name | found by |
 //! |------|----------|
 //! | `grows_early` | kill sweep: "a put that grows" |
+//! | `chunk_unseen` | models: two putters in a ring that grows, one of whom may die |
+//! | `chunk_waits_at_tail` | model: a getter dies with the chunk that a putter waits for |
+//! | `chunk_head_late` | nothing yet: none of the four models of a ring that grows |
+//!
+//! What is not listed was not run.
 
 /// Whether an operation has the alarm pending.
 pub(crate) const PENDS: bool = !cfg!(ipc_planted = "no_pend");
