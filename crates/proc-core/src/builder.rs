@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "offers a fork that is unsafe")]
 
 use std::ffi::OsStr;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::current;
 use crate::entry::Entry;
 use crate::error::StartError;
 use crate::events;
+use crate::memory;
 use crate::process::Process;
 use crate::run::{self, Run};
 use crate::setup::Setup;
@@ -50,6 +52,8 @@ pub struct Builder {
     is_daemon: Option<bool>,
     dies_with_parent: Option<bool>,
     timeout: Option<Duration>,
+    /// All that a copy of this process has of its descriptors, if not all.
+    passed_on: Option<Vec<RawFd>>,
     streams: Said,
     setup: Setup,
 }
@@ -187,7 +191,8 @@ impl Builder {
 
     /// Limits the address space of the process to so many bytes, or to what this process may have.
     ///
-    /// Beyond that it gets no memory, and a Rust program that gets none is aborted. The program
+    /// Beyond that it gets no memory, and a Rust program that gets none is aborted, which is
+    /// [`JoinError::OutOfMemory`](crate::JoinError::OutOfMemory). The program
     /// itself, its libraries and the stacks of its threads count too.
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.setup.set_limit(Limit::Memory, bytes);
@@ -226,6 +231,40 @@ impl Builder {
     /// `SIGCHLD`; `SIGPIPE` is ignored in every Rust program.
     pub fn default_signal(mut self, signal: i32) -> Self {
         self.setup.set_signal(signal, Disposition::Default);
+        self
+    }
+
+    /// Has the process, if it is a copy of this one ([`Start::Fork`]), let go of every descriptor but
+    /// the standard streams, those in its argument, and those in the list.
+    ///
+    /// A copy has all that this process has, so whoever reads from a pipe or a socket sees its end
+    /// only when the copy is gone too. What it lets go of can be neither read nor written there, as if
+    /// it were closed. With another way of starting, a process never has what it was not given.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::os::fd::AsFd as _;
+    ///
+    /// use proc_core::{Process, StartError};
+    ///
+    /// let (reader, writer) = std::io::pipe()?;
+    /// let child = Process::builder().pass_on_only(&[reader.as_fd()]);
+    /// match child.spawn_forked(|| std::io::read_to_string(&reader).ok()) {
+    ///     Ok(child) => {
+    ///         // The copy has no writer, so it sees the end now.
+    ///         drop(writer);
+    ///         assert_eq!(child.join()?.as_deref(), Some(""));
+    ///     }
+    ///     // A test has a thread beside that of the program.
+    ///     Err(error) => assert!(matches!(error, StartError::Threads { .. })),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "close_fds")]
+    #[doc(alias = "pass_fds")]
+    pub fn pass_on_only(mut self, kept: &[BorrowedFd<'_>]) -> Self {
+        self.passed_on = Some(kept.iter().map(AsRawFd::as_raw_fd).collect());
         self
     }
 
@@ -334,11 +373,13 @@ impl Builder {
         way: Start,
         start: impl FnOnce(Plan<'_>) -> Result<Started, StartError>,
     ) -> Result<Process<R>, StartError> {
-        let Self { name, kind, is_daemon, dies_with_parent, timeout, streams, mut setup, .. } =
-            self;
+        let Self { name, kind, is_daemon, dies_with_parent, timeout, .. } = self;
+        let Self { passed_on, streams, mut setup, .. } = self;
         setup.check()?;
         let Streams { told, given, mut pipes } = streams.open()?;
         setup.set_streams(told);
+        memory::remember();
+        let limits_memory = setup.limits_memory();
         let introduction = current::introduce(name, kind, is_daemon);
         let name = introduction.name.clone();
         let plan = Plan {
@@ -346,12 +387,16 @@ impl Builder {
             introduction,
             setup: (setup != Setup::default()).then_some(setup),
             given,
+            passed_on,
             pipes: &mut pipes,
             deadline: timeout.map_or(Deadline::NEVER, Deadline::after),
         };
         let started = events::in_start(&name, way, || start(plan)).inspect_err(|error| {
             events::not_started(&name, error);
         })?;
+        if limits_memory {
+            started.child.note_memory_limit();
+        }
         events::started(&name, started.child.pid());
         Ok(Process::new(name, started, pipes))
     }

@@ -9,6 +9,7 @@ use ipc_core::{Deadline, PerProcess, ProcessId};
 
 use crate::events;
 use crate::exit::{ExitStatus, SignalName};
+use crate::memory::{self, MemoryHint};
 use crate::sys::process::{self, Signal, Waited};
 use crate::usage::Usage;
 
@@ -30,6 +31,12 @@ pub(crate) struct Child {
     usage: OnceLock<Usage>,
     /// Its name, if it is one of the user's.
     name: OnceLock<String>,
+    /// Whether it has a limit of its memory, of ours.
+    memory_limit: OnceLock<()>,
+    /// Whether it was killed by way of its handle.
+    was_killed: OnceLock<()>,
+    /// Whether its end hints at a want of memory, once somebody has asked.
+    memory_hint: OnceLock<Option<MemoryHint>>,
 }
 
 /// Stands for a process in its own memory: a copy of the process has another one.
@@ -48,7 +55,9 @@ impl Mark {
 impl Child {
     pub(crate) fn new(pid: u32, pidfd: OwnedFd) -> Self {
         let (id, status, usage, name) = Default::default();
-        Self { pid, pidfd, parent: Mark::own(), id, status, usage, name }
+        let (memory_limit, was_killed, memory_hint) = Default::default();
+        let parent = Mark::own();
+        Self { pid, pidfd, parent, id, status, usage, name, memory_limit, was_killed, memory_hint }
     }
 
     /// Says that it is one of the user's, by this name.
@@ -60,6 +69,20 @@ impl Child {
     /// Its name, if it is one of the user's.
     pub(crate) fn name(&self) -> Option<&str> {
         self.name.get().map(String::as_str)
+    }
+
+    /// Says that it has a limit of its memory.
+    pub(crate) fn note_memory_limit(&self) {
+        // Once, when its handle is made.
+        let _set = self.memory_limit.set(());
+    }
+
+    /// Whether it looks as if it had run out of memory, by how it ended.
+    pub(crate) fn memory_hint(&self, status: ExitStatus) -> Option<MemoryHint> {
+        let (was_killed, had_limit) = (self.was_killed.get(), self.memory_limit.get());
+        *self
+            .memory_hint
+            .get_or_init(|| memory::hint(status, was_killed.is_some(), had_limit.is_some()))
     }
 
     /// What it used up, if its status was taken here.
@@ -149,6 +172,10 @@ impl Child {
 
     /// Sends a signal; nothing happens if it has ended.
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+        if signal == Signal::KILL {
+            // Once is enough.
+            let _first = self.was_killed.set(());
+        }
         let was_sent = process::signal(self.as_fd(), signal)?;
         if was_sent {
             events::signalled(self.pid, SignalName(signal.as_raw()));

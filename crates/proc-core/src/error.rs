@@ -8,6 +8,7 @@ use ipc_core::wire::{DecodeError, EncodeError};
 
 use crate::call::Refusal;
 use crate::exit::{ExitStatus, SignalName};
+use crate::memory::MemoryHint;
 use crate::panics::PanicInfo;
 use crate::process::Process;
 
@@ -99,6 +100,19 @@ pub enum JoinError {
         signal: i32,
         /// Whether the kernel wrote a memory image.
         core_dumped: bool,
+    },
+    /// A signal ended the process before it handed over a return value, and it looks as if it had run
+    /// out of memory.
+    #[error(
+        "the process seems to have run out of memory: {hint}, and it was killed by {} before its \
+         function returned",
+        SignalName(*.signal)
+    )]
+    OutOfMemory {
+        /// The number of the signal.
+        signal: i32,
+        /// What speaks for that.
+        hint: MemoryHint,
     },
     /// The process ended without a return value, and somebody else took its status.
     ///

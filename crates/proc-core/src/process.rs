@@ -421,7 +421,10 @@ impl<R: DeserializeOwned> Process<R> {
             }
             without @ (Progress::Open | Progress::None) => {
                 *answer = without;
-                Err(status.into())
+                Err(match (status.signal(), self.child.memory_hint(status)) {
+                    (Some(signal), Some(hint)) => JoinError::OutOfMemory { signal, hint },
+                    _ => status.into(),
+                })
             }
         }
     }

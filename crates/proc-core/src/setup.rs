@@ -92,6 +92,10 @@ impl Setup {
         self.limits.push((limit, value));
     }
 
+    pub(crate) fn limits_memory(&self) -> bool {
+        self.limits.iter().any(|(limit, _)| *limit == Limit::Memory)
+    }
+
     pub(crate) fn set_cpu_time(&mut self, time: Duration) {
         // The kernel counts whole seconds; less than was said would be wrong.
         let seconds = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));

@@ -4,9 +4,11 @@
 
 use std::cell::Cell;
 use std::io::Write as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 
+use ipc_core::wire::Handle;
 use proc_core::{
-    ExitStatus, Fork, ForkHooks, Process, StartError, current, fork, on_fork, parent, wait,
+    ExitStatus, Fork, ForkHooks, Process, Start, StartError, current, fork, on_fork, parent, wait,
     wait_for,
 };
 
@@ -27,6 +29,7 @@ alone! {
     closure_works_on_a_copy_of_what_it_captured
     closure_that_panics_unwinds_no_further_than_itself
     copy_does_not_run_what_the_parent_registered_for_its_end
+    copy_lets_go_of_what_is_not_passed_on
     text_in_the_buffer_is_written_once
     hooks_run_in_their_order_on_both_sides
     hook_that_panics_aborts_the_copy_and_nothing_else_runs_there
@@ -131,6 +134,35 @@ mod body {
         .unwrap();
         assert_eq!(middle.join().unwrap(), ExitStatus::Exited(0));
         assert_eq!(middle.exit_status().unwrap(), Some(ExitStatus::Exited(42)), "its own end");
+    }
+
+    pub(super) fn copy_lets_go_of_what_is_not_passed_on() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let (kept, of_kept) = std::io::pipe().unwrap();
+        let in_copy = || {
+            // Nobody but this process has a writer any more.
+            let kept_is_open = std::io::Write::write_all(&mut &of_kept, b"kept").is_ok();
+            let lost = std::io::Write::write_all(&mut &writer, b"lost");
+            (kept_is_open, lost.unwrap_err().raw_os_error())
+        };
+        let builder = Process::builder().pass_on_only(&[of_kept.as_fd()]);
+        let child = builder.stdout(proc_core::Stdio::piped()).spawn_forked(in_copy).unwrap();
+        assert_eq!(child.join().unwrap(), (true, Some(libc::EBADF)));
+        drop(of_kept);
+        assert_eq!(std::io::read_to_string(kept).unwrap(), "kept");
+
+        // Of a copy that still lives.
+        let (gate, opener) = std::io::pipe().unwrap();
+        let wait = |gate: Handle| {
+            std::io::Read::read_to_end(&mut std::fs::File::from(gate), &mut Vec::new()).unwrap()
+        };
+        let builder = Process::builder().start(Start::Fork).pass_on_only(&[]);
+        let child = builder.spawn(wait, Handle::from(OwnedFd::from(gate))).unwrap();
+        drop(writer);
+        assert_eq!(std::io::read_to_string(reader).unwrap(), "", "the end, though the copy lives");
+        assert!(child.is_alive());
+        drop(opener);
+        assert_eq!(child.join().unwrap(), 0);
     }
 
     pub(super) fn text_in_the_buffer_is_written_once() {
@@ -248,7 +280,7 @@ fn process_with_several_threads_is_not_forked() {
     // libtest has a thread for itself and one for this test.
     let started = Process::builder().spawn_forked(|| 1);
     assert!(matches!(started, Err(StartError::Threads { count: 2.. })), "{started:?}");
-    let started = Process::builder().start(proc_core::Start::Fork).spawn(drop, ());
+    let started = Process::builder().start(Start::Fork).spawn(drop, ());
     assert!(matches!(started, Err(StartError::Threads { count: 2.. })), "{started:?}");
     // SAFETY: the closure touches nothing that another thread could.
     let forced = unsafe { Process::builder().spawn_forked_with_threads(|| std::process::abort()) };

@@ -17,8 +17,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use proc_core::{
-    Builder, ExitStatus, JoinError, Process, Refusal, Start, StartError, Stdio, current,
-    set_start_method, start_method, start_methods,
+    Builder, ExitStatus, JoinError, MemoryHint, Process, Refusal, Start, StartError, Stdio,
+    current, set_start_method, start_method, start_methods,
 };
 
 common::with_each_start! {
@@ -239,7 +239,12 @@ fn memory_beyond_the_limit_aborts(way: Start) {
     let child = build(way).memory_limit(2 << 30).core_limit(0).stderr(Stdio::null());
     let child = child.spawn(fill, ()).unwrap();
     let joined = child.join();
-    assert!(matches!(joined, Err(JoinError::Signaled { signal: libc::SIGABRT, .. })), "{joined:?}");
+    let hint = MemoryHint::AbortedUnderLimit;
+    let expected = matches!(&joined, Err(JoinError::OutOfMemory { signal: libc::SIGABRT, hint: told })
+        if *told == hint);
+    assert!(expected, "{joined:?}");
+    let again = child.join().unwrap_err().to_string();
+    assert!(again.contains("out of memory"), "{again}");
 }
 
 fn processor_time_beyond_the_limit_is_a_signal(way: Start) {

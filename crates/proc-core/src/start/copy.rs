@@ -7,6 +7,7 @@
 //! there is one thread, nothing can start another but that thread itself.
 #![expect(unsafe_code, reason = "fork")]
 
+use std::os::fd::{AsFd as _, AsRawFd, RawFd};
 use std::panic::{self, AssertUnwindSafe};
 
 use ipc_core::wire::{Message, MessageSocket};
@@ -28,10 +29,13 @@ use crate::sys::process;
 /// Starts a child for a call.
 pub(super) fn start(
     entry: &Entry,
-    plan: Plan<'_>,
+    mut plan: Plan<'_>,
     argument: Message,
 ) -> Result<Started, StartError> {
     check_threads()?;
+    if let Some(passed_on) = &mut plan.passed_on {
+        passed_on.extend(argument.handles.iter().map(AsRawFd::as_raw_fd));
+    }
     // SAFETY: this process has one thread, as was checked above.
     unsafe { copy(plan, inside::call(entry, argument)) }
 }
@@ -97,7 +101,8 @@ unsafe fn copy(
             given: plan.given,
         };
         // Whatever happens, what called us in the parent must not run here as well.
-        let lived = panic::catch_unwind(AssertUnwindSafe(|| live(start, work)));
+        let passed_on = plan.passed_on;
+        let lived = panic::catch_unwind(AssertUnwindSafe(|| live(start, passed_on, work)));
         inside::end_copy(lived.unwrap_or(EXIT_NOT_STARTED))
     };
     drop((of_child, own_pidfd));
@@ -119,13 +124,28 @@ unsafe fn copy(
     }
 }
 
-fn live(start: Start, work: impl FnOnce(&mut dyn FnMut()) -> Result<Answer, Refusal>) -> i32 {
-    match files::empty_stdin() {
+fn live(
+    start: Start,
+    passed_on: Option<Vec<RawFd>>,
+    work: impl FnOnce(&mut dyn FnMut()) -> Result<Answer, Refusal>,
+) -> i32 {
+    match prepare(&start, passed_on) {
         Ok(()) => inside::live(start, work),
-        Err(error) => {
-            let reason = format!("it has no standard input: {error}");
-            inside::report(&start.channel, start::refused(Refusal::Malformed(reason)));
+        Err(refusal) => {
+            inside::report(&start.channel, start::refused(refusal));
             EXIT_NOT_STARTED
         }
     }
+}
+
+/// Changes what a copy has and a fresh program would not have.
+fn prepare(start: &Start, passed_on: Option<Vec<RawFd>>) -> Result<(), Refusal> {
+    let failed = |what: &'static str| {
+        move |error: std::io::Error| Refusal::Setup(what.to_owned(), error.to_string())
+    };
+    files::empty_stdin().map_err(failed("empty its standard input"))?;
+    let Some(mut kept) = passed_on else { return Ok(()) };
+    kept.extend(start.given.iter().map(AsRawFd::as_raw_fd));
+    kept.extend([start.channel.as_fd().as_raw_fd(), start.parent.as_raw_fd()]);
+    files::let_go_of_all_but(&kept).map_err(failed("let go of its descriptors"))
 }

@@ -31,7 +31,7 @@ mod spawn;
 mod tests;
 
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,7 +78,8 @@ pub enum Start {
     /// As a copy of this process, with all its memory; only if it has a single thread.
     ///
     /// Costs more the more memory this process has. The copy also has every descriptor open that this
-    /// process has: whoever reads from a pipe or a socket sees its end only when the copy is gone too.
+    /// process has: whoever reads from a pipe or a socket sees its end only when the copy is gone too,
+    /// unless it [passes on](crate::Builder::pass_on_only) only what the copy needs.
     Fork,
 }
 
@@ -98,6 +99,8 @@ pub(crate) struct Plan<'p> {
     pub(crate) setup: Option<Setup>,
     /// Descriptors for it.
     pub(crate) given: Vec<OwnedFd>,
+    /// All that a copy of this process is to have of its descriptors, if not all.
+    pub(crate) passed_on: Option<Vec<RawFd>>,
     /// The other ends, which a copy of this process must not have.
     pub(crate) pipes: &'p mut Pipes,
     /// Until then it must have taken its call.

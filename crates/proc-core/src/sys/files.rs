@@ -10,7 +10,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::fs::{MemfdFlags, Mode, OFlags, memfd_create};
 use rustix::io::{Errno, FdFlags, fcntl_getfd, fcntl_setfd, ioctl_fionbio, ioctl_fionread};
 use rustix::process::getuid;
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
@@ -76,6 +76,39 @@ pub(crate) unsafe fn close_range(first: u32, last: u32) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// Lets go of what every descriptor leads to, but for the standard ones and those in the list.
+///
+/// The numbers stay taken, so whoever has one still has a descriptor: one that can be neither read nor
+/// written, as if it were closed.
+///
+/// # References
+///
+/// - Linux `open(2)`, `O_PATH`; `dup3`
+pub(crate) fn let_go_of_all_but(kept: &[RawFd]) -> io::Result<()> {
+    let nothing = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let mut numbers = Vec::new();
+    for entry in std::fs::read_dir("/proc/self/fd")? {
+        let name = entry?.file_name();
+        numbers.extend(name.to_str().and_then(|name| name.parse::<RawFd>().ok()));
+    }
+    let stays =
+        |number: RawFd| number <= 2 || number == nothing.as_raw_fd() || kept.contains(&number);
+    for number in numbers.into_iter().filter(|number| !stays(*number)) {
+        // SAFETY: only asks; a number that is open is not the one that stands for "none".
+        let file = unsafe { BorrowedFd::borrow_raw(number) };
+        // The list itself was read over one that is closed by now.
+        if !is_open(file) {
+            continue;
+        }
+        // SAFETY: takes three numbers. Whoever owns the descriptor with this one owns another one
+        // from now on, which is as good to be closed.
+        if unsafe { libc::dup3(nothing.as_raw_fd(), number, libc::O_CLOEXEC) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
 }
 
 /// Has reads and writes of a pipe return when they would wait.
