@@ -196,13 +196,7 @@ impl<S, R: DeserializeOwned> Connection<S, R> {
         max: usize,
         deadline: Deadline,
     ) -> Result<Vec<u8>, RecvError> {
-        self.line.recv(&self.limits, deadline, |arrived| {
-            let body = arrived.without_handles()?;
-            if body.len() > max {
-                return Err(RecvError::TooLong { len: body.len() as u64, limit: max });
-            }
-            Ok(body.into_vec()?)
-        })
+        self.line.recv(&self.limits, deadline, |arrived| arrived.into_bytes(max))
     }
 
     /// Receives bytes as they were sent into a buffer, waiting for them; returns how many they are.

@@ -25,9 +25,13 @@ pub enum SendError {
     /// Only a part of the message was sent in time, over TCP. Nothing more can be sent.
     #[error("the message was cut short, and nothing more can be sent")]
     Torn,
-    /// The connection goes over TCP, and belongs to the process that this one was forked from.
-    #[error("the connection belongs to the process that this one was forked from")]
-    Inherited,
+    /// The connection belongs to another process: over TCP to the one that made it, through shared
+    /// memory to the one that used it first.
+    #[error("the connection belongs to another process")]
+    OtherProcess,
+    /// What is in shared memory contradicts itself: somebody scribbled over it.
+    #[error("what is in shared memory contradicts itself")]
+    Corrupt,
     /// The system refused: no memory, no descriptors, or too many of them on their way already.
     #[error("the system refused: {0}")]
     Io(#[from] io::Error),
@@ -122,9 +126,13 @@ pub enum RecvError {
     /// An earlier error has ended the stream, over TCP.
     #[error("the stream was broken by an earlier error")]
     Broken,
-    /// The connection goes over TCP, and belongs to the process that this one was forked from.
-    #[error("the connection belongs to the process that this one was forked from")]
-    Inherited,
+    /// The connection belongs to another process: over TCP to the one that made it, through shared
+    /// memory to the one that used it first.
+    #[error("the connection belongs to another process")]
+    OtherProcess,
+    /// What is in shared memory contradicts itself: somebody scribbled over it.
+    #[error("what is in shared memory contradicts itself")]
+    Corrupt,
     /// The system refused.
     #[error("the system refused: {0}")]
     Io(#[from] io::Error),
@@ -147,7 +155,12 @@ impl RecvError {
     pub(crate) const fn is_final(&self) -> bool {
         matches!(
             self,
-            Self::Disconnected | Self::Truncated | Self::Broken | Self::Inherited | Self::Io(_)
+            Self::Disconnected
+                | Self::Truncated
+                | Self::Broken
+                | Self::OtherProcess
+                | Self::Corrupt
+                | Self::Io(_)
         )
     }
 

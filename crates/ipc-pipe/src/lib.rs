@@ -25,6 +25,7 @@
 //! |-----|----------|
 //! | two who talk | [`pipe()`]: a [`Connection`] for each |
 //! | one who talks to another | [`channel()`]: a [`Sender`] and a [`Receiver`] |
+//! | two who talk all the time | [`shm_pipe()`]: a [`ShmConnection`] for each, through shared memory |
 //! | programs that meet by an address | [`Listener`] and [`connect()`], with an [`Address`] and a [`Key`] |
 //! | the first of many to be ready | [`wait()`]: connections, processes, sockets, whatever has a descriptor |
 //!
@@ -56,6 +57,7 @@ mod peer;
 mod pipe;
 mod place;
 mod scratch;
+mod shm;
 mod spool;
 mod sys;
 mod wait;
@@ -71,5 +73,6 @@ pub use crate::{
     listener::{Builder, Listener},
     peer::Peer,
     pipe::{channel, pipe},
+    shm::{ShmConnection, shm_pipe},
     wait::{Source, wait, wait_deadline},
 };

@@ -83,7 +83,7 @@ impl Line {
                 packets::send(socket, spool, bytes, handles, deadline)
             }
             Carrier::Stream { generation, .. } if is_other_process(*generation) => {
-                Err(SendError::Inherited)
+                Err(SendError::OtherProcess)
             }
             Carrier::Stream { socket, .. } => Ok(socket.send_parts(bytes, handles, deadline)?),
         }
@@ -99,7 +99,7 @@ impl Line {
         match &self.carrier {
             Carrier::Packets { socket, .. } => packets::recv(socket, limits, deadline, take),
             Carrier::Stream { generation, .. } if is_other_process(*generation) => {
-                Err(RecvError::Inherited)
+                Err(RecvError::OtherProcess)
             }
             Carrier::Stream { socket, .. } => {
                 let message = socket.recv(limits, deadline)?.ok_or(RecvError::Disconnected)?;
@@ -140,6 +140,15 @@ impl<'b> Arrived<'b> {
     pub(crate) fn decode<T: DeserializeOwned>(self) -> Result<T, RecvError> {
         let Self { body, handles } = self;
         Ok(body.with_bytes(|bytes| wire::decode_parts(bytes, handles))??)
+    }
+
+    /// Its bytes, of which there may be so many at most, where there are no handles.
+    pub(crate) fn into_bytes(self, max: usize) -> Result<Vec<u8>, RecvError> {
+        let body = self.without_handles()?;
+        if body.len() > max {
+            return Err(RecvError::TooLong { len: body.len() as u64, limit: max });
+        }
+        Ok(body.into_vec()?)
     }
 
     /// Its bytes, where there are no handles.

@@ -252,8 +252,8 @@ fn forked_stream() -> Outcome {
     });
     let end: Connection<u8, u8> = listener.accept()?;
     let mut copy = child::fork(|| {
-        let is_right = matches!(end.send(&1), Err(ipc_pipe::SendError::Inherited))
-            && matches!(end.try_recv(), Err(RecvError::Inherited));
+        let is_right = matches!(end.send(&1), Err(ipc_pipe::SendError::OtherProcess))
+            && matches!(end.try_recv(), Err(RecvError::OtherProcess));
         i32::from(!is_right)
     });
     is(copy.wait().is_success(), "the child")?;

@@ -20,7 +20,7 @@ use crate::seat::{Seated, TableHandle};
 use crate::side::{Both, MayGet, MayPut, OnSide};
 use crate::stats::Stats;
 
-/// A bounded queue of byte messages between any threads of any processes.
+/// A queue of byte messages between any threads of any processes.
 ///
 /// Many may put and many may get at the same time. Each message goes to one getter; the messages
 /// of one putter arrive in the order in which it put them. Clones and copies in other processes
@@ -65,6 +65,17 @@ impl ByteQueue {
     /// machine has not so much memory.
     pub fn bounded(capacity: usize) -> Result<Self, QueueError> {
         Builder::new(capacity).bytes()
+    }
+
+    /// Makes a queue that grows by need, up to eight million messages.
+    ///
+    /// See [`Builder::unbounded`], also for another limit.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueError::Segment`] if there is no memory or descriptor to spare.
+    pub fn unbounded() -> Result<Self, QueueError> {
+        Builder::unbounded().bytes()
     }
 
     pub(crate) fn made(mut ring: Mapped, tuning: Tuning) -> Result<Self, QueueError> {
@@ -331,16 +342,18 @@ impl<S> ByteQueue<S> {
         self.len() == 0
     }
 
-    /// Whether there are as many messages as there is room for.
+    /// Whether there are as many messages as there is room for: a put may have to wait.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.len() == self.capacity()
+        self.len() >= self.capacity()
     }
 
-    /// How many messages there is room for.
+    /// How many messages there is room for, if there is memory.
+    ///
+    /// An [unbounded](Self::unbounded) queue has room for some more than that, but not always.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.ring().shape().n_slots as usize
+        self.ring().shape().capacity() as usize
     }
 
     /// The length of the longest message that the queue takes, in bytes.

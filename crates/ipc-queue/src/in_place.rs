@@ -22,6 +22,7 @@ use ipc_core::robust::Thread;
 use crate::heap::Heap;
 use crate::heap::geometry::BlockId;
 use crate::mapped::Mapped;
+use crate::ring::planted;
 use crate::seat::Seated;
 
 /// A block that this thread's seat owns; it is freed when this is dropped.
@@ -111,13 +112,15 @@ impl<'q> InPlace<'q> {
     /// Gives the charge up: somebody else has the block.
     #[expect(clippy::mem_forget, reason = "all that it has are borrowed things and numbers")]
     pub(crate) fn give_on(self) {
-        std::mem::forget(self);
+        if !planted::GIVES_TWICE {
+            std::mem::forget(self);
+        }
     }
 }
 
 impl Drop for InPlace<'_> {
     fn drop(&mut self) {
-        if self.is_mine() {
+        if self.is_mine() && !planted::LOAN_STAYS {
             Heap(self.ring).free(self.id, self.seated.owner, self.seated.me);
         }
     }

@@ -5,7 +5,7 @@ use crate::error::{GetError, PutError};
 use crate::heap::geometry::BlockId;
 use crate::heap::record::Record;
 use crate::heap::{self, Heap};
-use crate::ring::{Patience, Refused, Ring};
+use crate::ring::{Patience, Refused, Ring, planted};
 use crate::seat::Seated;
 use crate::side::{MayGet, MayPut};
 
@@ -72,8 +72,13 @@ impl<S: MayPut> ByteQueue<S> {
         let mut put = Ring(ring).put(owner, patience);
         if let Ok(claim) = put {
             ring.write_record(&claim, Record::Large(id, len));
-            if Heap(ring).queue(id, owner, claim.at) {
+            if planted::COMMITS_FIRST {
                 Ring(ring).commit(claim);
+            }
+            if Heap(ring).queue(id, owner, claim.at) {
+                if !planted::COMMITS_FIRST {
+                    Ring(ring).commit(claim);
+                }
                 ring.count_put(owner);
             } else {
                 Ring(ring).abandon(claim);

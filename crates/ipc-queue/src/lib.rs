@@ -1,5 +1,5 @@
-//! Work between many processes: a bounded queue in shared memory that survives the death of any of
-//! its users at any instruction.
+//! Work between many processes: a queue in shared memory, with a bound or growing by need, that survives
+//! the death of any of its users at any instruction.
 //!
 //! ```
 //! use ipc_queue::Queue;
@@ -27,7 +27,7 @@
 //!
 //! # How it works
 //!
-//! A lock-free ring of slots (`ring`) in a mapped segment (`mapped`), at which threads sit down in
+//! A lock-free ring of slots (`ring`), or of chunks of slots if it grows, in a mapped segment (`mapped`), at which threads sit down in
 //! seats whose life words show their deaths (`seat`). Who is on which side of it, the kernel counts
 //! (`ends`). What is short lies in its slot; a large message lies in a block of memory that is taken by
 //! one exchange and comes back when its owner dies (`heap`). No operation takes a lock or makes a

@@ -19,7 +19,7 @@ use crate::seat::TableHandle;
 use crate::side::{Both, MayGet, MayPut, OnSide};
 use crate::stats::Stats;
 
-/// A bounded queue of values between any threads of any processes.
+/// A queue of values between any threads of any processes.
 ///
 /// Many may put and many may get at the same time. Each value goes to one getter; the values of one
 /// putter arrive in the order in which it put them. Clones and copies in other processes are
@@ -68,6 +68,30 @@ impl<T: Serialize + DeserializeOwned> Queue<T> {
     /// As [`ByteQueue::bounded`].
     pub fn bounded(capacity: usize) -> Result<Self, QueueError> {
         Builder::new(capacity).values()
+    }
+
+    /// Makes a queue that grows by need, up to eight million short values.
+    ///
+    /// See [`Builder::unbounded`], also for another limit.
+    ///
+    /// # Errors
+    ///
+    /// As [`ByteQueue::unbounded`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ipc_queue::Queue;
+    ///
+    /// let queue = Queue::<u32>::unbounded()?;
+    /// for number in 0..10_000 {
+    ///     queue.put(number)?;
+    /// }
+    /// assert_eq!((queue.len(), queue.get()?), (10_000, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn unbounded() -> Result<Self, QueueError> {
+        Builder::unbounded().values()
     }
 }
 
@@ -228,13 +252,15 @@ impl<T, S> Queue<T, S> {
         self.bytes.is_empty()
     }
 
-    /// Whether there are as many values as there is room for.
+    /// Whether there are as many values as there is room for: a put may have to wait.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.bytes.is_full()
     }
 
-    /// How many values there is room for.
+    /// How many values there is room for, if there is memory.
+    ///
+    /// An [unbounded](Self::unbounded) queue has room for some more than that, but not always.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.bytes.capacity()

@@ -24,7 +24,7 @@ use crate::heap::{Heap, Memory as _};
 use crate::lease::Leases;
 use crate::mapped::Mapped;
 use crate::ring::slot::Owner;
-use crate::ring::{Memory, Ring};
+use crate::ring::{Memory, Ring, planted};
 use crate::watch::{News, Watches};
 
 /// A ring as the handles of this process lead to it that are clones of one another.
@@ -170,9 +170,16 @@ impl Drop for TableHandle {
         let me = Thread::current();
         let side = end.side();
         self.table.watches.end();
-        self.ring().pend(me);
+        if planted::LEAVE_PENDS {
+            self.ring().pend(me);
+        }
+        if planted::TELLS_FIRST {
+            Ring(self.ring()).tell_left(side.can_get());
+        }
         drop(end);
-        Ring(self.ring()).tell_left(side.can_get());
+        if !planted::TELLS_FIRST {
+            Ring(self.ring()).tell_left(side.can_get());
+        }
         me.pend_clear();
         // The other threads' seats go when they next sit down somewhere, or end; and so may this
         // thread have some of queues whose last handle another thread has dropped.

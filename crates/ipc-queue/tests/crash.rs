@@ -39,6 +39,15 @@ fn main() -> std::process::ExitCode {
         ("joinable: get from the dead", sweeps::joinable::get_from_the_dead),
         ("joinable: take a dead worker's seat", sweeps::joinable::take_a_dead_workers_seat),
         ("ring: take a dead one's seat", sweeps::take_a_dead_ones_seat),
+        ("growth: a put that grows", sweeps::growth::put_that_grows),
+        ("growth: two puts that grow", sweeps::growth::put_that_grows_beside_another),
+        ("growth: put into a chunk that was left", sweeps::growth::put_into_a_chunk_that_was_left),
+        (
+            "growth: get wakes who waits for a chunk",
+            sweeps::growth::get_wakes_who_waits_for_a_chunk,
+        ),
+        ("ends: the last putter leaves", sweeps::ends::the_last_putter_leaves),
+        ("ends: the last getter leaves", sweeps::ends::the_last_getter_leaves),
     ])
 }
 

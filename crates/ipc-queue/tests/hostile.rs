@@ -15,7 +15,7 @@ use testkit::seed::Rng;
 use testkit::{Counter, Watchdog};
 
 use scribble::{
-    Places, ROOM, look, look_in, position_bits, queue, slot_bits, use_all, write, write_in,
+    Places, ROOM, growing, look, look_in, position_bits, queue, slot_bits, use_all, write, write_in,
 };
 
 fn watch(what: &str) -> Watchdog {
@@ -50,6 +50,22 @@ fn the_words_lie_where_the_tests_write() {
     write(&queue, places.slot(1), slot_bits(2, 3000, 0));
     queue.get().unwrap_err();
     assert_eq!((look(&queue, Places::RETIRED), queue.stats().deaths_repaired), (1, 1));
+    assert_eq!(queue.segment().len(), places.end());
+}
+
+#[test]
+fn the_words_of_a_queue_that_grows_lie_where_the_tests_write() {
+    let (queue, places) = growing(2).unwrap();
+    assert_eq!((look(&queue, Places::BEGUN), queue.stats().capacity), (0, 64));
+    for number in 0..64 {
+        queue.put(&[number]).unwrap();
+    }
+    // The second chunk led to a third, which was got for it.
+    assert_eq!((look(&queue, Places::BEGUN), queue.stats().capacity), (128, 128));
+    assert_eq!(look(&queue, places.slot(0)), slot_bits(1, 0, 0));
+    assert_eq!(look(&queue, places.slot(31)), slot_bits(63, 0, 2));
+    assert_eq!(look(&queue, places.slot(63)), slot_bits(127, 0, 3));
+    assert_eq!(look(&queue, Places::TAIL), position_bits(64, 64));
     assert_eq!(queue.segment().len(), places.end());
 }
 
@@ -214,20 +230,27 @@ fn one_word_may_hold_anything() {
     let _watchdog = watch("one word of nonsense");
     let mut bytes = Vec::new();
     let mut n_states = 0;
-    for (n_slots, n_messages) in [(1, 0), (1, 1_u8), (3, 0), (3, 2), (3, 3)] {
-        let shape = || queue(n_slots, 3, 48).unwrap();
+    let bounded =
+        [(1, 0), (1, 1_u8), (3, 0), (3, 2), (3, 3)].map(|(n, messages)| (Some(n), messages));
+    // Of those that grow, one is about to, and one has.
+    for (n_slots, n_messages) in bounded.into_iter().chain([(None, 0), (None, 3), (None, 6)]) {
+        let shape = || match n_slots {
+            Some(n_slots) => queue(n_slots, 3, 48).unwrap(),
+            None => growing(1).unwrap(),
+        };
         let places = shape().1;
         for place in places.all() {
             let fresh = || {
                 let (queue, _) = shape();
                 // The second lap, so that laps before and behind are both possible.
-                for _ in 0..n_slots {
+                for _ in 0..n_slots.unwrap_or(1) {
                     queue.put(b"old").unwrap();
                     queue.get().unwrap();
                 }
                 for number in 0..n_messages {
-                    let large = [number; 9000];
-                    queue.put(&large[..usize::from(number % 2) * 9000]).unwrap();
+                    let long = if n_slots.is_some() { 9000 } else { 4000 };
+                    let len = if number == 1 || number == 3 { long } else { 0 };
+                    queue.put(&vec![number; len]).unwrap();
                 }
                 queue
             };
@@ -269,8 +292,14 @@ fn a_seat_whose_word_was_scribbled_over_leaves_no_trace_of_itself() {
 
 #[test]
 fn somebody_who_scribbles_all_the_time_stops_nobody_for_ever() {
+    for (queue, places) in [queue(4, 8, 112).unwrap(), growing(8).unwrap()] {
+        scribble_all_the_time(&queue, places);
+    }
+}
+
+#[expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
+fn scribble_all_the_time(queue: &ByteQueue, places: Places) {
     let _watchdog = watch("a stranger at work");
-    let (queue, places) = queue(4, 8, 112).unwrap();
     let stop = Counter::new(0);
     let all = places.all();
     thread::scope(|scope| {
@@ -279,18 +308,18 @@ fn somebody_who_scribbles_all_the_time_stops_nobody_for_ever() {
             let mut n_written = 0_u64;
             while stop.get() == 0 {
                 let (to, from) = (all[rng.index(all.len())], all[rng.index(all.len())]);
-                let was = look(&queue, to);
+                let was = look(queue, to);
                 let value = match rng.index(6) {
                     0 => rng.next_u64(),
                     1 => was ^ 1 << rng.index(64),
-                    2 => look(&queue, from),
+                    2 => look(queue, from),
                     3 => slot_bits(rng.range(0..20), rng.range(0..10), rng.range(0..3)),
                     4 => position_bits(rng.range(0..9), rng.range(0..5)),
                     _ => was.wrapping_add(rng.range(0..5)).wrapping_sub(2),
                 };
                 // It does not close the queue: that would be the end of the test.
                 if to != Places::ALARM {
-                    write(&queue, to, value);
+                    write(queue, to, value);
                     n_written += 1;
                 }
                 if rng.chance(64) {
@@ -301,7 +330,6 @@ fn somebody_who_scribbles_all_the_time_stops_nobody_for_ever() {
         });
         let users: Vec<_> = (0..4)
             .map(|user| {
-                let queue = &queue;
                 scope.spawn(move || {
                     let long = [user; 9000];
                     let mut rng = Rng::of_run(&format!("user {user}"));

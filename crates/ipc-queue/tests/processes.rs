@@ -150,7 +150,7 @@ mod scenarios {
     pub(crate) fn claims_of_the_dead() -> Outcome {
         for living in [false, true] {
             let queue = Builder::new(3).seats(2).without_backstop().message_bytes(48).bytes()?;
-            let places = Places { n_slots: 3, n_seats: 2, slot_bytes: 64 };
+            let places = Places { n_slots: 3, n_seats: 2, slot_bytes: 64, slots: None };
             // The first seat's holder died with a message half written.
             let mut dead = fork(|| i32::from(queue.try_get().is_ok()));
             ends_well(&mut dead)?;

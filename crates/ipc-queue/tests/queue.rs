@@ -258,10 +258,18 @@ fn a_handle_to_a_queue_of_another_type_is_refused() {
 
 /// A segment with the marks of a byte queue whose first words are these.
 fn forged(words: [u32; 3], len: usize) -> Result<ByteQueue, QueueError> {
+    let [n_slots, ..] = words;
+    forged_of_chunks(words, n_slots, len)
+}
+
+/// The same, of chunks of so many slots.
+fn forged_of_chunks(words: [u32; 3], chunk: u32, len: usize) -> Result<ByteQueue, QueueError> {
     let kind = ByteQueue::bounded(1).unwrap().segment().kind();
     let segment = Segment::create(kind, 0, len).unwrap();
-    for (at, word) in words.into_iter().enumerate() {
-        segment.at::<AtomicU32>(at * 4).unwrap().store(word, Ordering::Relaxed);
+    for (at, word) in words.into_iter().chain([chunk]).enumerate() {
+        if let Ok(place) = segment.at::<AtomicU32>(at * 4) {
+            place.store(word, Ordering::Relaxed);
+        }
     }
     ByteQueue::from_segment(segment)
 }
@@ -291,10 +299,17 @@ fn a_segment_that_is_no_queue_is_refused() {
     for words in [[most_slots, 1 << 24, 8], [4, 128, 2000], [1 << 16, 64, 8]] {
         assert!(matches!(forged(words, room).unwrap_err(), QueueError::Segment(_)), "{words:?}");
     }
-    // One byte short.
+    // Chunks that do not make a ring, and a ring that grows into a room that is not there.
+    for (slots, chunk) in [(64, 0), (64, 33), (64, 65), (64, u32::MAX), (1 << 23, 1)] {
+        let error = forged_of_chunks([slots, 128, 8], chunk, room).unwrap_err();
+        assert!(matches!(error, QueueError::BadCapacity { .. }), "{slots}, {chunk}: {error}");
+    }
+    let error = forged_of_chunks([64, 128, 8], 32, room).unwrap_err();
+    assert!(matches!(error, QueueError::Segment(_)), "{error}");
+    // The last words short.
     let exact = ByteQueue::bounded(4).unwrap().segment().len();
     forged([4, 128, 512], exact).unwrap();
-    assert!(matches!(forged([4, 128, 512], exact - 1).unwrap_err(), QueueError::Segment(_)));
+    assert!(matches!(forged([4, 128, 512], exact - 128).unwrap_err(), QueueError::Segment(_)));
     assert!(matches!(forged([4, 128, 512], 12).unwrap_err(), QueueError::Segment(_)));
 }
 

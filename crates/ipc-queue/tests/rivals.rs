@@ -6,10 +6,15 @@
 use std::process::ExitCode;
 
 #[cfg(not(ipc_loom))]
+#[expect(dead_code, reason = "only where the words lie is used here")]
+mod scribble;
+
+#[cfg(not(ipc_loom))]
 mod scenarios {
     use std::os::fd::AsFd as _;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
+    use ipc_core::primitive::{AtomicU64, Ordering::Relaxed};
     use ipc_core::wire::Handle;
     use ipc_queue::{Builder, ByteQueue, ByteSender, GetError, PutError, Queue};
     use serde::{Serialize, Serializer};
@@ -17,6 +22,8 @@ mod scenarios {
     use testkit::leaks::Snapshot;
     use testkit::seed::Rng;
     use testkit::{Counter, Outcome, Report, SharedArena, clock};
+
+    use super::scribble::Places;
 
     /// How long something may take that must happen.
     const LIMIT: Duration = Duration::from_secs(20);
@@ -105,6 +112,116 @@ mod scenarios {
         let stats = queue.stats();
         is(stats.len == 0 && stats.deaths_repaired <= n_names as u64, &stats)?;
         Ok(())
+    }
+
+    /// ipc-channel: a length of zero, one beyond all memory, or the name of something that was not
+    /// sent along makes the receiver panic.
+    pub(crate) fn forged_messages_are_errors() -> Outcome {
+        const LARGE: u64 = 1 << 63;
+        let queue = Builder::new(2).seats(4).values::<u64>()?;
+        let slot = Places { n_slots: 2, n_seats: 4, slot_bytes: 128, slots: None };
+        let forged = [0, 11, 113, 1 << 32, LARGE - 1, LARGE | 8, LARGE | 8 << 58 | 5, u64::MAX];
+        let turn = SharedArena::<Counter>::new(1);
+        let mut receiver = fork(|| {
+            // A panic ends the child with another status.
+            for round in 1..=forged.len() as u64 {
+                turn[0].wait_until(|it| it == 2 * round - 1);
+                let refused = matches!(queue.get(), Err(GetError::Corrupt | GetError::Decode(_)));
+                if !refused || queue.get().ok() != Some(round) {
+                    return 1;
+                }
+                turn[0].set(2 * round);
+            }
+            0
+        });
+        for (round, forged) in (1..).zip(forged) {
+            queue.put(round)?;
+            let record: &AtomicU64 = queue.segment().at(slot.slot(0) + 8)?;
+            record.store(forged, Relaxed);
+            queue.put(round)?;
+            turn[0].set(2 * round - 1);
+            turn[0].wait_within(LIMIT, |it| it == 2 * round).map_err(|_| {
+                format!("the receiver after {forged:#x}: {:?}", receiver.try_wait())
+            })?;
+        }
+        let end = receiver.wait_within(LIMIT);
+        is(end == Some(End::Exited(0)), &end)?;
+        Ok(Report::PASSED)
+    }
+
+    /// procspawn: an answer that nobody has taken yet holds up the worker that gave it, and with it
+    /// all tasks behind.
+    pub(crate) fn untaken_answers_hold_up_nobody() -> Outcome {
+        let tasks = Queue::<usize>::bounded(3)?;
+        let answers =
+            [Queue::<usize>::bounded(1)?, Queue::<usize>::bounded(1)?, Queue::<usize>::bounded(1)?];
+        let work = || {
+            while let Ok(task) = tasks.get() {
+                if answers[task].put(task * task).is_err() {
+                    return 1;
+                }
+            }
+            0
+        };
+        let mut workers = [fork(work), fork(work)];
+        for task in 0..3 {
+            tasks.put(task)?;
+        }
+        for task in [2, 1, 0] {
+            let answer = answers[task].get_timeout(LIMIT)?;
+            is(answer == task * task, &(task, answer))?;
+        }
+        tasks.close();
+        for worker in &mut workers {
+            let end = worker.wait_within(LIMIT);
+            is(end == Some(End::Exited(0)), &end)?;
+        }
+        Ok(Report::PASSED)
+    }
+
+    /// procspawn: a child that dies before its first message is waited for without end; and how it
+    /// died is not known.
+    pub(crate) fn a_death_before_the_first_message_is_told_of() -> Outcome {
+        let (sender, receiver) = ByteQueue::bounded(1)?.split()?;
+        let mut receiver = Some(receiver);
+        let sits = SharedArena::<Counter>::new(1);
+        let mut child = fork(|| {
+            drop(receiver.take());
+            // It sits down, and never puts.
+            let full = [0; 200];
+            sits[0].set(1 + u64::from(sender.try_loan(full.len()).is_err()));
+            sits[0].wait_until(|it| it == 3);
+            0
+        });
+        let receiver = receiver.ok_or("the scene")?;
+        drop(sender);
+        sits[0].wait_within(LIMIT, |it| it == 1).map_err(|_| "it does not sit")?;
+        kill(&mut child)?;
+        let got = receiver.get_timeout(LIMIT);
+        is(matches!(got, Err(GetError::Disconnected)), &got)?;
+        let known = receiver.participants();
+        let dead = known.iter().find(|it| i64::from(it.pid) == i64::from(child.pid()));
+        is(dead.is_some_and(|it| it.tid.is_none() && it.puts == 0), &known)?;
+        Ok(Report::PASSED)
+    }
+
+    /// `raw_sync`: most waits with a timeout return at once, because a second has but so many
+    /// nanoseconds.
+    pub(crate) fn no_wait_ends_before_its_time() -> Outcome {
+        const WAIT: Duration = Duration::from_millis(26);
+        let queue = Queue::<u8>::bounded(1)?;
+        let full = Queue::<u8>::bounded(1)?;
+        full.put(1)?;
+        // Longer than a second altogether, so that one of them goes from one into the next.
+        for _ in 0..20 {
+            let start = Instant::now();
+            let got = queue.get_timeout(WAIT);
+            is(matches!(got, Err(GetError::TimedOut)) && start.elapsed() >= WAIT, &got)?;
+            let start = Instant::now();
+            let put = full.put_timeout(2, WAIT);
+            is(matches!(put, Err(PutError::TimedOut(2))) && start.elapsed() >= WAIT, &put)?;
+        }
+        Ok(Report::PASSED)
     }
 
     /// ipmpsc: a sender was killed, and the receiver's timeout no longer ends.
@@ -282,6 +399,13 @@ mod scenarios {
 #[cfg(not(ipc_loom))]
 fn main() -> ExitCode {
     testkit::main(&[
+        ("a forged message is an error", scenarios::forged_messages_are_errors),
+        ("an answer that nobody takes holds up nobody", scenarios::untaken_answers_hold_up_nobody),
+        (
+            "a death before the first message is told of",
+            scenarios::a_death_before_the_first_message_is_told_of,
+        ),
+        ("no wait ends before its time", scenarios::no_wait_ends_before_its_time),
         ("a get ends in time when a putter is killed", scenarios::receive_ends_in_time),
         ("what the living have put stays when others die", scenarios::committed_messages_stay),
         ("a small queue is never wedged by deaths", scenarios::never_wedged),

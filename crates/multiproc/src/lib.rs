@@ -131,7 +131,7 @@ pub use shm_value as value;
 
 pub use ipc_core::{Segment, SegmentError, wire};
 pub use ipc_pipe::{
-    Address, Connection, Key, Listener, RecvError, RequestError, SendError, connect, pipe,
+    Address, Connection, Key, Listener, RecvError, RequestError, SendError, connect, pipe, shm_pipe,
 };
 pub use ipc_queue::{
     ByteQueue, GetError, JoinableQueue, Lease, LeaseError, Loan, PutError, Queue, QueueError,

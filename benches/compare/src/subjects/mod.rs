@@ -4,6 +4,7 @@ pub(crate) mod pool;
 pub(crate) mod queue;
 pub(crate) mod start;
 pub(crate) mod sync;
+pub(crate) mod value;
 
 use crate::bench::Bench;
 
@@ -12,12 +13,13 @@ use crate::bench::Bench;
 pub(crate) enum Subject {
     Sync,
     Queue,
+    Value,
     Pool,
     Start,
 }
 
 impl Subject {
-    const ALL: [Self; 4] = [Self::Sync, Self::Queue, Self::Pool, Self::Start];
+    const ALL: [Self; 5] = [Self::Sync, Self::Queue, Self::Pool, Self::Start, Self::Value];
 
     /// The subject of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -28,6 +30,7 @@ impl Subject {
         match self {
             Self::Sync => "sync",
             Self::Queue => "queue",
+            Self::Value => "value",
             Self::Pool => "pool",
             Self::Start => "start",
         }
@@ -38,6 +41,7 @@ impl Subject {
         match self {
             Self::Sync => sync::benches(),
             Self::Queue => queue::benches(),
+            Self::Value => value::benches(),
             Self::Pool => pool::benches(),
             Self::Start => start::benches(),
         }

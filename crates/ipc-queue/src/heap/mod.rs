@@ -65,6 +65,7 @@ use ipc_core::{Deadline, SegmentError};
 use ipc_sync::raw::{self, Taken};
 
 use crate::ring;
+use crate::ring::planted;
 use crate::ring::position::Position;
 use crate::ring::slot::Owner;
 
@@ -255,7 +256,7 @@ impl<M: Memory> Heap<'_, M> {
         if id.index < words.hint.load(Relaxed) {
             words.hint.store(id.index, Relaxed);
         }
-        if self.0.bells().memory.is_waiting() {
+        if planted::FREE_TELLS && self.0.bells().memory.is_waiting() {
             self.call_waiting();
         }
     }

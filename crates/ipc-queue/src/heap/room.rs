@@ -12,6 +12,7 @@ use super::block::Use;
 use super::geometry::{BLOCKS_BEGUN, BlockId};
 use super::{Heap, Memory, Refused, id};
 use crate::ring;
+use crate::ring::planted;
 use crate::ring::position::Position;
 use crate::ring::slot::Owner;
 
@@ -198,7 +199,7 @@ impl<'m, M: Memory> Heap<'m, M> {
 
     /// Frees what the dead holder of a seat owned, before its next holder, who calls, uses it.
     pub(crate) fn bury(self, dead: Owner, thread: Thread) -> Result<(), Refused> {
-        if self.is_untouched() {
+        if self.is_untouched() || !planted::BURIES_BLOCKS {
             return Ok(());
         }
         // What the dead one had claimed in the ring is the grave's now.
@@ -219,10 +220,13 @@ impl<'m, M: Memory> Heap<'m, M> {
 
     /// Frees all that is nobody's. The caller holds the lock.
     fn recover(self, thread: Thread) {
+        if !planted::SWEEPS {
+            return;
+        }
         self.recover_if(thread, |meaning| match meaning {
             Use::Free => false,
-            Use::Owned(owner) => !self.lives(owner),
-            Use::Queued(at) => !self.keeps() && self.is_lost(at),
+            Use::Owned(owner) => planted::SEIZES_ANY || !self.lives(owner),
+            Use::Queued(at) => !planted::QUEUED_STAYS && !self.keeps() && self.is_lost(at),
             Use::Leased(_) => !self.keeps(),
             Use::Nonsense => true,
         });
@@ -239,7 +243,7 @@ impl<'m, M: Memory> Heap<'m, M> {
             // Only the exchange shows that it is so still: who was seen to own it may have handed it
             // on before it died.
             if is_nobodys(seen.meaning()) && self.0.block(id).word.seize(seen) {
-                if !matches!(seen.meaning(), Use::Queued(_)) {
+                if !planted::KEEPS_PROMISE && !matches!(seen.meaning(), Use::Queued(_)) {
                     // It may have been promised more than it has.
                     self.take_memory(id);
                 }
@@ -349,7 +353,9 @@ impl<'m, M: Memory> Heap<'m, M> {
                 let held = Held { line, me };
                 // It may have died between two stores.
                 let sum = self.blocks().map(|id| self.backed(id)).fold(0, u64::saturating_add);
-                self.0.heap().backed.store(sum, Relaxed);
+                if planted::RECOUNTS {
+                    self.0.heap().backed.store(sum, Relaxed);
+                }
                 Ok(held)
             }
             Err(raw::Refused::Held) => Err(Refused::NO_ROOM),

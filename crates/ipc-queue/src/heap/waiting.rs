@@ -36,7 +36,7 @@ use ipc_core::robust::{Alive, Life, Thread};
 use super::geometry::BlockId;
 use super::{Heap, Memory, Refused};
 use crate::ring::slot::Owner;
-use crate::ring::{self, Patience, Ring, Watched};
+use crate::ring::{self, Patience, Ring, Watched, planted};
 
 /// How long one that does not want to wait waits for the lock, which nobody keeps for long.
 pub(super) const SHORT: Duration = Duration::from_millis(10);
@@ -108,6 +108,7 @@ impl<'m, M: Memory> Heap<'m, M> {
                 Wait::on(bells.departures.word(), departures),
                 Wait::on(news, seen),
             ];
+            let watched = if planted::HEAP_WATCHES { watched } else { Watched::NONE };
             self.0.pend_alarm(thread);
             let until = deadline.min(Deadline::after(slice));
             match watched.sleep(&others, until) {

@@ -9,6 +9,7 @@
 
 mod blocks;
 mod places;
+mod slots;
 
 use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -33,14 +34,15 @@ use crate::participant;
 use crate::ring::bells::Bells;
 use crate::ring::position::{Position, PositionWord};
 use crate::ring::slot::{Owner, SlotWord};
-use crate::ring::{Claim, Memory, Notes, Tuning, WaitsFor};
+use crate::ring::{Claim, Memory, Notes, Tuning, WaitsFor, planted};
 
 use blocks::Blocks;
 use places::{Places, ShapeWords, SlotHeader};
+use slots::Slots;
 
 pub(crate) use places::{SLOT_HEADER, SLOT_UNIT, Shape};
 
-pub(crate) const KIND: Kind = Kind::new(*b"ipc-ring", 3);
+pub(crate) const KIND: Kind = Kind::new(*b"ipc-ring", 4);
 
 /// A queue in a segment.
 #[derive(Debug)]
@@ -58,7 +60,7 @@ pub(crate) struct Mapped {
     retired: NonNull<AtomicU64>,
     lives: NonNull<[Life]>,
     all_notes: NonNull<[participant::Notes]>,
-    slots: NonNull<u8>,
+    slots: Slots,
     heap: NonNull<HeapWords>,
     classes: NonNull<[ClassWords]>,
     leases: NonNull<LeaseWords>,
@@ -108,10 +110,11 @@ impl Mapped {
     }
 
     fn extent(shape: Shape) -> Extent {
-        Extent { body: Places::of(shape).size, room: shape.geometry().room() }
+        Extent { body: Places::of(shape).size, room: shape.room() }
     }
 
     fn begin(segment: &Segment, shape: Shape) -> Result<(), SegmentError> {
+        Slots::begin(segment, shape)?;
         let words: &ShapeWords = segment.at(Places::of(shape).shape)?;
         words.write(shape);
         Ok(())
@@ -125,7 +128,6 @@ impl Mapped {
         let words: &ShapeWords = segment.at(0)?;
         let shape = words.read().check()?;
         let places = Places::of(shape);
-        let slots = segment.bytes_at(places.slots, places.slots_len)?;
         Ok(Self {
             shape,
             tuning: Tuning::DEFAULT,
@@ -140,7 +142,7 @@ impl Mapped {
             all_notes: NonNull::from_ref(
                 segment.slice_at(places.notes, usize::from(shape.n_seats))?,
             ),
-            slots: slots.cast(),
+            slots: Slots::open(&segment, shape, &places)?,
             heap: NonNull::from_ref(segment.at(places.heap)?),
             classes: NonNull::from_ref(segment.slice_at(places.classes, MOST_CLASSES)?),
             leases: NonNull::from_ref(segment.at(places.leases)?),
@@ -191,9 +193,11 @@ impl Mapped {
     /// Makes the alarm the pending word of the calling thread; it clears it before `self` goes.
     #[inline]
     pub(crate) fn pend(&self, me: Thread) {
-        // SAFETY: the word is mapped as long as `segment` is kept, and all callers clear what is
-        // pending before they return to whoever lent them `self`.
-        unsafe { me.pend(self.bells().alarm.word()) };
+        if planted::PENDS {
+            // SAFETY: the word is mapped as long as `segment` is kept, and all callers clear what is
+            // pending before they return to whoever lent them `self`.
+            unsafe { me.pend(self.bells().alarm.word()) };
+        }
     }
 
     pub(crate) fn lives(&self) -> &[Life] {
@@ -282,17 +286,9 @@ impl Mapped {
     }
 
     #[inline]
-    fn slot_at(&self, index: u32) -> *mut u8 {
-        debug_assert!(index < self.shape.n_slots, "positions are checked when they are read");
-        let offset = index as usize * self.shape.slot_bytes as usize;
-        // SAFETY: the index is below the number of slots, all of which were checked at the open.
-        unsafe { self.slots.as_ptr().add(offset) }
-    }
-
-    #[inline]
     fn header(&self, index: u32) -> &SlotHeader {
         #[expect(clippy::cast_ptr_alignment, reason = "slots begin at multiples of 16")]
-        let header = self.slot_at(index).cast::<SlotHeader>();
+        let header = self.slots.at(index).as_ptr().cast::<SlotHeader>();
         // SAFETY: a slot begins with its header, and is mapped as long as `segment` is kept.
         unsafe { &*header }
     }
@@ -300,19 +296,28 @@ impl Mapped {
     #[inline]
     fn payload(&self, at: Position) -> *mut u8 {
         // SAFETY: a slot is longer than its header.
-        unsafe { self.slot_at(at.index()).add(SLOT_HEADER) }
+        unsafe { self.slots.at(at.index()).as_ptr().add(SLOT_HEADER) }
     }
 }
 
 impl Memory for Mapped {
     #[inline]
     fn n_slots(&self) -> u32 {
-        self.shape.n_slots
+        self.slots.n_slots()
     }
 
     #[inline]
-    fn lap(&self) -> u32 {
-        self.shape.n_slots
+    fn chunk(&self) -> u32 {
+        self.shape.chunk
+    }
+
+    #[inline]
+    fn grows(&self) -> bool {
+        self.shape.grows()
+    }
+
+    fn grow(&self, n_slots: u32) -> bool {
+        self.slots.grow(&self.segment, n_slots)
     }
 
     #[inline]

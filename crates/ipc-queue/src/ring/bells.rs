@@ -26,6 +26,8 @@ use ipc_core::primitive::AtomicU32;
 use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
 use ipc_core::robust::Bell;
 
+use super::planted;
+
 /// The ring is closed. Not one of the owner bits: those must be zero for the kernel.
 const CLOSED: u32 = 1 << 31;
 
@@ -131,10 +133,14 @@ impl Bells {
         if is_getter {
             self.alarm.say_left();
         }
-        // E5 release.
-        self.departures.0.fetch_add(1, Release);
-        // Whether the bells say that somebody sleeps or not: it happens seldom.
-        self.call_all();
+        if planted::LEAVE_COUNTS {
+            // E5 release.
+            self.departures.0.fetch_add(1, Release);
+        }
+        if planted::LEAVE_CALLS {
+            // Whether the bells say that somebody sleeps or not: it happens seldom.
+            self.call_all();
+        }
     }
 
     /// Closes the ring, then tells everybody.

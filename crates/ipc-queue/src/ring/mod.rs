@@ -16,13 +16,12 @@
 //! no wake-up is lost is argued in `README.md` beside this file. Here are the moves. They borrow
 //! their words from a [`Memory`] and know nothing of mappings, nor of what a message is.
 //!
-//! # Laps
+//! # Chunks
 //!
-//! A message is one slot. The slots are gone through in their order, and where the next message goes
-//! to the first slot again, the slot before says so. In a bounded ring that is the last slot there is.
-//! In one that grows, a lap has a least length, and ends behind that as soon as the first slot is free
-//! again: so the ring is as long as it must be for what is in it, and what was needed once and is not
-//! now is passed by.
+//! A message is one slot. The slots are gone through in their order, and the last slot of a *chunk*
+//! says in which chunk the next message goes. A bounded ring is one chunk, and the next is always the
+//! same. A ring that grows has many: whoever claims the last slot of one chooses another in which
+//! nothing is any more, or gets memory for more ([`chunks`]).
 //!
 //! # Commit points
 //!
@@ -48,7 +47,9 @@ pub(crate) mod slot;
 
 mod attempt;
 mod blocking;
+mod chunks;
 mod observe;
+pub(crate) mod planted;
 mod repair;
 #[cfg(all(test, not(ipc_loom)))]
 mod tests;
@@ -65,15 +66,22 @@ use ipc_core::robust::{Alive, Life};
 use attempt::Attempt;
 use bells::Bells;
 use position::{Position, PositionWord};
-use slot::{Owner, SlotWord, State};
+use slot::{Link, Owner, SlotWord, State};
 
 /// Where the words of a ring are.
 pub(crate) trait Memory {
     /// How many slots there are: so many have memory. In a ring that grows it may grow.
     fn n_slots(&self) -> u32;
-    /// The least length of a lap, which is at least one and at most the number of slots: that number
-    /// itself, unless the ring grows.
-    fn lap(&self) -> u32;
+    /// How many slots a chunk has: all, unless the ring grows.
+    fn chunk(&self) -> u32;
+    /// Whether the ring grows; then it has two chunks at the least.
+    fn grows(&self) -> bool {
+        false
+    }
+    /// Gets memory for more than `n_slots` slots if there may be more: whether there are now.
+    fn grow(&self, _n_slots: u32) -> bool {
+        false
+    }
     /// Where the next message is written.
     fn tail(&self) -> &PositionWord;
     /// Where the next message is read.
@@ -165,9 +173,11 @@ impl<M: Memory> Ring<'_, M> {
     #[inline]
     pub(crate) fn quick_claim_put(self, me: Owner) -> Option<Result<Claim, Blocked>> {
         let at = self.tail_at().ok()?;
-        let is_last = self.ends_lap(at);
-        let state = State::claimed_for_writing(at.number(), me, is_last);
-        let claimed = self.0.slot(at.index()).claim(State::free(at.number()), state);
+        let link = self.usual_link(at)?;
+        let state = State::claimed_for_writing(at.number(), me, link);
+        let slot = self.0.slot(at.index());
+        let seen = if self.0.grows() { slot.look() } else { State::free(at.number()) };
+        let claimed = seen.is_free_for(at.number()) && slot.claim(seen, state);
         claimed.then(|| self.after_put_claim(Claim { at, state }))
     }
 
@@ -175,8 +185,7 @@ impl<M: Memory> Ring<'_, M> {
     #[inline]
     pub(crate) fn quick_claim_get(self, me: Owner) -> Option<Result<Claim, Blocked>> {
         let at = self.head_at().ok()?;
-        // A lap is mostly as long as it is at the least.
-        let full = State::full(at.number(), at.index() + 1 == self.0.lap());
+        let full = State::full(at.number(), self.usual_link(at)?);
         let state = full.owned_by(me);
         let claimed = self.0.slot(at.index()).claim(full, state);
         claimed.then(|| Ok(self.after_get_claim(Claim { at, state })))
@@ -188,27 +197,33 @@ impl<M: Memory> Ring<'_, M> {
     pub(crate) fn claim_put(self, me: Owner) -> Result<Claim, Blocked> {
         let mut attempt = Attempt::new();
         loop {
-            let (at, seen) = self.find_room(&mut attempt)?;
-            let is_last = self.ends_lap(at);
-            let claimed = State::claimed_for_writing(at.number(), me, is_last);
+            let (at, seen, link) = self.find_room(&mut attempt)?;
+            let claimed = State::claimed_for_writing(at.number(), me, link);
             if self.0.slot(at.index()).claim(seen, claimed) {
                 return self.after_put_claim(Claim { at, state: claimed });
             }
         }
     }
 
-    /// Finds the slot at the tail, if it is free.
-    fn find_room(self, attempt: &mut Attempt) -> Result<(Position, State), Blocked> {
+    /// Finds the slot at the tail, if it is free and there is one for the next message to go to.
+    fn find_room(self, attempt: &mut Attempt) -> Result<(Position, State, Link), Blocked> {
         loop {
             attempt.step()?;
             let at = self.tail_at()?;
             let seen = self.0.slot(at.index()).look();
             if self.is_free_at(self.0.tail(), at, seen) {
-                return Ok((at, seen));
+                match self.usual_link(at) {
+                    Some(link) => return Ok((at, seen, link)),
+                    None => match self.find_chunk(at, attempt)? {
+                        Some(link) => return Ok((at, seen, link)),
+                        // The words have changed.
+                        None => continue,
+                    },
+                }
             }
             match seen.since(at.number()) {
                 // Another writer's claim of this message: the tail lags.
-                0 => self.0.tail().help(at, at.next(seen.is_last())),
+                0 => self.0.tail().help(at, self.next(at, seen.link())),
                 // An earlier message is not over here: full, unless its owner is dead.
                 ..0 => self.pass_earlier(at.index(), seen)?,
                 _ => self.check_stale(self.0.tail(), at, attempt)?,
@@ -248,7 +263,7 @@ impl<M: Memory> Ring<'_, M> {
                 // A writer is at it: its message comes first, if it lives.
                 0 => self.pass_writer(at, seen)?,
                 // Another reader's claim: the head lags.
-                1 => self.0.head().help(at, at.next(seen.is_last())),
+                1 => self.0.head().help(at, self.next(at, seen.link())),
                 _ => self.check_stale(self.0.head(), at, attempt)?,
             }
         }
@@ -257,9 +272,12 @@ impl<M: Memory> Ring<'_, M> {
     /// Publishes a message that was written: the commit point of a put. Then wakes a getter.
     #[inline]
     pub(crate) fn commit(self, claim: Claim) {
-        self.0.slot(claim.at.index()).commit(claim.state);
         let items = &self.0.bells().items;
-        if items.is_waiting_heavily() {
+        if planted::COMMITS_LATE && items.is_waiting_heavily() {
+            items.wake_one();
+        }
+        self.0.slot(claim.at.index()).commit(claim.state);
+        if !planted::COMMITS_LATE && items.is_waiting_heavily() {
             items.wake_one();
         }
     }
@@ -267,9 +285,9 @@ impl<M: Memory> Ring<'_, M> {
     /// Gives back the slot of a message that was read. Then wakes a putter.
     #[inline]
     pub(crate) fn release(self, claim: Claim) {
-        self.0.slot(claim.at.index()).release(claim.state, self.0.lap());
+        self.0.slot(claim.at.index()).release(claim.state, self.0.chunk());
         let space = &self.0.bells().space;
-        if space.is_waiting_heavily() {
+        if planted::RELEASE_TELLS && space.is_waiting_heavily() {
             space.wake_one();
         }
     }
@@ -376,24 +394,33 @@ impl<M: Memory> Ring<'_, M> {
         seen.is_free() && (seen.since(at.number()) <= 0 || word.look() == at)
     }
 
-    /// Whether the lap of a message that is written at `at` ends with it.
+    /// The position that a link leads to from `at`; it is yet to be checked if the link is.
     #[inline]
-    fn ends_lap(self, at: Position) -> bool {
-        let length = at.index() + 1;
-        length >= self.0.lap() && self.ends_long_lap(at, length)
+    fn next(self, at: Position, link: Link) -> Position {
+        at.next(link, self.0.chunk())
     }
 
-    /// The same for a lap that has its least length.
-    fn ends_long_lap(self, at: Position, length: u32) -> bool {
-        let is_first = at.index() == 0;
-        length >= self.0.n_slots() || !is_first && self.is_good_for_putter(at.next(true))
+    /// Where the message after the one at `at` goes, unless that is to be chosen.
+    #[inline]
+    fn usual_link(self, at: Position) -> Option<Link> {
+        let length = at.index() + 1;
+        let chunk = self.0.chunk();
+        if length < chunk {
+            Some(Link::BEHIND)
+        } else if !self.0.grows() {
+            Some(Link::to(0))
+        } else if length.is_multiple_of(chunk) {
+            None
+        } else {
+            Some(Link::BEHIND)
+        }
     }
 
     /// The duties of a putter that has claimed: to move the tail, and to call the next putter if
     /// there is room for it as well. If the ring was closed before the claim, it is undone.
     #[inline]
     fn after_put_claim(self, claim: Claim) -> Result<Claim, Blocked> {
-        let next = claim.at.next(claim.state.is_last());
+        let next = self.next(claim.at, claim.state.link());
         self.0.tail().help(claim.at, next);
         // E4 release; and the fence that the bells ask for.
         fence_after_exchange();
@@ -402,7 +429,7 @@ impl<M: Memory> Ring<'_, M> {
             self.abandon(claim);
             return Err(Blocked::Closed);
         }
-        if bells.space.is_waiting() && self.is_good_for_putter(next) {
+        if planted::CHAINS && bells.space.is_waiting() && self.is_good_for_putter(next) {
             bells.space.wake_one();
         }
         Ok(claim)
@@ -412,10 +439,10 @@ impl<M: Memory> Ring<'_, M> {
     /// there is another message.
     #[inline]
     fn after_get_claim(self, claim: Claim) -> Claim {
-        let next = claim.at.next(claim.state.is_last());
+        let next = self.next(claim.at, claim.state.link());
         self.0.head().help(claim.at, next);
         let items = &self.0.bells().items;
-        if items.is_waiting_after_exchange() && self.is_good_for_getter(next) {
+        if planted::CHAINS && items.is_waiting_after_exchange() && self.is_good_for_getter(next) {
             items.wake_one();
         }
         claim
@@ -424,6 +451,9 @@ impl<M: Memory> Ring<'_, M> {
     /// Whether a putter that comes to `next` finds it free, or can make it so.
     #[cold]
     fn is_good_for_putter(self, next: Position) -> bool {
+        if !next.is_in(self.0.n_slots()) {
+            return false; // Nobody who keeps to the protocol has written such a link.
+        }
         let seen = self.0.slot(next.index()).look();
         let is_earlier = seen.since(next.number()) < 0;
         seen.is_free_for(next.number())
@@ -435,6 +465,9 @@ impl<M: Memory> Ring<'_, M> {
     /// Whether a getter that comes to `next` finds a message, or a hole that it can pass.
     #[cold]
     fn is_good_for_getter(self, next: Position) -> bool {
+        if !next.is_in(self.0.n_slots()) {
+            return false; // As above.
+        }
         let seen = self.0.slot(next.index()).look();
         match (seen.since(next.number()), seen.owner()) {
             (1, Owner::NOBODY) => true,
@@ -499,7 +532,11 @@ impl<M: Memory> Ring<'_, M> {
         }
         // Dead, or a seat that does not exist. Only a look at the slot that comes after the look
         // at the life word shows what the dead left: it may have been done with the claim before.
-        if self.0.slot(index).look() == state { Claimer::Dead } else { Claimer::Done }
+        if !planted::LOOKS_AGAIN || self.0.slot(index).look() == state {
+            Claimer::Dead
+        } else {
+            Claimer::Done
+        }
     }
 
     /// A slot does not fit the position: the position was stale, or the words make no sense.

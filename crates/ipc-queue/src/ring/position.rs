@@ -1,8 +1,8 @@
 //! Head and tail: which message is read next and where it lies, which is written next and where.
 //!
 //! A position is a message's number and the index of its slot. The number alone says what comes
-//! before what and how many lie between; the index follows the numbers round the ring, and goes back
-//! to the first slot where the slot before says so (`slot.rs`). The words may lag behind the slots,
+//! before what and how many lie between; the index follows the numbers from slot to slot, and goes to
+//! the first slot of a chunk where the slot before says so (`slot.rs`). The words may lag behind the slots,
 //! which hold the truth; whoever notices helps them on.
 //!
 //! # Edges
@@ -15,6 +15,8 @@ use core::cmp::Ordering as Order;
 
 use ipc_core::primitive::AtomicU64;
 use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
+
+use super::slot::Link;
 
 const INDEX_BITS: u32 = 23;
 const INDEX_MASK: u64 = (1 << INDEX_BITS) - 1;
@@ -61,11 +63,16 @@ impl Position {
         (self.0 & INDEX_MASK) as u32
     }
 
-    /// The position after this one, which is the last of its lap or is not.
+    /// The position after this one, in a ring of chunks of so many slots.
+    ///
+    /// It may be in no ring if the link is one that was read from a word.
     #[inline]
-    pub(crate) fn next(self, is_last: bool) -> Self {
-        let index = if is_last { 0 } else { self.index() + 1 };
-        Self(((self.number() + 1) & NUMBER_MASK) << INDEX_BITS | u64::from(index))
+    pub(crate) fn next(self, link: Link, chunk: u32) -> Self {
+        let index = match link.chunk() {
+            None => u64::from(self.index()) + 1,
+            Some(first) => u64::from(first) * u64::from(chunk),
+        };
+        Self(((self.number() + 1) & NUMBER_MASK) << INDEX_BITS | index.min(INDEX_MASK))
     }
 
     /// Whether this is a place in a ring of `n_slots`: what was read from a word may be anything.

@@ -11,7 +11,7 @@ use ipc_core::primitive::Ordering::Relaxed;
 
 use super::position::Position;
 use super::slot::{Owner, State};
-use super::{Blocked, Claim, Memory, Obstacle, Ring};
+use super::{Blocked, Claim, Memory, Obstacle, Ring, planted};
 
 impl<M: Memory> Ring<'_, M> {
     /// Retires the message at `at`, whose owner is dead, and calls everybody to look again.
@@ -19,7 +19,7 @@ impl<M: Memory> Ring<'_, M> {
     /// An error says that it is not its turn yet: there are messages before it.
     #[cold]
     pub(super) fn retire(self, at: Position, dead: State) -> Result<(), Blocked> {
-        let next = at.next(dead.is_last());
+        let next = self.next(at, dead.link());
         if !dead.is_written() {
             self.0.tail().help(at, next);
         }
@@ -31,7 +31,7 @@ impl<M: Memory> Ring<'_, M> {
             Order::Equal => self.0.head().help(at, next),
             Order::Greater => {}
         }
-        if self.0.slot(at.index()).retire(dead, self.0.lap()) {
+        if self.0.slot(at.index()).retire(dead, self.0.chunk()) {
             if dead.owner() != Owner::WAIVED {
                 self.0.retired().fetch_add(1, Relaxed);
             }
@@ -54,7 +54,7 @@ impl<M: Memory> Ring<'_, M> {
         for index in 0..self.0.n_slots() {
             let slot = self.0.slot(index);
             let seen = slot.look();
-            if seen.owner() == dead {
+            if planted::BURIES && seen.owner() == dead {
                 slot.claim(seen, seen.owned_by(Owner::GRAVE));
             }
         }

@@ -2,8 +2,8 @@
 //!
 //! # States
 //!
-//! A word is made of a *cycle* (40 bits), an *owner* (12 bits: a seat, or nobody) and a mark, *last*.
-//! For message number `n`:
+//! A word is made of a *cycle* (40 bits), an *owner* (12 bits: a seat, or nobody) and a *link* (12
+//! bits). For message number `n`:
 //!
 //! | cycle, owner | meaning |
 //! |--------------|---------|
@@ -12,9 +12,10 @@
 //! | `2n+1`, nobody | full: one committed message |
 //! | `2n+1`, p | being read by p; if p is dead, the message was taken with it: retired as above |
 //!
-//! From the claim on, the mark says that the next message goes to the first slot again: the claimer
-//! decides where a lap ends. Who gives a slot back writes a number that its next message has at the
-//! least, a whole lap later: mostly that is the very number, and can be guessed.
+//! From the claim on, the link says where the next message goes: to the slot behind this one, or to
+//! the first of a chunk. The claimer decides. Who gives a slot back writes a number that its next
+//! message has at the least, a whole chunk later: in a bounded ring that is the very number, and can
+//! be guessed.
 //!
 //! The low half holds the owner and the lower part of the cycle.
 //!
@@ -39,7 +40,33 @@ pub(crate) const OWNER_BITS: u32 = 12;
 const CYCLE_BITS: u32 = 40;
 const OWNER_MASK: u64 = (1 << OWNER_BITS) - 1;
 const CYCLE_MASK: u64 = (1 << CYCLE_BITS) - 1;
-const LAST: u64 = 1 << (OWNER_BITS + CYCLE_BITS);
+const LINK_SHIFT: u32 = OWNER_BITS + CYCLE_BITS;
+
+/// The most chunks that a ring can have.
+pub(crate) const MOST_CHUNKS: u32 = (1 << (64 - LINK_SHIFT)) - 1;
+
+/// Where the next message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Link(u16);
+
+impl Link {
+    /// To the slot behind this one.
+    pub(crate) const BEHIND: Self = Self(0);
+
+    /// To the first slot of a chunk, which is below [`MOST_CHUNKS`].
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "there are at most `MOST_CHUNKS`")]
+    pub(crate) fn to(chunk: u32) -> Self {
+        debug_assert!(chunk < MOST_CHUNKS, "there are at most {MOST_CHUNKS} chunks");
+        Self(chunk as u16 + 1)
+    }
+
+    /// The chunk, if it is to the first slot of one.
+    #[inline]
+    pub(crate) fn chunk(self) -> Option<u32> {
+        u32::from(self.0).checked_sub(1)
+    }
+}
 
 /// Who has claimed a slot: a seat's number plus one, or nobody, or one of two who never lived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,27 +112,27 @@ pub(crate) struct State(u64);
 
 impl State {
     #[inline]
-    fn new(cycle: u64, owner: Owner, is_last: bool) -> Self {
-        let last = if is_last { LAST } else { 0 };
-        Self(last | (cycle & CYCLE_MASK) << OWNER_BITS | u64::from(owner.0))
+    fn new(cycle: u64, owner: Owner, link: Link) -> Self {
+        let link = u64::from(link.0) << LINK_SHIFT;
+        Self(link | (cycle & CYCLE_MASK) << OWNER_BITS | u64::from(owner.0))
     }
 
     /// Free for message `number`, and none before it.
     #[inline]
     pub(crate) fn free(number: u64) -> Self {
-        Self::new(number * 2, Owner::NOBODY, false)
+        Self::new(number * 2, Owner::NOBODY, Link::BEHIND)
     }
 
     /// Claimed by `writer` for message `number`.
     #[inline]
-    pub(crate) fn claimed_for_writing(number: u64, writer: Owner, is_last: bool) -> Self {
-        Self::new(number * 2, writer, is_last)
+    pub(crate) fn claimed_for_writing(number: u64, writer: Owner, link: Link) -> Self {
+        Self::new(number * 2, writer, link)
     }
 
     /// Full, with message `number`.
     #[inline]
-    pub(crate) fn full(number: u64, is_last: bool) -> Self {
-        Self::new(number * 2 + 1, Owner::NOBODY, is_last)
+    pub(crate) fn full(number: u64, link: Link) -> Self {
+        Self::new(number * 2 + 1, Owner::NOBODY, link)
     }
 
     /// The value as the word holds it.
@@ -119,10 +146,10 @@ impl State {
         Owner((self.0 & OWNER_MASK) as u16)
     }
 
-    /// Whether the next message goes to the first slot.
+    /// Where the next message goes, if the slot is claimed or full.
     #[inline]
-    pub(crate) fn is_last(self) -> bool {
-        self.0 & LAST != 0
+    pub(crate) fn link(self) -> Link {
+        Link((self.0 >> LINK_SHIFT) as u16)
     }
 
     #[inline]
@@ -154,6 +181,12 @@ impl State {
         self.owner() == Owner::NOBODY && !self.is_written()
     }
 
+    /// Whether somebody has the message that is in the slot in its hands, or had and died.
+    #[inline]
+    pub(crate) fn is_taken(self) -> bool {
+        self.owner() != Owner::NOBODY && self.is_written()
+    }
+
     /// Whether message `number` may be written here.
     #[inline]
     pub(crate) fn is_free_for(self, number: u64) -> bool {
@@ -168,13 +201,13 @@ impl State {
 
     #[inline]
     fn committed(self) -> Self {
-        Self::full(self.number(), self.is_last())
+        Self::full(self.number(), self.link())
     }
 
-    /// Free for what comes `lap` messages later: no earlier message can come to the slot again.
+    /// Free for what comes `chunk` messages later: no earlier message can come to the slot again.
     #[inline]
-    fn free_again(self, lap: u32) -> Self {
-        Self::free(self.number() + u64::from(lap))
+    fn free_again(self, chunk: u32) -> Self {
+        Self::free(self.number() + u64::from(chunk))
     }
 }
 
@@ -205,17 +238,17 @@ impl SlotWord {
         self.0.store(claimed.committed().0, Release);
     }
 
-    /// Gives a slot that was read back to the writers, for `lap` messages later at the earliest.
+    /// Gives a slot that was read back to the writers, for `chunk` messages later at the earliest.
     #[inline]
-    pub(crate) fn release(&self, claimed: State, lap: u32) {
+    pub(crate) fn release(&self, claimed: State, chunk: u32) {
         // E2 release.
-        self.0.store(claimed.free_again(lap).0, Release);
+        self.0.store(claimed.free_again(chunk).0, Release);
     }
 
     /// Gives the slot of a dead message back; tells whether it was us.
-    pub(crate) fn retire(&self, dead: State, lap: u32) -> bool {
+    pub(crate) fn retire(&self, dead: State, chunk: u32) -> bool {
         // E2 release.
-        self.0.compare_exchange(dead.0, dead.free_again(lap).0, AcqRel, Acquire).is_ok()
+        self.0.compare_exchange(dead.0, dead.free_again(chunk).0, AcqRel, Acquire).is_ok()
     }
 
     /// The word itself, to sleep on.

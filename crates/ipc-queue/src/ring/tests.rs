@@ -35,8 +35,9 @@ struct Busy<'o> {
     head: PositionWord,
     bells: Bells,
     slots: Vec<SlotWord>,
-    /// The least length of a lap.
-    lap: u32,
+    /// How many slots make a chunk, and how many slots there are now.
+    chunk: u32,
+    n_slots: Cell<u32>,
     lives: [Life; 1],
     retired: AtomicU64,
     notes: Notes,
@@ -53,7 +54,8 @@ impl<'o> Busy<'o> {
             head: PositionWord::default(),
             bells: Bells::default(),
             slots: (0..n_slots).map(|_| SlotWord::default()).collect(),
-            lap: u32::try_from(n_slots).unwrap(),
+            chunk: u32::try_from(n_slots).unwrap(),
+            n_slots: Cell::new(u32::try_from(n_slots).unwrap()),
             lives: [Life::new()],
             retired: AtomicU64::new(0),
             notes: Notes::default(),
@@ -61,6 +63,12 @@ impl<'o> Busy<'o> {
             is_quiet: Cell::new(false),
             n_looks: Cell::new(0),
         }
+    }
+
+    /// One that grows from two chunks to `n_chunks`, in which nobody else is.
+    fn growing(chunk: u32, n_chunks: u32) -> Self {
+        let new = Self::new((chunk * n_chunks) as usize, |_, _| {});
+        Self { chunk, n_slots: Cell::new(2 * chunk), ..new }
     }
 
     /// What others do in the meantime.
@@ -87,10 +95,19 @@ impl<'o> Busy<'o> {
 
 impl Memory for Busy<'_> {
     fn n_slots(&self) -> u32 {
-        u32::try_from(self.slots.len()).unwrap()
+        self.n_slots.get()
     }
-    fn lap(&self) -> u32 {
-        self.lap
+    fn chunk(&self) -> u32 {
+        self.chunk
+    }
+    fn grows(&self) -> bool {
+        (self.chunk as usize) < self.slots.len()
+    }
+    fn grow(&self, n_slots: u32) -> bool {
+        assert!(self.n_slots.get() >= n_slots);
+        let may = (n_slots as usize) < self.slots.len();
+        self.n_slots.update(|now| if may { now.max(n_slots + self.chunk) } else { now });
+        may
     }
     fn tail(&self) -> &PositionWord {
         &self.tail
@@ -201,71 +218,174 @@ fn the_dead_of_a_whole_lap_are_passed() {
 }
 
 #[test]
-fn a_lap_is_as_long_as_it_must_be() {
-    let mut busy = Busy::new(8, |_, _| {});
-    busy.lap = 2;
-    let index = |busy: &Busy<'_>| busy.tail.look().index();
+fn a_ring_grows_as_long_as_it_must_and_may() {
+    let busy = Busy::growing(2, 5);
     let ring = Ring(&busy);
-    // Nothing is got: the lap goes on until there is no slot left.
-    for n_put in 1..8 {
+    // Nothing is got: there is room for all slots but the last, behind which no chunk is free.
+    for n_put in 1..10 {
         busy.put();
-        assert_eq!((index(&busy), ring.n_taken()), (n_put, n_put));
+        assert_eq!(ring.n_taken(), n_put);
     }
-    busy.put();
-    assert_eq!((index(&busy), ring.n_taken()), (0, 8));
+    assert_eq!(busy.n_slots.get(), 10);
     assert_eq!(ring.put(me(), Patience::Try).unwrap_err(), Refused::NotNow);
-    for left in (0..8).rev() {
+    // One slot of two: no chunk is free yet.
+    busy.get();
+    assert_eq!(ring.put(me(), Patience::Try).unwrap_err(), Refused::NotNow);
+    busy.get();
+    for _ in 0..2 {
+        busy.put();
+    }
+    assert_eq!(ring.put(me(), Patience::Try).unwrap_err(), Refused::NotNow);
+    for left in (0..9).rev() {
         busy.get();
         assert_eq!(ring.n_taken(), left);
     }
-    // As fast as it is put: laps have their least length.
-    for n_put in 1..20 {
+    assert_eq!(ring.get(me(), Patience::Try).unwrap_err(), Refused::NotNow);
+}
+
+#[test]
+fn a_ring_in_which_little_is_stays_as_it_is() {
+    let busy = Busy::growing(4, 8);
+    let ring = Ring(&busy);
+    for n_kept in 0..4_u32 {
+        for _ in 0..100 {
+            busy.put();
+            busy.get();
+            assert!(busy.tail.look().index() < 8, "two chunks will do");
+            assert_eq!(ring.n_taken(), n_kept);
+        }
         busy.put();
-        busy.get();
-        assert_eq!(index(&busy), n_put % 2);
     }
-    // One is left behind each time: a lap ends where the first slot is free.
-    busy.put();
-    for _ in 0..200 {
-        busy.put();
-        busy.get();
-        assert!(index(&busy) < 4, "{}", index(&busy));
-        assert_eq!(ring.n_taken(), 1);
-    }
-    // The dead at the first slot do not make the laps longer.
-    busy.get();
-    while index(&busy) != 0 {
-        busy.put();
-        busy.get();
-    }
-    busy.put();
-    ring.claim_get(Owner::GRAVE).unwrap();
+    assert_eq!(busy.n_slots.get(), 8);
+    // Much for once, and then little again: what there is is used again, from the beginning.
     for _ in 0..20 {
         busy.put();
-        busy.get();
-        assert!(index(&busy) < 4, "{}", index(&busy));
     }
+    let grown = busy.n_slots.get();
+    assert!((24..=32).contains(&grown), "{grown}");
+    for _ in 0..24 {
+        busy.get();
+    }
+    for n_put in 0..100 {
+        busy.put();
+        busy.get();
+        assert!(busy.tail.look().index() < 8 || n_put < 8, "{}", busy.tail.look().index());
+    }
+    assert_eq!(busy.n_slots.get(), grown);
+}
+
+#[test]
+fn any_order_of_puts_and_gets_is_a_queue() {
+    for seed in 0..200_u64 {
+        let busy = Busy::growing(
+            1 + u32::try_from(seed % 3).unwrap(),
+            2 + u32::try_from(seed % 5).unwrap(),
+        );
+        let ring = Ring(&busy);
+        let least = busy.slots.len() - busy.chunk as usize;
+        let (mut random, mut put, mut got) = (seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, 0, 0);
+        for _ in 0..500 {
+            random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            let left = usize::try_from(put - got).unwrap();
+            if random >> 33 & 3 < 2 {
+                match ring.put(me(), Patience::Try) {
+                    Ok(claim) => {
+                        assert_eq!(claim.at.number(), put);
+                        ring.commit(claim);
+                        put += 1;
+                    }
+                    Err(refused) => {
+                        assert!(refused == Refused::NotNow && left >= least, "{refused:?}: {left}");
+                    }
+                }
+            } else {
+                match ring.get(me(), Patience::Try) {
+                    Ok(claim) => {
+                        assert_eq!(claim.at.number(), got);
+                        ring.release(claim);
+                        got += 1;
+                    }
+                    Err(refused) => {
+                        assert!(refused == Refused::NotNow && left == 0, "{refused:?}: {left}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_chunk_whose_last_message_is_in_somebodys_hands_is_used_if_there_is_no_other() {
+    let busy = Busy::growing(2, 2);
+    let ring = Ring(&busy);
+    // The first chunk is left behind, but for its last slot.
+    busy.put();
+    busy.put();
+    busy.get();
+    let slow = ring.claim_get(Owner::of_seat(7)).unwrap();
+    busy.put();
+    busy.put();
+    assert_eq!(busy.tail.look().index(), 0);
+    // It belongs to nobody who lives, so its claim is retired where the tail comes to it.
+    busy.put();
+    busy.get();
+    busy.get();
+    busy.put();
     assert_eq!(busy.retired.load(Relaxed), 1);
+    assert_eq!(slow.at.index(), 1);
+}
+
+#[test]
+fn a_hole_at_the_end_of_the_first_chunk_is_passed_by_a_putter() {
+    let busy = Busy::growing(1, 3);
+    let ring = Ring(&busy);
+    // Holes everywhere, and nobody who gets.
+    for n_put in 0..20 {
+        let claim = ring.claim_put(Owner::of_seat(7)).unwrap();
+        assert_eq!(claim.at.number(), n_put);
+    }
+    assert!(busy.retired.load(Relaxed) >= 18);
+    busy.put();
+    busy.get();
+    assert_eq!(ring.get(me(), Patience::Try).unwrap_err(), Refused::NotNow);
+}
+
+#[test]
+fn links_that_lead_nowhere_are_corrupt() {
+    let busy = Busy::growing(2, 4);
+    let ring = Ring(&busy);
+    for _ in 0..3 {
+        busy.put();
+    }
+    for _ in 0..1 {
+        busy.get();
+    }
+    // The last slot of the first chunk leads to a chunk that is not there.
+    let word = busy.slots[1].word();
+    word.store(word.load(Relaxed) & !(0xfff << 52) | 77 << 52, Relaxed);
+    busy.bells.items.announce();
+    let claim = ring.get(me(), Patience::Try).unwrap();
+    ring.release(claim);
+    assert_eq!(ring.get(me(), Patience::Try).unwrap_err(), Refused::Corrupt);
 }
 
 #[test]
 fn a_slot_that_was_passed_by_for_half_of_all_numbers_is_free() {
     const FAR: u64 = 1 << 38;
     for number in [FAR - 1, FAR, FAR + 5, 2 * FAR - 2, 2 * FAR - 1] {
-        let mut busy = Busy::new(4, |_, _| {});
-        busy.lap = 1;
+        let busy = Busy::growing(1, 4);
         // The slots are as they were at first.
         let at = Position::new(number, 0);
         busy.tail.help(Position::new(0, 0), at);
         busy.head.help(Position::new(0, 0), at);
         let ring = Ring(&busy);
         assert_eq!(ring.get(me(), Patience::Try).unwrap_err(), Refused::NotNow, "{number}");
-        for n_put in 1..=4 {
+        for n_put in 1..=3 {
             busy.put();
             assert_eq!(ring.n_taken(), n_put, "{number}");
         }
         assert_eq!(ring.put(me(), Patience::Try).unwrap_err(), Refused::NotNow);
-        for left in (0..4).rev() {
+        for left in (0..3).rev() {
             busy.get();
             assert_eq!(ring.n_taken(), left, "{number}");
         }

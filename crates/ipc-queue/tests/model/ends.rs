@@ -41,8 +41,8 @@ impl Memory for Watcher {
     fn n_slots(&self) -> u32 {
         self.words.n_slots()
     }
-    fn lap(&self) -> u32 {
-        self.words.lap()
+    fn chunk(&self) -> u32 {
+        self.words.chunk()
     }
     fn tail(&self) -> &PositionWord {
         self.words.tail()

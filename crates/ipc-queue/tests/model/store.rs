@@ -212,8 +212,8 @@ impl Memory for Store {
     fn n_slots(&self) -> u32 {
         self.ring.n_slots()
     }
-    fn lap(&self) -> u32 {
-        self.ring.lap()
+    fn chunk(&self) -> u32 {
+        self.ring.chunk()
     }
     fn tail(&self) -> &PositionWord {
         self.ring.tail()

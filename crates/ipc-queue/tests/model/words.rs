@@ -5,8 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipc_core::primitive::AtomicU64;
-use ipc_core::primitive::Ordering::Relaxed;
+use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
+use ipc_core::primitive::{AtomicU32, AtomicU64};
 use ipc_core::robust::{Life, Thread};
 use loom::cell::UnsafeCell;
 
@@ -20,7 +20,9 @@ pub(crate) struct Words {
     head: PositionWord,
     bells: Bells,
     slots: Vec<SlotWord>,
-    lap: u32,
+    chunk: u32,
+    /// How many slots have memory, if the ring grows.
+    begun: AtomicU32,
     cells: Vec<UnsafeCell<u64>>,
     lives: Vec<Life>,
     retired: AtomicU64,
@@ -29,13 +31,18 @@ pub(crate) struct Words {
 
 impl Words {
     pub(crate) fn new(n_slots: usize, n_seats: usize) -> Arc<Self> {
-        Self::growing(n_slots, n_slots, n_seats)
+        Self::of_chunks(n_slots, n_slots, n_seats)
     }
 
-    /// A ring whose laps have at least `lap` slots and at most `n_slots`.
-    pub(crate) fn growing(lap: usize, n_slots: usize, n_seats: usize) -> Arc<Self> {
+    /// A ring whose chunks are one slot each: two at first, and at most so many.
+    pub(crate) fn growing(n_slots: usize, n_seats: usize) -> Arc<Self> {
+        Self::of_chunks(1, n_slots, n_seats)
+    }
+
+    fn of_chunks(chunk: usize, n_slots: usize, n_seats: usize) -> Arc<Self> {
         Arc::new(Self {
-            lap: u32::try_from(lap).unwrap(),
+            chunk: u32::try_from(chunk).unwrap(),
+            begun: AtomicU32::new(2),
             tail: PositionWord::default(),
             head: PositionWord::default(),
             bells: Bells::default(),
@@ -140,10 +147,20 @@ pub(crate) fn get<M: Memory>(
 
 impl Memory for Words {
     fn n_slots(&self) -> u32 {
-        u32::try_from(self.slots.len()).unwrap()
+        if self.grows() { self.begun.load(Acquire) } else { self.chunk }
     }
-    fn lap(&self) -> u32 {
-        self.lap
+    fn chunk(&self) -> u32 {
+        self.chunk
+    }
+    fn grows(&self) -> bool {
+        (self.chunk as usize) < self.slots.len()
+    }
+    fn grow(&self, n_slots: u32) -> bool {
+        let may = (n_slots as usize) < self.slots.len();
+        if may {
+            self.begun.compare_exchange(n_slots, n_slots + 1, Release, Relaxed).ok();
+        }
+        may
     }
     fn tail(&self) -> &PositionWord {
         &self.tail

@@ -12,7 +12,7 @@ use super::{MAX_BYTES, Places, Script, scribble};
 pub(crate) fn queue(n_slots: usize, n_seats: usize) -> Option<(JoinableQueue<Vec<u8>>, Places)> {
     let builder = Builder::new(n_slots).seats(n_seats).max_bytes(MAX_BYTES);
     let queue = builder.retain_bytes(MAX_BYTES / 4).joinable().ok()?;
-    Some((queue, Places { n_slots, n_seats, slot_bytes: 64 }))
+    Some((queue, Places { n_slots, n_seats, slot_bytes: 64, slots: None }))
 }
 
 /// How many ways there are to use a joinable queue.

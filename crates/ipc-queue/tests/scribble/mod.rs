@@ -21,6 +21,8 @@ pub(crate) struct Places {
     pub(crate) n_slots: usize,
     pub(crate) n_seats: usize,
     pub(crate) slot_bytes: usize,
+    /// Where the slots begin, if they are not in the body because the ring grows.
+    pub(crate) slots: Option<usize>,
 }
 
 impl Places {
@@ -30,25 +32,28 @@ impl Places {
     pub(crate) const BELLS: usize = 384;
     pub(crate) const ALARM: usize = 392;
     pub(crate) const RETIRED: usize = 512;
+    /// How many slots have memory, in a ring that grows.
+    pub(crate) const BEGUN: usize = 520;
     const LIVES: usize = 640;
 
     pub(crate) fn life(self, seat: usize) -> usize {
         Self::LIVES + seat % self.n_seats * 64
     }
 
-    /// Where the slots begin: behind the life words, and a line of notes for each.
-    fn slots(self) -> usize {
-        (Self::LIVES + self.n_seats * (64 + 64)).next_multiple_of(128)
-    }
-
     /// A slot's word; the record of its message is eight bytes further on.
     pub(crate) fn slot(self, index: usize) -> usize {
-        self.slots() + index % self.n_slots * self.slot_bytes
+        self.slots.unwrap_or(self.behind_lives()) + index % self.n_slots * self.slot_bytes
+    }
+
+    /// Behind the life words, and a line of notes for each.
+    fn behind_lives(self) -> usize {
+        (Self::LIVES + self.n_seats * (64 + 64)).next_multiple_of(128)
     }
 
     /// The lock of the heap; its sums and its classes are behind it.
     pub(crate) fn heap(self) -> usize {
-        (self.slots() + self.n_slots * self.slot_bytes).next_multiple_of(128)
+        let slots_len = if self.slots.is_none() { self.n_slots * self.slot_bytes } else { 0 };
+        (self.behind_lives() + slots_len).next_multiple_of(128)
     }
 
     /// The words of the heap but for its lock, and those of the first blocks.
@@ -79,8 +84,11 @@ impl Places {
     /// All words that the protocol reads, but for the heap's lock.
     pub(crate) fn all(self) -> Vec<usize> {
         let mut all = vec![Self::TAIL, Self::HEAD, Self::BELLS, Self::ALARM, Self::RETIRED];
+        all.extend(self.slots.map(|_| Self::BEGUN));
         all.extend((0..self.n_seats).map(|seat| self.life(seat)));
-        all.extend((0..self.n_slots).flat_map(|index| [self.slot(index), self.slot(index) + 8]));
+        // Of many slots those at the ends of chunks.
+        let slots = (0..self.n_slots).filter(|index| *index < 9 || (index + 2) % 32 < 3);
+        all.extend(slots.flat_map(|index| [self.slot(index), self.slot(index) + 8]));
         all.extend(self.of_heap());
         all
     }
@@ -100,7 +108,22 @@ pub(crate) fn queue(
         .bytes()
         .ok()?;
     let slot_bytes = (message_bytes + 16).next_multiple_of(16);
-    Some((queue, Places { n_slots, n_seats, slot_bytes }))
+    Some((queue, Places { n_slots, n_seats, slot_bytes, slots: None }))
+}
+
+/// A queue that grows, from 64 slots to 128 in chunks of 32.
+pub(crate) fn growing(n_seats: usize) -> Option<(ByteQueue, Places)> {
+    let (n_slots, slot_bytes) = (128, 64);
+    let queue = Builder::unbounded()
+        .seats(n_seats)
+        .message_bytes(48)
+        .max_bytes((n_slots * slot_bytes) as u64)
+        .retain_bytes(4096)
+        .bytes()
+        .ok()?;
+    // They are the last thing in the room.
+    let slots = ROOM + usize::try_from(queue.segment().room_len()).ok()? - n_slots * slot_bytes;
+    Some((queue, Places { n_slots, n_seats, slot_bytes, slots: Some(slots) }))
 }
 
 /// Reads a word of the queue's memory; zero if there is none at that place.
@@ -134,9 +157,9 @@ fn with_word<R>(memory: &Segment, place: usize, run: impl FnOnce(&AtomicU64) -> 
     Some(run(unsafe { word.as_ref() }))
 }
 
-/// The bits of a slot's word; `last` is 1 where the lap ends.
-pub(crate) fn slot_bits(cycle: u64, owner: u64, last: u64) -> u64 {
-    (last & 0xfff) << 52 | (cycle & 0xff_ffff_ffff) << 12 | owner & 0xfff
+/// The bits of a slot's word; `link` is 0, or one more than the chunk that it leads to.
+pub(crate) fn slot_bits(cycle: u64, owner: u64, link: u64) -> u64 {
+    (link & 0xfff) << 52 | (cycle & 0xff_ffff_ffff) << 12 | owner & 0xfff
 }
 
 /// The bits of a position.
@@ -192,7 +215,8 @@ pub(crate) fn play(script: &[u8]) {
     let n_slots = 1 + usize::from(script.byte() % 9);
     let n_seats = 1 + usize::from(script.byte() % 4);
     let message_bytes = if script.byte() % 2 == 0 { 1 } else { 112 };
-    let Some((queue, places)) = queue(n_slots, n_seats, message_bytes) else { return };
+    let made = if n_slots == 9 { growing(n_seats) } else { queue(n_slots, n_seats, message_bytes) };
+    let Some((queue, places)) = made else { return };
     let message = vec![5; queue.max_message()];
     let mut bytes = Vec::new();
     while !script.0.is_empty() {
@@ -224,7 +248,7 @@ fn scribble(memory: &Segment, places: Places, script: &mut Script<'_>) {
         3 => was.wrapping_add(1),
         4 => was.wrapping_sub(1),
         5 => slot_bits(script.number(), script.number(), script.number()),
-        // Another message, of another owner, of another lap.
+        // Another message, of another owner, with another link.
         6 => was ^ slot_bits(script.number(), script.number(), script.number()),
         7 => position_bits(script.number(), script.number()),
         8 => write_in(memory, script.place(places), was),

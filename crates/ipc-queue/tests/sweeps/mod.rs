@@ -18,6 +18,9 @@ use testkit::{Counter, Outcome, SharedArena};
 
 use super::run;
 
+pub(crate) mod ends;
+pub(crate) mod growth;
+
 /// What a round shares.
 pub(crate) struct State {
     queue: ByteQueue,

@@ -28,7 +28,7 @@ const GOT: usize = 2;
 
 fn state() -> State {
     let queue = Builder::new(3).seats(3).without_backstop().message_bytes(48).bytes().unwrap();
-    let places = Places { n_slots: 3, n_seats: 3, slot_bytes: 64 };
+    let places = Places { n_slots: 3, n_seats: 3, slot_bytes: 64, slots: None };
     // The first seat is that of a dead one ...
     let mut dead = child::fork(|| i32::from(queue.try_get().is_ok()));
     assert!(dead.wait().is_success());

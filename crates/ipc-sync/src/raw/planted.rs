@@ -60,7 +60,7 @@
 //! | `once_no_second_look` | yes | yes | yes |
 //! | `condition_no_pend`, `condition_steals`, `condition_early` | yes | yes | yes |
 //! | `condition_no_sweep` | yes | no | no |
-//! | `condition_withdraws_late` | yes | not run | not run |
+//! | `condition_withdraws_late` | yes | not run | yes |
 //! | `event_no_pend`, `event_no_chain`, `event_takes_pending` | yes | yes | yes |
 //! | `event_clear_untold` | yes | no | yes |
 //! | `event_no_order` | yes | no | no |
@@ -68,7 +68,7 @@
 //! | `rwlock_no_fence`, `rwlock_no_look`, `rwlock_releases_first` | yes | no | no |
 //! | `semaphore_no_pend`, `semaphore_no_pass_on`, `semaphore_no_second_look` | yes | yes | yes |
 //! | `semaphore_no_help` | yes | no | yes |
-//! | `semaphore_no_order` | not run | no | no |
+//! | `semaphore_no_order` | yes | no | no |
 //! | `semaphore_no_keep`, `semaphore_no_hand_on`, `semaphore_no_clear_call` | yes | no | no |
 //! | `store_zero`, `no_inherit` | yes | no | yes |
 //! | `no_keep`, `no_clear_wake` | yes | no | not in the quick form |

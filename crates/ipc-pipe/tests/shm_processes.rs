@@ -1,0 +1,135 @@
+//! Connections through shared memory between processes, and how those end.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use ipc_pipe::{RecvError, SendError, ShmConnection, pipe, shm_pipe};
+use testkit::leaks::Snapshot;
+use testkit::{Outcome, Report, child};
+
+fn main() -> ExitCode {
+    testkit::main(&[
+        ("two processes talk, awake and asleep", talk),
+        ("an end goes to another process in a message", travels),
+        ("the end comes when the user is killed, whoever else has the end", killed),
+        ("a process that dies before it uses an end ends it for nobody", killed_before_use),
+        ("a forked child does not use what its parent uses", forked),
+        ("nothing is left open", leaks),
+    ])
+}
+
+fn is(holds: bool, what: impl std::fmt::Debug) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(format!("{what:?}")) }
+}
+
+fn echo(mut end: ShmConnection<u64, u64>) -> i32 {
+    while let Ok(number) = end.recv() {
+        if end.send(&(number + 1)).is_err() {
+            return 1;
+        }
+    }
+    0
+}
+
+fn talk() -> Outcome {
+    let (mut here, there) = shm_pipe::<u64, u64>()?;
+    let mut there = Some(there);
+    let mut other = child::fork(|| echo(there.take().unwrap()));
+    for number in 0..2000 {
+        if number % 100 == 0 {
+            // The other falls asleep meanwhile.
+            is(!here.poll(Duration::from_millis(1))?, number)?;
+        }
+        is(here.request(&number)? == number + 1, number)?;
+    }
+    drop(here);
+    is(other.wait().is_success(), "the other")?;
+    Ok(Report::PASSED)
+}
+
+fn travels() -> Outcome {
+    let (ends, theirs) = pipe::<ShmConnection<u64, u64>, ()>()?;
+    let mut other = child::fork(|| echo(theirs.recv().unwrap()));
+    let (mut here, there) = shm_pipe::<u64, u64>()?;
+    ends.send(&there)?;
+    is(here.request(&1)? == 2, "this process has the end too, and does not use it")?;
+    drop(there);
+    is(here.request(&2)? == 3, "and drops it")?;
+    drop(here);
+    is(other.wait().is_success(), "the other")?;
+    Ok(Report::PASSED)
+}
+
+fn killed() -> Outcome {
+    let (mut here, there) = shm_pipe::<u64, u64>()?;
+    let mut there = Some(there);
+    let mut victim = Some(child::fork(|| echo(there.take().unwrap())));
+    is(here.request(&1)? == 2, "it lives")?;
+    is(!here.closed() && matches!(here.try_recv(), Err(RecvError::Empty)), "and is there")?;
+    let waiting = std::thread::spawn(move || (here.recv(), here));
+    drop(victim.take());
+    // This process has the other end all the time.
+    let (told, mut here) = waiting.join().unwrap();
+    is(told.unwrap_err().is_disconnected() && here.closed(), "who waits is told")?;
+    while here.send(&1).is_ok() {}
+    is(here.send(&1).unwrap_err().is_disconnected(), "and who sends")?;
+    is(matches!(there.unwrap().recv(), Err(RecvError::OtherProcess)), "nobody takes its place")?;
+    Ok(Report::PASSED)
+}
+
+fn killed_before_use() -> Outcome {
+    let (mut here, there) = shm_pipe::<u64, u64>()?;
+    let mut there = Some(there);
+    drop(child::fork(|| {
+        let _end = there.take();
+        loop {
+            std::thread::park();
+        }
+    }));
+    is(!here.poll(Duration::from_millis(1))?, "nothing has happened")?;
+    let mut other = child::fork(|| echo(there.take().unwrap()));
+    is(here.request(&1)? == 2, "another uses it")?;
+    drop(here);
+    is(other.wait().is_success(), "the other")?;
+    Ok(Report::PASSED)
+}
+
+fn forked() -> Outcome {
+    let (mut here, mut there) = shm_pipe::<u64, u64>()?;
+    here.send(&1)?;
+    is(there.recv()? == 1, "both are this process's")?;
+    let mut copy = child::fork(|| {
+        let is_right = matches!(here.send(&2), Err(SendError::OtherProcess))
+            && matches!(there.recv(), Err(RecvError::OtherProcess));
+        // As a forked child drops what it has inherited.
+        // SAFETY: the child ends without looking at it again.
+        #[expect(unsafe_code, reason = "a forked child drops what it inherited")]
+        drop(unsafe { std::ptr::read(&raw const here) });
+        i32::from(!is_right)
+    });
+    is(copy.wait().is_success(), "the child")?;
+    here.send(&3)?;
+    is(there.recv()? == 3, "it is not closed by that")?;
+    Ok(Report::PASSED)
+}
+
+fn leaks() -> Outcome {
+    let play = || -> Result<(), Box<dyn std::error::Error>> {
+        let (mut here, there) = shm_pipe::<u64, u64>()?;
+        let copy = ipc_core::wire::encode(&there)?;
+        drop(ipc_core::wire::decode::<ShmConnection<u64, u64>>(copy)?);
+        let mut there = Some(there);
+        let victim = child::fork(|| echo(there.take().unwrap()));
+        here.request(&1)?;
+        here.poll(Duration::from_millis(1))?;
+        here.send_bytes(&[1; 100_000])?;
+        drop(victim);
+        Ok(())
+    };
+    play()?;
+    let before = Snapshot::take();
+    play()?;
+    before.assert_none();
+    Ok(Report::PASSED)
+}
