@@ -9,6 +9,7 @@
 //!   it lies; `hand-over`, where all but its first line is left alone; and boxes, between threads.
 //! - `queue/put-get/SIZE`: nanoseconds that one thread on core 0 takes to put a message into an
 //!   empty queue and get it out again.
+//!   `joinable`: the same with a queue that keeps a message until it is done, which is counted in.
 //! - `queue/ping-pong/SIZE`: nanoseconds that a message takes to another worker and back, through two
 //!   queues, where each has a core; `queue/ping-pong-one-core/SIZE`: where both are on core 0. The
 //!   figure of a round is the one in the middle of its round trips.
@@ -18,6 +19,7 @@ use std::hint::black_box;
 use crate::bench::{Bench, Metric};
 use crate::crew::{Crew, Kind, Worker};
 use crate::flags::Effort;
+use crate::peers::multiproc::joinable::{Joinable, Values};
 use crate::peers::multiproc::queue::{HandOver, InPlace, OurQueue};
 use crate::peers::{crossbeam, ipc_channel, ipmpsc, pipe, python};
 use crate::rounds::OURS;
@@ -70,6 +72,8 @@ pub(crate) fn benches() -> Vec<Bench> {
     benches.push(
         Bench::new("queue/put-get/8", Metric::Ns)
             .peer(OURS, |effort| put_get::<OurQueue>(8, effort))
+            .peer("multiproc-values", |effort| put_get::<Values>(8, effort))
+            .peer("multiproc-joinable", |effort| put_get::<Joinable>(8, effort))
             .peer("crossbeam-queue", |effort| put_get::<crossbeam::Array<8>>(8, effort))
             .peer("crossbeam-channel", |effort| put_get::<crossbeam::Channel<8>>(8, effort))
             .peer("ipmpsc", |effort| put_get::<ipmpsc::Ring>(8, effort))

@@ -1,6 +1,7 @@
 //! multiproc: us.
 
 pub(crate) mod event;
+pub(crate) mod joinable;
 pub(crate) mod lock;
 pub(crate) mod meeting;
 pub(crate) mod pool;
