@@ -1,5 +1,6 @@
 //! What is measured: a file a subject.
 
+pub(crate) mod pipe;
 pub(crate) mod pool;
 pub(crate) mod queue;
 pub(crate) mod start;
@@ -11,13 +12,14 @@ use crate::bench::Bench;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
     Sync,
+    Pipe,
     Queue,
     Pool,
     Start,
 }
 
 impl Subject {
-    const ALL: [Self; 4] = [Self::Sync, Self::Queue, Self::Pool, Self::Start];
+    const ALL: [Self; 5] = [Self::Sync, Self::Pipe, Self::Queue, Self::Pool, Self::Start];
 
     /// The subject of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -27,6 +29,7 @@ impl Subject {
     fn name(self) -> &'static str {
         match self {
             Self::Sync => "sync",
+            Self::Pipe => "pipe",
             Self::Queue => "queue",
             Self::Pool => "pool",
             Self::Start => "start",
@@ -37,6 +40,7 @@ impl Subject {
     pub(crate) fn benches(self) -> Vec<Bench> {
         match self {
             Self::Sync => sync::benches(),
+            Self::Pipe => pipe::benches(),
             Self::Queue => queue::benches(),
             Self::Pool => pool::benches(),
             Self::Start => start::benches(),
