@@ -15,3 +15,12 @@ pub(crate) fn seconds(count: f64) -> Duration {
 pub(crate) fn sleep(count: f64) {
     std::thread::sleep(seconds(count));
 }
+
+/// A number from zero up to one.
+pub(crate) fn random() -> f64 {
+    use std::hash::{BuildHasher as _, RandomState};
+
+    // Each has keys of its own, made of what the system says is random.
+    let [first, ..] = RandomState::new().hash_one(()).to_le_bytes();
+    f64::from(first) / 256.0
+}

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests end when something is wrong")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -81,6 +81,82 @@ fn p02_process() {
         "Child process end.".to_owned(),
     ];
     assert_eq!(lines, expected);
+}
+
+/// The lines of a pool's tasks: how many ran at the same time at most, in which order they began, and
+/// in how many processes.
+fn tasks_of(lines: &[String], begins: &str, ends: &str) -> (usize, Vec<u32>, usize) {
+    let (mut running, mut most, mut order) = (0_usize, 0, Vec::new());
+    let mut pids = BTreeSet::new();
+    for line in lines.iter().filter(|line| line.contains("ask ")) {
+        if line.contains(begins) {
+            running += 1;
+            order.push(number_after(line, "ask "));
+            let mut numbers =
+                line.split(|at: char| !at.is_ascii_digit()).filter(|it| !it.is_empty());
+            pids.insert(numbers.next_back().unwrap());
+        } else {
+            assert!(line.contains(ends), "{line}");
+            running = running.checked_sub(1).unwrap_or_else(|| panic!("{lines:?}"));
+        }
+        most = most.max(running);
+    }
+    assert_eq!(running, 0, "{lines:?}");
+    (most, order, pids.len())
+}
+
+#[test]
+fn p03_pool() {
+    let (pid, lines) = lines_of("p03");
+    assert_eq!(lines[0], format!("Parent process {pid}."));
+    assert!(lines.iter().any(|line| line == "Waiting for all subprocesses done..."));
+    assert_eq!(lines.last().unwrap(), "All subprocesses done.");
+    let (_, mut order, _) = tasks_of(&lines, "Run task", "runs");
+    order.sort_unstable();
+    assert_eq!((order, lines.len()), (vec![0, 1, 2, 3, 4], 13));
+}
+
+#[test]
+fn p04_pool_of_four() {
+    let (_, lines) = lines_of("p04");
+    let (most, order, n_pids) = tasks_of(&lines, "Run task", "runs");
+    assert!(most <= 4 && n_pids <= 4, "{lines:?}");
+    assert_eq!(*order.last().unwrap(), 4, "the fifth waits for a worker");
+    let ended = lines.iter().position(|line| line.contains("runs")).unwrap();
+    let fifth = lines.iter().position(|line| line.contains("Run task 4")).unwrap();
+    assert!(ended < fifth, "{lines:?}");
+    assert_eq!(lines.last().unwrap(), "All subprocesses done.");
+}
+
+/// A writer, a reader that is ended, and what they say of three letters.
+fn assert_queue(lines: &[String]) {
+    let of = |what: &str| -> Vec<&String> {
+        lines.iter().filter(|line| line.starts_with(what) && line.contains("queue")).collect()
+    };
+    assert_eq!(of("Put "), ["A", "B", "C"].map(|it| format!("Put {it} to queue...")).each_ref());
+    assert_eq!(of("Get "), ["A", "B", "C"].map(|it| format!("Get {it} from queue.")).each_ref());
+    for it in ["A", "B", "C"] {
+        let at = |line: String| lines.iter().position(|it| *it == line).unwrap();
+        assert!(at(format!("Put {it} to queue...")) < at(format!("Get {it} from queue.")));
+    }
+    let ends = &lines[lines.len() - 2..];
+    assert_eq!(ends, ["writer: exit code 0", "reader: killed by SIGTERM"]);
+}
+
+#[test]
+fn p05_queue() {
+    let (_, lines) = lines_of("p05");
+    assert_eq!(lines.len(), 8);
+    assert_queue(&lines);
+}
+
+#[test]
+fn p06_queue() {
+    let (_, lines) = lines_of("p06");
+    assert_eq!(lines.len(), 10);
+    assert_queue(&lines);
+    let pid = |words| number_after(lines.iter().find(|it| it.starts_with(words)).unwrap(), words);
+    assert_ne!(pid("Process to write: "), pid("Process to read: "));
 }
 
 #[test]
@@ -258,6 +334,42 @@ fn p19_object() {
 }
 
 #[test]
+fn p20_ten_tasks() {
+    let (_, lines) = lines_of("p20");
+    let (most, mut order, n_pids) = tasks_of(&lines, "starting", "done");
+    assert!(most <= 3 && n_pids <= 3, "{lines:?}");
+    order.sort_unstable();
+    assert_eq!(order, (0..10).collect::<Vec<_>>());
+    assert!(lines[..7].iter().any(|line| line == "=== Pool started ==="), "{lines:?}");
+    assert_eq!(lines.last().unwrap(), "=== All tasks finished ===");
+    assert_eq!(lines.len(), 22);
+}
+
+#[test]
+fn p21_one_after_the_other() {
+    let (_, lines) = lines_of("p21");
+    let (most, order, n_pids) = tasks_of(&lines, "starting", "done");
+    assert_eq!((most, order, lines.len()), (1, (0..10).collect(), 20));
+    assert!(n_pids <= 3);
+}
+
+#[test]
+fn p23_full_queue() {
+    let (_, lines) = lines_of("p23");
+    let full = "Queue full, current size: 3";
+    assert_eq!(lines, ["false", "true", full, full, "Message 1", "Message 2", "Message 3"]);
+}
+
+#[test]
+fn p24_producer_then_consumer() {
+    let (_, lines) = lines_of("p24");
+    let mut expected: Vec<_> = ["A", "B", "C"].map(|it| format!("Producing: {it}")).into();
+    expected.extend(["A", "B", "C"].map(|it| format!("Consumed: {it}")));
+    expected.push("All data produced and consumed".to_owned());
+    assert_eq!(lines, expected);
+}
+
+#[test]
 fn p26_names() {
     let (_, lines) = lines_of("p26");
     let expected: Vec<String> =
@@ -266,9 +378,75 @@ fn p26_names() {
 }
 
 #[test]
+fn p27_end_of_the_queue() {
+    let (_, lines) = lines_of("p27");
+    for what in ["Produced", "Consumed"] {
+        let said: Vec<_> = lines.iter().filter(|line| line.starts_with(what)).cloned().collect();
+        assert_eq!(said, (0..5).map(|it| format!("{what} {it}")).collect::<Vec<_>>());
+    }
+    assert_eq!(lines[10..], ["exit code 0, exit code 0"]);
+}
+
+#[test]
 fn p28_pipe() {
     let (_, lines) = lines_of("p28");
     assert_eq!(lines, ["Received message: Hello from sender!"]);
+}
+
+#[test]
+fn p30_results() {
+    let (_, lines) = lines_of("p30");
+    let squares = "[0, 1, 4, 9, 16, 25, 36, 49, 64, 81]";
+    assert_eq!(lines, [squares, "400", "0", "1", "4", "9", "16"]);
+}
+
+#[test]
+fn p31_lock() {
+    let (_, lines) = lines_of("p31");
+    let mut found: Vec<_> =
+        lines.iter().map(|line| line.split_once(" prints: ").unwrap()).collect();
+    found.sort_by_key(|(_, item)| *item);
+    let items: Vec<_> = found.iter().map(|(_, item)| *item).collect();
+    assert_eq!(items, ["A", "B", "C", "D"]);
+    for (number, (name, _)) in (1..).zip(found) {
+        assert_eq!(name, format!("Process Process-{number}"));
+    }
+}
+
+#[test]
+fn p33_as_many_as_processors() {
+    let (_, lines) = lines_of("p33");
+    let count = number_after(&lines[0], "");
+    assert!(count > 0);
+    assert_eq!(lines, [format!("{count} processors, {count} workers")]);
+}
+
+#[test]
+fn p34_locks_taken_again() {
+    let (_, lines) = lines_of("p34");
+    let (seconds, said) = lines.split_last().unwrap();
+    assert!(seconds.parse::<f64>().unwrap() > 0.0);
+    let mut numbers = Vec::new();
+    for pair in said.iter().enumerate().filter(|(_, line)| *line == "start").map(|(at, _)| at) {
+        // `end` is said behind the locks, so it may come between; nobody's `start` does.
+        let run = said[pair + 1..].iter().find(|line| *line != "end").unwrap();
+        numbers.push(number_after(run, "run---- "));
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..12).collect::<Vec<_>>());
+    assert_eq!(said.iter().filter(|line| *line == "end").count(), 12);
+}
+
+#[test]
+fn p35_event() {
+    let (_, lines) = lines_of("p35");
+    let mut expected = Vec::new();
+    for number in 0..10_usize {
+        expected.extend(std::iter::repeat_n("clear", 5_usize.saturating_sub(number)));
+        expected.extend(std::iter::repeat_n("set", 11 - number.max(5)));
+        expected.push("exit");
+    }
+    assert_eq!(lines, expected);
 }
 
 #[test]
@@ -291,6 +469,28 @@ fn p36_all_of_a_pipe() {
 fn p29_value_and_array() {
     let (_, lines) = lines_of("p29");
     assert_eq!(lines, ["1", "[2.0, 4.0, 6.0]"]);
+}
+
+#[test]
+fn p37_reader_that_is_ended() {
+    let (_, lines) = lines_of("p37");
+    let of = |what: &str| -> Vec<u32> {
+        let said = lines.iter().filter(|line| line.starts_with(what));
+        said.map(|line| number_after(line, ": ")).collect()
+    };
+    assert_eq!(of("insert"), (0..10).collect::<Vec<_>>());
+    let released = of("release");
+    assert_eq!(released, (0..).take(released.len()).collect::<Vec<_>>());
+    assert!(lines.iter().any(|line| line == "reader: killed by SIGTERM"), "{lines:?}");
+    // One may have been taken, and not been said.
+    let left = of("left")[0] as usize;
+    assert!((9..=10).contains(&(left + released.len())), "{lines:?}");
+}
+
+#[test]
+fn p38_semaphore() {
+    let (_, lines) = lines_of("p38");
+    assert_eq!(lines, ["2", "3", "3", "4"]);
 }
 
 #[test]

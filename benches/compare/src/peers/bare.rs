@@ -1,15 +1,17 @@
 //! Bare words: the least that a hand-over or a look can cost. They survive nothing.
 
 use std::hint::spin_loop;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use nix::errno::Errno;
 
 use crate::Result;
 use crate::board::{Padded, share};
+use crate::crew::Kind;
 use crate::subjects::sync::handover::Signalling;
 use crate::subjects::sync::others::Operation;
+use crate::subjects::value::Work;
 
 /// A word that is looked at until it says so.
 pub(crate) struct Spin(&'static Padded<AtomicU32>);
@@ -81,5 +83,27 @@ fn futex(word: &AtomicU32, operation: i32, value: u32) -> Result {
     match Errno::result(returned) {
         Ok(_) | Err(Errno::EAGAIN | Errno::EINTR) => Ok(()),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// An addition to a word.
+pub(crate) struct Add(&'static Padded<AtomicU64>);
+
+impl Work for Add {
+    const KIND: Kind = Kind::Processes;
+
+    fn new() -> Result<Self> {
+        Ok(Self(share()?))
+    }
+
+    fn share(&self) -> Result<Self> {
+        Ok(Self(self.0))
+    }
+
+    #[inline]
+    fn work(&mut self) -> Result {
+        // With the promises that ours makes.
+        self.0.0.fetch_add(1, AcqRel);
+        Ok(())
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod crossbeam;
 pub(crate) mod fork;
 pub(crate) mod ipc_channel;
 pub(crate) mod ipmpsc;
+pub(crate) mod mmap_sync;
 pub(crate) mod multiproc;
 pub(crate) mod parking_lot;
 pub(crate) mod pipe;

@@ -5,6 +5,8 @@
 use std::cell::UnsafeCell;
 use std::io;
 use std::mem::MaybeUninit;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use libc::{
     EOWNERDEAD, PTHREAD_MUTEX_ROBUST, PTHREAD_MUTEX_STALLED, PTHREAD_PROCESS_SHARED, c_int,
@@ -14,10 +16,11 @@ use libc::{
 };
 
 use crate::Result;
-use crate::board::{Zeroed, share};
+use crate::board::{Padded, Zeroed, share};
 use crate::crew::Kind;
 use crate::subjects::sync::death;
 use crate::subjects::sync::lock::Locking;
+use crate::subjects::value::Work;
 
 /// Whoever waits for a dead holder waits for ever.
 pub(crate) type Plain = Mutex<false>;
@@ -89,4 +92,29 @@ impl death::Robust for Mutex<true> {
 #[inline]
 fn check(returned: c_int) -> Result {
     if returned == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(returned).into()) }
+}
+
+/// An addition under a mutex, to a number beside it.
+pub(crate) struct Update<const ROBUST: bool> {
+    mutex: Mutex<ROBUST>,
+    number: &'static Padded<AtomicU64>,
+}
+
+impl<const ROBUST: bool> Work for Update<ROBUST> {
+    const KIND: Kind = Kind::Processes;
+
+    fn new() -> Result<Self> {
+        Ok(Self { mutex: Mutex::new()?, number: share()? })
+    }
+
+    fn share(&self) -> Result<Self> {
+        Ok(Self { mutex: Mutex(self.mutex.0), number: self.number })
+    }
+
+    #[inline]
+    fn work(&mut self) -> Result {
+        let number = &self.number.0;
+        // Not an atomic addition: only the mutex keeps two of them apart.
+        self.mutex.locked(|| number.store(number.load(Relaxed) + 1, Relaxed))
+    }
 }

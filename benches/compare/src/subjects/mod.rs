@@ -5,6 +5,7 @@ pub(crate) mod pool;
 pub(crate) mod queue;
 pub(crate) mod start;
 pub(crate) mod sync;
+pub(crate) mod value;
 
 use crate::bench::Bench;
 
@@ -14,12 +15,14 @@ pub(crate) enum Subject {
     Sync,
     Pipe,
     Queue,
+    Value,
     Pool,
     Start,
 }
 
 impl Subject {
-    const ALL: [Self; 5] = [Self::Sync, Self::Pipe, Self::Queue, Self::Pool, Self::Start];
+    const ALL: [Self; 6] =
+        [Self::Sync, Self::Pipe, Self::Queue, Self::Pool, Self::Start, Self::Value];
 
     /// The subject of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -31,6 +34,7 @@ impl Subject {
             Self::Sync => "sync",
             Self::Pipe => "pipe",
             Self::Queue => "queue",
+            Self::Value => "value",
             Self::Pool => "pool",
             Self::Start => "start",
         }
@@ -42,6 +46,7 @@ impl Subject {
             Self::Sync => sync::benches(),
             Self::Pipe => pipe::benches(),
             Self::Queue => queue::benches(),
+            Self::Value => value::benches(),
             Self::Pool => pool::benches(),
             Self::Start => start::benches(),
         }

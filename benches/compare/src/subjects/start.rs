@@ -6,6 +6,8 @@
 //! - `start/forkserver`, `start/spawn`: from a small process, by our two ways. Beside the first, what
 //!   else copies a process; beside the second, what else runs a program.
 //! - `start/forkserver-1gib`: from a process that has 1 GiB of memory in small pages in use.
+//! - `start/batch`: starts a second by spawn, when a hundred are made by as many threads as there are
+//!   processors and joined after that. Beside it, how many there are one after another.
 
 use crate::bench::{Bench, Metric};
 use crate::flags::Effort;
@@ -33,7 +35,10 @@ pub(crate) fn benches() -> Vec<Bench> {
         .peer("std-command", |effort| time_large(effort, command::start))
         .peer("procspawn", |effort| time_large(effort, procspawn::start))
         .peer("python", |effort| python::measure("start", &["forkserver", "1024"], effort));
-    vec![forkserver, spawn, large]
+    let batch = Bench::new("start/batch", Metric::Operations)
+        .peer(OURS, |effort| timing::rate(effort, process::start_batch))
+        .peer("one-by-one", |effort| timing::rate(effort, process::start_one_by_one));
+    vec![forkserver, spawn, large, batch]
 }
 
 fn time(effort: Effort, start: impl Fn() -> Result) -> Result<f64> {

@@ -416,3 +416,29 @@ fn barrier_an_abort_is_not_lost_to_a_round_that_ends() {
         assert_eq!(shared.barrier().broken(), Some(Broken::Aborted));
     });
 }
+
+/// Three sleep. Whoever breaks the round dies before it has rung for them; the kernel wakes one, who
+/// rings for the others.
+#[test]
+fn barrier_who_is_woken_rings_for_the_others() {
+    for dies_at in 0..12 {
+        explore_within(0, move || {
+            let shared = Shared::new(4);
+            let others = [1, 2, 3].map(|pid| {
+                spawn(&shared, move |shared| {
+                    assert_eq!(shared.pass(pid), Err(Failed::Broken(Broken::Aborted)));
+                })
+            });
+            while shared.barrier().n_asleep() < 3 {
+                thread::yield_now();
+            }
+            run(Some(dies_at), || shared.barrier().abort(Thread::current()));
+            if shared.barrier().broken().is_none() {
+                shared.barrier().abort(Thread::current());
+            }
+            for other in others {
+                other.join().unwrap();
+            }
+        });
+    }
+}

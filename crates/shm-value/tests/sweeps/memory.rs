@@ -1,5 +1,6 @@
 //! The scenarios on blocks of bytes and arrays.
 
+use ipc_core::ProcessId;
 use shm_value::{Array, ArrayGuard, SharedMemory};
 use testkit::Outcome;
 use testkit::kill::{KillPoint, Sweep};
@@ -51,5 +52,25 @@ pub(super) fn write_an_array() -> Outcome {
             array.copy_in(0, &[1, 2, 3]).map_err(|error| error.to_string())?;
             let found = array.get(2).map_err(|error| error.to_string())?;
             expect(found == 3, || format!("{found}"))
+        }))
+}
+
+/// Whoever dies making a name, or owning it, leaves a name that the next can have, and nothing else.
+pub(super) fn create_a_name() -> Outcome {
+    let pid = ProcessId::current()?.pid();
+    let name = format!("shm-value-sweep-{pid}");
+    let left = || std::fs::exists(format!("/dev/shm/{name}"));
+    run(Sweep::new("create a name", || ())
+        .victim(|(), marks| {
+            drop(SharedMemory::create(&format!("{name}-other"), 100).unwrap());
+            let memory = marks.around(|| SharedMemory::create(&name, 100)).unwrap();
+            memory.write(0, b"x").unwrap();
+        })
+        .check(|(), _| {
+            let memory = SharedMemory::create(&name, 200).map_err(|error| error.to_string())?;
+            let found = memory.get::<u8>(0).map_err(|error| error.to_string())?;
+            expect(found == 0 && memory.size() == 200, || "it is not new".to_owned())?;
+            drop(memory);
+            expect(matches!(left(), Ok(false)), || "the name is left".to_owned())
         }))
 }

@@ -27,6 +27,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ("map: remove", collections::remove),
     ("map: clear", collections::clear),
     ("memory: grow", memory::grow),
+    ("memory: create a name", memory::create_a_name),
     ("array: write", memory::write_an_array),
 ];
 

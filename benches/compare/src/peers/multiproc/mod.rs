@@ -9,3 +9,4 @@ pub(crate) mod process;
 pub(crate) mod queue;
 pub(crate) mod rwlock;
 pub(crate) mod semaphore;
+pub(crate) mod value;
