@@ -143,13 +143,13 @@ fn ping_pong_bench(name: &str, echo_core: usize) -> Bench {
 
 /// Who sends what to whom.
 #[derive(Clone, Copy, Debug)]
-struct Shape {
-    n_tx: usize,
-    n_rx: usize,
-    size: usize,
+pub(crate) struct Shape {
+    pub(crate) n_tx: usize,
+    pub(crate) n_rx: usize,
+    pub(crate) size: usize,
 }
 
-fn throughput<L: Line>(shape: Shape, effort: Effort) -> Result<f64> {
+pub(crate) fn throughput<L: Line>(shape: Shape, effort: Effort) -> Result<f64> {
     let Shape { n_tx, n_rx, size } = shape;
     let mut line = L::new(size)?;
     let mut workers = vec![];
@@ -193,7 +193,7 @@ fn put_get<L: Line>(size: usize, effort: Effort) -> Result<f64> {
     })
 }
 
-fn ping_pong<L: Line>(size: usize, echo_core: usize, effort: Effort) -> Result<f64> {
+pub(crate) fn ping_pong<L: Line>(size: usize, echo_core: usize, effort: Effort) -> Result<f64> {
     let (mut there, mut back) = (L::new(size)?, L::new(size)?);
     let (mut tx, mut rx) = (there.tx()?, back.rx()?);
     let (mut echo_tx, mut echo_rx) = (back.tx()?, there.rx()?);
