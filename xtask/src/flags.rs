@@ -141,6 +141,8 @@ pub(crate) struct Bench {
 pub(crate) enum Subject {
     /// Locks: free, and fought over
     Sync,
+    /// Connections: there and back, and one way
+    Pipe,
     /// Messages: shapes and sizes
     Queue,
     /// Tasks: empty, large, and with work in them

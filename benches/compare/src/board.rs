@@ -45,6 +45,9 @@ unsafe impl Zeroed for Padded<AtomicU64> {}
 // SAFETY: it is an atomic.
 unsafe impl Zeroed for Padded<AtomicU32> {}
 
+// SAFETY: it is made of atomics.
+unsafe impl<const N: usize> Zeroed for Padded<[AtomicU64; N]> {}
+
 /// Makes a value that lies in memory which forked processes share, and is never freed.
 pub(crate) fn share<T: Zeroed>() -> Result<&'static T> {
     let len = NonZeroUsize::new(size_of::<T>()).ok_or("nothing to share")?;

@@ -129,7 +129,7 @@ fn get_elsewhere(queue: &Handle, panics: bool) -> Option<(u32, u32)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn it_is_what_it_should_be(capacity in 1..6_usize, retain in 0..2_u64, steps in steps()) {

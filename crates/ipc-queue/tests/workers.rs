@@ -92,6 +92,21 @@ mod scenarios {
         Ok(Report::PASSED)
     }
 
+    /// Nobody dies, so that nobody is woken by that.
+    pub(crate) fn what_is_given_back_wakes_who_sleeps() -> Outcome {
+        let queue = queue(4)?;
+        queue.put(1)?;
+        let lease = queue.get()?;
+        let mut worker = holds(|| {
+            queue.get().is_ok_and(|lease| lease.deliveries() == 2 && lease.done() == Ok(1))
+        });
+        worker.wait_asleep(LIMIT)?;
+        lease.fail()?;
+        ends_well(&mut worker)?;
+        queue.join()?;
+        Ok(Report::PASSED)
+    }
+
     /// The queue is never empty, so nobody sleeps; what a dead one had comes all the same.
     pub(crate) fn a_busy_queue_hands_out_what_the_dead_had() -> Outcome {
         let queue = queue(4)?;
@@ -229,6 +244,7 @@ fn main() -> ExitCode {
     testkit::main(&[
         ("join waits for workers", s::join_waits_for_workers),
         ("a death wakes who sleeps", s::a_death_wakes_who_sleeps),
+        ("what is given back wakes who sleeps", s::what_is_given_back_wakes_who_sleeps),
         ("a busy queue hands out what the dead had", s::a_busy_queue_hands_out_what_the_dead_had),
         ("a seat is given on and its items are not", s::a_seat_is_given_on_and_its_items_are_not),
         ("stats say who has what", s::stats_say_who_has_what),

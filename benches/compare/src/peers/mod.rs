@@ -1,6 +1,7 @@
 //! Who is measured: a file a rival, and a folder for us.
 
 pub(crate) mod bare;
+pub(crate) mod bare_line;
 pub(crate) mod command;
 pub(crate) mod crossbeam;
 pub(crate) mod fork;
@@ -16,4 +17,5 @@ pub(crate) mod procspawn;
 pub(crate) mod pthread;
 pub(crate) mod python;
 pub(crate) mod rayon;
+pub(crate) mod socketpair;
 pub(crate) mod std_sync;

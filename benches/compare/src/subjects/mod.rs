@@ -1,5 +1,6 @@
 //! What is measured: a file a subject.
 
+pub(crate) mod pipe;
 pub(crate) mod pool;
 pub(crate) mod queue;
 pub(crate) mod start;
@@ -12,6 +13,7 @@ use crate::bench::Bench;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
     Sync,
+    Pipe,
     Queue,
     Value,
     Pool,
@@ -19,7 +21,8 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
-    const ALL: [Self; 5] = [Self::Sync, Self::Queue, Self::Pool, Self::Start, Self::Value];
+    const ALL: [Self; 6] =
+        [Self::Sync, Self::Pipe, Self::Queue, Self::Pool, Self::Start, Self::Value];
 
     /// The subject of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -29,6 +32,7 @@ impl Subject {
     fn name(self) -> &'static str {
         match self {
             Self::Sync => "sync",
+            Self::Pipe => "pipe",
             Self::Queue => "queue",
             Self::Value => "value",
             Self::Pool => "pool",
@@ -40,6 +44,7 @@ impl Subject {
     pub(crate) fn benches(self) -> Vec<Bench> {
         match self {
             Self::Sync => sync::benches(),
+            Self::Pipe => pipe::benches(),
             Self::Queue => queue::benches(),
             Self::Value => value::benches(),
             Self::Pool => pool::benches(),

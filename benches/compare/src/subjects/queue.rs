@@ -9,6 +9,7 @@
 //!   it lies; `hand-over`, where all but its first line is left alone; and boxes, between threads.
 //! - `queue/put-get/SIZE`: nanoseconds that one thread on core 0 takes to put a message into an
 //!   empty queue and get it out again.
+//!   `joinable`: the same with a queue that keeps a message until it is done, which is counted in.
 //! - `queue/ping-pong/SIZE`: nanoseconds that a message takes to another worker and back, through two
 //!   queues, where each has a core; `queue/ping-pong-one-core/SIZE`: where both are on core 0. The
 //!   figure of a round is the one in the middle of its round trips.
@@ -18,6 +19,7 @@ use std::hint::black_box;
 use crate::bench::{Bench, Metric};
 use crate::crew::{Crew, Kind, Worker};
 use crate::flags::Effort;
+use crate::peers::multiproc::joinable::{Joinable, Values};
 use crate::peers::multiproc::queue::{HandOver, InPlace, OurQueue};
 use crate::peers::{crossbeam, ipc_channel, ipmpsc, pipe, python};
 use crate::rounds::OURS;
@@ -70,6 +72,8 @@ pub(crate) fn benches() -> Vec<Bench> {
     benches.push(
         Bench::new("queue/put-get/8", Metric::Ns)
             .peer(OURS, |effort| put_get::<OurQueue>(8, effort))
+            .peer("multiproc-values", |effort| put_get::<Values>(8, effort))
+            .peer("multiproc-joinable", |effort| put_get::<Joinable>(8, effort))
             .peer("crossbeam-queue", |effort| put_get::<crossbeam::Array<8>>(8, effort))
             .peer("crossbeam-channel", |effort| put_get::<crossbeam::Channel<8>>(8, effort))
             .peer("ipmpsc", |effort| put_get::<ipmpsc::Ring>(8, effort))
@@ -139,13 +143,13 @@ fn ping_pong_bench(name: &str, echo_core: usize) -> Bench {
 
 /// Who sends what to whom.
 #[derive(Clone, Copy, Debug)]
-struct Shape {
-    n_tx: usize,
-    n_rx: usize,
-    size: usize,
+pub(crate) struct Shape {
+    pub(crate) n_tx: usize,
+    pub(crate) n_rx: usize,
+    pub(crate) size: usize,
 }
 
-fn throughput<L: Line>(shape: Shape, effort: Effort) -> Result<f64> {
+pub(crate) fn throughput<L: Line>(shape: Shape, effort: Effort) -> Result<f64> {
     let Shape { n_tx, n_rx, size } = shape;
     let mut line = L::new(size)?;
     let mut workers = vec![];
@@ -189,7 +193,7 @@ fn put_get<L: Line>(size: usize, effort: Effort) -> Result<f64> {
     })
 }
 
-fn ping_pong<L: Line>(size: usize, echo_core: usize, effort: Effort) -> Result<f64> {
+pub(crate) fn ping_pong<L: Line>(size: usize, echo_core: usize, effort: Effort) -> Result<f64> {
     let (mut there, mut back) = (L::new(size)?, L::new(size)?);
     let (mut tx, mut rx) = (there.tx()?, back.rx()?);
     let (mut echo_tx, mut echo_rx) = (back.tx()?, there.rx()?);

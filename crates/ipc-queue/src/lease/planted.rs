@@ -14,6 +14,18 @@
 //! | `lease_no_call` | who gives an item back calls nobody |
 //! | `lease_no_stray` | what was in dead hands is not looked for |
 //! | `lease_lost_slot` | an item whose slot is lost is freed, as in other queues (`heap::room`) |
+//!
+//! The models were seen to find `lease_no_count`, `lease_no_late_count`, `lease_no_watch`,
+//! `lease_no_arrival`, `lease_no_burial`, `lease_no_ring`, `lease_no_join_call`, `lease_no_call` and
+//! `lease_no_stray`.
+//!
+//! The kill sweep was seen to find `lease_no_ring` and `lease_no_stray`; the storm and the test against a
+//! reference `lease_no_stray`; and `tests/workers.rs` `lease_no_call`, which the sweep cannot: there the
+//! process that gives back ends afterwards, and its death is told.
+//!
+//! The models do not find `lease_no_pend`: who dies while it finishes an item or gives it back is told of by
+//! its life word as well, as long as not more sit at the table than the kernel compares words. Nor,
+//! within the bound that was run, `lease_mark_stays`.
 
 /// Whether a put is counted.
 pub(super) const COUNTS: bool = !cfg!(ipc_planted = "lease_no_count");

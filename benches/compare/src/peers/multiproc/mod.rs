@@ -1,8 +1,10 @@
 //! multiproc: us.
 
 pub(crate) mod event;
+pub(crate) mod joinable;
 pub(crate) mod lock;
 pub(crate) mod meeting;
+pub(crate) mod pipe;
 pub(crate) mod pool;
 pub(crate) mod process;
 pub(crate) mod queue;
