@@ -20,8 +20,9 @@
 //! `lease_no_stray`.
 //!
 //! The kill sweep was seen to find `lease_no_ring` and `lease_no_stray`; the storm and the test against a
-//! reference `lease_no_stray`; and `tests/workers.rs` `lease_no_call`, which the sweep cannot: there the
-//! process that gives back ends afterwards, and its death is told.
+//! reference `lease_no_stray`; and `tests/workers.rs` `lease_lost_slot`, which nothing else finds, and
+//! `lease_no_call`, which the sweep cannot: there the process that gives back ends afterwards, and its
+//! death is told.
 //!
 //! The models do not find `lease_no_pend`: who dies while it finishes an item or gives it back is told of by
 //! its life word as well, as long as not more sit at the table than the kernel compares words. Nor,
