@@ -36,6 +36,8 @@
 //! | `grows_early` | kill sweep: "a put that grows" |
 //! | `chunk_unseen` | models: two putters in a ring that grows, one of whom may die |
 //! | `chunk_waits_at_tail` | model: a getter dies with the chunk that a putter waits for |
+//! | `leave_no_call`, `leave_no_pend`, `leave_tells_first` | kill sweep: "the last putter leaves" |
+//! | `leave_uncounted` | not the kill sweeps; the models found the same by another plant (README) |
 //! | `chunk_head_late` | nothing yet: none of the four models of a ring that grows |
 //!
 //! What is not listed was not run.
