@@ -87,7 +87,7 @@ impl Builder {
     ///
     /// let queue = Builder::unbounded().max_bytes(64 << 20).bytes()?;
     /// for number in 0..100_000_u32 {
-    ///     queue.try_put(&number.to_le_bytes())?;
+    ///     queue.try_put(&number.to_le_bytes()).map_err(|error| error.without_value())?;
     /// }
     /// assert_eq!(queue.len(), 100_000);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
