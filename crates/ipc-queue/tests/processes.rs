@@ -147,6 +147,57 @@ mod scenarios {
         Ok(Report::PASSED)
     }
 
+    /// Makes the system refuse `membarrier` to this process from now on.
+    fn refuse_fences() {
+        let code = |bits: u32| u16::try_from(bits).unwrap_or(u16::MAX);
+        let call = u32::try_from(libc::SYS_membarrier).unwrap_or(u32::MAX);
+        let refused = libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned();
+        let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+        let mut steps = [
+            // The number of the call is what the kernel says of it first.
+            step(code(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS), 0, 0, 0),
+            step(code(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K), 0, 1, call),
+            step(code(libc::BPF_RET | libc::BPF_K), 0, 0, refused),
+            step(code(libc::BPF_RET | libc::BPF_K), 0, 0, libc::SECCOMP_RET_ALLOW),
+        ];
+        let filter = libc::sock_fprog { len: 4, filter: steps.as_mut_ptr() };
+        // SAFETY: no pointers are passed.
+        let gives_up = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+        // SAFETY: the filter is a good one, and the kernel copies it.
+        let filtered = unsafe {
+            libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const filter)
+        };
+        assert_eq!((gives_up, filtered), (0, 0), "the kernel takes filters");
+    }
+
+    /// Two who answer each other and never look before they sleep, in a system that refuses fences: to
+    /// all from the beginning, to one of them, or to neither.
+    pub(crate) fn refused_fences() -> Outcome {
+        const ROUNDS: u32 = 1000;
+        for (to_all, to_one) in [(true, false), (false, true), (false, false)] {
+            let mut both = holds(|| {
+                ipc_core::primitive::set_spin(0);
+                if to_all {
+                    refuse_fences();
+                }
+                let Ok(there) = Queue::<u32>::bounded(1) else { return false };
+                let Ok(back) = Queue::<u32>::bounded(1) else { return false };
+                let mut other = holds(|| {
+                    if to_one {
+                        refuse_fences();
+                    }
+                    (0..ROUNDS).all(|_| there.get().is_ok_and(|number| back.put(number).is_ok()))
+                });
+                let answered = (0..ROUNDS).all(|number| {
+                    there.put(number).is_ok() && back.get().is_ok_and(|found| found == number)
+                });
+                answered && ends_well(&mut other).is_ok()
+            });
+            ends_well(&mut both)?;
+        }
+        Ok(Report::PASSED)
+    }
+
     pub(crate) fn claims_of_the_dead() -> Outcome {
         for living in [false, true] {
             let queue = Builder::new(3).seats(2).without_backstop().message_bytes(48).bytes()?;
@@ -460,6 +511,7 @@ fn main() -> ExitCode {
         ("a process that closes wakes all sleepers, even if it dies", scenarios::close_wakes),
         ("the seats of killed processes are given out again", scenarios::seats_of_the_killed),
         ("what the dead had claimed is not its heir's", scenarios::claims_of_the_dead),
+        ("who may not fence others is called all the same", scenarios::refused_fences),
         ("a forked child sits down anew", scenarios::fork_sits_down),
         ("a forked child that drops its handles harms nobody", scenarios::fork_drops),
         ("a handle that is sent leads to the same queue", scenarios::sent_to_a_fork),

@@ -8,18 +8,52 @@
 //! before it is known that the protocol has nobody to wake.
 #![expect(clippy::unwrap_used, reason = "a test binary")]
 
-pub(crate) mod joinable;
+mod ends;
+mod growth;
+mod joinable;
 
 use std::time::{Duration, Instant};
 
 use ipc_queue::{Builder, ByteQueue, GetError};
 use testkit::kill::{KillPoint, Partner, Sweep};
-use testkit::{Counter, Outcome, SharedArena};
+use testkit::{Counter, Outcome, Scenario, SharedArena};
 
 use super::run;
 
-pub(crate) mod ends;
-pub(crate) mod growth;
+/// The scenarios, for both binaries.
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    ("ring: put into a free slot", put_into_a_free_slot),
+    ("ring: put beside another putter", put_beside_another_putter),
+    ("ring: get from a full slot", get_from_a_full_slot),
+    ("ring: get beside another getter", get_beside_another_getter),
+    ("ring: put wakes a getter", put_wakes_a_getter),
+    ("ring: get wakes a putter", get_wakes_a_putter),
+    ("ring: a getter dies asleep", a_getter_dies_asleep),
+    ("ring: a putter dies asleep", a_putter_dies_asleep),
+    ("ring: close wakes everybody", close_wakes_everybody),
+    ("heap: put a large message", put_a_large_message),
+    ("heap: get a large message", get_a_large_message),
+    ("heap: get wakes who waits for memory", get_wakes_who_waits_for_memory),
+    ("heap: lend and commit", lend_and_commit),
+    ("heap: read in place", read_in_place),
+    ("heap: hold what others wait for", hold_what_others_wait_for),
+    ("heap: put with memory of another size", put_with_memory_of_another_size),
+    ("joinable: put", joinable::put),
+    ("joinable: get and done", joinable::get_and_done),
+    ("joinable: put wakes a worker", joinable::put_wakes_a_worker),
+    ("joinable: fail wakes a worker", joinable::fail_wakes_a_worker),
+    ("joinable: done wakes who joins", joinable::done_wakes_who_joins),
+    ("joinable: a joiner dies asleep", joinable::a_joiner_dies_asleep),
+    ("joinable: get from the dead", joinable::get_from_the_dead),
+    ("joinable: take a dead worker's seat", joinable::take_a_dead_workers_seat),
+    ("ring: take a dead one's seat", take_a_dead_ones_seat),
+    ("growth: a put that grows", growth::put_that_grows),
+    ("growth: two puts that grow", growth::put_that_grows_beside_another),
+    ("growth: put into a chunk that was left", growth::put_into_a_chunk_that_was_left),
+    ("growth: get wakes who waits for a chunk", growth::get_wakes_who_waits_for_a_chunk),
+    ("ends: the last putter leaves", ends::the_last_putter_leaves),
+    ("ends: the last getter leaves", ends::the_last_getter_leaves),
+];
 
 /// What a round shares.
 pub(crate) struct State {
