@@ -1,6 +1,6 @@
 //! The whole command line.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 /// Every command of the project.
 #[derive(Debug, Parser)]
@@ -155,8 +155,11 @@ pub(crate) enum Subject {
 #[derive(Debug, Default, Args)]
 pub(crate) struct Fuzz {
     /// How long each target runs
-    #[arg(long, value_name = "N", default_value_t = 60)]
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = value_parser!(u64).range(1..=86_400))]
     pub(crate) seconds: u64,
+    /// Runs nothing new: keeps the inputs that matter, and makes those that fail smaller
+    #[arg(long)]
+    pub(crate) minimise: bool,
     /// Names the targets and does nothing
     #[arg(long)]
     pub(crate) list: bool,

@@ -30,6 +30,7 @@ mod flags;
 mod fuzz;
 mod kill;
 mod loom;
+mod nightly;
 mod proofs;
 mod report;
 mod run;
