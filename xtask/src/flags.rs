@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Bench(Bench),
     /// Bytes that a stranger could write, by cargo-fuzz
     Fuzz(Fuzz),
+    /// The tests as instrumented builds see them: sanitizers, Miri
+    San(San),
 }
 
 /// Flags of `test` and `ci`.
@@ -166,4 +168,26 @@ pub(crate) struct Fuzz {
     /// Runs only these targets
     #[arg(value_name = "TARGET")]
     pub(crate) targets: Vec<String>,
+}
+
+/// Flags of `san`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct San {
+    /// Says what each tool would run and what it leaves out, and does nothing
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Which tools; all if none is named
+    #[arg(value_name = "TOOL")]
+    pub(crate) tools: Vec<Tool>,
+}
+
+/// What watches the tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tool {
+    /// Reads and writes of what is not ours
+    Address,
+    /// Accesses of two threads that nothing orders
+    Thread,
+    /// Whatever the language leaves undefined
+    Miri,
 }

@@ -1,6 +1,9 @@
 //! What only a nightly toolchain can do, and what must be installed for it.
 
-use std::process::Command;
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use crate::{cargo, failure::Failure, workspace::Workspace};
 
@@ -30,13 +33,12 @@ impl Part {
 
     fn is_there(self, workspace: &Workspace) -> bool {
         match self {
-            Self::Toolchain => cargo::succeeds(&mut rustc()),
+            Self::Toolchain => cargo::succeeds(rustc().arg("--version")),
             Self::Fuzz => cargo::succeeds(command(workspace, "fuzz").arg("--version")),
             Self::Miri => cargo::succeeds(command(workspace, "miri").arg("--version")),
-            Self::Source => cargo::succeeds(
-                Command::new("sh")
-                    .args(["-c", "test -d \"$(rustc +nightly --print sysroot)\"/lib/rustlib/src"]),
-            ),
+            Self::Source => told(rustc().args(["--print", "sysroot"])).is_some_and(|sysroot| {
+                Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library").is_dir()
+            }),
         }
     }
 }
@@ -61,10 +63,21 @@ pub(crate) fn command(workspace: &Workspace, command: &str) -> Command {
     cargo
 }
 
+/// The platform that programs are built for here.
+pub(crate) fn host() -> String {
+    told(rustc().args(["--print", "host-tuple"])).unwrap_or_default().trim().to_owned()
+}
+
 fn rustc() -> Command {
     let mut rustc = toolchain();
-    rustc.args(["rustc", "--version"]);
+    rustc.arg("rustc");
     rustc
+}
+
+/// What a program prints, if it ends well.
+fn told(program: &mut Command) -> Option<String> {
+    let output = program.stdin(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8(output.stdout).ok())?
 }
 
 /// `rustup run nightly`
