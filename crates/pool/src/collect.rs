@@ -152,6 +152,8 @@ impl Engine {
         let Some(report) = Report::take(&mut record) else { return };
         match report.what {
             What::Outcome | What::Refusal => self.answered(&report, record),
+            What::Ready => self.ready(report.place),
+            What::Leaving => self.left(report.place),
             What::Ended => self.ended(report.place, report.ticket),
             What::Nudge => {}
         }
@@ -161,7 +163,6 @@ impl Engine {
     fn answered(&self, report: &Report, bytes: Vec<u8>) {
         let mut state = self.lock();
         let Some(job) = state.dispatch.answered(report.place, report.ticket) else { return };
-        state.n_failed_starts = 0;
         job.known.took(report.nanos);
         let handles = match (report.freight, state.dispatch.worker(report.place)) {
             (Freight::None, _) => Ok(Vec::new()),
@@ -189,6 +190,34 @@ impl Engine {
         self.settle(fed, drained);
     }
 
+    /// A worker is ready for its first task.
+    fn ready(&self, place: usize) {
+        // Nobody can say so for another one.
+        if self.board.read(place) == Said::Nothing {
+            return;
+        }
+        let mut state = self.lock();
+        state.dispatch.ready(place);
+        let fed = state.feed();
+        drop(state);
+        self.settle(fed, Vec::new());
+    }
+
+    /// A worker ends, and begins nothing of what it has.
+    fn left(&self, place: usize) {
+        // Nobody can say so for another one.
+        if self.board.read(place) != Said::Leaving {
+            return;
+        }
+        let mut state = self.lock();
+        state.dispatch.left(place);
+        let fed = state.feed();
+        drop(state);
+        // It has not for ever to end.
+        self.bell.ring();
+        self.settle(fed, Vec::new());
+    }
+
     /// A worker has ended, and all that it had answered was taken.
     fn ended(&self, place: usize, incarnation: u64) {
         let said = self.board.read(place);
@@ -199,8 +228,6 @@ impl Engine {
             return;
         }
         let Some(gone) = state.dispatch.died(place, incarnation, said) else { return };
-        let came_to_work = said != Said::Nothing;
-        state.n_failed_starts = if came_to_work { 0 } else { state.n_failed_starts + 1 };
         let process = &gone.worker.process;
         let mut failed = None;
         if let Some(mut job) = gone.victim {

@@ -18,7 +18,7 @@ use ipc_core::{Deadline, wire};
 use ipc_queue::ByteQueue;
 use proc_core::Function;
 
-use crate::board::Board;
+use crate::board::{Board, Said};
 use crate::builder::Retry;
 use crate::dispatch::{Dispatch, Fed};
 use crate::employee::{Employee, TakenBack};
@@ -28,6 +28,7 @@ use crate::lead::Lead;
 use crate::mailbox::{Fate, Mailbox, Waited};
 use crate::parcel::Freight;
 use crate::record::{Report, What};
+use crate::size::Size;
 use crate::sys::{self, Bell};
 
 /// All of a pool but its threads.
@@ -40,6 +41,7 @@ pub(crate) struct Engine {
     pub(crate) board: Board,
     /// Wakes the keeper.
     pub(crate) bell: Bell,
+    /// How many there can be.
     pub(crate) n_workers: usize,
     pub(crate) retry: Retry,
     /// Of the process whose pool this is; a copy of it has another one.
@@ -57,8 +59,7 @@ pub(crate) struct State {
     draining: Vec<Arc<Mailbox>>,
     /// How many workers were started in place of dead ones.
     pub(crate) n_replaced: u64,
-    /// How many workers in a row did not come to work.
-    pub(crate) n_failed_starts: u32,
+    pub(crate) size: Size,
     /// The collector must look at its mailbox: the keeper is to tell it.
     wants_nudge: bool,
     /// Some thread prepares the next task, and will give it.
@@ -93,19 +94,19 @@ impl Phase {
 
 impl Engine {
     pub(crate) fn new(
-        n_workers: usize,
+        size: Size,
         retry: Retry,
         outbox: ByteQueue,
         board: Board,
         bell: Bell,
     ) -> Self {
         let state = State {
-            dispatch: Dispatch::new(n_workers),
+            dispatch: Dispatch::new(size.most),
             known: HashMap::new(),
             phase: Phase::Open,
             draining: Vec::new(),
             n_replaced: 0,
-            n_failed_starts: 0,
+            size,
             wants_nudge: false,
             is_preparing: false,
             forgotten: Vec::new(),
@@ -113,6 +114,7 @@ impl Engine {
             record: Vec::new(),
         };
         let generation = Thread::current().generation();
+        let n_workers = size.most;
         let state = Mutex::new(state);
         Self { state, lead: Lead::new(), outbox, board, bell, n_workers, retry, generation }
     }
@@ -155,8 +157,9 @@ impl Engine {
         let fed = state.feed();
         let mut has_backlog = state.dispatch.n_queued() > 0;
         let starts_ticking = !std::mem::replace(&mut state.is_ticking, true);
+        let can_grow = state.size.can_grow() && state.dispatch.wants_more_workers();
         drop(state);
-        if starts_ticking {
+        if starts_ticking || can_grow {
             self.bell.ring();
         }
         let was_unprepared = fed.is_unprepared;
@@ -216,15 +219,15 @@ impl Engine {
         for mailbox in drained {
             mailbox.deliver(0, Fate::Terminated);
         }
-        if fed.is_unable {
-            // The keeper has a seat at every inbox.
+        if fed.is_unable || fed.has_retired {
+            // The keeper has a seat at every inbox, and sees to it that who leaves does so in time.
             self.bell.ring();
         }
     }
 
     /// The same for others: the collector may be waiting for just what is delivered here, and looks
     /// at the ring only.
-    fn settle_aside(&self, mut fed: Fed<Job>, mut drained: Vec<Arc<Mailbox>>) {
+    pub(crate) fn settle_aside(&self, mut fed: Fed<Job>, mut drained: Vec<Arc<Mailbox>>) {
         self.prepare(&mut fed, &mut drained);
         let has_delivered = !fed.unsendable.is_empty() || !drained.is_empty();
         self.deliver(fed, drained);
@@ -262,7 +265,12 @@ impl Engine {
     }
 
     /// Somebody works in a place again; gives the worker back if the pool is over.
-    pub(crate) fn employ(&self, place: usize, worker: Arc<Employee>) -> Result<u64, Arc<Employee>> {
+    pub(crate) fn employ(
+        &self,
+        place: usize,
+        worker: Arc<Employee>,
+        prepares: bool,
+    ) -> Result<u64, Arc<Employee>> {
         let mut state = self.lock();
         if matches!(state.phase, Phase::Over | Phase::Broken(_)) {
             return Err(worker);
@@ -270,6 +278,11 @@ impl Engine {
         let incarnation = state.dispatch.next_incarnation(place);
         state.n_replaced += u64::from(incarnation > 1);
         state.dispatch.employ(place, worker);
+        // It may have been so quick that its report was taken before it was known here. What it reports
+        // it has said on the board before.
+        if prepares && self.board.read(place) == Said::Nothing {
+            state.dispatch.await_ready(place);
+        }
         let fed = state.feed();
         drop(state);
         self.settle_aside(fed, Vec::new());
@@ -373,8 +386,9 @@ impl State {
             fed.extend(dispatch.feed(|worker, ticket, job| worker.give(ticket, job, record)));
         }
         for worker in dispatch.retired() {
-            // If it has ended already, all the better.
-            let _killed = worker.process.kill();
+            // It returns; the keeper gives it some time for that.
+            worker.inbox.close();
+            fed.has_retired = true;
         }
         fed
     }

@@ -20,6 +20,7 @@
 //! |-----|----------|
 //! | a pool | [`Pool`], made by [`Pool::new`] or with a [`Builder`] |
 //! | one result | [`Pool::call`]; [`Pool::submit`] for a [`Task`] to join later |
+//! | tasks with a state that their worker keeps | [`StatefulPool`] |
 //! | many results | [`Pool::map`]; [`Pool::imap_unordered`] and [`Pool::imap`] for endless ones |
 //! | what went wrong | [`TaskError`], [`MapError`], [`SubmitError`], [`PoolError`] |
 //! | a look inside | [`Stats`] |
@@ -42,6 +43,7 @@ mod employee;
 mod engine;
 mod error;
 mod find;
+mod hiring;
 mod job;
 mod keeper;
 mod lead;
@@ -50,10 +52,15 @@ mod map;
 mod parcel;
 mod pool;
 mod record;
+mod rests;
 mod scratch;
+mod size;
+mod state;
+mod stateful;
 mod stats;
 mod sys;
 mod task;
+mod vacancies;
 mod worker;
 
 pub use crate::{
@@ -61,6 +68,7 @@ pub use crate::{
     error::{MapError, PoolError, SubmitError, TaskError},
     map::{Imap, ImapUnordered},
     pool::Pool,
+    stateful::{StatefulBuilder, StatefulPool},
     stats::{Stats, WorkerState, WorkerStats},
     task::Task,
 };

@@ -226,6 +226,24 @@ impl Pool {
         ImapUnordered::new(Batch::new(self, function, items.into_iter()))
     }
 
+    /// Has so many workers from now on.
+    ///
+    /// Returns at once. Workers that are too many end when they have done the task that they are at;
+    /// what they had beside it goes to others. In an [elastic](Builder::elastic) pool this is the
+    /// number that there is at least.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolError::BadWorkers`] for none, and for more than there is
+    /// [room for](Builder::max_workers); [`PoolError::NotOurs`] in a process that was forked from the
+    /// one that made the pool.
+    pub fn resize(&self, n_workers: usize) -> Result<(), PoolError> {
+        if !self.engine.is_ours() {
+            return Err(PoolError::NotOurs);
+        }
+        self.engine.resize(n_workers)
+    }
+
     /// Takes no more tasks; those it has are done.
     pub fn close(&self) {
         if self.engine.is_ours() {
