@@ -73,6 +73,9 @@ pub(crate) fn seal(file: BorrowedFd<'_>) -> io::Result<()> {
     Ok(fcntl_add_seals(file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?)
 }
 
+/// What the kernel counts memory behind a file in.
+const BLOCK: u64 = 512;
+
 /// What the kernel says about a descriptor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts {
@@ -82,6 +85,8 @@ pub(crate) struct Facts {
     pub(crate) identity: (u64, u64),
     /// The size in bytes.
     pub(crate) size: u64,
+    /// How many bytes of memory are behind it.
+    pub(crate) memory: u64,
     /// The user the file belongs to.
     pub(crate) owner: u32,
     /// Who may read and write it.
@@ -99,6 +104,7 @@ pub(crate) fn facts(file: BorrowedFd<'_>) -> io::Result<Facts> {
         is_file: FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile,
         identity: (stat.st_dev, stat.st_ino),
         size: u64::try_from(stat.st_size).unwrap_or(0),
+        memory: u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(BLOCK),
         owner: stat.st_uid,
         permissions: Mode::from_raw_mode(stat.st_mode).bits(),
     })
