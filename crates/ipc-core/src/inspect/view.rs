@@ -105,7 +105,7 @@ impl View {
     ///
     /// What the system says.
     pub fn memory(&self) -> Result<u64, SegmentError> {
-        Ok(memory::facts(self.file.as_fd())?.memory)
+        Ok(memory::taken(self.file.as_fd())?)
     }
 
     /// Copies `len` bytes from `offset` in the body.

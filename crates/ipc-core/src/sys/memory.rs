@@ -73,9 +73,6 @@ pub(crate) fn seal(file: BorrowedFd<'_>) -> io::Result<()> {
     Ok(fcntl_add_seals(file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?)
 }
 
-/// What the kernel counts memory behind a file in.
-const BLOCK: u64 = 512;
-
 /// What the kernel says about a descriptor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Facts {
@@ -85,8 +82,6 @@ pub(crate) struct Facts {
     pub(crate) identity: (u64, u64),
     /// The size in bytes.
     pub(crate) size: u64,
-    /// How many bytes of memory are behind it.
-    pub(crate) memory: u64,
     /// The user the file belongs to.
     pub(crate) owner: u32,
     /// Who may read and write it.
@@ -104,10 +99,21 @@ pub(crate) fn facts(file: BorrowedFd<'_>) -> io::Result<Facts> {
         is_file: FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile,
         identity: (stat.st_dev, stat.st_ino),
         size: u64::try_from(stat.st_size).unwrap_or(0),
-        memory: u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(BLOCK),
         owner: stat.st_uid,
         permissions: Mode::from_raw_mode(stat.st_mode).bits(),
     })
+}
+
+/// How many bytes of memory are behind a file.
+///
+/// # References
+///
+/// - Linux `fstat(2)`
+#[cfg(not(ipc_loom))]
+pub(crate) fn taken(file: BorrowedFd<'_>) -> io::Result<u64> {
+    const BLOCK: u64 = 512;
+
+    Ok(u64::try_from(fstat(file)?.st_blocks).unwrap_or(0).saturating_mul(BLOCK))
 }
 
 /// How far a file is protected against a change of its size.
