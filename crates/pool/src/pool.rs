@@ -36,7 +36,8 @@ use crate::task::Task;
 /// program is the program's decision, and its workers end with it. What a worker prints without a
 /// newline is written when its task ends. Workers come from the fork server
 /// ([`Start::ForkServer`](proc_core::Start::ForkServer)), so their environment, working directory and
-/// limits are those that this process had when it used that for the first time.
+/// limits are those that this process had when it used that for the first time, unless the
+/// [`Builder`] says otherwise.
 ///
 /// # Process death
 ///
