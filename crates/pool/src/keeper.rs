@@ -109,6 +109,7 @@ impl Keeper {
                 self.engine.look_around();
                 self.hurry_up();
             }
+            self.engine.attend();
             self.tick();
             self.rests.look(&self.engine);
             while self.try_hire_missing() && self.engine.grow() {}
@@ -141,7 +142,8 @@ impl Keeper {
 
     /// Waits until the bell rings, a worker has ended, or it is time for something.
     fn watch(&mut self) -> bool {
-        let mut deadline = self.next_start().min(self.tick).min(self.rests.next_look());
+        let next_look = self.engine.lock().look_at.min(self.rests.next_look());
+        let mut deadline = self.next_start().min(self.tick).min(next_look);
         let mut files: Vec<BorrowedFd<'_>> = vec![self.engine.bell.as_fd()];
         for watched in &self.watched {
             deadline = deadline.min(watched.leave_by);
