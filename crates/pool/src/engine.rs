@@ -55,7 +55,7 @@ pub(crate) struct Engine {
 pub(crate) struct State {
     pub(crate) dispatch: Dispatch<Arc<Employee>, Job>,
     /// The functions that were called so far, with how tasks are run of which nothing else is said.
-    plans: HashMap<Function, Arc<Plan>>,
+    plans: HashMap<(Function, u64), Arc<Plan>>,
     /// How many tasks were submitted.
     n_submitted: u64,
     pub(crate) phase: Phase,
@@ -146,16 +146,17 @@ impl Engine {
     }
 
     /// How tasks of a function are run of which nothing else is said.
-    pub(crate) fn plan(&self, function: Function) -> Result<Arc<Plan>, PoolError> {
+    pub(crate) fn plan(&self, function: Function, number: u64) -> Result<Arc<Plan>, PoolError> {
         let mut state = self.lock();
-        if let Some(plan) = state.plans.get(&function) {
+        let key = (function, number);
+        if let Some(plan) = state.plans.get(&key) {
             return Ok(Arc::clone(plan));
         }
         let mut name = Vec::new();
-        wire::encode_plain(&function, &mut name).map_err(PoolError::Argument)?;
+        wire::encode_plain(&key.0, &mut name).map_err(PoolError::Argument)?;
         let known = Arc::new(Known::new(name));
         let plan = Arc::new(Plan { known, options: self.options.clone() });
-        state.plans.insert(function, Arc::clone(&plan));
+        state.plans.insert(key, Arc::clone(&plan));
         Ok(plan)
     }
 

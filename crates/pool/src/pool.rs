@@ -350,10 +350,23 @@ impl Pool {
         A: DeserializeOwned,
         R: Serialize,
     {
+        self.plan_of(function, 0)
+    }
+
+    /// The same for a function that calls the one with this number.
+    pub(crate) fn plan_of<A, R>(
+        &self,
+        function: fn(A) -> R,
+        number: u64,
+    ) -> Result<Arc<Plan>, PoolError>
+    where
+        A: DeserializeOwned,
+        R: Serialize,
+    {
         if !self.engine.is_ours() {
             return Err(PoolError::NotOurs);
         }
-        self.engine.plan(Function::of(function).ok_or(PoolError::NotInProgram)?)
+        self.engine.plan(Function::of(function).ok_or(PoolError::NotInProgram)?, number)
     }
 
     /// Sends a task whose result shall arrive in a mailbox; returns its number.
