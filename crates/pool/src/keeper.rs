@@ -277,7 +277,7 @@ impl Keeper {
             limits: self.hiring.limits,
         };
         let process = self.hiring.process(place).spawn(worker::work, seat)?;
-        Ok(Employee { process, inbox, socket })
+        Ok(Employee { process, place, inbox, socket })
     }
 
     /// Gives the pool up if worker after worker did not come to work, and nobody is there who did.

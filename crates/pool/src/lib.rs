@@ -24,7 +24,7 @@
 //! | tasks with a state that their worker keeps | [`StatefulPool`] |
 //! | many results | [`Pool::map`]; [`Pool::imap_unordered`] and [`Pool::imap`] for endless ones |
 //! | what went wrong | [`TaskError`], [`MapError`], [`SubmitError`], [`PoolError`] |
-//! | a look inside | [`Stats`] |
+//! | a look inside | [`Stats`], which can be printed; [`Events`] |
 //!
 //! # How it works
 //!
@@ -43,10 +43,12 @@ mod dispatch;
 mod employee;
 mod engine;
 mod error;
+mod events;
 mod find;
 mod hiring;
 mod job;
 mod keeper;
+mod latency;
 mod lead;
 mod limits;
 mod mailbox;
@@ -71,6 +73,8 @@ mod worker;
 pub use crate::{
     builder::Builder,
     error::{MapError, PoolError, SubmitError, TaskError},
+    events::{Event, Events, TaskId},
+    latency::Latency,
     map::{Imap, ImapUnordered},
     pool::Pool,
     retry::Retry,
