@@ -23,6 +23,7 @@ use crate::limits::Why;
 use crate::mailbox::{Fate, Mailbox, Waited};
 use crate::parcel::{self, Freight, Parcel};
 use crate::record::{Report, What};
+use crate::trace;
 use crate::worker::End;
 
 /// The calling thread has no seat at the outbox, so it cannot collect.
@@ -202,8 +203,9 @@ impl Engine {
             return;
         }
         let mut state = self.lock();
-        state.dispatch.ready(place);
-        if let Some(pid) = state.dispatch.worker(place).map(|worker| worker.process.pid()) {
+        if state.dispatch.ready(place)
+            && let Some(pid) = state.dispatch.worker(place).map(|worker| worker.process.pid())
+        {
             state.hub.tell(|| Event::WorkerReady { place, pid });
         }
         let fed = state.feed();
@@ -252,6 +254,7 @@ impl Engine {
         let drained = state.drained();
         drop(state);
         if let Some((job, fate)) = failed {
+            trace::task_died(job.number, job.plan.options.tag.as_deref().unwrap_or_default(), pid);
             job.mailbox.deliver(job.index, fate);
         }
         // The place wants somebody.

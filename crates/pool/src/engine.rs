@@ -330,6 +330,8 @@ impl Engine {
         // it has said on the board before.
         if prepares && self.board.read(place) == Said::Nothing {
             state.dispatch.await_ready(place);
+        } else if prepares {
+            state.hub.tell(|| Event::WorkerReady { place, pid });
         }
         let fed = state.feed();
         drop(state);

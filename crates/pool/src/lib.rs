@@ -26,6 +26,16 @@
 //! | what went wrong | [`TaskError`], [`MapError`], [`SubmitError`], [`PoolError`] |
 //! | a look inside | [`Stats`], which can be printed; [`Events`] |
 //!
+//! # Features
+//!
+//! Both are off unless they are asked for.
+//!
+//! - `progress`: `Pool::map_with_progress` moves a bar of [indicatif](https://docs.rs/indicatif).
+//! - `tracing`: starts and ends of workers and deaths of tasks are events of
+//!   [`tracing`](https://docs.rs/tracing), of target `pool`; a map is a span.
+//!
+//! For tasks of tokio there is nothing to turn on: a [`Task`] is a future.
+//!
 //! # How it works
 //!
 //! The parent hands each task to a worker: through a ring in shared memory for each worker, and one
@@ -56,6 +66,8 @@ mod map;
 mod options;
 mod parcel;
 mod pool;
+#[cfg(feature = "progress")]
+mod progress;
 mod record;
 mod rests;
 mod retry;
@@ -67,8 +79,12 @@ mod stats;
 mod sys;
 mod task;
 mod task_builder;
+mod trace;
 mod vacancies;
 mod worker;
+
+#[cfg(feature = "progress")]
+pub use indicatif;
 
 pub use crate::{
     builder::Builder,
