@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::handle::Handle;
-use super::scope::gathering;
+use super::scope::{forbidding, gathering};
 use crate::error::Error;
 use crate::object::Patience;
 use crate::protocol::ObjectId;
@@ -103,7 +103,7 @@ impl Argument {
 
     /// Appends a key, or another value without proxies, up to the end.
     pub(crate) fn key<T: Serialize + ?Sized>(mut self, key: &T) -> Result<Self, Error> {
-        wire::encode_plain(key, &mut self.bytes)?;
+        forbidding(|| wire::encode_plain(key, &mut self.bytes))?;
         Ok(self)
     }
 

@@ -19,7 +19,7 @@ use ipc_core::{Deadline, PerProcess};
 use ipc_pipe::Address;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
-use super::scope::{self, Taken};
+use super::scope::{self, Put, Taken};
 use super::{Argument, Client, Got, Request, connect};
 use crate::error::Error;
 use crate::protocol::ObjectId;
@@ -191,10 +191,10 @@ pub(crate) fn serialize<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     let here = handle.here().map_err(ser::Error::custom)?;
-    let travel = if scope::put(&here) {
-        Travel::Linked(here.object)
-    } else {
-        here.send().map_err(ser::Error::custom)?
+    let travel = match scope::put(&here) {
+        Put::Gathered => Travel::Linked(here.object),
+        Put::Forbidden => return Err(ser::Error::custom("a proxy cannot be here")),
+        Put::Send => here.send().map_err(ser::Error::custom)?,
     };
     travel.serialize(serializer)
 }

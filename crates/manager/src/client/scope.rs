@@ -19,6 +19,8 @@ thread_local! {
 enum Scope {
     /// A value is encoded for that server; the proxies in it are gathered.
     Gather { server: u64, gathered: Vec<Arc<Handle>> },
+    /// A value is encoded that may have no proxies in it.
+    Forbid,
     /// A value is decoded that came with references to these objects.
     Grant { client: Arc<Client>, granted: Vec<ObjectId> },
     /// A value is decoded whose objects somebody else keeps meanwhile.
@@ -32,6 +34,11 @@ pub(crate) fn gathering<R>(server: u64, encode: impl FnOnce() -> R) -> (R, Vec<A
         Some(Scope::Gather { gathered, .. }) => (result, gathered),
         _ => (result, Vec::new()),
     }
+}
+
+/// Runs `encode` on a value that may have no proxies in it.
+pub(super) fn forbidding<R>(encode: impl FnOnce() -> R) -> R {
+    within(Scope::Forbid, encode).0
 }
 
 /// Runs `decode` on a value that came with references to these objects. Those that no proxy takes are
@@ -89,22 +96,34 @@ fn within<R>(scope: Scope, work: impl FnOnce() -> R) -> (R, Option<Scope>) {
     (result, scope)
 }
 
-/// Puts a proxy among those gathered for its server; `false` if none are.
-pub(super) fn put(handle: &Arc<Handle>) -> bool {
-    with_top(|scope| match scope {
+/// What is to be done with a proxy that is serialised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Put {
+    /// It is among those gathered for its server.
+    Gathered,
+    /// It may not be there.
+    Forbidden,
+    /// It has to be sent.
+    Send,
+}
+
+/// Puts a proxy among those gathered for its server, if some are.
+pub(super) fn put(handle: &Arc<Handle>) -> Put {
+    let put = with_top(|scope| match scope {
         Scope::Gather { server, gathered } if *server == handle.client().server() => {
             gathered.push(Arc::clone(handle));
-            Some(())
+            Some(Put::Gathered)
         }
+        Scope::Forbid => Some(Put::Forbidden),
         _ => None,
-    })
-    .is_some()
+    });
+    put.unwrap_or(Put::Send)
 }
 
 /// The proxy of that object, among those that came with the value.
 pub(super) fn take(object: ObjectId) -> Option<Taken> {
     with_top(|scope| match scope {
-        Scope::Gather { .. } => None,
+        Scope::Gather { .. } | Scope::Forbid => None,
         Scope::Grant { client, granted } => {
             let at = granted.iter().position(|granted| *granted == object)?;
             granted.swap_remove(at);

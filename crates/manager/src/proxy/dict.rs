@@ -185,7 +185,7 @@ where
 
     /// Changes the value of a key by a function, which runs in the manager; returns what it returned.
     ///
-    /// The function gets the value, if there is one, and the argument; what it returns is the new value,
+    /// The function gets the value, if there is one, and the argument, in which there are no proxies; what it returns is the new value,
     /// or that there is none. It is a function of this program, or a closure that captures nothing.
     /// Others that use the dict wait for it, so it should be short; if it panics, nothing has changed.
     ///
