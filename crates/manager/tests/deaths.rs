@@ -1,5 +1,6 @@
 //! What is left when a client, or the manager's parent, dies at a certain moment: nothing that is held.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
+#![expect(clippy::mem_forget, reason = "victims die with what they hold")]
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use common::wait_until;
 use manager::{Dict, Error, LockError, Manager, Value};
 use proc_core::{Process, Start};
+use rustix::process::{Pid, Signal, kill_process};
 use testkit::child::{self, Child};
 use testkit::{Counter, Outcome, Report, SharedArena};
 
@@ -42,6 +44,12 @@ fn victim(body: impl FnOnce()) -> Child {
             std::thread::park();
         }
     })
+}
+
+/// Kills a process that nobody has waited for.
+fn kill(pid: i32) -> Result<(), &'static str> {
+    let pid = Pid::from_raw(pid).ok_or("a pid")?;
+    kill_process(pid, Signal::KILL).map_err(|_| "it is there")
 }
 
 /// Nothing is left but what the test has.
@@ -224,11 +232,7 @@ fn child_has_the_socket() -> Outcome {
     let grandchild = shared[0].wait_until(|pid| pid != 0);
     victim.kill();
     let told = lock.lock().is_err_and(|error| error.is_owner_died());
-    // SAFETY: it lives, since nobody else kills it, and nobody has waited for it.
-    #[expect(unsafe_code, reason = "ends the process that the victim has left")]
-    unsafe {
-        libc::kill(i32::try_from(grandchild)?, libc::SIGKILL);
-    }
+    kill(i32::try_from(grandchild)?)?;
     is(told, "it is told though the socket is open")?;
     drop(victim);
     is_clean(&manager, 1);
@@ -287,11 +291,7 @@ fn manager_is_killed() -> Outcome {
     let waiting = std::thread::spawn(move || queue.get());
     wait_until(&manager, "it waits", |stats| stats.waiting == 1);
     let pid = i32::try_from(manager.pid().ok_or("it is ours")?)?;
-    // SAFETY: it is a child of this process, and nobody has waited for it.
-    #[expect(unsafe_code, reason = "kills the manager")]
-    unsafe {
-        libc::kill(pid, libc::SIGKILL);
-    }
+    kill(pid)?;
     is(matches!(waiting.join().unwrap(), Err(Error::Lost)), "who waits is told")?;
     is(dict.get(&1).is_err_and(|error| error.is_disconnected()), "and who calls")?;
     manager.shutdown()?;

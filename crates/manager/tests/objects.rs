@@ -1,7 +1,5 @@
 //! What each sort of object does, and each way in which it refuses.
 
-#![expect(clippy::unwrap_used, reason = "tests end when something is not as it should be")]
-
 use std::thread;
 use std::time::Duration;
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use common::wait_until;
 use manager::{Dict, JoinableQueue, LockError, Manager, Value};
-use testkit::kill::Storm;
 use testkit::Outcome;
+use testkit::kill::Storm;
 
 mod common;
 

@@ -168,7 +168,7 @@ impl Client {
 
     /// Gives a reference back, without waiting for anything.
     pub(crate) fn release(&self, object: ObjectId) {
-        self.tell(DESK, desk::RELEASE, &Argument::new().number(object));
+        self.tell(DESK, desk::LET_GO, &Argument::new().number(object));
     }
 
     /// Calls without waiting for anything, and never hears what came of it.
@@ -328,7 +328,7 @@ impl State {
                 // Who has given up on a reply does not want what is in it.
                 for link in links {
                     let argument = Argument::new().number(link);
-                    append(DESK, desk::RELEASE, &argument, &mut self.unsent);
+                    append(DESK, desk::LET_GO, &argument, &mut self.unsent);
                 }
                 continue;
             };

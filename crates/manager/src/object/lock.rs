@@ -146,8 +146,8 @@ impl Kind for Lock {
     fn call(&mut self, request: Request<'_>, answers: &mut Answers) -> Result<Step, Fault> {
         let Request { ticket, method, mut argument, .. } = request;
         let payload = match method {
-            methods::ACQUIRE => return self.acquire(request),
-            methods::RELEASE => {
+            methods::LOCK => return self.acquire(request),
+            methods::UNLOCK => {
                 self.release(ticket.client, argument.number()?)?;
                 self.pass_on(answers);
                 Payload::unit()

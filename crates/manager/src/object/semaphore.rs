@@ -69,9 +69,9 @@ impl Kind for Semaphore {
     fn call(&mut self, request: Request<'_>, answers: &mut Answers) -> Result<Step, Fault> {
         let Request { ticket, method, mut argument, .. } = request;
         let payload = match method {
-            methods::ACQUIRE | methods::TAKE => {
+            methods::HOLD | methods::TAKE => {
                 let patience = Patience::read(&mut argument)?;
-                let waiting = Waiting { ticket, is_held: method == methods::ACQUIRE };
+                let waiting = Waiting { ticket, is_held: method == methods::HOLD };
                 if self.free == 0 {
                     if patience.is_some() {
                         self.waiting.push_back(waiting);
@@ -88,7 +88,7 @@ impl Kind for Semaphore {
                 self.held.remove(&permit);
                 self.take_back(1, answers)?
             }
-            methods::RELEASE => self.take_back(argument.number()?, answers)?,
+            methods::ADD => self.take_back(argument.number()?, answers)?,
             methods::VALUE => Payload::number(self.free),
             _ => return Err(no_such_method(method)),
         };

@@ -2,7 +2,7 @@
 
 /// Of the server itself.
 pub(crate) mod desk {
-    pub(crate) const RELEASE: u64 = 1;
+    pub(crate) const LET_GO: u64 = 1;
     pub(crate) const CREATE: u64 = 2;
     pub(crate) const SEND: u64 = 3;
     pub(crate) const REDEEM: u64 = 4;
@@ -72,8 +72,8 @@ pub(crate) mod queue {
 
 /// Of locks and conditions.
 pub(crate) mod lock {
-    pub(crate) const ACQUIRE: u64 = 1;
-    pub(crate) const RELEASE: u64 = 2;
+    pub(crate) const LOCK: u64 = 1;
+    pub(crate) const UNLOCK: u64 = 2;
     pub(crate) const IS_LOCKED: u64 = 3;
     pub(crate) const WAIT: u64 = 4;
     pub(crate) const NOTIFY: u64 = 5;
@@ -82,10 +82,10 @@ pub(crate) mod lock {
 
 /// Of semaphores.
 pub(crate) mod semaphore {
-    pub(crate) const ACQUIRE: u64 = 1;
+    pub(crate) const HOLD: u64 = 1;
     pub(crate) const GIVE_BACK: u64 = 2;
     pub(crate) const TAKE: u64 = 3;
-    pub(crate) const RELEASE: u64 = 4;
+    pub(crate) const ADD: u64 = 4;
     pub(crate) const VALUE: u64 = 5;
 }
 

@@ -118,13 +118,13 @@ pub(super) fn acquire(
 ) -> Result<Given, Error> {
     let here = handle.here()?;
     let argument = Argument::new().patience(deadline).flag(is_reentrant).number(this_thread());
-    let got = here.call(methods::ACQUIRE, argument)?;
+    let got = here.call(methods::LOCK, argument)?;
     Given::read(here, got.bytes())
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.handle.tell(methods::RELEASE, &Argument::new().number(self.number));
+        self.handle.tell(methods::UNLOCK, &Argument::new().number(self.number));
     }
 }
 

@@ -77,7 +77,7 @@ impl Drop for Permit {
 
 fn acquire(handle: &Arc<Handle>, deadline: Deadline) -> Result<Permit, Error> {
     let handle = handle.here()?;
-    let got = handle.call(methods::ACQUIRE, Argument::new().patience(deadline))?;
+    let got = handle.call(methods::HOLD, Argument::new().patience(deadline))?;
     let number = Reader::new(got.bytes()).number()?;
     Ok(Permit { handle, number, not_send: PhantomData })
 }
@@ -154,7 +154,7 @@ macro_rules! permits {
             ///
             /// As [`release`](Self::release).
             pub fn release_n(&self, permits: u64) -> Result<(), Error> {
-                self.handle.call(methods::RELEASE, Argument::new().number(permits)).map(drop)
+                self.handle.call(methods::ADD, Argument::new().number(permits)).map(drop)
             }
 
             /// How many permits there are now.

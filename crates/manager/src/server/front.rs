@@ -30,7 +30,7 @@ impl Server {
     ) -> Result<Option<Payload>, Fault> {
         let client = ticket.client;
         Ok(Some(match method {
-            desk::RELEASE => {
+            desk::LET_GO => {
                 self.release(client, argument.number()?);
                 Payload::unit()
             }

@@ -5,6 +5,7 @@
     dead_code,
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
+    clippy::panic,
     reason = "each test binary uses a part of it"
 )]
 
