@@ -1,8 +1,9 @@
-//! `Builder` and `Retry`: all that can be said of a pool before it is made.
+//! `Builder`: all that can be said of a pool before it is made.
 
 use std::io;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use ipc_queue::Builder as QueueBuilder;
 
@@ -12,8 +13,10 @@ use crate::employee::SLOT_BYTES;
 use crate::engine::Engine;
 use crate::error::PoolError;
 use crate::keeper::Keeper;
+use crate::options::Options;
 use crate::parcel::MOST_INLINE;
 use crate::pool::Pool;
+use crate::retry::Retry;
 use crate::sys::{self, Bell};
 
 /// How a pool shall be.
@@ -31,53 +34,8 @@ use crate::sys::{self, Bell};
 #[must_use = "no pool is made yet"]
 pub struct Builder {
     n_workers: Option<usize>,
-    retry: Retry,
-}
-
-/// How often a task runs again whose worker has died.
-///
-/// A task that runs again may have done something before its worker died: say so only for tasks of
-/// which that is no harm.
-///
-/// # Examples
-///
-/// ```
-/// use pool::Retry;
-///
-/// assert_eq!(Retry::default(), Retry::never());
-/// assert_eq!(Retry::times(0), Retry::never());
-/// assert_ne!(Retry::times(1), Retry::always());
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Retry {
-    n_times: u32,
-}
-
-impl Retry {
-    /// The first death fails the task.
-    #[must_use]
-    pub const fn never() -> Self {
-        Self::times(0)
-    }
-
-    /// The task runs again until as many workers more than this have died of it.
-    #[must_use]
-    pub const fn times(n_times: u32) -> Self {
-        Self { n_times }
-    }
-
-    /// The task runs again however many workers have died of it.
-    ///
-    /// A task that kills its worker each time does so for ever.
-    #[must_use]
-    pub const fn always() -> Self {
-        Self::times(u32::MAX)
-    }
-
-    /// Whether a task runs again after so many deaths.
-    pub(crate) const fn allows(self, n_deaths: u32) -> bool {
-        self.n_times == u32::MAX || n_deaths <= self.n_times
-    }
+    /// Of tasks of which nothing else is said.
+    options: Options,
 }
 
 impl Default for Builder {
@@ -92,7 +50,7 @@ impl Builder {
 
     /// A pool with a worker for each usable processor, whose tasks do not run again.
     pub const fn new() -> Self {
-        Self { n_workers: None, retry: Retry::never() }
+        Self { n_workers: None, options: Options::new() }
     }
 
     /// Chooses the number of workers.
@@ -106,7 +64,21 @@ impl Builder {
     ///
     /// Tasks that the worker had and had not begun are not touched by its death, whatever is chosen.
     pub const fn on_worker_death(mut self, retry: Retry) -> Self {
-        self.retry = retry;
+        self.options.retry = retry;
+        self
+    }
+
+    /// Chooses how long a task may take, from when a worker begins it: see
+    /// [`TaskBuilder::timeout`](crate::TaskBuilder::timeout).
+    pub const fn timeout(mut self, limit: Duration) -> Self {
+        self.options.limit = Some(limit);
+        self
+    }
+
+    /// Has tasks that are to end asked before they are ended: see
+    /// [`TaskBuilder::grace`](crate::TaskBuilder::grace).
+    pub const fn grace(mut self, grace: Duration) -> Self {
+        self.options.grace = Some(grace);
         self
     }
 
@@ -130,7 +102,7 @@ impl Builder {
             .bytes()?;
         let board = Board::new(n_workers)?;
         let bell = Bell::new().map_err(PoolError::system("make an event descriptor"))?;
-        let engine = Arc::new(Engine::new(n_workers, self.retry, outbox, board, bell));
+        let engine = Arc::new(Engine::new(n_workers, self.options, outbox, board, bell));
         // From here on dropping the pool ends what was begun.
         let mut pool = Pool::of(Arc::clone(&engine));
         pool.has_clerk(start_clerk(&engine)?);

@@ -24,7 +24,7 @@ impl Employee {
     pub(crate) fn give(&self, ticket: u64, job: &Job, record: &mut Vec<u8>) -> Give {
         let freight = job.argument.freight();
         let argument = job.argument.bytes();
-        Order { argument, function: &job.known.name, ticket, freight }.write(record);
+        Order { argument, function: &job.plan.known.name, ticket, freight }.write(record);
         if freight != Freight::None {
             // A parcel is sent only if its record can follow; nobody else takes the room.
             let n_slots = record.len().div_ceil(SLOT_BYTES);

@@ -93,6 +93,7 @@ impl Keeper {
                 self.engine.bell.silence();
                 self.engine.look_around();
             }
+            self.engine.attend();
             self.tick();
             if self.pause.is_past()
                 && let Err(error) = self.hire_missing()
@@ -129,7 +130,7 @@ impl Keeper {
     /// Waits until the bell rings, a worker has ended, or it is time for something.
     fn watch(&mut self) -> bool {
         let start = if self.has_missing() { self.pause } else { Deadline::NEVER };
-        let mut deadline = start.min(self.tick);
+        let mut deadline = start.min(self.tick).min(self.engine.lock().look_at);
         let mut files: Vec<BorrowedFd<'_>> = vec![self.engine.bell.as_fd()];
         for watched in &self.watched {
             if watched.is_held {

@@ -19,7 +19,8 @@
 //! | for | there is |
 //! |-----|----------|
 //! | a pool | [`Pool`], made by [`Pool::new`] or with a [`Builder`] |
-//! | one result | [`Pool::call`]; [`Pool::submit`] for a [`Task`] to join later |
+//! | one result | [`Pool::call`]; [`Pool::submit`] for a [`Task`] to join later, or to cancel |
+//! | time limits, retries, priorities, names | [`Pool::task`], which makes a [`TaskBuilder`] |
 //! | many results | [`Pool::map`]; [`Pool::imap_unordered`] and [`Pool::imap`] for endless ones |
 //! | what went wrong | [`TaskError`], [`MapError`], [`SubmitError`], [`PoolError`] |
 //! | a look inside | [`Stats`] |
@@ -45,22 +46,28 @@ mod find;
 mod job;
 mod keeper;
 mod lead;
+mod limits;
 mod mailbox;
 mod map;
+mod options;
 mod parcel;
 mod pool;
 mod record;
+mod retry;
 mod scratch;
 mod stats;
 mod sys;
 mod task;
+mod task_builder;
 mod worker;
 
 pub use crate::{
-    builder::{Builder, Retry},
+    builder::Builder,
     error::{MapError, PoolError, SubmitError, TaskError},
     map::{Imap, ImapUnordered},
     pool::Pool,
+    retry::Retry,
     stats::{Stats, WorkerState, WorkerStats},
     task::Task,
+    task_builder::TaskBuilder,
 };

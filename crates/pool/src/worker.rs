@@ -3,7 +3,6 @@
 use std::io::{self, Write as _};
 use std::mem;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::time::Instant;
 
 use ipc_core::wire::{self, Message, MessageSocket, SendError};
 use ipc_core::{Deadline, Segment};
@@ -11,7 +10,7 @@ use ipc_queue::ByteQueue;
 use proc_core::{Callable, Function, Outcome, Refusal};
 use serde::{Deserialize, Serialize};
 
-use crate::board::Board;
+use crate::board::{Board, Moment};
 use crate::find;
 use crate::parcel::{self, Freight};
 use crate::record::{Order, Report, What};
@@ -102,8 +101,8 @@ impl Worker {
     fn serve(&mut self, record: &[u8]) -> Fit {
         let Some(order) = Order::read(record) else { return Fit::No };
         // From here on the task is in our hands: if we die, it is this one that goes with us.
-        self.board.say_begun(self.place, order.ticket);
-        let began = Instant::now();
+        let began = Moment::now();
+        self.board.say_begun(self.place, order.ticket, began);
         let answer = self.run(&order);
         // What the task wrote must not wait for the next one, which may be long in coming. Nobody
         // can be told if it cannot be written.

@@ -6,8 +6,9 @@
 //!
 //! | a task is | where it is | leaves by |
 //! |-----------|-------------|-----------|
-//! | queued | in the backlog | being given; the end of the pool; its caller's loss of interest |
-//! | given to a worker, under a ticket | with that worker | its answer; the worker's death; being taken back for one that has nothing |
+//! | queued | in the [backlog](Backlog), by its priority | being given; being cancelled; the end of the pool; its caller's loss of interest |
+//! | resting, until it runs again | among those that rest | its time; being cancelled; the end of the pool; its caller's loss of interest |
+//! | given to a worker, under a ticket | with that worker | its answer; the worker's death; being taken back for one that has nothing, or to be cancelled |
 //! | answered, or failed | nowhere: its fate is in its caller's mailbox | – |
 //!
 //! A ticket stands for one handing-out of one task and is never used again, so an answer that comes
@@ -28,8 +29,13 @@
 //! worker has nothing and the backlog is empty, what another has not begun is taken back from its ring
 //! and given to the one.
 
-use std::collections::VecDeque;
+mod backlog;
 
+use std::collections::{BTreeMap, VecDeque};
+
+use ipc_core::Deadline;
+
+use self::backlog::Backlog;
 use crate::board::{FIRST_TICKET, Said};
 
 /// A worker has at most so many tasks that it has not answered.
@@ -43,6 +49,12 @@ const MOST_PARCELS_AHEAD: usize = 2;
 
 /// What the table must know of a task.
 pub(crate) trait Task {
+    /// Which of all tasks it is, by the order of their submission.
+    fn number(&self) -> u64;
+
+    /// The greater goes first.
+    fn priority(&self) -> i32;
+
     /// How long it will likely take; `u64::MAX` if nobody knows.
     fn nanos(&self) -> u64;
 
@@ -59,7 +71,9 @@ pub(crate) trait Task {
 /// All tasks and all workers of a pool.
 #[derive(Debug)]
 pub(crate) struct Dispatch<W, T> {
-    backlog: VecDeque<T>,
+    backlog: Backlog<T>,
+    /// Until when, and which.
+    resting: BTreeMap<(Deadline, u64), T>,
     places: Vec<Place<W, T>>,
     next_ticket: u64,
 }
@@ -117,6 +131,8 @@ pub(crate) struct Fed<T> {
     pub(crate) is_unable: bool,
     /// Somebody has room for the next task, which is to be prepared first.
     pub(crate) is_unprepared: bool,
+    /// The keeper must look at the clock earlier than it would.
+    pub(crate) is_urgent: bool,
 }
 
 impl<T> Fed<T> {
@@ -125,10 +141,11 @@ impl<T> Fed<T> {
         self.unsendable.extend(more.unsendable);
         self.is_unable |= more.is_unable;
         self.is_unprepared |= more.is_unprepared;
+        self.is_urgent |= more.is_urgent;
     }
 
     pub(crate) const fn nothing() -> Self {
-        Self { unsendable: Vec::new(), is_unable: false, is_unprepared: false }
+        Self { unsendable: Vec::new(), is_unable: false, is_unprepared: false, is_urgent: false }
     }
 }
 
@@ -144,17 +161,30 @@ pub(crate) struct Gone<W, T> {
 impl<W, T: Task> Dispatch<W, T> {
     pub(crate) fn new(n_places: usize) -> Self {
         let places = (0..n_places).map(|_| Place::new()).collect();
-        Self { backlog: VecDeque::new(), places, next_ticket: FIRST_TICKET }
+        let (backlog, resting) = (Backlog::new(), BTreeMap::new());
+        Self { backlog, resting, places, next_ticket: FIRST_TICKET }
     }
 
-    /// Queues a task behind all others.
+    /// Queues a task behind those that were submitted before it and are not less urgent.
     pub(crate) fn queue(&mut self, task: T) {
-        self.backlog.push_back(task);
+        self.backlog.put(task);
     }
 
-    /// Queues a task before all others.
-    pub(crate) fn queue_first(&mut self, task: T) {
-        self.backlog.push_front(task);
+    /// Lets a task rest: it is queued when the deadline has passed.
+    pub(crate) fn rest(&mut self, until: Deadline, task: T) {
+        self.resting.insert((until, task.number()), task);
+    }
+
+    /// Queues the tasks that have rested; says when the next one will have.
+    pub(crate) fn wake_rested(&mut self) -> Deadline {
+        while let Some(first) = self.resting.first_entry() {
+            let until = first.key().0;
+            if !until.is_past() {
+                return until;
+            }
+            self.backlog.put(first.remove());
+        }
+        Deadline::NEVER
     }
 
     /// Gives queued tasks to workers that have room, until there are no more of either.
@@ -175,7 +205,7 @@ impl<W, T: Task> Dispatch<W, T> {
                     let nanos = task.nanos();
                     place.nanos = place.nanos.saturating_add(nanos);
                     place.n_parcels += usize::from(task.has_parcel());
-                    if let Some(mut task) = self.backlog.pop_front() {
+                    if let Some(mut task) = self.backlog.pop() {
                         task.was_given();
                         place.given.push_back(Given { ticket, nanos, task });
                     }
@@ -185,7 +215,7 @@ impl<W, T: Task> Dispatch<W, T> {
                 Give::Full => place.is_full = true,
                 Give::Useless => place.is_retiring = true,
                 Give::Unsendable(reason) => {
-                    let task = self.backlog.pop_front();
+                    let task = self.backlog.pop();
                     fed.unsendable.extend(task.map(|task| (task, reason)));
                 }
                 Give::Unable => {
@@ -223,19 +253,19 @@ impl<W, T: Task> Dispatch<W, T> {
         Some((at, place.worker.as_ref()?))
     }
 
-    /// A task was taken back out of a worker's ring: it is queued before all others.
+    /// A task was taken back out of a worker's ring: it is queued in its old place.
     pub(crate) fn taken_back(&mut self, place: usize, ticket: u64) {
         let Some(place) = self.places.get_mut(place) else { return };
         if let Some(at) = place.given.iter().position(|given| given.ticket == ticket)
             && let Some(given) = place.given.remove(at)
         {
             place.forget(&given);
-            self.backlog.push_front(given.task);
+            self.backlog.put(given.task);
         }
     }
 
-    /// A worker has died, and all its answers were taken: what it had not begun is queued again,
-    /// before all others and in its order. `None` if it is another one who works there now.
+    /// A worker has died, and all its answers were taken: what it had not begun is queued again, in
+    /// its old place. `None` if it is another one who works there now.
     pub(crate) fn died(
         &mut self,
         place: usize,
@@ -248,11 +278,11 @@ impl<W, T: Task> Dispatch<W, T> {
         }
         let worker = place.worker.take()?;
         let mut victim = None;
-        for given in place.given.drain(..).rev() {
+        for given in place.given.drain(..) {
             if said == Said::Begun(given.ticket) {
                 victim = Some(given.task);
             } else {
-                self.backlog.push_front(given.task);
+                self.backlog.put(given.task);
             }
         }
         (place.nanos, place.n_parcels) = (0, 0);
@@ -286,9 +316,16 @@ impl<W, T: Task> Dispatch<W, T> {
         self.places.iter().filter(retired).filter_map(|place| place.worker.as_ref())
     }
 
-    /// Takes out the queued tasks that nobody is interested in.
-    pub(crate) fn forget(&mut self, is_forgotten: impl Fn(&T) -> bool) {
-        self.backlog.retain(|task| !is_forgotten(task));
+    /// Takes out the tasks that no worker has of which `is_wanted` says so.
+    pub(crate) fn take_waiting(&mut self, is_wanted: impl Fn(&T) -> bool) -> Vec<T> {
+        let mut taken = self.backlog.take_if(&is_wanted);
+        taken.extend(self.resting.extract_if(.., |_, task| is_wanted(task)).map(|(_, task)| task));
+        taken
+    }
+
+    /// Takes out the queued task with this priority and number, if it is queued.
+    pub(crate) fn take_queued(&mut self, priority: i32, number: u64) -> Option<T> {
+        self.backlog.take(priority, number)
     }
 
     /// The task that is given next.
@@ -298,7 +335,7 @@ impl<W, T: Task> Dispatch<W, T> {
 
     /// Takes out the task that is given next.
     pub(crate) fn take_next(&mut self) -> Option<T> {
-        self.backlog.pop_front()
+        self.backlog.pop()
     }
 
     /// Takes out all tasks.
@@ -308,7 +345,7 @@ impl<W, T: Task> Dispatch<W, T> {
             tasks.extend(place.given.drain(..).map(|given| given.task));
             (place.nanos, place.n_parcels) = (0, 0);
         }
-        tasks.extend(self.backlog.drain(..));
+        tasks.extend(self.take_waiting(|_| true));
         tasks
     }
 
@@ -333,13 +370,20 @@ impl<W, T: Task> Dispatch<W, T> {
         self.places.iter_mut().filter_map(|place| place.worker.take()).collect()
     }
 
+    /// How many tasks no worker has, those that rest included.
     pub(crate) fn n_queued(&self) -> usize {
-        self.backlog.len()
+        self.backlog.len() + self.resting.len()
+    }
+
+    /// Whether there are tasks that a worker could have.
+    pub(crate) fn has_backlog(&self) -> bool {
+        !self.backlog.is_empty()
     }
 
     /// Whether there is no task at all.
     pub(crate) fn is_idle(&self) -> bool {
-        self.backlog.is_empty() && self.places.iter().all(|place| place.given.is_empty())
+        let has_nothing = |place: &Place<W, T>| place.given.is_empty();
+        self.n_queued() == 0 && self.places.iter().all(has_nothing)
     }
 }
 
@@ -406,9 +450,10 @@ impl<W, T: Task> Place<W, T> {
         self.n_answered
     }
 
-    /// The tasks that its worker has and has not answered.
-    pub(crate) fn tasks(&self) -> impl Iterator<Item = &T> {
-        self.given.iter().map(|given| &given.task)
+    /// The tasks that its worker has and has not answered, with their tickets, in the order in which
+    /// it runs them.
+    pub(crate) fn given(&self) -> impl DoubleEndedIterator<Item = (u64, &T)> {
+        self.given.iter().map(|given| (given.ticket, &given.task))
     }
 
     /// Whether the task with this ticket is here.
