@@ -65,6 +65,7 @@
 //! | `event_no_pend`, `event_no_chain`, `event_takes_pending` | yes | yes | yes |
 //! | `event_clear_untold` | yes | no | yes |
 //! | `event_forgets` | who waits is not released by a set that is followed by a clear at once |
+//! | `event_forgets` | yes | not run | not run |
 //! | `event_no_order` | yes | no | no |
 //! | `rwlock_no_active`, `rwlock_no_mark` | yes | yes | yes |
 //! | `rwlock_no_fence`, `rwlock_no_look`, `rwlock_releases_first` | yes | no | no |
