@@ -6,19 +6,17 @@ use multiproc::prelude::*;
 use multiproc::{Manager, current};
 
 fn reader(queue: Queue<char>) {
-    let me = current();
-    println!("Reader started ({}), parent process ({})", me.pid(), parent_pid());
+    println!("Reader started: pid={}, parent={}", current().pid(), parent_pid());
     for _ in 0..queue.len().unwrap_or(0) {
         match queue.get() {
-            Ok(letter) => println!("Reader got message from queue: {letter}"),
+            Ok(letter) => println!("Read: {letter}"),
             Err(error) => println!("{error}"),
         }
     }
 }
 
 fn writer(queue: Queue<char>) {
-    let me = current();
-    println!("Writer started ({}), parent process ({})", me.pid(), parent_pid());
+    println!("Writer started: pid={}, parent={}", current().pid(), parent_pid());
     for letter in "Python".chars() {
         if let Err(error) = queue.put(&letter) {
             println!("{error}");
@@ -31,12 +29,12 @@ fn parent_pid() -> u32 {
 }
 
 fn main() -> multiproc::Result<()> {
-    println!("Main process ({}) started", current().pid());
+    println!("Main process: {}", current().pid());
     let manager = Manager::start()?;
     let queue = manager.queue(0)?;
     let pool = Pool::new()?;
     pool.call(writer, queue.clone())?;
     pool.call(reader, queue)?;
-    println!("Main process ({}) finished", current().pid());
+    println!("Done");
     Ok(())
 }

@@ -19,7 +19,9 @@
 //! | for | there is |
 //! |-----|----------|
 //! | a pool | [`Pool`], made by [`Pool::new`] or with a [`Builder`] |
-//! | one result | [`Pool::call`]; [`Pool::submit`] for a [`Task`] to join later |
+//! | one result | [`Pool::call`]; [`Pool::submit`] for a [`Task`] to join later, or to cancel |
+//! | time limits, retries, priorities, names | [`Pool::task`], which makes a [`TaskBuilder`] |
+//! | tasks with a state that their worker keeps | [`StatefulPool`] |
 //! | many results | [`Pool::map`]; [`Pool::imap_unordered`] and [`Pool::imap`] for endless ones |
 //! | what went wrong | [`TaskError`], [`MapError`], [`SubmitError`], [`PoolError`] |
 //! | a look inside | [`Stats`] |
@@ -42,25 +44,38 @@ mod employee;
 mod engine;
 mod error;
 mod find;
+mod hiring;
 mod job;
 mod keeper;
 mod lead;
+mod limits;
 mod mailbox;
 mod map;
+mod options;
 mod parcel;
 mod pool;
 mod record;
+mod rests;
+mod retry;
 mod scratch;
+mod size;
+mod state;
+mod stateful;
 mod stats;
 mod sys;
 mod task;
+mod task_builder;
+mod vacancies;
 mod worker;
 
 pub use crate::{
-    builder::{Builder, Retry},
+    builder::Builder,
     error::{MapError, PoolError, SubmitError, TaskError},
     map::{Imap, ImapUnordered},
     pool::Pool,
+    retry::Retry,
+    stateful::{StatefulBuilder, StatefulPool},
     stats::{Stats, WorkerState, WorkerStats},
     task::Task,
+    task_builder::TaskBuilder,
 };
