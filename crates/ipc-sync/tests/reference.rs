@@ -10,12 +10,11 @@
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use ipc_sync::{LockError, Mutex, MutexGuard, Recovery, TryLockError};
 use proptest::prelude::*;
-use testkit::Watchdog;
+use testkit::{Mortal, Watchdog};
 
 const N_THREADS: usize = 3;
 const N_LOCKS: usize = 4;
@@ -148,7 +147,7 @@ type Guards<'m> = [Option<MutexGuard<'m, u64>>; N_LOCKS];
 struct Worker {
     orders: Sender<(usize, Move)>,
     answers: Receiver<Found>,
-    thread: JoinHandle<()>,
+    thread: Mortal,
 }
 
 impl Worker {
@@ -157,7 +156,7 @@ impl Worker {
         let (answer, answers) = channel();
         // Handles of its own, which it leaves behind when it dies.
         let mutexes = mutexes.to_vec();
-        let thread = thread::spawn(move || {
+        let thread = Mortal::spawn(move || {
             let mut guards: Guards<'_> = Default::default();
             for (lock, what) in ordered {
                 if matches!(what, Move::Die) {
@@ -178,7 +177,7 @@ impl Worker {
 
     fn die(self) {
         self.orders.send((0, Move::Die)).unwrap();
-        self.thread.join().unwrap();
+        self.thread.wait();
     }
 }
 
@@ -285,7 +284,7 @@ proptest! {
         }
         for worker in workers {
             drop(worker.orders);
-            worker.thread.join().unwrap();
+            worker.thread.wait();
         }
     }
 }

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use ipc_sync::{
@@ -15,7 +14,7 @@ use ipc_sync::{
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use testkit::Outcome;
+use testkit::{Mortal, Outcome};
 
 use crate::together::passed;
 
@@ -188,7 +187,7 @@ enum Inside<'lock> {
 struct Worker {
     orders: Sender<Move>,
     answers: Receiver<Found>,
-    thread: JoinHandle<()>,
+    thread: Mortal,
 }
 
 impl Worker {
@@ -197,7 +196,7 @@ impl Worker {
         let (answer, answers) = channel();
         // A handle of its own, which it leaves behind when it dies.
         let lock = lock.clone();
-        let thread = thread::spawn(move || {
+        let thread = Mortal::spawn(move || {
             let mut inside = Inside::Not;
             for what in ordered {
                 if matches!(what, Move::Die) {
@@ -217,7 +216,7 @@ impl Worker {
 
     fn die(self) {
         self.orders.send(Move::Die).unwrap();
-        self.thread.join().unwrap();
+        self.thread.wait();
     }
 }
 
@@ -355,7 +354,7 @@ fn follows_the_reference(moves: &[(usize, Move)]) -> Result<(), TestCaseError> {
     }
     for worker in workers {
         drop(worker.orders);
-        worker.thread.join().unwrap();
+        worker.thread.wait();
     }
     Ok(())
 }
