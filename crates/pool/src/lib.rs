@@ -21,6 +21,7 @@
 //! | a pool | [`Pool`], made by [`Pool::new`] or with a [`Builder`] |
 //! | one result | [`Pool::call`]; [`Pool::submit`] for a [`Task`] to join later, or to cancel |
 //! | time limits, retries, priorities, names | [`Pool::task`], which makes a [`TaskBuilder`] |
+//! | tasks with a state that their worker keeps | [`StatefulPool`] |
 //! | many results | [`Pool::map`]; [`Pool::imap_unordered`] and [`Pool::imap`] for endless ones |
 //! | what went wrong | [`TaskError`], [`MapError`], [`SubmitError`], [`PoolError`] |
 //! | a look inside | [`Stats`] |
@@ -43,6 +44,7 @@ mod employee;
 mod engine;
 mod error;
 mod find;
+mod hiring;
 mod job;
 mod keeper;
 mod lead;
@@ -53,13 +55,23 @@ mod options;
 mod parcel;
 mod pool;
 mod record;
+mod rests;
 mod retry;
 mod scratch;
+mod size;
+mod state;
+mod stateful;
 mod stats;
 mod sys;
 mod task;
 mod task_builder;
+mod vacancies;
 mod worker;
+
+/// What can be said of pools from outside, by their boards: see [`ipc_core::inspect`].
+pub mod inspect {
+    pub use crate::board::inspect::{Seen, describe, workers};
+}
 
 pub use crate::{
     builder::Builder,
@@ -67,6 +79,7 @@ pub use crate::{
     map::{Imap, ImapUnordered},
     pool::Pool,
     retry::Retry,
+    stateful::{StatefulBuilder, StatefulPool},
     stats::{Stats, WorkerState, WorkerStats},
     task::Task,
     task_builder::TaskBuilder,

@@ -1,4 +1,4 @@
-//! The board: two words for each worker, in which it says what it has begun, and when.
+//! The board: some words for each worker, in which it says what it has begun, and when.
 //!
 //! They are written by the worker alone and read by the parent when the worker is dead, or to
 //! see what goes on. That the parent sees the last values a worker wrote before its death follows
@@ -9,15 +9,21 @@
 //! | `0`        | no worker has come to work in this place yet              |
 //! | `1`        | the worker is ready, and has begun nothing yet            |
 //! | a ticket   | the last task that it has begun, before any of its code ran |
+//! | `2^64 - 1` | the worker has answered what it had begun, begins nothing more, and ends |
 //!
 //! The second word is the time when it began that task, or one after it: it is written before the
 //! first, so that whoever sees a ticket sees a time that is not before its task began.
+//!
+//! Two more are for people who look ([`inspect`]), and nothing rests on them: the number of the worker's
+//! process, and the ticket of the last task that it has answered.
 //!
 //! # Edges
 //!
 //! | edge | release | acquire | carries |
 //! |------|---------|---------|---------|
 //! | E1 | the worker writes a ticket | the parent reads it | the time when that task began |
+
+pub(crate) mod inspect;
 
 use std::time::Duration;
 
@@ -35,6 +41,7 @@ pub(crate) const FIRST_TICKET: u64 = 2;
 
 const NOBODY: u64 = 0;
 const READY: u64 = 1;
+const LEAVING: u64 = u64::MAX;
 
 /// What a worker last said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +52,8 @@ pub(crate) enum Said {
     Ready,
     /// It has begun the task with this ticket.
     Begun(u64),
+    /// It begins nothing more, and is about to end.
+    Leaving,
 }
 
 /// A moment on the clock that all processes have in common, in nanoseconds.
@@ -99,9 +108,20 @@ impl Board {
         self.say(place, NOBODY);
     }
 
-    /// The worker is ready.
-    pub(crate) fn say_ready(&self, place: usize) {
+    /// The worker, which is this process, is ready.
+    pub(crate) fn say_ready(&self, place: usize, pid: u32) {
+        if let Some([_, _, process, answered, ..]) = self.line(place) {
+            process.store(pid.into(), Relaxed);
+            answered.store(NOBODY, Relaxed);
+        }
         self.say(place, READY);
+    }
+
+    /// The worker has answered the task with this ticket.
+    pub(crate) fn say_answered(&self, place: usize, ticket: u64) {
+        if let Some([_, _, _, answered, ..]) = self.line(place) {
+            answered.store(ticket, Relaxed);
+        }
     }
 
     /// The worker is about to run the task with this ticket, at this time.
@@ -122,11 +142,17 @@ impl Board {
         is_at_it.then(|| Moment(since.load(Relaxed)).elapsed())
     }
 
+    /// The worker begins nothing more.
+    pub(crate) fn say_leaving(&self, place: usize) {
+        self.say(place, LEAVING);
+    }
+
     /// What the worker in a place last said.
     pub(crate) fn read(&self, place: usize) -> Said {
         match self.word(place).map_or(NOBODY, |word| word.load(Relaxed)) {
             NOBODY => Said::Nothing,
             READY => Said::Ready,
+            LEAVING => Said::Leaving,
             ticket => Said::Begun(ticket),
         }
     }
