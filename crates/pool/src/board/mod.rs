@@ -186,7 +186,7 @@ mod tests {
     fn time_is_told_of_the_task_that_was_begun_last_and_of_no_other() {
         let board = Board::new(2).unwrap();
         assert_eq!(board.read(1), Said::Nothing);
-        board.say_ready(1);
+        board.say_ready(1, 7);
         assert_eq!((board.read(1), board.time_at(1, 7)), (Said::Ready, None));
         let before = Moment::now();
         board.say_begun(1, 7, Moment::now());
