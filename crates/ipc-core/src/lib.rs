@@ -39,6 +39,7 @@
 //! | processes | [`ProcessId`], which is never reused, and [`DeathWatch`], which sees its end |
 //! | values between processes | [`wire`]: bytes plus handles, and a socket that carries both |
 //! | waiting | [`Deadline`]: one clock for every timeout |
+//! | looking from outside | [`inspect`]: what lies in other processes' segments, without a touch |
 //! | forks | [`PerProcess`]: a static that a forked child does not inherit |
 //!
 //! # What holds everywhere
@@ -65,6 +66,8 @@ mod deadline;
 mod error;
 mod header;
 mod identity;
+#[cfg(not(ipc_loom))]
+pub mod inspect;
 mod layout;
 mod liveness;
 mod mapping;

@@ -83,6 +83,12 @@ pub struct SegmentId {
     inode: u64,
 }
 
+impl SegmentId {
+    pub(crate) const fn new(device: u64, inode: u64) -> Self {
+        Self { device, inode }
+    }
+}
+
 impl fmt::Display for SegmentId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{:x}:{:x}", self.device, self.inode)
@@ -197,7 +203,7 @@ impl Segment {
             return Err(SegmentError::NotASegment);
         }
         let (device, inode) = facts.identity;
-        if let Some(inner) = open_segments::find(SegmentId { device, inode }) {
+        if let Some(inner) = open_segments::find(SegmentId::new(device, inode)) {
             return Ok(Self { inner });
         }
         match memory::sealing(fd.as_fd())? {
@@ -277,7 +283,7 @@ impl Segment {
         let (device, inode) = memory::facts(file.as_fd())?.identity;
         let size = contents.mapped_size().ok_or(SegmentError::NoSpace { bytes: u64::MAX })?;
         let mapping = Mapping::new(&file, size).map_err(|error| refused(error, size as u64))?;
-        let id = SegmentId { device, inode };
+        let id = SegmentId::new(device, inode);
         let inner = Arc::new(Inner { mapping, contents, file, id });
         Ok(Self { inner: open_segments::insert(id, inner) })
     }
@@ -341,7 +347,7 @@ pub(crate) fn check_available(len: u64) -> Result<(), SegmentError> {
 }
 
 /// The pid namespace of this process, asked for once.
-fn pid_namespace() -> Result<u64, SegmentError> {
+pub(crate) fn pid_namespace() -> Result<u64, SegmentError> {
     static NAMESPACE: PerProcess<u64> = PerProcess::new();
     Ok(*NAMESPACE.get_or_try_make(|_| memory::pid_namespace())?)
 }

@@ -88,6 +88,12 @@ mod stats;
 #[cfg(not(ipc_loom))]
 mod watch;
 
+/// What can be said of queues in other processes' segments, from outside.
+#[cfg(not(ipc_loom))]
+pub mod inspect {
+    pub use crate::mapped::inspect::describe;
+}
+
 #[cfg(all(feature = "futures", not(ipc_loom)))]
 pub use crate::futures::{IntoSink, IntoStream};
 #[cfg(not(ipc_loom))]

@@ -44,6 +44,8 @@ mod error;
 #[cfg(not(ipc_loom))]
 mod event;
 #[cfg(not(ipc_loom))]
+pub mod inspect;
+#[cfg(not(ipc_loom))]
 mod lock;
 #[cfg(not(ipc_loom))]
 mod mutex;

@@ -14,7 +14,7 @@ use crate::place::{LockStats, Place};
 use crate::raw::{NotHeld, Refused, Taken};
 
 /// What a segment is called that holds nothing but one lock.
-const KIND: Kind = Kind::new(*b"lock\0\0\0\0", 1);
+pub(crate) const KIND: Kind = Kind::new(*b"lock\0\0\0\0", 1);
 
 /// A lock on nothing in particular, held by one thread at a time.
 ///

@@ -21,7 +21,7 @@ use crate::place::{LockStats, Place};
 use crate::raw::{NotHeld, RawRLock, Refused, Taken};
 
 /// What a segment is called that holds nothing but one such lock.
-const KIND: Kind = Kind::new(*b"rlock\0\0\0", 1);
+pub(crate) const KIND: Kind = Kind::new(*b"rlock\0\0\0", 1);
 
 /// A lock on nothing in particular, which its holder may take again.
 ///

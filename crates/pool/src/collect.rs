@@ -9,16 +9,22 @@
 //! queued again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipc_core::Deadline;
 use ipc_queue::GetError;
-use proc_core::{ExitStatus, JoinError, Refusal};
+use proc_core::{ExitStatus, JoinError, Process, Refusal};
 
 use crate::board::Said;
-use crate::engine::{Engine, Phase};
+use crate::engine::{Engine, Phase, State};
+use crate::events::{Event, TaskId};
+use crate::job::Job;
+use crate::limits::Why;
 use crate::mailbox::{Fate, Mailbox, Waited};
 use crate::parcel::{self, Freight, Parcel};
 use crate::record::{Report, What};
+use crate::trace;
+use crate::worker::End;
 
 /// The calling thread has no seat at the outbox, so it cannot collect.
 #[derive(Debug)]
@@ -143,7 +149,7 @@ impl Engine {
     }
 
     fn has_backlog(&self) -> bool {
-        self.lock().dispatch.n_queued() > 0
+        self.lock().dispatch.has_backlog()
     }
 
     /// Takes note of one report.
@@ -152,6 +158,8 @@ impl Engine {
         let Some(report) = Report::take(&mut record) else { return };
         match report.what {
             What::Outcome | What::Refusal => self.answered(&report, record),
+            What::Ready => self.ready(report.place),
+            What::Leaving => self.left(report.place),
             What::Ended => self.ended(report.place, report.ticket),
             What::Nudge => {}
         }
@@ -161,8 +169,7 @@ impl Engine {
     fn answered(&self, report: &Report, bytes: Vec<u8>) {
         let mut state = self.lock();
         let Some(job) = state.dispatch.answered(report.place, report.ticket) else { return };
-        state.n_failed_starts = 0;
-        job.known.took(report.nanos);
+        state.note(&job, report);
         let handles = match (report.freight, state.dispatch.worker(report.place)) {
             (Freight::None, _) => Ok(Vec::new()),
             (_, Some(worker)) => {
@@ -189,6 +196,38 @@ impl Engine {
         self.settle(fed, drained);
     }
 
+    /// A worker is ready for its first task.
+    fn ready(&self, place: usize) {
+        // Nobody can say so for another one.
+        if self.board.read(place) == Said::Nothing {
+            return;
+        }
+        let mut state = self.lock();
+        if state.dispatch.ready(place)
+            && let Some(pid) = state.dispatch.worker(place).map(|worker| worker.process.pid())
+        {
+            state.hub.tell(|| Event::WorkerReady { place, pid });
+        }
+        let fed = state.feed();
+        drop(state);
+        self.settle(fed, Vec::new());
+    }
+
+    /// A worker ends, and begins nothing of what it has.
+    fn left(&self, place: usize) {
+        // Nobody can say so for another one.
+        if self.board.read(place) != Said::Leaving {
+            return;
+        }
+        let mut state = self.lock();
+        state.dispatch.left(place);
+        let fed = state.feed();
+        drop(state);
+        // It has not for ever to end.
+        self.bell.ring();
+        self.settle(fed, Vec::new());
+    }
+
     /// A worker has ended, and all that it had answered was taken.
     fn ended(&self, place: usize, incarnation: u64) {
         let said = self.board.read(place);
@@ -199,33 +238,91 @@ impl Engine {
             return;
         }
         let Some(gone) = state.dispatch.died(place, incarnation, said) else { return };
-        let came_to_work = said != Said::Nothing;
-        state.n_failed_starts = if came_to_work { 0 } else { state.n_failed_starts + 1 };
+        let ticket = if let Said::Begun(ticket) = said { Some(ticket) } else { None };
+        let ending = state.take_ending(place, ticket);
         let process = &gone.worker.process;
-        let mut failed = None;
-        if let Some(mut job) = gone.victim {
-            job.n_deaths = job.n_deaths.saturating_add(1);
-            match process.try_join() {
-                // Where panics end the process, this is how they are told.
-                Err(JoinError::Panicked(panic)) => failed = Some((job, Fate::Panicked(panic))),
-                _ if self.retry.allows(job.n_deaths) => state.dispatch.queue_first(job),
-                _ => {
-                    let status = process.exit_status().ok().flatten();
-                    let status = status.unwrap_or(ExitStatus::Unknown);
-                    let fate = Fate::Died { pid: process.pid(), status, n_deaths: job.n_deaths };
-                    failed = Some((job, fate));
-                }
-            }
-        }
+        let status = process.exit_status().ok().flatten().unwrap_or(ExitStatus::Unknown);
+        let pid = process.pid();
+        state.hub.tell(|| Event::WorkerDied { place, pid, status });
+        let failed = gone.victim.and_then(|job| {
+            let task = TaskId::of(&job);
+            let failed = state.bury(job, process, ending);
+            state.hub.tell(|| Event::TaskDied { task, place, pid, again: failed.is_none() });
+            failed
+        });
         let fed = state.feed();
         let drained = state.drained();
         drop(state);
         if let Some((job, fate)) = failed {
+            trace::task_died(job.number, job.plan.options.tag.as_deref().unwrap_or_default(), pid);
             job.mailbox.deliver(job.index, fate);
         }
         // The place wants somebody.
         self.bell.ring();
         self.settle(fed, drained);
+    }
+}
+
+impl State {
+    /// A task was answered.
+    fn note(&mut self, job: &Job, report: &Report) {
+        job.plan.known.took(report.nanos);
+        self.run_times.add(report.nanos);
+        if let Some(submitted) = job.submitted {
+            let nanos = u64::try_from(submitted.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            self.turnarounds.add(nanos);
+        }
+        let Self { dispatch, hub, .. } = self;
+        hub.tell(|| Event::TaskDone {
+            task: TaskId::of(job),
+            place: report.place,
+            pid: dispatch.worker(report.place).map_or(0, |worker| worker.process.pid()),
+            run_time: Duration::from_nanos(report.nanos),
+        });
+    }
+
+    /// A worker has died of a task: what becomes of that, unless it is to run again.
+    fn bury(
+        &mut self,
+        mut job: Job,
+        process: &Process<End>,
+        ending: Option<Why>,
+    ) -> Option<(Job, Fate)> {
+        if ending == Some(Why::Cancelled) {
+            return Some((job, Fate::Cancelled));
+        }
+        let end = process.try_join();
+        if let (Err(JoinError::Panicked(panic)), None) = (&end, ending) {
+            // Where panics end the process, this is how they are told.
+            return Some((job, Fate::Panicked(panic.clone())));
+        }
+        job.n_deaths = job.n_deaths.saturating_add(1);
+        let options = &job.plan.options;
+        match options.retry.pause_after(job.n_deaths) {
+            Some(Duration::ZERO) => self.dispatch.queue(job),
+            Some(pause) => {
+                let until = Deadline::after(pause);
+                self.look_at = self.look_at.min(until);
+                self.dispatch.rest(until, job);
+            }
+            None => {
+                let (pid, n_deaths, tag) = (process.pid(), job.n_deaths, options.tag.clone());
+                let fate = if let Some(Why::TimedOut(limit)) = ending {
+                    Fate::TimedOut { limit, pid, n_deaths, tag }
+                } else {
+                    let status = process.exit_status().ok().flatten();
+                    let status = status.unwrap_or(ExitStatus::Unknown);
+                    let memory_hint = match end {
+                        Err(JoinError::OutOfMemory { hint, .. }) => Some(hint),
+                        _ => None,
+                    };
+                    let max_memory = process.usage().map(|usage| usage.max_memory);
+                    Fate::Died { pid, status, n_deaths, max_memory, memory_hint, tag }
+                };
+                return Some((job, fate));
+            }
+        }
+        None
     }
 }
 

@@ -9,11 +9,14 @@ use crate::dispatch::Give;
 use crate::job::Job;
 use crate::parcel::{self, Freight};
 use crate::record::Order;
+use crate::worker::End;
 
 /// A process that works, and the ways to it.
 #[derive(Debug)]
 pub(crate) struct Employee {
-    pub(crate) process: Process<()>,
+    pub(crate) process: Process<End>,
+    /// Where in the pool it is.
+    pub(crate) place: usize,
     /// Only this process puts, and only that one gets.
     pub(crate) inbox: ByteQueue,
     pub(crate) socket: MessageSocket,
@@ -24,7 +27,7 @@ impl Employee {
     pub(crate) fn give(&self, ticket: u64, job: &Job, record: &mut Vec<u8>) -> Give {
         let freight = job.argument.freight();
         let argument = job.argument.bytes();
-        Order { argument, function: &job.known.name, ticket, freight }.write(record);
+        Order { argument, function: &job.plan.known.name, ticket, freight }.write(record);
         if freight != Freight::None {
             // A parcel is sent only if its record can follow; nobody else takes the room.
             let n_slots = record.len().div_ceil(SLOT_BYTES);

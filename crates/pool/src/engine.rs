@@ -18,16 +18,20 @@ use ipc_core::{Deadline, wire};
 use ipc_queue::ByteQueue;
 use proc_core::Function;
 
-use crate::board::Board;
-use crate::builder::Retry;
-use crate::dispatch::{Dispatch, Fed};
+use crate::board::{Board, Moment, Said};
+use crate::dispatch::{Dispatch, Fed, Give, Place};
 use crate::employee::{Employee, TakenBack};
 use crate::error::PoolError;
-use crate::job::{Job, Known};
+use crate::events::{Event, Events, Hub, TaskId};
+use crate::job::{Job, Known, Plan};
+use crate::latency::Histogram;
 use crate::lead::Lead;
+use crate::limits::Ending;
 use crate::mailbox::{Fate, Mailbox, Waited};
+use crate::options::Options;
 use crate::parcel::Freight;
 use crate::record::{Report, What};
+use crate::size::Size;
 use crate::sys::{self, Bell};
 
 /// All of a pool but its threads.
@@ -40,8 +44,10 @@ pub(crate) struct Engine {
     pub(crate) board: Board,
     /// Wakes the keeper.
     pub(crate) bell: Bell,
+    /// How many there can be.
     pub(crate) n_workers: usize,
-    pub(crate) retry: Retry,
+    /// Of tasks of which nothing else is said.
+    pub(crate) options: Options,
     /// Of the process whose pool this is; a copy of it has another one.
     generation: u64,
 }
@@ -50,21 +56,34 @@ pub(crate) struct Engine {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) dispatch: Dispatch<Arc<Employee>, Job>,
-    /// The functions that were called so far.
-    known: HashMap<Function, Arc<Known>>,
+    /// The functions that were called so far, with how tasks are run of which nothing else is said.
+    plans: HashMap<(Function, u64), Arc<Plan>>,
+    /// How many tasks were submitted.
+    n_submitted: u64,
     pub(crate) phase: Phase,
     /// Those who wait until there is no task left.
     draining: Vec<Arc<Mailbox>>,
     /// How many workers were started in place of dead ones.
     pub(crate) n_replaced: u64,
-    /// How many workers in a row did not come to work.
-    pub(crate) n_failed_starts: u32,
+    pub(crate) size: Size,
+    /// Those who listen to what happens.
+    pub(crate) hub: Hub,
+    /// How long tasks took.
+    pub(crate) run_times: Histogram,
+    /// How long it was from when some of them were submitted to their answers.
+    pub(crate) turnarounds: Histogram,
     /// The collector must look at its mailbox: the keeper is to tell it.
     wants_nudge: bool,
     /// Some thread prepares the next task, and will give it.
     is_preparing: bool,
     /// Mailboxes that nobody is interested in: the keeper is to take their tasks back.
     forgotten: Vec<Arc<Mailbox>>,
+    /// Mailboxes whose tasks are cancelled, which the keeper is to do.
+    pub(crate) cancelled: Vec<Arc<Mailbox>>,
+    /// Workers that are to end since the tasks that they run are to.
+    pub(crate) endings: Vec<Ending>,
+    /// When the keeper must see what is due.
+    pub(crate) look_at: Deadline,
     /// The keeper sees to it that somebody collects.
     pub(crate) is_ticking: bool,
     /// Room for a record that is being made.
@@ -93,28 +112,36 @@ impl Phase {
 
 impl Engine {
     pub(crate) fn new(
-        n_workers: usize,
-        retry: Retry,
+        size: Size,
+        options: Options,
         outbox: ByteQueue,
         board: Board,
         bell: Bell,
     ) -> Self {
         let state = State {
-            dispatch: Dispatch::new(n_workers),
-            known: HashMap::new(),
+            dispatch: Dispatch::new(size.most),
+            plans: HashMap::new(),
+            n_submitted: 0,
             phase: Phase::Open,
             draining: Vec::new(),
             n_replaced: 0,
-            n_failed_starts: 0,
+            size,
+            hub: Hub::default(),
+            run_times: Histogram::new(),
+            turnarounds: Histogram::new(),
             wants_nudge: false,
             is_preparing: false,
             forgotten: Vec::new(),
+            cancelled: Vec::new(),
+            endings: Vec::new(),
+            look_at: Deadline::NEVER,
             is_ticking: false,
             record: Vec::new(),
         };
         let generation = Thread::current().generation();
+        let n_workers = size.most;
         let state = Mutex::new(state);
-        Self { state, lead: Lead::new(), outbox, board, bell, n_workers, retry, generation }
+        Self { state, lead: Lead::new(), outbox, board, bell, n_workers, options, generation }
     }
 
     /// Whether this is the process that made the pool, and not a copy of that one.
@@ -129,21 +156,23 @@ impl Engine {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known of a function.
-    pub(crate) fn known(&self, function: Function) -> Result<Arc<Known>, PoolError> {
+    /// How tasks of a function are run of which nothing else is said.
+    pub(crate) fn plan(&self, function: Function, number: u64) -> Result<Arc<Plan>, PoolError> {
         let mut state = self.lock();
-        if let Some(known) = state.known.get(&function) {
-            return Ok(Arc::clone(known));
+        let key = (function, number);
+        if let Some(plan) = state.plans.get(&key) {
+            return Ok(Arc::clone(plan));
         }
         let mut name = Vec::new();
-        wire::encode_plain(&function, &mut name).map_err(PoolError::Argument)?;
+        wire::encode_plain(&key.0, &mut name).map_err(PoolError::Argument)?;
         let known = Arc::new(Known::new(name));
-        state.known.insert(function, Arc::clone(&known));
-        Ok(known)
+        let plan = Arc::new(Plan { known, options: self.options.clone() });
+        state.plans.insert(key, Arc::clone(&plan));
+        Ok(plan)
     }
 
-    /// Takes a task, or says why not.
-    pub(crate) fn submit(&self, job: Job) -> Result<(), PoolError> {
+    /// Takes a task, or says why not; returns its number.
+    pub(crate) fn submit(&self, mut job: Job) -> Result<u64, PoolError> {
         let mut state = self.lock();
         match &state.phase {
             Phase::Open => {}
@@ -151,23 +180,30 @@ impl Engine {
             Phase::Broken(reason) => return Err(PoolError::NoWorkers(reason.clone())),
         }
         job.mailbox.expect_one();
+        let number = state.n_submitted;
+        state.n_submitted += 1;
+        job.number = number;
+        if number.is_multiple_of(SAMPLED) {
+            job.submitted = Some(Moment::now());
+        }
         state.dispatch.queue(job);
         let fed = state.feed();
-        let mut has_backlog = state.dispatch.n_queued() > 0;
+        let mut has_backlog = state.dispatch.has_backlog();
         let starts_ticking = !std::mem::replace(&mut state.is_ticking, true);
+        let can_grow = state.size.can_grow() && state.dispatch.wants_more_workers();
         drop(state);
-        if starts_ticking {
+        if starts_ticking || can_grow {
             self.bell.ring();
         }
         let was_unprepared = fed.is_unprepared;
         self.settle_aside(fed, Vec::new());
         if was_unprepared {
-            has_backlog = self.lock().dispatch.n_queued() > 0;
+            has_backlog = self.lock().dispatch.has_backlog();
         }
         if has_backlog {
             self.lead.call_clerk();
         }
-        Ok(())
+        Ok(number)
     }
 
     /// Prepares tasks that somebody has room for, which takes long and is done without the lock, and
@@ -216,19 +252,26 @@ impl Engine {
         for mailbox in drained {
             mailbox.deliver(0, Fate::Terminated);
         }
-        if fed.is_unable {
-            // The keeper has a seat at every inbox.
+        if fed.is_unable || fed.is_urgent {
+            // The keeper has a seat at every inbox, and a clock.
             self.bell.ring();
         }
     }
 
     /// The same for others: the collector may be waiting for just what is delivered here, and looks
     /// at the ring only.
-    fn settle_aside(&self, mut fed: Fed<Job>, mut drained: Vec<Arc<Mailbox>>) {
+    pub(crate) fn settle_aside(&self, mut fed: Fed<Job>, mut drained: Vec<Arc<Mailbox>>) {
         self.prepare(&mut fed, &mut drained);
         let has_delivered = !fed.unsendable.is_empty() || !drained.is_empty();
         self.deliver(fed, drained);
-        if has_delivered && self.lead.is_taken() {
+        if has_delivered {
+            self.nudge();
+        }
+    }
+
+    /// Something was delivered by somebody who does not collect.
+    pub(crate) fn nudge(&self) {
+        if self.lead.is_taken() {
             self.lock().wants_nudge = true;
             self.bell.ring();
         }
@@ -241,6 +284,12 @@ impl Engine {
             // The keeper can.
             let _can = state.forget(&mailbox);
         }
+        let cancelled = std::mem::take(&mut state.cancelled);
+        drop(state);
+        for mailbox in cancelled {
+            self.cancel_all(&mailbox);
+        }
+        let mut state = self.lock();
         let fed = state.feed();
         let drained = state.drained();
         drop(state);
@@ -262,14 +311,28 @@ impl Engine {
     }
 
     /// Somebody works in a place again; gives the worker back if the pool is over.
-    pub(crate) fn employ(&self, place: usize, worker: Arc<Employee>) -> Result<u64, Arc<Employee>> {
+    pub(crate) fn employ(
+        &self,
+        place: usize,
+        worker: Arc<Employee>,
+        prepares: bool,
+    ) -> Result<u64, Arc<Employee>> {
         let mut state = self.lock();
         if matches!(state.phase, Phase::Over | Phase::Broken(_)) {
             return Err(worker);
         }
         let incarnation = state.dispatch.next_incarnation(place);
         state.n_replaced += u64::from(incarnation > 1);
+        let pid = worker.process.pid();
         state.dispatch.employ(place, worker);
+        state.hub.tell(|| Event::WorkerStarted { place, pid });
+        // It may have been so quick that its report was taken before it was known here. What it reports
+        // it has said on the board before.
+        if prepares && self.board.read(place) == Said::Nothing {
+            state.dispatch.await_ready(place);
+        } else if prepares {
+            state.hub.tell(|| Event::WorkerReady { place, pid });
+        }
         let fed = state.feed();
         drop(state);
         self.settle_aside(fed, Vec::new());
@@ -293,12 +356,23 @@ impl Engine {
         self.lead.have_looked();
     }
 
+    /// Somebody listens to what happens, who has room for so many events.
+    pub(crate) fn listen(&self, room: usize) -> Events {
+        let mut state = self.lock();
+        let events = state.hub.listen(room);
+        if !state.phase.has_workers() {
+            state.hub.end();
+        }
+        events
+    }
+
     /// Ends the pool: all its tasks fail, and nothing more is given to anybody.
     pub(crate) fn end(&self, phase: Phase) {
         let mut state = self.lock();
         if state.phase != Phase::Over {
             state.phase = phase.clone();
         }
+        state.hub.end();
         let jobs = state.dispatch.take_all();
         let drained = state.drained();
         drop(state);
@@ -319,6 +393,21 @@ impl Engine {
     pub(crate) fn close_outbox(&self) {
         self.outbox.close();
         self.lead.clerk().deliver(0, Fate::Terminated);
+    }
+
+    /// The number of the process that runs the task of a mailbox, if one does.
+    pub(crate) fn worker_of(&self, mailbox: &Arc<Mailbox>) -> Option<u32> {
+        // What has been answered does not run.
+        self.poll();
+        let state = self.lock();
+        let places = state.dispatch.places().iter().enumerate();
+        let runs = |(place, of_place): &(usize, &Place<Arc<Employee>, Job>)| {
+            let said = self.board.read(*place);
+            let is_it = |job: &Job| Arc::ptr_eq(&job.mailbox, mailbox);
+            of_place.given().any(|(ticket, job)| said == Said::Begun(ticket) && is_it(job))
+        };
+        let (_, place) = places.into_iter().find(runs)?;
+        Some(place.worker()?.process.pid())
     }
 
     /// Takes no more tasks.
@@ -356,6 +445,9 @@ impl Engine {
     }
 }
 
+/// Of so many tasks one is watched from its beginning; the clock costs too much for more.
+const SAMPLED: u64 = 16;
+
 /// How long the keeper waits for room before it looks whether somebody makes some.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -363,49 +455,72 @@ impl State {
     /// Gives what there is to give, and sees to it that nobody is idle while another has tasks that
     /// it has not begun.
     pub(crate) fn feed(&mut self) -> Fed<Job> {
-        let Self { dispatch, record, .. } = self;
-        let mut fed = dispatch.feed(|worker, ticket, job| worker.give(ticket, job, record));
+        let Self { dispatch, record, look_at, hub, .. } = self;
+        let before = *look_at;
+        let mut give = |worker: &Arc<Employee>, ticket, job: &Job| {
+            if let Some(limit) = job.plan.options.limit {
+                // It cannot be up earlier.
+                *look_at = Deadline::after(limit).min(*look_at);
+            }
+            let given = worker.give(ticket, job, record);
+            if let Give::Taken = given {
+                let (place, pid) = (worker.place, worker.process.pid());
+                hub.tell(|| Event::TaskGiven { task: TaskId::of(job), place, pid });
+            }
+            given
+        };
+        let mut fed = dispatch.feed(&mut give);
         while !fed.is_unable
             && let Some((place, worker)) = dispatch.most_ahead()
             && let TakenBack::Task(ticket) = worker.take_back()
         {
             dispatch.taken_back(place, ticket);
-            fed.extend(dispatch.feed(|worker, ticket, job| worker.give(ticket, job, record)));
+            fed.extend(dispatch.feed(&mut give));
         }
+        fed.is_urgent = *look_at < before;
         for worker in dispatch.retired() {
-            // If it has ended already, all the better.
-            let _killed = worker.process.kill();
+            // It returns; the keeper gives it some time for that.
+            worker.inbox.close();
+            fed.is_urgent = true;
         }
         fed
     }
 
     /// Takes out the tasks of a mailbox that no worker has taken; `false` if the calling thread cannot.
     fn forget(&mut self, mailbox: &Arc<Mailbox>) -> bool {
-        let is_of = |job: &Job| Arc::ptr_eq(&job.mailbox, mailbox);
+        let can = self.take_back_of(mailbox);
+        drop(self.take_waiting_of(mailbox));
+        can
+    }
+
+    /// Takes out the tasks of a mailbox that no worker has.
+    pub(crate) fn take_waiting_of(&mut self, mailbox: &Arc<Mailbox>) -> Vec<Job> {
+        self.dispatch.take_waiting(|job| Arc::ptr_eq(&job.mailbox, mailbox))
+    }
+
+    /// Takes back what workers have not begun where there are tasks of a mailbox; `false` if the
+    /// calling thread cannot.
+    pub(crate) fn take_back_of(&mut self, mailbox: &Arc<Mailbox>) -> bool {
         let mut can = true;
         for place in 0..self.dispatch.places().len() {
             let Some(of_place) = self.dispatch.places().get(place) else { continue };
-            let Some(worker) = of_place.worker().filter(|_| of_place.tasks().any(is_of)) else {
-                continue;
-            };
-            // Those of others, which lie between, are given again.
-            let mut tickets = Vec::new();
-            loop {
-                match worker.take_back() {
-                    TakenBack::Task(ticket) => tickets.push(ticket),
-                    TakenBack::Nothing => break,
-                    TakenBack::Unable => {
-                        can = false;
-                        break;
-                    }
-                }
-            }
-            for ticket in tickets.into_iter().rev() {
-                self.dispatch.taken_back(place, ticket);
+            if of_place.given().any(|(_, job)| Arc::ptr_eq(&job.mailbox, mailbox)) {
+                can &= self.take_back_at(place);
             }
         }
-        self.dispatch.forget(is_of);
         can
+    }
+
+    /// Takes back what the worker in a place has not begun; `false` if the calling thread cannot.
+    pub(crate) fn take_back_at(&mut self, place: usize) -> bool {
+        let Some(worker) = self.dispatch.worker(place).map(Arc::clone) else { return true };
+        loop {
+            match worker.take_back() {
+                TakenBack::Task(ticket) => self.dispatch.taken_back(place, ticket),
+                TakenBack::Nothing => return true,
+                TakenBack::Unable => return false,
+            }
+        }
     }
 
     /// Those who wait for the last task to be done, if it is.

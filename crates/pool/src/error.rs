@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
 use ipc_core::SegmentError;
 use ipc_core::wire::{DecodeError, EncodeError};
 use ipc_queue::QueueError;
-use proc_core::{ExitStatus, PanicInfo, Refusal, StartError};
+use proc_core::{ExitStatus, MemoryHint, PanicInfo, Refusal, StartError};
 
 /// Why a pool could not be made, or did not take a task.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +20,9 @@ pub enum PoolError {
         /// The greatest number.
         most: usize,
     },
+    /// What was asked of the builder can never be; says what is wrong.
+    #[error("the pool cannot be set up: {0}")]
+    Setup(&'static str),
     /// A worker could not be started.
     #[error("a worker could not be started: {0}")]
     Start(#[from] StartError),
@@ -82,6 +87,11 @@ impl<A> SubmitError<A> {
         self.argument
     }
 
+    /// The same about another argument, made of this one.
+    pub(crate) fn map<B>(self, make: impl FnOnce(A) -> B) -> SubmitError<B> {
+        SubmitError { argument: make(self.argument), reason: self.reason }
+    }
+
     /// Why the task was not taken.
     #[must_use]
     pub const fn reason(&self) -> &PoolError {
@@ -128,7 +138,10 @@ pub enum TaskError {
     #[error("the task {0}")]
     Panicked(PanicInfo),
     /// The worker died while it ran the task, and the task was not to run (once more) again.
-    #[error("worker {pid} died while it ran the task: {status}")]
+    #[error(
+        "worker {pid} died while it ran the task{}: {status}{}",
+        Tag(.tag), Memory { hint: *.memory_hint, max: *.max_memory }
+    )]
     WorkerDied {
         /// The number of the process, which may be another one's by now.
         pid: u32,
@@ -136,7 +149,29 @@ pub enum TaskError {
         status: ExitStatus,
         /// How many workers have died of this task, this one included.
         n_deaths: u32,
+        /// The most memory that it had at a time in its life, in bytes, if the system told.
+        max_memory: Option<u64>,
+        /// Why it looks as if it had run out of memory, if it does.
+        memory_hint: Option<MemoryHint>,
+        /// What the caller called the task.
+        tag: Option<Arc<str>>,
     },
+    /// The task took longer than it [was to](crate::TaskBuilder::timeout), and was not to run (once
+    /// more) again; its worker was ended.
+    #[error("the task{} took longer than {limit:?}, and worker {pid} was ended", Tag(.tag))]
+    TimedOut {
+        /// How long it was to take at most.
+        limit: Duration,
+        /// The number of the process, which may be another one's by now.
+        pid: u32,
+        /// How many workers have died of the task, this one included.
+        n_deaths: u32,
+        /// What the caller called the task.
+        tag: Option<Arc<str>>,
+    },
+    /// The task was [cancelled](crate::Task::cancel) before it was done.
+    #[error("the task was cancelled")]
+    Cancelled,
     /// The result could not be encoded; says why.
     #[error("the result could not be sent: {0}")]
     Unsendable(String),
@@ -173,6 +208,18 @@ impl TaskError {
         matches!(self, Self::WorkerDied { .. })
     }
 
+    /// Whether the task's time was up.
+    #[must_use]
+    pub const fn is_timed_out(&self) -> bool {
+        matches!(self, Self::TimedOut { .. })
+    }
+
+    /// Whether the task was cancelled.
+    #[must_use]
+    pub const fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Cancelled)
+    }
+
     /// The panic, if the function panicked.
     #[must_use]
     pub const fn panic(&self) -> Option<&PanicInfo> {
@@ -193,4 +240,30 @@ pub struct MapError {
     /// Why there is no result of it.
     #[source]
     pub error: TaskError,
+}
+
+/// What a task is called, in the middle of a sentence.
+struct Tag<'t>(&'t Option<Arc<str>>);
+
+impl fmt::Display for Tag<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |tag| write!(formatter, " {tag:?}"))
+    }
+}
+
+/// What speaks for a lack of memory, at the end of a sentence.
+struct Memory {
+    hint: Option<MemoryHint>,
+    max: Option<u64>,
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(hint) = self.hint else { return Ok(()) };
+        write!(formatter, ", probably for want of memory ({hint}")?;
+        if let Some(max) = self.max {
+            write!(formatter, "; it had up to {} KiB", max >> 10)?;
+        }
+        formatter.write_str(")")
+    }
 }

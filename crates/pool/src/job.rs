@@ -5,20 +5,33 @@ use std::sync::Arc;
 use ipc_core::primitive::AtomicU64;
 use ipc_core::primitive::Ordering::Relaxed;
 
+use crate::board::Moment;
 use crate::dispatch::{MOST_GIVEN, MOST_NANOS_AHEAD, Task};
 use crate::mailbox::Mailbox;
+use crate::options::Options;
 use crate::parcel::{Freight, Parcel};
 
 /// A function and its argument, and who waits for what comes of it.
 #[derive(Debug)]
 pub(crate) struct Job {
-    pub(crate) known: Arc<Known>,
+    pub(crate) plan: Arc<Plan>,
     pub(crate) argument: Parcel,
+    /// Which of all tasks of the pool it is.
+    pub(crate) number: u64,
     /// Its number among the tasks of its caller.
     pub(crate) index: usize,
     pub(crate) mailbox: Arc<Mailbox>,
     /// How many workers have died of it.
     pub(crate) n_deaths: u32,
+    /// When it was submitted, if that is to be known.
+    pub(crate) submitted: Option<Moment>,
+}
+
+/// A function, and how a task of it is to be run.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) known: Arc<Known>,
+    pub(crate) options: Options,
 }
 
 /// A function that was called before.
@@ -65,8 +78,16 @@ impl Known {
 }
 
 impl Task for Job {
+    fn number(&self) -> u64 {
+        self.number
+    }
+
+    fn priority(&self) -> i32 {
+        self.plan.options.priority
+    }
+
     fn nanos(&self) -> u64 {
-        self.known.nanos.load(Relaxed)
+        self.plan.known.nanos.load(Relaxed)
     }
 
     fn has_parcel(&self) -> bool {

@@ -1,10 +1,11 @@
 //! A mailbox: where the results of one caller's tasks arrive, and where that caller waits.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ipc_core::Deadline;
-use proc_core::{ExitStatus, PanicInfo, Refusal};
+use proc_core::{ExitStatus, MemoryHint, PanicInfo, Refusal};
 
 use crate::parcel::Parcel;
 
@@ -18,7 +19,18 @@ pub(crate) enum Fate {
     /// It panicked, in a program whose panics end the process.
     Panicked(PanicInfo),
     /// Its worker died while it ran.
-    Died { pid: u32, status: ExitStatus, n_deaths: u32 },
+    Died {
+        pid: u32,
+        status: ExitStatus,
+        n_deaths: u32,
+        max_memory: Option<u64>,
+        memory_hint: Option<MemoryHint>,
+        tag: Option<Arc<str>>,
+    },
+    /// It took longer than it was to, which was so long.
+    TimedOut { limit: Duration, pid: u32, n_deaths: u32, tag: Option<Arc<str>> },
+    /// Its caller did not want it any more.
+    Cancelled,
     /// The answer was given, and then it was lost; says why.
     Lost(String),
     /// The pool was terminated.

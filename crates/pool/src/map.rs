@@ -11,18 +11,19 @@ use ipc_core::Deadline;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{PoolError, TaskError};
-use crate::job::Known;
+use crate::error::{MapError, PoolError, TaskError};
+use crate::job::Plan;
 use crate::mailbox::{Mailbox, Waited};
 use crate::pool::Pool;
 use crate::sys;
 use crate::task;
+use crate::trace;
 
 /// Tasks of one function, some of which are under way.
 pub(crate) struct Batch<'p, A, R, I> {
     pool: &'p Pool,
     mailbox: Arc<Mailbox>,
-    known: Result<Arc<Known>, Option<PoolError>>,
+    plan: Result<Arc<Plan>, Option<PoolError>>,
     /// `None` when it has ended, or nothing more is wanted of it.
     items: Option<I>,
     /// How many items were taken.
@@ -49,11 +50,11 @@ where
     R: Serialize + DeserializeOwned,
     I: Iterator<Item = A>,
 {
-    pub(crate) fn new(pool: &'p Pool, function: fn(A) -> R, items: I) -> Self {
+    pub(crate) fn new(pool: &'p Pool, plan: Result<Arc<Plan>, PoolError>, items: I) -> Self {
         Self {
             pool,
             mailbox: Arc::default(),
-            known: pool.known(function).map_err(Some),
+            plan: plan.map_err(Some),
             items: Some(items),
             n_taken: 0,
             n_away: 0,
@@ -65,6 +66,24 @@ where
     /// The next result that comes, with the place of its item; `None` when all are here.
     pub(crate) fn next_result(&mut self) -> Option<(usize, Result<R, TaskError>)> {
         self.next_result_of(usize::MAX)
+    }
+
+    /// All results in the order of the items, or the first item, by place, that has none.
+    pub(crate) fn gather(self) -> Result<Vec<R>, MapError> {
+        self.gather_with(|| ())
+    }
+
+    /// The same; calls `is_done` for each item that is done.
+    pub(crate) fn gather_with(mut self, is_done: impl Fn()) -> Result<Vec<R>, MapError> {
+        let most = self.items.as_ref().map_or(0, |items| items.size_hint().0);
+        trace::in_map(most, || {
+            let mut gathered = Gathered::with_capacity(most.min(MOST_AHEAD));
+            while let Some((index, result)) = self.next_result() {
+                gathered.add(index, result);
+                is_done();
+            }
+            gathered.into_result()
+        })
     }
 
     /// The same, but items are taken only as long as there are fewer than `n_taken`.
@@ -122,7 +141,7 @@ where
         /// The kernel adds so much to the time for which somebody wants to sleep.
         const SLACK: Duration = Duration::from_micros(50);
 
-        let task = Duration::from_nanos(self.known.as_ref().ok()?.nanos()?);
+        let task = Duration::from_nanos(self.plan.as_ref().ok()?.known.nanos()?);
         let n_each = u32::try_from(self.n_away / self.pool.n_workers()).ok()?;
         let ahead = task.saturating_mul(n_each);
         (task <= LONGEST_TASK && ahead >= LEAST_AHEAD).then(|| ahead / 3 - SLACK)
@@ -136,8 +155,8 @@ where
         };
         let index = self.n_taken;
         self.n_taken += 1;
-        let sent = match &mut self.known {
-            Ok(known) => self.pool.send(known, &item, index, &self.mailbox),
+        let sent = match &mut self.plan {
+            Ok(plan) => self.pool.send(plan, &item, index, &self.mailbox).map(drop),
             Err(reason) => Err(reason.take().unwrap_or(PoolError::NotInProgram)),
         };
         match sent {
@@ -156,10 +175,52 @@ where
     /// As many tasks as the workers take at a time, and if they are long, one more for each worker,
     /// which somebody gives to it while the caller is busy with a result.
     fn window(&self) -> Window {
-        let depth = self.known.as_ref().map_or(1, |known| known.depth());
+        let depth = self.plan.as_ref().map_or(1, |plan| plan.known.depth());
         let n_workers = self.pool.n_workers();
         let most = n_workers * if depth <= 2 { depth + 1 } else { depth };
         Window { enough: most.div_ceil(2).max(n_workers), most }
+    }
+}
+
+/// So much room is made for results before there are any.
+const MOST_AHEAD: usize = 1 << 16;
+
+/// Results that come in any order.
+#[derive(Debug)]
+pub(crate) struct Gathered<R> {
+    results: Vec<Option<R>>,
+    first_error: Option<MapError>,
+}
+
+impl<R> Gathered<R> {
+    pub(crate) fn with_capacity(n_results: usize) -> Self {
+        Self { results: Vec::with_capacity(n_results), first_error: None }
+    }
+
+    pub(crate) fn add(&mut self, index: usize, result: Result<R, TaskError>) {
+        match result {
+            Ok(value) => {
+                if self.results.len() <= index {
+                    self.results.resize_with(index + 1, || None);
+                }
+                if let Some(place) = self.results.get_mut(index) {
+                    *place = Some(value);
+                }
+            }
+            Err(error) => {
+                if self.first_error.as_ref().is_none_or(|first| index < first.index) {
+                    self.first_error = Some(MapError { index, error });
+                }
+            }
+        }
+    }
+
+    /// All of them, or the first item, by place, that has none.
+    pub(crate) fn into_result(self) -> Result<Vec<R>, MapError> {
+        match self.first_error {
+            Some(error) => Err(error),
+            None => Ok(self.results.into_iter().flatten().collect()),
+        }
     }
 }
 

@@ -15,13 +15,15 @@ use crate::builder::Builder;
 use crate::employee::Employee;
 use crate::engine::{Engine, Phase};
 use crate::error::{MapError, PoolError, SubmitError, TaskError};
-use crate::job::{Job, Known};
+use crate::events::{Events, Hub};
+use crate::job::{Job, Plan};
 use crate::keeper;
 use crate::mailbox::Mailbox;
 use crate::map::{Batch, Imap, ImapUnordered};
 use crate::parcel::Parcel;
 use crate::stats::Stats;
 use crate::task::Task;
+use crate::task_builder::TaskBuilder;
 
 /// Worker processes that run functions of this program, and the queue of what they are to run.
 ///
@@ -36,7 +38,8 @@ use crate::task::Task;
 /// program is the program's decision, and its workers end with it. What a worker prints without a
 /// newline is written when its task ends. Workers come from the fork server
 /// ([`Start::ForkServer`](proc_core::Start::ForkServer)), so their environment, working directory and
-/// limits are those that this process had when it used that for the first time.
+/// limits are those that this process had when it used that for the first time, unless the
+/// [`Builder`] says otherwise.
 ///
 /// # Process death
 ///
@@ -129,13 +132,26 @@ impl Pool {
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
     {
-        let mailbox = Arc::new(Mailbox::default());
-        let taken =
-            self.known(function).and_then(|known| self.send(&known, &argument, 0, &mailbox));
-        match taken {
-            Ok(()) => Ok(Task::new(Arc::clone(&self.engine), mailbox)),
-            Err(reason) => Err(SubmitError::new(argument, reason)),
-        }
+        self.task(function).submit(argument)
+    }
+
+    /// Begins to say how a task shall be run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use pool::{Pool, Retry};
+    ///
+    /// let pool = Pool::builder().workers(1).build()?;
+    /// let length = pool.task(|text: String| text.len());
+    /// let length = length.timeout(Duration::from_secs(60)).retry(Retry::times(2)).tag("length");
+    /// assert_eq!(length.call("four".to_owned())?, 4);
+    /// assert_eq!(length.submit("five!".to_owned())?.tag(), Some("length"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn task<A, R>(&self, function: fn(A) -> R) -> TaskBuilder<'_, A, R> {
+        TaskBuilder::new(self, function)
     }
 
     /// Has workers call `function` with each of `items`, and returns the results in the same order.
@@ -155,31 +171,7 @@ impl Pool {
         R: Serialize + DeserializeOwned,
         I: IntoIterator<Item = A>,
     {
-        let items = items.into_iter();
-        let mut results: Vec<Option<R>> = Vec::with_capacity(items.size_hint().0.min(MOST_AHEAD));
-        let mut first_error: Option<MapError> = None;
-        let mut batch = Batch::new(self, function, items);
-        while let Some((index, result)) = batch.next_result() {
-            match result {
-                Ok(value) => {
-                    if results.len() <= index {
-                        results.resize_with(index + 1, || None);
-                    }
-                    if let Some(place) = results.get_mut(index) {
-                        *place = Some(value);
-                    }
-                }
-                Err(error) => {
-                    if first_error.as_ref().is_none_or(|first| index < first.index) {
-                        first_error = Some(MapError { index, error });
-                    }
-                }
-            }
-        }
-        match first_error {
-            Some(error) => Err(error),
-            None => Ok(results.into_iter().flatten().collect()),
-        }
+        Batch::new(self, self.plan(function), items.into_iter()).gather()
     }
 
     /// Has workers call `function` with each of `items`; the results come in the order of the items.
@@ -191,7 +183,7 @@ impl Pool {
         R: Serialize + DeserializeOwned,
         I: IntoIterator<Item = A>,
     {
-        Imap::new(Batch::new(self, function, items.into_iter()))
+        Imap::new(Batch::new(self, self.plan(function), items.into_iter()))
     }
 
     /// Has workers call `function` with each of `items`; results come as they are done.
@@ -223,7 +215,25 @@ impl Pool {
         R: Serialize + DeserializeOwned,
         I: IntoIterator<Item = A>,
     {
-        ImapUnordered::new(Batch::new(self, function, items.into_iter()))
+        ImapUnordered::new(Batch::new(self, self.plan(function), items.into_iter()))
+    }
+
+    /// Has so many workers from now on.
+    ///
+    /// Returns at once. Workers that are too many end when they have done the task that they are at;
+    /// what they had beside it goes to others. In an [elastic](Builder::elastic) pool this is the
+    /// number that there is at least.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolError::BadWorkers`] for none, and for more than there is
+    /// [room for](Builder::max_workers); [`PoolError::NotOurs`] in a process that was forked from the
+    /// one that made the pool.
+    pub fn resize(&self, n_workers: usize) -> Result<(), PoolError> {
+        if !self.engine.is_ours() {
+            return Err(PoolError::NotOurs);
+        }
+        self.engine.resize(n_workers)
     }
 
     /// Takes no more tasks; those it has are done.
@@ -298,6 +308,14 @@ impl Pool {
         Stats::of(&self.engine)
     }
 
+    /// What happens in the pool from now on, for somebody who has room for so many events.
+    ///
+    /// The pool never waits for who listens. In a process that was forked from the one that made the
+    /// pool, nothing happens.
+    pub fn events(&self, room: usize) -> Events {
+        if self.engine.is_ours() { self.engine.listen(room) } else { Hub::default().listen(1) }
+    }
+
     /// Kills the worker in a place, as a crash would, to see what becomes of a program then.
     ///
     /// Returns the number of the process, or `None` if nobody works there now.
@@ -335,8 +353,21 @@ impl Pool {
         self.engine.n_workers
     }
 
-    /// What is known of a function.
-    pub(crate) fn known<A, R>(&self, function: fn(A) -> R) -> Result<Arc<Known>, PoolError>
+    /// How tasks of a function are run of which nothing else is said.
+    pub(crate) fn plan<A, R>(&self, function: fn(A) -> R) -> Result<Arc<Plan>, PoolError>
+    where
+        A: DeserializeOwned,
+        R: Serialize,
+    {
+        self.plan_of(function, 0)
+    }
+
+    /// The same for a function that calls the one with this number.
+    pub(crate) fn plan_of<A, R>(
+        &self,
+        function: fn(A) -> R,
+        number: u64,
+    ) -> Result<Arc<Plan>, PoolError>
     where
         A: DeserializeOwned,
         R: Serialize,
@@ -344,20 +375,21 @@ impl Pool {
         if !self.engine.is_ours() {
             return Err(PoolError::NotOurs);
         }
-        self.engine.known(Function::of(function).ok_or(PoolError::NotInProgram)?)
+        self.engine.plan(Function::of(function).ok_or(PoolError::NotInProgram)?, number)
     }
 
-    /// Sends a task whose result shall arrive in a mailbox.
+    /// Sends a task whose result shall arrive in a mailbox; returns its number.
     pub(crate) fn send<A: Serialize>(
         &self,
-        known: &Arc<Known>,
+        plan: &Arc<Plan>,
         argument: &A,
         index: usize,
         mailbox: &Arc<Mailbox>,
-    ) -> Result<(), PoolError> {
+    ) -> Result<u64, PoolError> {
         let argument = Parcel::pack(argument).map_err(PoolError::Argument)?;
-        let (known, mailbox) = (Arc::clone(known), Arc::clone(mailbox));
-        self.engine.submit(Job { known, argument, index, mailbox, n_deaths: 0 })
+        let (plan, mailbox) = (Arc::clone(plan), Arc::clone(mailbox));
+        let (number, n_deaths, submitted) = (0, 0, None);
+        self.engine.submit(Job { plan, argument, number, index, mailbox, n_deaths, submitted })
     }
 
     /// Ends workers and threads, in this order: nobody starts a worker, nobody works, nobody collects.
@@ -397,9 +429,6 @@ enum Ending {
     /// By being killed.
     Kill,
 }
-
-/// So much room is made for results before there are any.
-const MOST_AHEAD: usize = 1 << 16;
 
 /// Lets workers that have nothing to do return, which they have some time for.
 fn let_return(workers: &[Arc<Employee>]) {

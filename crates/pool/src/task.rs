@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::engine::Engine;
 use crate::error::TaskError;
+use crate::job::Plan;
 use crate::mailbox::{Fate, Mailbox, Waited};
 
 /// A result to come from a [`Pool`](crate::Pool).
@@ -40,12 +41,19 @@ use crate::mailbox::{Fate, Mailbox, Waited};
 pub struct Task<R> {
     engine: Arc<Engine>,
     mailbox: Arc<Mailbox>,
+    plan: Arc<Plan>,
+    number: u64,
     result: PhantomData<fn() -> R>,
 }
 
 impl<R> Task<R> {
-    pub(crate) fn new(engine: Arc<Engine>, mailbox: Arc<Mailbox>) -> Self {
-        Self { engine, mailbox, result: PhantomData }
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        mailbox: Arc<Mailbox>,
+        plan: Arc<Plan>,
+        number: u64,
+    ) -> Self {
+        Self { engine, mailbox, plan, number, result: PhantomData }
     }
 
     /// Whether [`join`](Self::join) would return at once.
@@ -60,6 +68,56 @@ impl<R> Task<R> {
             self.engine.poll();
             self.mailbox.is_ready()
         }
+    }
+
+    /// Whether a worker is running it at this moment.
+    #[must_use]
+    #[doc(alias = "running")]
+    pub fn is_running(&self) -> bool {
+        self.worker().is_some()
+    }
+
+    /// The number of the process that is running it; `None` if it waits, or is done.
+    #[must_use]
+    pub fn worker(&self) -> Option<u32> {
+        if self.engine.is_ours() { self.engine.worker_of(&self.mailbox) } else { None }
+    }
+
+    /// What the task was [called](crate::TaskBuilder::tag).
+    #[must_use]
+    pub fn tag(&self) -> Option<&str> {
+        self.plan.options.tag.as_deref()
+    }
+
+    /// Ends the task before it is done; `false` if it is done, and nothing happens.
+    ///
+    /// A task that waits is taken out of the queue at once. Of one that runs the worker gets `SIGTERM`,
+    /// which ends it unless the task has made that signal do something else, and is killed after the
+    /// [grace](crate::TaskBuilder::grace), which is 100 ms unless something else was said. Another
+    /// worker takes its place; no other task is harmed, and the task does not run again. What it has
+    /// done so far is done, and processes that it has started stay.
+    ///
+    /// The result is [`TaskError::Cancelled`], as soon as nothing runs any more; or what the function
+    /// returned, if it did just then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool::{Pool, TaskError};
+    ///
+    /// let pool = Pool::builder().workers(1).build()?;
+    /// let task = pool.submit(|()| -> () { loop { std::thread::park() } }, ())?;
+    /// assert!(task.cancel());
+    /// assert!(matches!(task.join(), Err(TaskError::Cancelled)));
+    /// assert!(!task.cancel(), "it is done");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[expect(clippy::must_use_candidate, reason = "whoever cancels may not care")]
+    pub fn cancel(&self) -> bool {
+        let priority = self.plan.options.priority;
+        self.engine.is_ours()
+            && !self.mailbox.is_ready()
+            && self.engine.cancel(&self.mailbox, priority, self.number)
     }
 }
 
@@ -130,9 +188,13 @@ pub(crate) fn result<R: DeserializeOwned>(fate: Fate) -> Result<R, TaskError> {
         },
         Fate::Refused(refusal) => Err(TaskError::Refused(refusal)),
         Fate::Panicked(panic) => Err(TaskError::Panicked(panic)),
-        Fate::Died { pid, status, n_deaths } => {
-            Err(TaskError::WorkerDied { pid, status, n_deaths })
+        Fate::Died { pid, status, n_deaths, max_memory, memory_hint, tag } => {
+            Err(TaskError::WorkerDied { pid, status, n_deaths, max_memory, memory_hint, tag })
         }
+        Fate::TimedOut { limit, pid, n_deaths, tag } => {
+            Err(TaskError::TimedOut { limit, pid, n_deaths, tag })
+        }
+        Fate::Cancelled => Err(TaskError::Cancelled),
         Fate::Lost(reason) => Err(TaskError::Lost(reason)),
         Fate::Terminated => Err(TaskError::Terminated),
         Fate::NoWorkers(reason) => Err(TaskError::NoWorkers(reason)),

@@ -48,6 +48,8 @@ mod bytes;
 #[cfg(not(ipc_loom))]
 mod error;
 #[cfg(not(ipc_loom))]
+pub mod inspect;
+#[cfg(not(ipc_loom))]
 mod list;
 #[cfg(not(ipc_loom))]
 mod map;

@@ -30,9 +30,9 @@ use crate::raw::Cell;
 pub(crate) const KIND: Kind = Kind::new(*b"vec\0\0\0\0\0", 1);
 
 // Places of the words.
-const CAPACITY: usize = 0;
-const LEN: usize = 1;
-const ITEMS: usize = 2;
+pub(crate) const CAPACITY: usize = 0;
+pub(crate) const LEN: usize = 1;
+pub(crate) const ITEMS: usize = 2;
 
 /// A vector in shared memory, with room for so many items and no more.
 ///

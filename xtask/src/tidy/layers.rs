@@ -20,6 +20,7 @@ const LAYERS: &[(&str, u32)] = &[
     ("pool", 4),
     ("manager", 4),
     ("multiproc", 5),
+    ("mproc", 6),
     ("benches", 6),
     ("xtask", 6),
 ];

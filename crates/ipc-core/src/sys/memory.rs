@@ -104,6 +104,18 @@ pub(crate) fn facts(file: BorrowedFd<'_>) -> io::Result<Facts> {
     })
 }
 
+/// How many bytes of memory are behind a file.
+///
+/// # References
+///
+/// - Linux `fstat(2)`
+#[cfg(not(ipc_loom))]
+pub(crate) fn taken(file: BorrowedFd<'_>) -> io::Result<u64> {
+    const BLOCK: u64 = 512;
+
+    Ok(u64::try_from(fstat(file)?.st_blocks).unwrap_or(0).saturating_mul(BLOCK))
+}
+
 /// How far a file is protected against a change of its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sealing {

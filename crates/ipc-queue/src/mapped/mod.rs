@@ -8,6 +8,7 @@
 #![expect(unsafe_code, reason = "words and bytes in a mapping, by pointers checked at the open")]
 
 mod blocks;
+pub(crate) mod inspect;
 mod places;
 mod slots;
 

@@ -45,7 +45,7 @@ use crate::raw::{
 use crate::who::Who;
 
 /// What a segment is called that holds nothing but one barrier.
-const KIND: Kind = Kind::new(*b"barrier\0", 1);
+pub(crate) const KIND: Kind = Kind::new(*b"barrier\0", 1);
 
 /// What a barrier says about itself, at the moment of asking.
 #[non_exhaustive]

@@ -24,7 +24,7 @@ use crate::raw::{ConditionWords, Holder, RawCondition};
 use crate::who::Who;
 
 /// What a segment is called that holds nothing but one condition.
-const KIND: Kind = Kind::new(*b"conditn\0", 1);
+pub(crate) const KIND: Kind = Kind::new(*b"conditn\0", 1);
 
 /// Something that is waited for while a lock is given back, among all processes that have a handle.
 ///

@@ -12,7 +12,7 @@ use crate::place::is_supported;
 use crate::raw::{EventWords, RawEvent};
 
 /// What a segment is called that holds nothing but one event.
-const KIND: Kind = Kind::new(*b"event\0\0\0", 1);
+pub(crate) const KIND: Kind = Kind::new(*b"event\0\0\0", 1);
 
 /// What an event says about itself, at the moment of asking.
 #[non_exhaustive]

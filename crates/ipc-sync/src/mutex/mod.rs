@@ -34,6 +34,7 @@ use bytemuck::{CheckedBitPattern, NoUninit};
 use ipc_core::{Deadline, Segment};
 
 pub use guard::MutexGuard;
+pub(crate) use place::KIND;
 
 use crate::error::{LockError, TryLockError};
 use crate::place::{LockStats, Place};

@@ -21,7 +21,7 @@ use crate::place::Place;
 use crate::value::type_hash;
 
 /// What a segment is called that holds nothing but one mutex.
-const KIND: Kind = Kind::exclusive(*b"mutex\0\0\0", 2);
+pub(crate) const KIND: Kind = Kind::exclusive(*b"mutex\0\0\0", 2);
 
 impl<T: NoUninit + CheckedBitPattern> Mutex<T> {
     /// From the line of the lock to the value.

@@ -26,7 +26,7 @@ use crate::raw::{Begun, Holder, RawOnce, Refused};
 use crate::who::Who;
 
 /// What a segment is called that holds nothing but one of these.
-const KIND: Kind = Kind::new(*b"once\0\0\0\0", 1);
+pub(crate) const KIND: Kind = Kind::new(*b"once\0\0\0\0", 1);
 
 /// Something that is to be done once, among all processes that have a handle.
 ///

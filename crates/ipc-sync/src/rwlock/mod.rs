@@ -38,6 +38,7 @@ use ipc_core::robust::{RobustWord, Thread};
 use ipc_core::{Deadline, Placed, Segment};
 
 pub use guard::{RwLockReadGuard, RwLockRecovery, RwLockWriteGuard};
+pub(crate) use place::KIND;
 pub use place::Readers;
 pub use stats::RwLockStats;
 

@@ -36,7 +36,7 @@ use crate::raw::MOST_READERS;
 use crate::value;
 
 /// What a segment is called that holds nothing but one lock for readers and writers.
-const KIND: Kind = Kind::exclusive(*b"rwlock\0\0", 1);
+pub(crate) const KIND: Kind = Kind::exclusive(*b"rwlock\0\0", 1);
 
 /// How many can read at the same time: from 1 to 127.
 ///
@@ -55,6 +55,15 @@ impl Readers {
     #[must_use]
     pub const fn new(number: usize) -> Option<Self> {
         if number == 0 || number > MOST_READERS { None } else { Some(Self(number)) }
+    }
+
+    /// What the words of a lock say; they may be anything.
+    pub(crate) fn said(number: u64) -> Option<Self> {
+        match usize::try_from(number) {
+            Ok(0) => Some(Self::DEFAULT),
+            Ok(number) => Self::new(number),
+            Err(_) => None,
+        }
     }
 
     /// The number.
@@ -192,12 +201,7 @@ impl<T: NoUninit + CheckedBitPattern> RwLock<T> {
         // SAFETY: the caller vouches for the bytes: a lock has one slot at least.
         let least = unsafe { Self::place(segment, offset, Readers(1)) }?;
         let said = least.slots.first().map_or(0, |first| first.wide_notes[0].load(Relaxed));
-        let readers = match usize::try_from(said) {
-            Ok(0) => Some(Readers::DEFAULT),
-            Ok(number) => Readers::new(number),
-            Err(_) => None,
-        };
-        match readers {
+        match Readers::said(said) {
             // SAFETY: the caller vouches for the bytes.
             Some(readers) => unsafe { Self::place(segment, offset, readers) },
             // Somebody scribbled over it: no lock for so many fits anywhere.

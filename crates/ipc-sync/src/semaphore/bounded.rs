@@ -9,7 +9,7 @@ use super::place::{self, Numbers, Place};
 use super::{Semaphore, SemaphoreError};
 
 /// What a segment is called that holds nothing but one bounded semaphore.
-const KIND: Kind = Kind::new(*b"boundsem", 1);
+pub(crate) const KIND: Kind = Kind::new(*b"boundsem", 1);
 
 /// A [`Semaphore`] that never has more permits than it was made with.
 ///

@@ -13,6 +13,7 @@ use ipc_core::robust::Thread;
 use ipc_core::{Deadline, Kind, Layout, Segment};
 
 pub use bounded::BoundedSemaphore;
+pub(crate) use bounded::KIND as BOUNDED_KIND;
 pub use error::{AcquireError, ReleaseError, SemaphoreError, TryAcquireError};
 pub use permit::Permit;
 
@@ -21,7 +22,7 @@ use crate::who::Who;
 use place::{Numbers, Place};
 
 /// What a segment is called that holds nothing but one semaphore.
-const KIND: Kind = Kind::new(*b"semaphor", 1);
+pub(crate) const KIND: Kind = Kind::new(*b"semaphor", 1);
 
 /// What a semaphore says about itself, at the moment of asking.
 #[non_exhaustive]

@@ -6,8 +6,9 @@
 //!
 //! | a task is | where it is | leaves by |
 //! |-----------|-------------|-----------|
-//! | queued | in the backlog | being given; the end of the pool; its caller's loss of interest |
-//! | given to a worker, under a ticket | with that worker | its answer; the worker's death; being taken back for one that has nothing |
+//! | queued | in the [backlog](Backlog), by its priority | being given; being cancelled; the end of the pool; its caller's loss of interest |
+//! | resting, until it runs again | among those that rest | its time; being cancelled; the end of the pool; its caller's loss of interest |
+//! | given to a worker, under a ticket | with that worker | its answer; the worker's death; being taken back for one that has nothing, or to be cancelled |
 //! | answered, or failed | nowhere: its fate is in its caller's mailbox | – |
 //!
 //! A ticket stands for one handing-out of one task and is never used again, so an answer that comes
@@ -28,8 +29,14 @@
 //! worker has nothing and the backlog is empty, what another has not begun is taken back from its ring
 //! and given to the one.
 
-use std::collections::VecDeque;
+mod backlog;
 
+use std::collections::vec_deque::Drain;
+use std::collections::{BTreeMap, VecDeque};
+
+use ipc_core::Deadline;
+
+use self::backlog::Backlog;
 use crate::board::{FIRST_TICKET, Said};
 
 /// A worker has at most so many tasks that it has not answered.
@@ -43,6 +50,12 @@ const MOST_PARCELS_AHEAD: usize = 2;
 
 /// What the table must know of a task.
 pub(crate) trait Task {
+    /// Which of all tasks it is, by the order of their submission.
+    fn number(&self) -> u64;
+
+    /// The greater goes first.
+    fn priority(&self) -> i32;
+
     /// How long it will likely take; `u64::MAX` if nobody knows.
     fn nanos(&self) -> u64;
 
@@ -59,7 +72,9 @@ pub(crate) trait Task {
 /// All tasks and all workers of a pool.
 #[derive(Debug)]
 pub(crate) struct Dispatch<W, T> {
-    backlog: VecDeque<T>,
+    backlog: Backlog<T>,
+    /// Until when, and which.
+    resting: BTreeMap<(Deadline, u64), T>,
     places: Vec<Place<W, T>>,
     next_ticket: u64,
 }
@@ -78,10 +93,22 @@ pub(crate) struct Place<W, T> {
     n_parcels: usize,
     /// There was no room in its ring. There may be when it has answered something.
     is_full: bool,
-    /// It gets nothing more, and is replaced when it has answered what it has.
-    is_retiring: bool,
+    standing: Standing,
     /// How many tasks the workers in this place have answered.
     n_answered: u64,
+}
+
+/// Whether a worker gets tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Not yet: it prepares itself, and will say when it has.
+    Preparing,
+    /// Yes.
+    Working,
+    /// No more: it leaves when it has answered what it has.
+    Retiring,
+    /// No more, and it has nothing: it is about to end.
+    Leaving,
 }
 
 #[derive(Debug)]
@@ -117,6 +144,8 @@ pub(crate) struct Fed<T> {
     pub(crate) is_unable: bool,
     /// Somebody has room for the next task, which is to be prepared first.
     pub(crate) is_unprepared: bool,
+    /// The keeper must look at the clock earlier than it would, or at who leaves.
+    pub(crate) is_urgent: bool,
 }
 
 impl<T> Fed<T> {
@@ -125,10 +154,11 @@ impl<T> Fed<T> {
         self.unsendable.extend(more.unsendable);
         self.is_unable |= more.is_unable;
         self.is_unprepared |= more.is_unprepared;
+        self.is_urgent |= more.is_urgent;
     }
 
     pub(crate) const fn nothing() -> Self {
-        Self { unsendable: Vec::new(), is_unable: false, is_unprepared: false }
+        Self { unsendable: Vec::new(), is_unable: false, is_unprepared: false, is_urgent: false }
     }
 }
 
@@ -144,17 +174,30 @@ pub(crate) struct Gone<W, T> {
 impl<W, T: Task> Dispatch<W, T> {
     pub(crate) fn new(n_places: usize) -> Self {
         let places = (0..n_places).map(|_| Place::new()).collect();
-        Self { backlog: VecDeque::new(), places, next_ticket: FIRST_TICKET }
+        let (backlog, resting) = (Backlog::new(), BTreeMap::new());
+        Self { backlog, resting, places, next_ticket: FIRST_TICKET }
     }
 
-    /// Queues a task behind all others.
+    /// Queues a task behind those that were submitted before it and are not less urgent.
     pub(crate) fn queue(&mut self, task: T) {
-        self.backlog.push_back(task);
+        self.backlog.put(task);
     }
 
-    /// Queues a task before all others.
-    pub(crate) fn queue_first(&mut self, task: T) {
-        self.backlog.push_front(task);
+    /// Lets a task rest: it is queued when the deadline has passed.
+    pub(crate) fn rest(&mut self, until: Deadline, task: T) {
+        self.resting.insert((until, task.number()), task);
+    }
+
+    /// Queues the tasks that have rested; says when the next one will have.
+    pub(crate) fn wake_rested(&mut self) -> Deadline {
+        while let Some(first) = self.resting.first_entry() {
+            let until = first.key().0;
+            if !until.is_past() {
+                return until;
+            }
+            self.backlog.put(first.remove());
+        }
+        Deadline::NEVER
     }
 
     /// Gives queued tasks to workers that have room, until there are no more of either.
@@ -175,17 +218,17 @@ impl<W, T: Task> Dispatch<W, T> {
                     let nanos = task.nanos();
                     place.nanos = place.nanos.saturating_add(nanos);
                     place.n_parcels += usize::from(task.has_parcel());
-                    if let Some(mut task) = self.backlog.pop_front() {
+                    if let Some(mut task) = self.backlog.pop() {
                         task.was_given();
                         place.given.push_back(Given { ticket, nanos, task });
                     }
                 }
                 // Nothing that it answers will make room.
-                Give::Full if place.given.is_empty() => place.is_retiring = true,
+                Give::Full if place.given.is_empty() => place.standing = Standing::Retiring,
                 Give::Full => place.is_full = true,
-                Give::Useless => place.is_retiring = true,
+                Give::Useless => place.standing = Standing::Retiring,
                 Give::Unsendable(reason) => {
-                    let task = self.backlog.pop_front();
+                    let task = self.backlog.pop();
                     fed.unsendable.extend(task.map(|task| (task, reason)));
                 }
                 Give::Unable => {
@@ -223,19 +266,19 @@ impl<W, T: Task> Dispatch<W, T> {
         Some((at, place.worker.as_ref()?))
     }
 
-    /// A task was taken back out of a worker's ring: it is queued before all others.
+    /// A task was taken back out of a worker's ring: it is queued in its old place.
     pub(crate) fn taken_back(&mut self, place: usize, ticket: u64) {
         let Some(place) = self.places.get_mut(place) else { return };
         if let Some(at) = place.given.iter().position(|given| given.ticket == ticket)
             && let Some(given) = place.given.remove(at)
         {
             place.forget(&given);
-            self.backlog.push_front(given.task);
+            self.backlog.put(given.task);
         }
     }
 
-    /// A worker has died, and all its answers were taken: what it had not begun is queued again,
-    /// before all others and in its order. `None` if it is another one who works there now.
+    /// A worker has died, and all its answers were taken: what it had not begun is queued again, in
+    /// its old place. `None` if it is another one who works there now.
     pub(crate) fn died(
         &mut self,
         place: usize,
@@ -248,15 +291,13 @@ impl<W, T: Task> Dispatch<W, T> {
         }
         let worker = place.worker.take()?;
         let mut victim = None;
-        for given in place.given.drain(..).rev() {
+        for given in place.let_go() {
             if said == Said::Begun(given.ticket) {
                 victim = Some(given.task);
             } else {
-                self.backlog.push_front(given.task);
+                self.backlog.put(given.task);
             }
         }
-        (place.nanos, place.n_parcels) = (0, 0);
-        (place.is_full, place.is_retiring) = (false, false);
         Some(Gone { worker, victim })
     }
 
@@ -270,25 +311,65 @@ impl<W, T: Task> Dispatch<W, T> {
         if let Some(place) = self.places.get_mut(place) {
             place.incarnation += 1;
             place.worker = Some(worker);
+            place.standing = Standing::Working;
+        }
+    }
+
+    /// Who has begun to work in a place gets nothing until it is [ready](Self::ready).
+    pub(crate) fn await_ready(&mut self, place: usize) {
+        if let Some(place) = self.places.get_mut(place) {
+            place.standing = Standing::Preparing;
+        }
+    }
+
+    /// A worker has prepared itself; `false` if that is known, or not so.
+    pub(crate) fn ready(&mut self, place: usize) -> bool {
+        let place = self.places.get_mut(place);
+        let preparing = place.filter(|place| place.standing == Standing::Preparing);
+        preparing.map(|place| place.standing = Standing::Working).is_some()
+    }
+
+    /// A worker has said that it ends, and will begin nothing more: what it has is queued again,
+    /// in its old place.
+    pub(crate) fn left(&mut self, place: usize) {
+        if let Some(place) = self.places.get_mut(place) {
+            for given in place.let_go() {
+                self.backlog.put(given.task);
+            }
+            place.standing = Standing::Leaving;
         }
     }
 
     /// A worker gets nothing more.
     pub(crate) fn retire(&mut self, place: usize) {
         if let Some(place) = self.places.get_mut(place) {
-            place.is_retiring = true;
+            place.standing = match place.standing {
+                Standing::Leaving => Standing::Leaving,
+                _ => Standing::Retiring,
+            };
         }
     }
 
-    /// Workers that get nothing more and have nothing left to answer.
-    pub(crate) fn retired(&self) -> impl Iterator<Item = &W> {
-        let retired = |place: &&Place<W, T>| place.is_retiring && place.given.is_empty();
-        self.places.iter().filter(retired).filter_map(|place| place.worker.as_ref())
+    /// Workers that get nothing more and have nothing left to answer; each is told once.
+    pub(crate) fn retired(&mut self) -> impl Iterator<Item = &W> {
+        self.places.iter_mut().filter_map(|place| {
+            let retires = place.standing == Standing::Retiring && place.given.is_empty();
+            let worker = place.worker.as_ref().filter(|_| retires)?;
+            place.standing = Standing::Leaving;
+            Some(worker)
+        })
     }
 
-    /// Takes out the queued tasks that nobody is interested in.
-    pub(crate) fn forget(&mut self, is_forgotten: impl Fn(&T) -> bool) {
-        self.backlog.retain(|task| !is_forgotten(task));
+    /// Takes out the tasks that no worker has of which `is_wanted` says so.
+    pub(crate) fn take_waiting(&mut self, is_wanted: impl Fn(&T) -> bool) -> Vec<T> {
+        let mut taken = self.backlog.take_if(&is_wanted);
+        taken.extend(self.resting.extract_if(.., |_, task| is_wanted(task)).map(|(_, task)| task));
+        taken
+    }
+
+    /// Takes out the queued task with this priority and number, if it is queued.
+    pub(crate) fn take_queued(&mut self, priority: i32, number: u64) -> Option<T> {
+        self.backlog.take(priority, number)
     }
 
     /// The task that is given next.
@@ -298,17 +379,16 @@ impl<W, T: Task> Dispatch<W, T> {
 
     /// Takes out the task that is given next.
     pub(crate) fn take_next(&mut self) -> Option<T> {
-        self.backlog.pop_front()
+        self.backlog.pop()
     }
 
     /// Takes out all tasks.
     pub(crate) fn take_all(&mut self) -> Vec<T> {
         let mut tasks: Vec<T> = Vec::new();
         for place in &mut self.places {
-            tasks.extend(place.given.drain(..).map(|given| given.task));
-            (place.nanos, place.n_parcels) = (0, 0);
+            tasks.extend(place.let_go().map(|given| given.task));
         }
-        tasks.extend(self.backlog.drain(..));
+        tasks.extend(self.take_waiting(|_| true));
         tasks
     }
 
@@ -333,13 +413,28 @@ impl<W, T: Task> Dispatch<W, T> {
         self.places.iter_mut().filter_map(|place| place.worker.take()).collect()
     }
 
+    /// How many tasks no worker has, those that rest included.
     pub(crate) fn n_queued(&self) -> usize {
-        self.backlog.len()
+        self.backlog.len() + self.resting.len()
+    }
+
+    /// Whether there are tasks that a worker could have.
+    pub(crate) fn has_backlog(&self) -> bool {
+        !self.backlog.is_empty()
+    }
+
+    /// Whether tasks wait that another worker could begin: in the backlog, or behind one that takes
+    /// long.
+    pub(crate) fn wants_more_workers(&self) -> bool {
+        let is_behind =
+            |place: &Place<W, T>| place.given.len() > 1 && place.nanos > MOST_NANOS_AHEAD;
+        !self.backlog.is_empty() || self.places.iter().any(is_behind)
     }
 
     /// Whether there is no task at all.
     pub(crate) fn is_idle(&self) -> bool {
-        self.backlog.is_empty() && self.places.iter().all(|place| place.given.is_empty())
+        let has_nothing = |place: &Place<W, T>| place.given.is_empty();
+        self.n_queued() == 0 && self.places.iter().all(has_nothing)
     }
 }
 
@@ -361,13 +456,13 @@ impl<W, T: Task> Place<W, T> {
             nanos: 0,
             n_parcels: 0,
             is_full: false,
-            is_retiring: false,
+            standing: Standing::Working,
             n_answered: 0,
         }
     }
 
     fn has_room_for(&self, task: &T) -> bool {
-        if self.worker.is_none() || self.is_full || self.is_retiring {
+        if self.worker.is_none() || self.is_full || self.standing != Standing::Working {
             return false;
         }
         if self.given.is_empty() {
@@ -382,7 +477,14 @@ impl<W, T: Task> Place<W, T> {
 
     /// Whether it has somebody who could do something and has nothing.
     fn is_free(&self) -> bool {
-        self.worker.is_some() && !self.is_retiring && self.given.is_empty()
+        let can = self.worker.is_some() && self.standing == Standing::Working;
+        can && self.given.is_empty()
+    }
+
+    /// Takes out all that it has.
+    fn let_go(&mut self) -> Drain<'_, Given<T>> {
+        (self.nanos, self.n_parcels, self.is_full) = (0, 0, false);
+        self.given.drain(..)
     }
 
     fn forget(&mut self, given: &Given<T>) {
@@ -398,6 +500,21 @@ impl<W, T: Task> Place<W, T> {
         self.worker.as_ref()
     }
 
+    /// Whether it has a worker who does not leave.
+    pub(crate) fn is_present(&self) -> bool {
+        let stays = matches!(self.standing, Standing::Preparing | Standing::Working);
+        self.worker.is_some() && stays
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// Which worker here it is, from 1.
+    pub(crate) fn incarnation(&self) -> u64 {
+        self.incarnation
+    }
+
     pub(crate) fn n_given(&self) -> usize {
         self.given.len()
     }
@@ -406,9 +523,10 @@ impl<W, T: Task> Place<W, T> {
         self.n_answered
     }
 
-    /// The tasks that its worker has and has not answered.
-    pub(crate) fn tasks(&self) -> impl Iterator<Item = &T> {
-        self.given.iter().map(|given| &given.task)
+    /// The tasks that its worker has and has not answered, with their tickets, in the order in which
+    /// it runs them.
+    pub(crate) fn given(&self) -> impl DoubleEndedIterator<Item = (u64, &T)> {
+        self.given.iter().map(|given| (given.ticket, &given.task))
     }
 
     /// Whether the task with this ticket is here.

@@ -1,12 +1,15 @@
 //! The table against a reference that knows only what was promised.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
+use ipc_core::Deadline;
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
-use super::{Dispatch, Give, MOST_GIVEN, MOST_NANOS_AHEAD, MOST_PARCELS_AHEAD, Task};
+use super::{Dispatch, Give, MOST_GIVEN, MOST_NANOS_AHEAD, MOST_PARCELS_AHEAD, Standing, Task};
 use crate::board::Said;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,9 +18,18 @@ struct Work {
     nanos: u64,
     has_parcel: bool,
     is_prepared: bool,
+    priority: i32,
 }
 
 impl Task for Work {
+    fn number(&self) -> u64 {
+        self.number.into()
+    }
+
+    fn priority(&self) -> i32 {
+        self.priority
+    }
+
     fn nanos(&self) -> u64 {
         self.nanos
     }
@@ -36,11 +48,11 @@ impl Task for Work {
 type Table = Dispatch<usize, Work>;
 
 fn short(number: u32) -> Work {
-    Work { number, nanos: 1_000, has_parcel: false, is_prepared: true }
+    Work { number, nanos: 1_000, has_parcel: false, is_prepared: true, priority: 0 }
 }
 
 fn long(number: u32) -> Work {
-    Work { number, nanos: u64::MAX, has_parcel: false, is_prepared: true }
+    Work { number, nanos: u64::MAX, has_parcel: false, is_prepared: true, priority: 0 }
 }
 
 fn table(n_workers: usize) -> Table {
@@ -230,12 +242,75 @@ fn task_that_cannot_be_sent_is_given_back_and_the_next_is_tried() {
     assert_eq!(table.n_queued(), 0);
 }
 
+#[test]
+fn urgent_tasks_go_first_and_equal_ones_in_their_order() {
+    let mut table = table(1);
+    let priorities = [0, -1, 2, 0, 7, 2, -1, i32::MIN, i32::MAX];
+    for (number, priority) in (0..).zip(priorities) {
+        table.queue(Work { priority, ..short(number) });
+    }
+    let order: Vec<u32> = feed(&mut table).iter().map(|(_, _, number)| *number).collect();
+    assert_eq!(order, [8, 4, 2, 5, 0, 3, 1, 6, 7]);
+    assert!(!table.has_backlog());
+}
+
+#[test]
+fn task_that_comes_back_has_the_place_that_it_had() {
+    let mut table = table(1);
+    (0..MOST_GIVEN).for_each(|number| table.queue(short(u32::try_from(number).unwrap())));
+    let given = feed(&mut table);
+    table.queue(short(100));
+    table.queue(Work { priority: 1, ..short(101) });
+    // In any order.
+    for at in [5, 3, 4] {
+        table.taken_back(0, given[at].1);
+    }
+    let order: Vec<u32> = feed(&mut table).iter().map(|(_, _, number)| *number).collect();
+    assert_eq!(order, [101, 3, 4], "and no more, as the worker has no more room");
+}
+
+#[test]
+fn cancelled_task_is_taken_out_wherever_it_waits() {
+    let mut table = Table::new(1);
+    (0..5).for_each(|number| table.queue(short(number)));
+    (5..7).for_each(|number| table.queue(Work { priority: 3, ..short(number) }));
+    assert_eq!(table.take_queued(0, 3), Some(short(3)));
+    assert_eq!(table.take_queued(0, 3), None);
+    assert_eq!(table.take_queued(3, 2), None, "it has another priority");
+    assert_eq!(table.take_queued(9, 0), None);
+    assert!(table.take_queued(3, 5).is_some() && table.take_queued(3, 6).is_some());
+    table.rest(Deadline::NEVER, short(9));
+    assert_eq!(table.n_queued(), 5);
+    assert_eq!(table.take_waiting(|work| work.number >= 2), [short(2), short(4), short(9)]);
+    table.employ(0, 0);
+    assert_eq!(feed(&mut table).len(), 2);
+}
+
+#[test]
+fn task_that_rests_is_queued_when_its_time_has_come() {
+    let mut table = table(1);
+    let later = Deadline::after(Duration::from_secs(1000));
+    table.rest(later, short(3));
+    table.rest(Deadline::now(), short(2));
+    table.rest(Deadline::now(), short(1));
+    table.rest(Deadline::NEVER, short(4));
+    assert!(feed(&mut table).is_empty());
+    assert!(!table.is_idle() && !table.has_backlog() && table.n_queued() == 4);
+    assert_eq!(table.wake_rested(), later);
+    let order: Vec<u32> = feed(&mut table).iter().map(|(_, _, number)| *number).collect();
+    assert_eq!(order, [1, 2]);
+    assert_eq!(table.take_all().len(), 4);
+    assert!(table.is_idle());
+    assert!(table.wake_rested().is_never());
+}
+
 /// Something that happens to a pool.
 #[derive(Clone, Debug)]
 enum Event {
     Queued {
         nanos: u64,
         has_parcel: bool,
+        priority: i32,
     },
     /// A worker goes on with what it has: begins the next task, or answers the one it has begun.
     Worked {
@@ -252,17 +327,32 @@ enum Event {
     Hired {
         place: usize,
     },
+    /// The victims of this one are to run again when they have rested.
+    DiedAndRests {
+        place: usize,
+    },
+    /// All that rests has rested.
+    Rested,
     /// Somebody who has nothing takes from another.
     Balanced,
+    /// A task, if it waits, is not wanted any more.
+    Cancelled {
+        number: u32,
+    },
 }
 
 fn event() -> impl Strategy<Value = Event> {
     let nanos = prop_oneof![Just(0_u64), 1..MOST_NANOS_AHEAD, Just(u64::MAX)];
     prop_oneof![
-        4 => (nanos, any::<bool>()).prop_map(|(nanos, has_parcel)| Event::Queued { nanos, has_parcel }),
+        4 => (nanos, any::<bool>(), -1..2).prop_map(|(nanos, has_parcel, priority)| {
+            Event::Queued { nanos, has_parcel, priority }
+        }),
         8 => (0..3_usize).prop_map(|place| Event::Worked { place }),
         1 => (0..3_usize).prop_map(|place| Event::Died { place }),
         1 => (0..3_usize).prop_map(|place| Event::DiedAndRetried { place }),
+        1 => (0..3_usize).prop_map(|place| Event::DiedAndRests { place }),
+        1 => Just(Event::Rested),
+        1 => (0..100_u32).prop_map(|number| Event::Cancelled { number }),
         3 => (0..3_usize).prop_map(|place| Event::Hired { place }),
         2 => Just(Event::Balanced),
     ]
@@ -288,8 +378,9 @@ proptest! {
         let mut n_queued = 0_u32;
         for event in events {
             match event {
-                Event::Queued { nanos, has_parcel } => {
-                    table.queue(Work { number: n_queued, nanos, has_parcel, is_prepared: true });
+                Event::Queued { nanos, has_parcel, priority } => {
+                    let number = n_queued;
+                    table.queue(Work { number, nanos, has_parcel, is_prepared: true, priority });
                     ends.insert(n_queued, 0);
                     n_queued += 1;
                 }
@@ -309,7 +400,9 @@ proptest! {
                         worker.said = Some(next.0);
                     }
                 }
-                Event::Died { place } | Event::DiedAndRetried { place } if workers[place].lives => {
+                Event::Died { place }
+                | Event::DiedAndRetried { place }
+                | Event::DiedAndRests { place } if workers[place].lives => {
                     let worker = std::mem::take(&mut workers[place]);
                     workers[place].incarnation = worker.incarnation;
                     let said = worker.said.map_or(Said::Ready, Said::Begun);
@@ -322,8 +415,19 @@ proptest! {
                         (Some(work), Event::Died { .. }) => {
                             *ends.entry(work.number).or_default() += 1;
                         }
-                        (Some(work), _) => table.queue_first(work),
+                        (Some(work), Event::DiedAndRests { .. }) => table.rest(Deadline::now(), work),
+                        (Some(work), _) => table.queue(work),
                         (None, _) => {}
+                    }
+                }
+                Event::Rested => prop_assert!(table.wake_rested().is_never()),
+                Event::Cancelled { number } => {
+                    let waits = |work: &Work| work.number == number;
+                    let by_number = (-1..2).find_map(|level| table.take_queued(level, number.into()));
+                    let resting = table.take_waiting(waits);
+                    for work in by_number.into_iter().chain(resting) {
+                        prop_assert_eq!(work.number, number);
+                        *ends.entry(number).or_default() += 1;
                     }
                 }
                 Event::Balanced => {
@@ -345,10 +449,12 @@ proptest! {
             for (place, ticket, work) in given {
                 prop_assert!(workers[place].lives);
                 workers[place].ring.push_back((ticket, work.number));
+                // What is more urgent is not left behind.
+                prop_assert!(table.next_task().is_none_or(|next| (next.priority, Reverse(next.number)) < (work.priority, Reverse(work.number))));
             }
             // I3, and nobody has more than is good.
             for (worker, place) in workers.iter().zip(table.places()) {
-                prop_assert!(!worker.lives || !worker.ring.is_empty() || worker.begun.is_some() || table.n_queued() == 0);
+                prop_assert!(!worker.lives || !worker.ring.is_empty() || worker.begun.is_some() || !table.has_backlog());
                 prop_assert_eq!(place.n_given(), worker.ring.len() + usize::from(worker.begun.is_some()));
                 prop_assert!(place.n_given() <= MOST_GIVEN);
             }
@@ -363,4 +469,48 @@ proptest! {
         prop_assert!(left.iter().all(|work| ends[&work.number] == 0));
         prop_assert!(table.is_idle());
     }
+}
+
+#[test]
+fn worker_that_prepares_itself_gets_nothing_until_it_is_ready() {
+    let mut table = table(2);
+    table.await_ready(0);
+    (0..3).for_each(|number| table.queue(long(number)));
+    assert_eq!(feed(&mut table), [(1, 2, 0)]);
+    assert!(table.ready(0) && !table.ready(0));
+    assert_eq!(feed(&mut table), [(0, 3, 1)]);
+    // Only who prepares itself becomes ready by saying so.
+    table.retire(1);
+    assert!(!table.ready(1));
+    assert_eq!(table.places()[1].standing(), Standing::Retiring);
+}
+
+#[test]
+fn worker_that_leaves_gives_back_what_it_has_and_gets_nothing() {
+    let mut table = table(1);
+    (0..5).for_each(|number| table.queue(short(number)));
+    assert_eq!(feed(&mut table).len(), 5);
+    assert!(table.answered(0, 2).is_some());
+    table.left(0);
+    assert_eq!((table.n_queued(), table.retired().count()), (4, 0));
+    assert!(feed(&mut table).is_empty());
+    assert!(table.died(0, 1, Said::Leaving).unwrap().victim.is_none());
+    table.employ(0, 1);
+    let order: Vec<u32> = feed(&mut table).iter().map(|(_, _, number)| *number).collect();
+    assert_eq!(order, [1, 2, 3, 4]);
+}
+
+#[test]
+fn more_workers_are_wanted_if_tasks_wait_that_others_could_begin() {
+    let mut table = table(1);
+    assert!(!table.wants_more_workers());
+    (0..3).for_each(|number| table.queue(short(number)));
+    assert_eq!(feed(&mut table).len(), 3);
+    assert!(!table.wants_more_workers(), "they are done before anybody else is there");
+    table.queue(Work { nanos: MOST_NANOS_AHEAD, ..short(3) });
+    assert!(feed(&mut table).is_empty() && table.wants_more_workers());
+    let mut table = self::table(1);
+    (0..2).for_each(|number| table.queue(Work { nanos: MOST_NANOS_AHEAD, ..short(number) }));
+    assert_eq!(feed(&mut table).len(), 2);
+    assert!(table.wants_more_workers(), "one waits behind another");
 }

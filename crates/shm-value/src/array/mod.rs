@@ -36,6 +36,7 @@ use ipc_sync::{LockError, Readers, RwLock};
 
 pub use error::ArrayError;
 pub use guard::{ArrayGuard, ArrayReadGuard};
+pub(crate) use raw_array::KIND as RAW_KIND;
 pub use raw_array::RawArray;
 pub use shape::{Shaped, ShapedMut};
 

@@ -11,6 +11,7 @@
 //! next turn, or asks for the length, counts anew.
 
 mod hash;
+mod inspect;
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -29,6 +30,7 @@ use crate::place::Place;
 use crate::plain::{Draft, n_words, words_of};
 use crate::raw::{FULL, Table, Turn, Words};
 use hash::hash;
+pub(crate) use inspect::describe;
 
 /// What a segment is called that holds a map.
 pub(crate) const KIND: Kind = Kind::new(*b"map\0\0\0\0\0", 1);

@@ -30,6 +30,7 @@ use ipc_sync::raw::Holder;
 pub use atomic::Atomic;
 pub use guard::ValueGuard;
 pub use number::{Integer, Number};
+pub(crate) use raw_value::KIND as RAW_KIND;
 pub use raw_value::RawValue;
 
 use crate::error::AccessError;
@@ -40,7 +41,7 @@ use crate::raw::Cell;
 use number::{fits, pack, unpack};
 
 /// What a segment is called that holds nothing but one value.
-const KIND: Kind = Kind::new(*b"value\0\0\0", 1);
+pub(crate) const KIND: Kind = Kind::new(*b"value\0\0\0", 1);
 
 /// A value in shared memory, which everybody reads without waiting and which changes as a whole.
 ///

@@ -20,7 +20,7 @@ use super::number::{Number, fits, pack, unpack};
 use crate::error::AccessError;
 
 /// What a segment is called that holds nothing but one raw value.
-const KIND: Kind = Kind::new(*b"rawvalue", 1);
+pub(crate) const KIND: Kind = Kind::new(*b"rawvalue", 1);
 
 /// A value of up to eight bytes in shared memory, without a lock: one word.
 ///

@@ -1,0 +1,7 @@
+//! The commands, as they are run: the program itself, beside real processes and objects.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
+
+mod ls;
+mod map;
+mod ps;
+mod run;

@@ -1,0 +1,107 @@
+//! The backlog: tasks that no worker has, the most urgent first.
+//!
+//! Those of equal priority are in the order in which they were submitted. That order is by their
+//! numbers, so that a task that comes back, from a worker that died or that others were quicker than,
+//! takes the place that it had.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, VecDeque};
+
+use super::Task;
+
+/// Tasks that wait for a worker.
+#[derive(Debug)]
+pub(super) struct Backlog<T> {
+    /// Those of priority 0, which most are.
+    ordinary: VecDeque<T>,
+    /// The others, by their priorities, the greatest first. No list is empty.
+    others: BTreeMap<Reverse<i32>, VecDeque<T>>,
+}
+
+impl<T: Task> Backlog<T> {
+    pub(super) const fn new() -> Self {
+        Self { ordinary: VecDeque::new(), others: BTreeMap::new() }
+    }
+
+    /// Puts a task in its place.
+    pub(super) fn put(&mut self, task: T) {
+        let level = match task.priority() {
+            0 => &mut self.ordinary,
+            priority => self.others.entry(Reverse(priority)).or_default(),
+        };
+        // Most are new.
+        if level.back().is_none_or(|last| last.number() < task.number()) {
+            level.push_back(task);
+        } else {
+            let at = level.partition_point(|other| other.number() < task.number());
+            level.insert(at, task);
+        }
+    }
+
+    /// The list with the first task; empty only if all are.
+    fn first(&self) -> &VecDeque<T> {
+        match self.others.first_key_value() {
+            Some((priority, level)) if priority.0 > 0 || self.ordinary.is_empty() => level,
+            _ => &self.ordinary,
+        }
+    }
+
+    pub(super) fn front(&self) -> Option<&T> {
+        self.first().front()
+    }
+
+    pub(super) fn front_mut(&mut self) -> Option<&mut T> {
+        match self.front()?.priority() {
+            0 => self.ordinary.front_mut(),
+            priority => self.others.get_mut(&Reverse(priority))?.front_mut(),
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<T> {
+        let first = self.front()?;
+        let (priority, number) = (first.priority(), first.number());
+        self.take(priority, number)
+    }
+
+    /// Takes out the task with this priority and number, if it is here.
+    pub(super) fn take(&mut self, priority: i32, number: u64) -> Option<T> {
+        if priority == 0 {
+            return take_from(&mut self.ordinary, number);
+        }
+        let level = self.others.get_mut(&Reverse(priority))?;
+        let task = take_from(level, number);
+        if level.is_empty() {
+            self.others.remove(&Reverse(priority));
+        }
+        task
+    }
+
+    /// Takes out all tasks of which `is_wanted` says so.
+    pub(super) fn take_if(&mut self, is_wanted: impl Fn(&T) -> bool) -> Vec<T> {
+        let mut taken = Vec::new();
+        for level in self.others.values_mut().chain([&mut self.ordinary]) {
+            let (wanted, rest): (Vec<T>, Vec<T>) = level.drain(..).partition(&is_wanted);
+            taken.extend(wanted);
+            level.extend(rest);
+        }
+        self.others.retain(|_, level| !level.is_empty());
+        taken
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ordinary.len() + self.others.values().map(VecDeque::len).sum::<usize>()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.ordinary.is_empty() && self.others.is_empty()
+    }
+}
+
+/// Takes the task with this number out of a list, which is in the order of the numbers.
+fn take_from<T: Task>(level: &mut VecDeque<T>, number: u64) -> Option<T> {
+    if level.front()?.number() == number {
+        return level.pop_front();
+    }
+    let at = level.binary_search_by_key(&number, Task::number).ok()?;
+    level.remove(at)
+}

@@ -1,0 +1,214 @@
+//! Tasks that end before they are done, since their time is up or their caller cancels them, and
+//! tasks that rest before they run again.
+//!
+//! Only a task that runs has a time limit, from the moment that its worker wrote on the
+//! [`board`](crate::board). Nobody tells the keeper of that moment: it looks when the time of a task
+//! could be up at the earliest, and if the task began later, or has not begun, it looks again.
+//!
+//! # Ending a task that runs
+//!
+//! It ends with its worker. That must not harm another task, and the worker may be done with this one
+//! and have taken the next one at any moment. So all that it has not taken is taken back first, and it
+//! gets nothing more from then on: it is *retiring*. What it was given is in order, so
+//!
+//! | of what it has taken, the task is | it is | and the worker |
+//! |-----------------------------------|-------|----------------|
+//! | the last | run, or has been | can be ended: it begins nothing else |
+//! | not the last | done: its answer is in the ring | goes on |
+//!
+//! A worker that is ended may be asked first, by `SIGTERM`, and is killed after a grace; if it answers
+//! in between, that is the answer, and the worker is dismissed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipc_core::Deadline;
+
+use crate::board::Board;
+use crate::engine::{Engine, State};
+use crate::job::Job;
+use crate::mailbox::{Fate, Mailbox};
+
+/// Why a worker is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Its task is cancelled.
+    Cancelled,
+    /// The time of its task is up, which was so long.
+    TimedOut(Duration),
+}
+
+/// A worker that is to end since the task that it runs is to.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    place: usize,
+    ticket: u64,
+    why: Why,
+    /// When it is killed.
+    kill_at: Deadline,
+}
+
+/// How long a task that is cancelled has after `SIGTERM` unless something else was said.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// How soon, at the earliest, the keeper looks again whether a task has begun.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// What became of a wish to cancel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cancelled {
+    /// Each of the tasks has ended or is about to.
+    All,
+    /// There was none left.
+    None,
+    /// The calling thread cannot take back what workers have.
+    Unable,
+}
+
+impl Engine {
+    /// Cancels one task that has a mailbox of its own; `false` if it is done.
+    pub(crate) fn cancel(&self, mailbox: &Arc<Mailbox>, priority: i32, number: u64) -> bool {
+        let mut state = self.lock();
+        // Most that can be cancelled wait.
+        if let Some(job) = state.dispatch.take_queued(priority, number) {
+            let drained = state.drained();
+            drop(state);
+            self.cancel_waiting(vec![job]);
+            self.settle_aside(crate::dispatch::Fed::nothing(), drained);
+            return true;
+        }
+        drop(state);
+        self.cancel_all(mailbox)
+    }
+
+    /// Cancels all tasks of a mailbox; `false` if all are done.
+    pub(crate) fn cancel_all(&self, mailbox: &Arc<Mailbox>) -> bool {
+        // What has been answered is done.
+        self.poll();
+        let mut state = self.lock();
+        let mut waiting = state.take_waiting_of(mailbox);
+        let cancelled = if state.take_back_of(mailbox) {
+            waiting.extend(state.take_waiting_of(mailbox));
+            state.end_those_of(mailbox)
+        } else {
+            state.cancelled.push(Arc::clone(mailbox));
+            Cancelled::Unable
+        };
+        let is_any = cancelled != Cancelled::None || !waiting.is_empty();
+        let mut fed = state.feed();
+        fed.is_urgent |= is_any;
+        let drained = state.drained();
+        drop(state);
+        self.cancel_waiting(waiting);
+        self.settle_aside(fed, drained);
+        is_any
+    }
+
+    fn cancel_waiting(&self, jobs: Vec<Job>) {
+        for job in jobs {
+            job.mailbox.deliver(job.index, Fate::Cancelled);
+        }
+        self.nudge();
+    }
+
+    /// What the keeper does when something is due.
+    pub(crate) fn attend(&self) {
+        if !self.lock().look_at.is_past() {
+            return;
+        }
+        // What has been answered is in time.
+        self.poll();
+        let mut state = self.lock();
+        state.attend(&self.board);
+        let fed = state.feed();
+        let drained = state.drained();
+        drop(state);
+        self.settle_aside(fed, drained);
+    }
+}
+
+impl State {
+    /// Ends workers that run tasks of a mailbox, and nothing else behind them.
+    fn end_those_of(&mut self, mailbox: &Arc<Mailbox>) -> Cancelled {
+        let mut cancelled = Cancelled::None;
+        for place in 0..self.dispatch.places().len() {
+            let last =
+                self.dispatch.places().get(place).and_then(|place| place.given().next_back());
+            let Some((ticket, job)) = last else { continue };
+            if Arc::ptr_eq(&job.mailbox, mailbox) {
+                let grace = job.plan.options.grace.unwrap_or(GRACE);
+                self.end_worker(place, ticket, Why::Cancelled, grace);
+                cancelled = Cancelled::All;
+            }
+        }
+        cancelled
+    }
+
+    /// Does what is due, and finds out when something will be.
+    fn attend(&mut self, board: &Board) {
+        self.look_at = self.dispatch.wake_rested();
+        for ending in &mut self.endings {
+            if ending.kill_at.is_past() {
+                if let Some(worker) = self.dispatch.worker(ending.place) {
+                    // If it has ended already, all the better.
+                    let _killed = worker.process.kill();
+                }
+                ending.kill_at = Deadline::NEVER;
+            }
+            self.look_at = self.look_at.min(ending.kill_at);
+        }
+        let mut expired = Vec::new();
+        for (at, place) in self.dispatch.places().iter().enumerate() {
+            for (ticket, job) in place.given() {
+                let Some(limit) = job.plan.options.limit else { continue };
+                if self.endings.iter().any(|ending| ending.place == at) {
+                    continue;
+                }
+                let left = match board.time_at(at, ticket) {
+                    Some(time) if time >= limit => {
+                        let grace = job.plan.options.grace.unwrap_or_default();
+                        expired.push((at, ticket, Why::TimedOut(limit), grace));
+                        continue;
+                    }
+                    Some(time) => limit - time,
+                    None => limit.max(LOOK_AGAIN),
+                };
+                self.look_at = self.look_at.min(Deadline::after(left));
+            }
+        }
+        for (place, ticket, why, grace) in expired {
+            // The keeper, who calls this, can.
+            self.take_back_at(place);
+            let place_now = self.dispatch.places().get(place);
+            let last = place_now.and_then(|place| place.given().next_back());
+            if last.is_some_and(|(last, _)| last == ticket) {
+                self.end_worker(place, ticket, why, grace);
+            }
+        }
+    }
+
+    /// Ends the worker in a place, for a task that is the last that it has.
+    fn end_worker(&mut self, place: usize, ticket: u64, why: Why, grace: Duration) {
+        if self.endings.iter().any(|ending| ending.place == place) {
+            // It was asked before, for this task, since it got no other.
+            return;
+        }
+        self.dispatch.retire(place);
+        let Some(worker) = self.dispatch.worker(place) else { return };
+        // If it has ended already, all the better.
+        let (_told, kill_at) = if grace.is_zero() {
+            (worker.process.kill(), Deadline::NEVER)
+        } else {
+            (worker.process.terminate(), Deadline::after(grace))
+        };
+        self.look_at = self.look_at.min(kill_at);
+        self.endings.push(Ending { place, ticket, why, kill_at });
+    }
+
+    /// The worker in a place has ended; says why it was to, if it was for the task with this ticket.
+    pub(crate) fn take_ending(&mut self, place: usize, ticket: Option<u64>) -> Option<Why> {
+        let at = self.endings.iter().position(|ending| ending.place == place)?;
+        let ending = self.endings.swap_remove(at);
+        (Some(ending.ticket) == ticket).then_some(ending.why)
+    }
+}
