@@ -24,6 +24,13 @@ fn queue(capacity: usize) -> JoinableQueue<u32> {
     Builder::new(capacity).without_backstop().joinable().unwrap()
 }
 
+/// Waits until somebody sleeps on the queue, or is about to.
+fn wait_for_sleeper(queue: &JoinableQueue<u32>) {
+    while !queue.stats().queue.getters_wait {
+        thread::yield_now();
+    }
+}
+
 /// A waker that counts, and can be waited for.
 #[derive(Default)]
 struct Calls {
@@ -89,6 +96,7 @@ fn a_task_is_told_of_what_is_given_back() {
         let lease = queue.get().unwrap();
         let mut getting = pin!(queue.get_async());
         assert!(getting.as_mut().poll(&mut context).is_pending());
+        wait_for_sleeper(&queue);
         lease.fail().unwrap();
         let again = loop {
             calls.wait();
@@ -120,6 +128,7 @@ fn a_task_that_waits_is_told_of_a_holders_death() {
             is_held.wait();
             let mut getting = pin!(queue.get_async());
             assert!(getting.as_mut().poll(&mut context).is_pending());
+            wait_for_sleeper(&queue);
             may_die.wait();
             loop {
                 calls.wait();
@@ -168,6 +177,7 @@ fn a_descriptor_is_readable_when_a_value_comes_back() {
     let lease = queue.try_get().unwrap();
     readiness.clear().unwrap();
     assert!(!polls(&readiness, 1));
+    wait_for_sleeper(&queue);
     lease.fail().unwrap();
     assert!(polls(&readiness, FOREVER));
     assert_eq!(queue.try_get().unwrap().deliveries(), 2);

@@ -37,6 +37,8 @@
 //! 2. In a queue that is never empty, everybody whom the hint `strays` tells that there may be some. It
 //!    is set by who has made one or has seen one; nothing rests on it.
 //!
+//! Who waits for others (`observe`) waits like 1., and takes nothing.
+//!
 //! # Join
 //!
 //! There was a moment without unfinished items if a look at all blocks finds none *and* `commits` has
