@@ -1,5 +1,7 @@
 //! Clients that do what none of ours does: they are refused or bounded, and nobody else is harmed.
 
+#![expect(clippy::unwrap_used, reason = "tests end when something is not as it should be")]
+
 use common::{SOON, wait_until, watch};
 use ipc_pipe::{Connection, Limits, Listener, connect};
 use manager::{Address, ConnectError, Dict, Error, Manager, Queue};

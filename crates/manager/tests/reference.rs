@@ -5,6 +5,8 @@
 //! that explains all that was returned. The clients are threads here: their calls come through one connection
 //! and are mixed there. Processes are in `storm.rs`.
 
+#![expect(clippy::unwrap_used, reason = "tests end when something is not as it should be")]
+
 use std::collections::BTreeMap;
 
 use common::watch;
