@@ -219,9 +219,10 @@ fn a_call_that_is_too_long_is_refused_at_both_ends() {
 
 #[test]
 fn who_does_not_read_is_not_heard_until_it_does() {
-    let _watchdog = watch("slow reader");
     const N_CALLS: u64 = 2_000;
     const LEN: usize = 20_000;
+
+    let _watchdog = watch("slow reader");
     let manager = Manager::builder().max_backlog_bytes(100_000).start().unwrap();
     let raw = Raw::greeted(&manager);
     let value = raw.make("value", &[7; LEN]);
