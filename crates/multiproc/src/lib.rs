@@ -164,8 +164,8 @@ pub use ipc_sync::{
 };
 pub use manager::Manager;
 pub use pool::{
-    Event, Executor, InProcess, MapError, ParProcess, Pool, PoolError, Retry, StatefulPool,
-    SubmitError, Task, TaskError,
+    Executor, InProcess, MapError, ParProcess, Pool, PoolError, Retry, StatefulPool, SubmitError,
+    Task, TaskError,
 };
 pub use proc_core::{
     ExitStatus, Fork, JoinError, PanicInfo, Process, Program, ProgramError, Reaper, Run, Start,
