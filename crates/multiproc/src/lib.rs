@@ -159,12 +159,16 @@ pub use ipc_queue::{
 };
 pub use ipc_sync::{
     Barrier, BoundedSemaphore, Condition, Event, Lock, LockError, LockGuard, Mutex, MutexGuard,
-    Once, Permit, RLock, RwLock, Semaphore, TryLockError, WaitError,
+    Once, Permit, RLock, RLockGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore,
+    TryLockError, WaitError,
 };
 pub use manager::Manager;
-pub use pool::{MapError, Pool, PoolError, Retry, StatefulPool, SubmitError, Task, TaskError};
+pub use pool::{
+    Executor, InProcess, MapError, ParProcess, Pool, PoolError, Retry, StatefulPool, SubmitError,
+    Task, TaskError,
+};
 pub use proc_core::{
-    ExitStatus, JoinError, PanicInfo, Process, Program, ProgramError, Reaper, Run, Start,
+    ExitStatus, Fork, JoinError, PanicInfo, Process, Program, ProgramError, Reaper, Run, Start,
     StartError, Stdio, active_children, cpu_count, current, fork, init, parent, scope,
     set_start_method, wait, wait_any, wait_for,
 };
