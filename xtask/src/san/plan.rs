@@ -75,7 +75,7 @@ impl Plan {
                     ),
                     ("shm-value", Programs::Lib),
                 ],
-                skipped: &[],
+                skipped: &[("what_a_thread_forgets", "a thread dies behind the sanitizer's back")],
                 beyond: "test programs that fork (the sanitizer has a thread of its own, and a process \
                          with threads must not fork), and tests in tokio, in whose driver it reports a \
                          race that goes by way of the kernel",
