@@ -437,6 +437,8 @@ fn a_condition_is_waited_for_without_its_lock() {
     thread::scope(|scope| {
         scope.spawn(|| assert!(condition.lock_timeout(SOON).is_err()));
     });
+    drop((guard, condition, items));
+    wait_until(&manager, "nothing is left", |stats| stats.objects == 0);
 }
 
 #[test]
