@@ -28,7 +28,7 @@ pub(crate) enum Command {
     Kill(Kill),
     /// Random kills, and an audit of every message
     Storm(Storm),
-    /// The programs of the seed articles, and what they print
+    /// The programs of the seed articles and of the cookbook, and what they print
     Seeds(Seeds),
     /// Measurements beside rivals, as a table and as target/bench/SUBJECT.json
     Bench(Bench),
@@ -80,7 +80,7 @@ pub(crate) struct Crash {
 /// Flags of `seeds`.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Seeds {
-    /// Runs only the programs whose name contains one of these: p01, ...
+    /// Runs only the programs whose name contains one of these: p01, prefork, ...
     #[arg(value_name = "FILTER")]
     pub(crate) filters: Vec<String>,
 }

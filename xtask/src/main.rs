@@ -9,7 +9,7 @@
 //! | `crash` | the sweeps in the crash world: death before every access |
 //! | `kill`  | the sweeps by single steps: death after every instruction |
 //! | `storm` | random kills, and an audit of every message |
-//! | `seeds` | the programs of the seed articles, and what they print |
+//! | `seeds` | the programs of the seed articles and of the cookbook, and what they print |
 //! | `bench` | measurements beside rivals |
 //! | `fuzz`  | bytes that a stranger could write |
 //!

@@ -24,7 +24,7 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(45 * 60);
 
 /// Test programs that have commands, and steps, of their own.
-const PROOFS: &[&str] = &["model", "crash", "kill", "storm", "seeds"];
+const PROOFS: &[&str] = &["model", "crash", "kill", "storm", "seeds", "cookbook"];
 
 /// One thing that a change must pass.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +56,11 @@ const STEPS: &[Step] = &[
     Step { name: "docs", what: "docs build, and all links in them lead somewhere", run: docs },
     Step { name: "tests", what: "unit and integration tests of all crates", run: tests },
     Step { name: "doctests", what: "the examples in the docs", run: doctests },
-    Step { name: "seeds", what: "the programs of the seeds print what they should", run: programs },
+    Step {
+        name: "seeds",
+        what: "the programs of the seeds and the cookbook print what they should",
+        run: programs,
+    },
     Step { name: "loom", what: "the models, quick form", run: models },
     Step { name: "crash", what: "death before every access", run: sweeps },
     Step { name: "kill", what: "death after every instruction, quick form", run: kills },
