@@ -24,7 +24,17 @@
 //! | tasks with a state that their worker keeps | [`StatefulPool`] |
 //! | many results | [`Pool::map`]; [`Pool::imap_unordered`] and [`Pool::imap`] for endless ones |
 //! | what went wrong | [`TaskError`], [`MapError`], [`SubmitError`], [`PoolError`] |
-//! | a look inside | [`Stats`] |
+//! | a look inside | [`Stats`], which can be printed; [`Events`] |
+//!
+//! # Features
+//!
+//! Both are off unless they are asked for.
+//!
+//! - `progress`: `Pool::map_with_progress` moves a bar of [indicatif](https://docs.rs/indicatif).
+//! - `tracing`: starts and ends of workers and deaths of tasks are events of
+//!   [`tracing`](https://docs.rs/tracing), of target `pool`; a map is a span.
+//!
+//! For tasks of tokio there is nothing to turn on: a [`Task`] is a future.
 //!
 //! # How it works
 //!
@@ -43,10 +53,12 @@ mod dispatch;
 mod employee;
 mod engine;
 mod error;
+mod events;
 mod find;
 mod hiring;
 mod job;
 mod keeper;
+mod latency;
 mod lead;
 mod limits;
 mod mailbox;
@@ -54,6 +66,8 @@ mod map;
 mod options;
 mod parcel;
 mod pool;
+#[cfg(feature = "progress")]
+mod progress;
 mod record;
 mod rests;
 mod retry;
@@ -65,8 +79,12 @@ mod stats;
 mod sys;
 mod task;
 mod task_builder;
+mod trace;
 mod vacancies;
 mod worker;
+
+#[cfg(feature = "progress")]
+pub use indicatif;
 
 /// What can be said of pools from outside, by their boards: see [`ipc_core::inspect`].
 pub mod inspect {
@@ -76,6 +94,8 @@ pub mod inspect {
 pub use crate::{
     builder::Builder,
     error::{MapError, PoolError, SubmitError, TaskError},
+    events::{Event, Events, TaskId},
+    latency::Latency,
     map::{Imap, ImapUnordered},
     pool::Pool,
     retry::Retry,
