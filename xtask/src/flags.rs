@@ -34,6 +34,10 @@ pub(crate) enum Command {
     Bench(Bench),
     /// Bytes that a stranger could write, by cargo-fuzz
     Fuzz(Fuzz),
+    /// Whether every crate that is shipped could be published as it is
+    Package(Package),
+    /// What each crate brings along when it is used alone
+    Deps(Deps),
 }
 
 /// Flags of `test` and `ci`.
@@ -149,6 +153,22 @@ pub(crate) enum Subject {
     Pool,
     /// From the start of a process to its answer
     Start,
+}
+
+/// Flags of `package`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Package {
+    /// Builds each crate from its archive too
+    #[arg(long)]
+    pub(crate) verify: bool,
+}
+
+/// Flags of `deps`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Deps {
+    /// Writes the table into the README
+    #[arg(long)]
+    pub(crate) write: bool,
 }
 
 /// Flags of `fuzz`.

@@ -12,6 +12,8 @@
 //! | `seeds` | the programs of the seed articles and of the cookbook, and what they print |
 //! | `bench` | measurements beside rivals |
 //! | `fuzz`  | bytes that a stranger could write |
+//! | `package` | whether every crate could be published as it is |
+//! | `deps`  | what each crate brings along when it is used alone |
 //!
 //! Each command ends with one summary line, and with a failure code if something failed.
 //! `flags.rs` is the whole command line; each command has a file.
@@ -25,11 +27,13 @@ mod bench;
 mod cargo;
 mod ci;
 mod crash;
+mod deps;
 mod failure;
 mod flags;
 mod fuzz;
 mod kill;
 mod loom;
+mod package;
 mod proofs;
 mod report;
 mod run;
@@ -79,5 +83,7 @@ fn dispatch(flags: &Flags) -> Result<String> {
         Command::Seeds(flags) => seeds::run(&workspace, flags),
         Command::Bench(flags) => bench::run(&workspace, flags),
         Command::Fuzz(flags) => fuzz::run(&workspace, flags),
+        Command::Package(flags) => package::run(&workspace, flags),
+        Command::Deps(flags) => deps::run(&workspace, flags),
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     cargo::{self, Component},
     crash,
     failure::{Failure, Result},
-    flags, fuzz, kill, loom, run, seeds, storm, tidy,
+    flags, fuzz, kill, loom, package, run, seeds, storm, tidy,
     workspace::Workspace,
     worlds::World,
 };
@@ -67,6 +67,7 @@ const STEPS: &[Step] = &[
     Step { name: "storm", what: "random kills and an audit, quick form", run: storms },
     Step { name: "compare", what: "the comparison with rivals compiles", run: compare },
     Step { name: "fuzz", what: "the fuzz targets compile", run: fuzz_targets },
+    Step { name: "package", what: "every crate has what a registry wants", run: packages },
 ];
 
 /// Runs the steps; returns the summary line.
@@ -269,6 +270,12 @@ fn kills(workspace: &Workspace) -> Result<Done> {
 
 fn storms(workspace: &Workspace) -> Result<Done> {
     passed(storm::run(workspace, &flags::Storm::default()))
+}
+
+fn packages(workspace: &Workspace) -> Result<Done> {
+    let crates = package::look(workspace)?;
+    println!("    package: {crates} crates, nothing is missing");
+    Ok(Done::Passed)
 }
 
 /// The manifest of the comparison, which is a workspace of its own.
