@@ -14,6 +14,7 @@
 //! | `fuzz`  | bytes that a stranger could write |
 //! | `package` | whether every crate could be published as it is |
 //! | `deps`  | what each crate brings along when it is used alone |
+//! | `san`   | the tests as instrumented builds see them |
 //!
 //! Each command ends with one summary line, and with a failure code if something failed.
 //! `flags.rs` is the whole command line; each command has a file.
@@ -33,10 +34,12 @@ mod flags;
 mod fuzz;
 mod kill;
 mod loom;
+mod nightly;
 mod package;
 mod proofs;
 mod report;
 mod run;
+mod san;
 mod seeds;
 mod storm;
 mod tally;
@@ -85,5 +88,6 @@ fn dispatch(flags: &Flags) -> Result<String> {
         Command::Fuzz(flags) => fuzz::run(&workspace, flags),
         Command::Package(flags) => package::run(&workspace, flags),
         Command::Deps(flags) => deps::run(&workspace, flags),
+        Command::San(flags) => san::run(&workspace, flags),
     }
 }
