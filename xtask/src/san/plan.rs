@@ -86,6 +86,8 @@ impl Plan {
                 skipped: &[
                     ("always_outrun", "hundreds of thousands of looks, each of which takes long"),
                     ("who_looks_in_vain", "as many"),
+                    ("sys::", "system calls that Miri does not have"),
+                    ("wire::turn", "it asks in which process it is, by one of these calls"),
                 ],
                 beyond: "whatever maps memory or starts processes: Miri has no such system calls",
             },

@@ -40,7 +40,9 @@
 //! | `leave_uncounted` | not the kill sweeps; the models found the same by another plant (README) |
 //! | `chunk_head_late` | nothing yet: none of the four models of a ring that grows |
 //! | `heap_tells_nobody` | kill sweep; storm; `tests/large.rs` |
-//! | `heap_no_watch` | model: a getter dies with a block that another waits for |
+//! | `heap_no_watch` | models: a getter dies with a block that another waits for; kill sweep |
+//! | `heap_no_recount` | models: a seat is given on; kill sweep |
+//! | `heap_keeps_promise` | nothing yet: neither models nor kill sweep, nor 150 kills of a storm |
 //! | `heap_no_sweep` | kill sweep; storm; `tests/loans.rs` |
 //! | `heap_commits_first` | kill sweep; storm |
 //! | `heap_seizes_any` | `tests/loans.rs`, `tests/large.rs`; storm |
