@@ -19,6 +19,7 @@ use ipc_queue::ByteQueue;
 use proc_core::Function;
 
 use crate::board::{Board, Said};
+use crate::callbacks::Callbacks;
 use crate::dispatch::{Dispatch, Fed, Place};
 use crate::employee::{Employee, TakenBack};
 use crate::error::PoolError;
@@ -44,6 +45,7 @@ pub(crate) struct Engine {
     pub(crate) n_workers: usize,
     /// Of tasks of which nothing else is said.
     pub(crate) options: Options,
+    pub(crate) callbacks: Arc<Callbacks>,
     /// Of the process whose pool this is; a copy of it has another one.
     generation: u64,
 }
@@ -128,7 +130,17 @@ impl Engine {
         };
         let generation = Thread::current().generation();
         let state = Mutex::new(state);
-        Self { state, lead: Lead::new(), outbox, board, bell, n_workers, options, generation }
+        Self {
+            state,
+            lead: Lead::new(),
+            outbox,
+            board,
+            bell,
+            n_workers,
+            options,
+            callbacks: Arc::default(),
+            generation,
+        }
     }
 
     /// Whether this is the process that made the pool, and not a copy of that one.
@@ -350,6 +362,7 @@ impl Engine {
     pub(crate) fn close_outbox(&self) {
         self.outbox.close();
         self.lead.clerk().deliver(0, Fate::Terminated);
+        self.callbacks.close();
     }
 
     /// The number of the process that runs the task of a mailbox, if one does.

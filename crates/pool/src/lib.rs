@@ -20,8 +20,10 @@
 //! |-----|----------|
 //! | a pool | [`Pool`], made by [`Pool::new`] or with a [`Builder`] |
 //! | one result | [`Pool::call`]; [`Pool::submit`] for a [`Task`] to join later, or to cancel |
+//! | the first of many results | [`wait()`], [`as_completed`] |
+//! | results in callbacks, and in tasks of an executor | [`Task::on_done`]; a [`Task`] is a future |
 //! | time limits, retries, priorities, names | [`Pool::task`], which makes a [`TaskBuilder`] |
-//! | many results | [`Pool::map`]; [`Pool::imap_unordered`] and [`Pool::imap`] for endless ones |
+//! | many results | [`Pool::map`], or [`Pool::submit_map`]; [`Pool::imap_unordered`] and [`Pool::imap`] for endless ones |
 //! | what went wrong | [`TaskError`], [`MapError`], [`SubmitError`], [`PoolError`] |
 //! | a look inside | [`Stats`] |
 //!
@@ -37,6 +39,7 @@
 
 mod board;
 mod builder;
+mod callbacks;
 mod collect;
 mod dispatch;
 mod employee;
@@ -49,9 +52,11 @@ mod lead;
 mod limits;
 mod mailbox;
 mod map;
+mod map_task;
 mod options;
 mod parcel;
 mod pool;
+mod receipt;
 mod record;
 mod retry;
 mod scratch;
@@ -59,15 +64,18 @@ mod stats;
 mod sys;
 mod task;
 mod task_builder;
+mod wait;
 mod worker;
 
 pub use crate::{
     builder::Builder,
     error::{MapError, PoolError, SubmitError, TaskError},
     map::{Imap, ImapUnordered},
+    map_task::MapTask,
     pool::Pool,
     retry::Retry,
     stats::{Stats, WorkerState, WorkerStats},
     task::Task,
     task_builder::TaskBuilder,
+    wait::{AsCompleted, DoneTasks, Until, as_completed, wait},
 };

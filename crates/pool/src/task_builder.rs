@@ -11,6 +11,7 @@ use crate::error::{MapError, PoolError, SubmitError, TaskError};
 use crate::job::Plan;
 use crate::mailbox::Mailbox;
 use crate::map::{Batch, Imap, ImapUnordered};
+use crate::map_task::MapTask;
 use crate::options::Options;
 use crate::pool::Pool;
 use crate::retry::Retry;
@@ -130,6 +131,11 @@ where
     /// As [`Pool::map`].
     pub fn map(&self, items: impl IntoIterator<Item = A>) -> Result<Vec<R>, MapError> {
         self.batch(items.into_iter()).gather()
+    }
+
+    /// As [`Pool::submit_map`].
+    pub fn submit_map(&self, items: impl IntoIterator<Item = A>) -> MapTask<R> {
+        MapTask::new(Arc::clone(self.pool.engine()), self.batch(items.into_iter()).send_all())
     }
 
     /// As [`Pool::imap`].
