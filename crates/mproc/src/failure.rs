@@ -2,6 +2,8 @@
 
 use std::io;
 
+use proc_core::{JoinError, StartError};
+
 /// The result of a command, and of its parts.
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
 
@@ -16,6 +18,18 @@ pub(crate) enum Failure {
         #[source]
         error: io::Error,
     },
+    #[error("cannot start the process that keeps the jobs: {0}")]
+    Start(#[from] StartError),
+    #[error("the process that kept the jobs ended too early, and they were ended: {0}")]
+    Keeper(#[source] JoinError),
+    #[error("the jobs cannot go on: {0}")]
+    Jobs(String),
+    #[error("the system refused to {action}: {error}")]
+    System {
+        action: &'static str,
+        #[source]
+        error: io::Error,
+    },
     #[error("there is no process {0} of this user")]
     NoProcess(u32),
 }
@@ -23,5 +37,12 @@ pub(crate) enum Failure {
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {
         Self::Output(error.into())
+    }
+}
+
+impl Failure {
+    /// For what the system refuses to do.
+    pub(crate) fn system<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(E) -> Self {
+        move |error| Self::System { action, error: error.into() }
     }
 }

@@ -3,6 +3,7 @@
 //! | command | what it does |
 //! |---------|--------------|
 //! | `ls` | segments, queues, locks and pools of this user |
+//! | `map` | runs a command for each line of the input, and leaves none behind |
 //!
 //! Whoever is looked at does not notice, and need not be trusted: see [`ipc_core::inspect`]. What is
 //! printed for machines (`--json`) is described in `docs/mproc.md`, and each `schema` stays what it is.
@@ -13,6 +14,7 @@
 mod failure;
 mod flags;
 mod ls;
+mod map;
 mod system;
 mod table;
 
@@ -29,11 +31,26 @@ use crate::flags::{Command, Flags};
 enum Verdict {
     /// All is well.
     Well,
+    /// All is not well, and it has been said what.
+    NotWell,
+    /// The signal with this number asked it to stop.
+    Interrupted(i32),
+}
+
+impl From<Verdict> for ExitCode {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Well => Self::SUCCESS,
+            Verdict::NotWell => Self::FAILURE,
+            // As a shell tells it.
+            Verdict::Interrupted(signal) => Self::from(u8::try_from(128 + signal).unwrap_or(255)),
+        }
+    }
 }
 
 fn main() -> ExitCode {
     match run(&Flags::parse()) {
-        Ok(Verdict::Well) => ExitCode::SUCCESS,
+        Ok(verdict) => verdict.into(),
         // Whoever read the output has had enough of it.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
@@ -49,5 +66,6 @@ fn main() -> ExitCode {
 fn run(flags: &Flags) -> Result<Verdict> {
     match &flags.command {
         Command::Ls(ls) => ls::run(ls, flags.json),
+        Command::Map(map) => map::run(map, flags.json),
     }
 }

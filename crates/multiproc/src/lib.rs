@@ -141,7 +141,7 @@ pub use ipc_sync::{
     Barrier, BoundedSemaphore, Condition, Event, Lock, LockError, LockGuard, Mutex, MutexGuard,
     Once, Permit, RLock, RwLock, Semaphore, TryLockError, WaitError,
 };
-pub use pool::{MapError, Pool, PoolError, Retry, SubmitError, Task, TaskError};
+pub use pool::{MapError, Pool, PoolError, Retry, StatefulPool, SubmitError, Task, TaskError};
 pub use proc_core::{
     ExitStatus, JoinError, PanicInfo, Process, Program, ProgramError, Reaper, Run, Start,
     StartError, Stdio, active_children, cpu_count, current, fork, init, parent, scope,

@@ -53,6 +53,7 @@ fn names_at_the_front_door_are_those_of_the_crates() {
     }
 
     same(never::<multiproc::Pool>, never::<multiproc::pool::Pool>);
+    same(never::<multiproc::StatefulPool<u8>>, never::<multiproc::pool::StatefulPool<u8>>);
     same(never::<multiproc::Process<u8>>, never::<multiproc::process::Process<u8>>);
     same(never::<multiproc::Queue<u8>>, never::<multiproc::queue::Queue<u8>>);
     same(never::<multiproc::JoinableQueue<u8>>, never::<multiproc::queue::JoinableQueue<u8>>);

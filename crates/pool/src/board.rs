@@ -9,6 +9,7 @@
 //! | `0`        | no worker has come to work in this place yet              |
 //! | `1`        | the worker is ready, and has begun nothing yet            |
 //! | a ticket   | the last task that it has begun, before any of its code ran |
+//! | `2^64 - 1` | the worker has answered what it had begun, begins nothing more, and ends |
 //!
 //! The second word is the time when it began that task, or one after it: it is written before the
 //! first, so that whoever sees a ticket sees a time that is not before its task began.
@@ -35,6 +36,7 @@ pub(crate) const FIRST_TICKET: u64 = 2;
 
 const NOBODY: u64 = 0;
 const READY: u64 = 1;
+const LEAVING: u64 = u64::MAX;
 
 /// What a worker last said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,8 @@ pub(crate) enum Said {
     Ready,
     /// It has begun the task with this ticket.
     Begun(u64),
+    /// It begins nothing more, and is about to end.
+    Leaving,
 }
 
 /// A moment on the clock that all processes have in common, in nanoseconds.
@@ -122,11 +126,17 @@ impl Board {
         is_at_it.then(|| Moment(since.load(Relaxed)).elapsed())
     }
 
+    /// The worker begins nothing more.
+    pub(crate) fn say_leaving(&self, place: usize) {
+        self.say(place, LEAVING);
+    }
+
     /// What the worker in a place last said.
     pub(crate) fn read(&self, place: usize) -> Said {
         match self.word(place).map_or(NOBODY, |word| word.load(Relaxed)) {
             NOBODY => Said::Nothing,
             READY => Said::Ready,
+            LEAVING => Said::Leaving,
             ticket => Said::Begun(ticket),
         }
     }

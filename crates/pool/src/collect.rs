@@ -22,6 +22,7 @@ use crate::limits::Why;
 use crate::mailbox::{Fate, Mailbox, Waited};
 use crate::parcel::{self, Freight, Parcel};
 use crate::record::{Report, What};
+use crate::worker::End;
 
 /// The calling thread has no seat at the outbox, so it cannot collect.
 #[derive(Debug)]
@@ -155,6 +156,8 @@ impl Engine {
         let Some(report) = Report::take(&mut record) else { return };
         match report.what {
             What::Outcome | What::Refusal => self.answered(&report, record),
+            What::Ready => self.ready(report.place),
+            What::Leaving => self.left(report.place),
             What::Ended => self.ended(report.place, report.ticket),
             What::Nudge => {}
         }
@@ -164,7 +167,6 @@ impl Engine {
     fn answered(&self, report: &Report, bytes: Vec<u8>) {
         let mut state = self.lock();
         let Some(job) = state.dispatch.answered(report.place, report.ticket) else { return };
-        state.n_failed_starts = 0;
         job.plan.known.took(report.nanos);
         let handles = match (report.freight, state.dispatch.worker(report.place)) {
             (Freight::None, _) => Ok(Vec::new()),
@@ -192,6 +194,34 @@ impl Engine {
         self.settle(fed, drained);
     }
 
+    /// A worker is ready for its first task.
+    fn ready(&self, place: usize) {
+        // Nobody can say so for another one.
+        if self.board.read(place) == Said::Nothing {
+            return;
+        }
+        let mut state = self.lock();
+        state.dispatch.ready(place);
+        let fed = state.feed();
+        drop(state);
+        self.settle(fed, Vec::new());
+    }
+
+    /// A worker ends, and begins nothing of what it has.
+    fn left(&self, place: usize) {
+        // Nobody can say so for another one.
+        if self.board.read(place) != Said::Leaving {
+            return;
+        }
+        let mut state = self.lock();
+        state.dispatch.left(place);
+        let fed = state.feed();
+        drop(state);
+        // It has not for ever to end.
+        self.bell.ring();
+        self.settle(fed, Vec::new());
+    }
+
     /// A worker has ended, and all that it had answered was taken.
     fn ended(&self, place: usize, incarnation: u64) {
         let said = self.board.read(place);
@@ -202,8 +232,6 @@ impl Engine {
             return;
         }
         let Some(gone) = state.dispatch.died(place, incarnation, said) else { return };
-        let came_to_work = said != Said::Nothing;
-        state.n_failed_starts = if came_to_work { 0 } else { state.n_failed_starts + 1 };
         let ticket = if let Said::Begun(ticket) = said { Some(ticket) } else { None };
         let ending = state.take_ending(place, ticket);
         let failed = gone.victim.and_then(|job| state.bury(job, &gone.worker.process, ending));
@@ -224,7 +252,7 @@ impl State {
     fn bury(
         &mut self,
         mut job: Job,
-        process: &Process<()>,
+        process: &Process<End>,
         ending: Option<Why>,
     ) -> Option<(Job, Fate)> {
         if ending == Some(Why::Cancelled) {

@@ -9,11 +9,12 @@ use crate::dispatch::Give;
 use crate::job::Job;
 use crate::parcel::{self, Freight};
 use crate::record::Order;
+use crate::worker::End;
 
 /// A process that works, and the ways to it.
 #[derive(Debug)]
 pub(crate) struct Employee {
-    pub(crate) process: Process<()>,
+    pub(crate) process: Process<End>,
     /// Only this process puts, and only that one gets.
     pub(crate) inbox: ByteQueue,
     pub(crate) socket: MessageSocket,

@@ -30,6 +30,7 @@ use crate::mailbox::{Fate, Mailbox, Waited};
 use crate::options::Options;
 use crate::parcel::Freight;
 use crate::record::{Report, What};
+use crate::size::Size;
 use crate::sys::{self, Bell};
 
 /// All of a pool but its threads.
@@ -42,6 +43,7 @@ pub(crate) struct Engine {
     pub(crate) board: Board,
     /// Wakes the keeper.
     pub(crate) bell: Bell,
+    /// How many there can be.
     pub(crate) n_workers: usize,
     /// Of tasks of which nothing else is said.
     pub(crate) options: Options,
@@ -63,8 +65,7 @@ pub(crate) struct State {
     draining: Vec<Arc<Mailbox>>,
     /// How many workers were started in place of dead ones.
     pub(crate) n_replaced: u64,
-    /// How many workers in a row did not come to work.
-    pub(crate) n_failed_starts: u32,
+    pub(crate) size: Size,
     /// The collector must look at its mailbox: the keeper is to tell it.
     wants_nudge: bool,
     /// Some thread prepares the next task, and will give it.
@@ -105,20 +106,20 @@ impl Phase {
 
 impl Engine {
     pub(crate) fn new(
-        n_workers: usize,
+        size: Size,
         options: Options,
         outbox: ByteQueue,
         board: Board,
         bell: Bell,
     ) -> Self {
         let state = State {
-            dispatch: Dispatch::new(n_workers),
+            dispatch: Dispatch::new(size.most),
             plans: HashMap::new(),
             n_submitted: 0,
             phase: Phase::Open,
             draining: Vec::new(),
             n_replaced: 0,
-            n_failed_starts: 0,
+            size,
             wants_nudge: false,
             is_preparing: false,
             forgotten: Vec::new(),
@@ -129,6 +130,7 @@ impl Engine {
             record: Vec::new(),
         };
         let generation = Thread::current().generation();
+        let n_workers = size.most;
         let state = Mutex::new(state);
         Self {
             state,
@@ -185,8 +187,9 @@ impl Engine {
         let fed = state.feed();
         let mut has_backlog = state.dispatch.has_backlog();
         let starts_ticking = !std::mem::replace(&mut state.is_ticking, true);
+        let can_grow = state.size.can_grow() && state.dispatch.wants_more_workers();
         drop(state);
-        if starts_ticking {
+        if starts_ticking || can_grow {
             self.bell.ring();
         }
         let was_unprepared = fed.is_unprepared;
@@ -305,7 +308,12 @@ impl Engine {
     }
 
     /// Somebody works in a place again; gives the worker back if the pool is over.
-    pub(crate) fn employ(&self, place: usize, worker: Arc<Employee>) -> Result<u64, Arc<Employee>> {
+    pub(crate) fn employ(
+        &self,
+        place: usize,
+        worker: Arc<Employee>,
+        prepares: bool,
+    ) -> Result<u64, Arc<Employee>> {
         let mut state = self.lock();
         if matches!(state.phase, Phase::Over | Phase::Broken(_)) {
             return Err(worker);
@@ -313,6 +321,11 @@ impl Engine {
         let incarnation = state.dispatch.next_incarnation(place);
         state.n_replaced += u64::from(incarnation > 1);
         state.dispatch.employ(place, worker);
+        // It may have been so quick that its report was taken before it was known here. What it reports
+        // it has said on the board before.
+        if prepares && self.board.read(place) == Said::Nothing {
+            state.dispatch.await_ready(place);
+        }
         let fed = state.feed();
         drop(state);
         self.settle_aside(fed, Vec::new());
@@ -441,8 +454,9 @@ impl State {
         }
         fed.is_urgent = *look_at < before;
         for worker in dispatch.retired() {
-            // If it has ended already, all the better.
-            let _killed = worker.process.kill();
+            // It returns; the keeper gives it some time for that.
+            worker.inbox.close();
+            fed.is_urgent = true;
         }
         fed
     }

@@ -20,6 +20,9 @@ pub enum PoolError {
         /// The greatest number.
         most: usize,
     },
+    /// What was asked of the builder can never be; says what is wrong.
+    #[error("the pool cannot be set up: {0}")]
+    Setup(&'static str),
     /// A worker could not be started.
     #[error("a worker could not be started: {0}")]
     Start(#[from] StartError),
@@ -82,6 +85,11 @@ impl<A> SubmitError<A> {
     /// The argument of the task.
     pub fn into_inner(self) -> A {
         self.argument
+    }
+
+    /// The same about another argument, made of this one.
+    pub(crate) fn map<B>(self, make: impl FnOnce(A) -> B) -> SubmitError<B> {
+        SubmitError { argument: make(self.argument), reason: self.reason }
     }
 
     /// Why the task was not taken.

@@ -6,9 +6,13 @@
 //!
 //! If worker after worker ends before it has come to work, something is wrong with the machine or the
 //! program: the keeper waits longer and longer before the next start, and when nobody works any more
-//! it gives up, and the pool's tasks fail. It never starts processes as fast as they die.
+//! it gives up, and the pool's tasks fail. It never starts processes as fast as they die
+//! (see [`vacancies`](crate::vacancies)).
+//!
+//! A worker that was told to end, or said that it does, has some time for that, and is killed then.
 
 use std::os::fd::{AsFd as _, BorrowedFd};
+use std::slice;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
@@ -16,22 +20,20 @@ use std::time::Duration;
 use ipc_core::Deadline;
 use ipc_core::wire::MessageSocket;
 use ipc_queue::Builder as QueueBuilder;
-use proc_core::{Process, Start};
+use proc_core::Process;
 
-use crate::dispatch::MOST_GIVEN;
+use crate::board::Said;
+use crate::dispatch::{MOST_GIVEN, Standing};
 use crate::employee::{Employee, SLOT_BYTES};
 use crate::engine::{Engine, Phase};
 use crate::error::PoolError;
+use crate::hiring::Hiring;
 use crate::parcel::MOST_INLINE;
 use crate::record::What;
+use crate::rests::Rests;
 use crate::sys;
-use crate::worker::{self, Seat};
-
-/// After so many workers in a row that did not come to work the pool is given up, if it has no other.
-const MOST_FAILED_STARTS: u32 = 10;
-
-/// The longest time before another start is tried.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+use crate::vacancies::Vacancies;
+use crate::worker::{self, End, Seat};
 
 /// How soon the keeper sees to it that somebody collects, while there are tasks ...
 const SHORTEST_TICK: Duration = Duration::from_millis(5);
@@ -41,8 +43,9 @@ const LONGEST_TICK: Duration = Duration::from_millis(80);
 /// How soon the keeper looks again at what it cannot wait for.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// How long a worker's start may take. It has nothing to do but to open what it was given.
-const LONGEST_START: Duration = Duration::from_secs(10);
+/// How long a worker has that was told to end, or said that it does. Only code of the user can take
+/// long then.
+const GRACE_TO_LEAVE: Duration = Duration::from_secs(1);
 
 /// Slots of an inbox: enough for as many short tasks as a worker has at a time, or for one with as
 /// many bytes as go through a ring.
@@ -52,9 +55,11 @@ const INBOX_SLOTS: usize =
 #[derive(Debug)]
 pub(crate) struct Keeper {
     engine: Arc<Engine>,
+    hiring: Hiring,
     watched: Vec<Watched>,
-    /// Before that no start is tried.
-    pause: Deadline,
+    vacancies: Vacancies,
+    /// What is seen of those who may have nothing to do.
+    rests: Rests,
     /// When it sees next whether somebody collects; never, if there is no need.
     tick: Deadline,
     /// How long it waits between two such looks.
@@ -68,15 +73,25 @@ struct Watched {
     worker: Arc<Employee>,
     /// It has ended, and a debugger holds its status: its descriptor is ready all the time.
     is_held: bool,
+    /// When it is killed: it was told to end, or said that it does.
+    leave_by: Deadline,
 }
 
 impl Keeper {
-    pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        let (pause, tick, interval) = (Deadline::now(), Deadline::NEVER, SHORTEST_TICK);
-        Self { engine, watched: Vec::new(), pause, tick, interval }
+    pub(crate) fn new(engine: Arc<Engine>, hiring: Hiring) -> Self {
+        let n_places = engine.n_workers;
+        Self {
+            engine,
+            hiring,
+            watched: Vec::new(),
+            vacancies: Vacancies::new(n_places),
+            rests: Rests::new(n_places),
+            tick: Deadline::NEVER,
+            interval: SHORTEST_TICK,
+        }
     }
 
-    /// The keeper's life, until the pool is over. Says through `begun` whether all came to work.
+    /// The keeper's life, until the pool is over. Says through `begun` whether all were started.
     pub(crate) fn keep(mut self, begun: &SyncSender<Result<(), PoolError>>) {
         // Takes a seat at the outbox before others have all of them. Nobody works yet.
         let _empty = self.engine.outbox.try_get();
@@ -92,14 +107,12 @@ impl Keeper {
             if bell_rang {
                 self.engine.bell.silence();
                 self.engine.look_around();
+                self.hurry_up();
             }
             self.engine.attend();
             self.tick();
-            if self.pause.is_past()
-                && let Err(error) = self.hire_missing()
-            {
-                self.failed(&error);
-            }
+            self.rests.look(&self.engine);
+            while self.try_hire_missing() && self.engine.grow() {}
         }
     }
 
@@ -129,10 +142,11 @@ impl Keeper {
 
     /// Waits until the bell rings, a worker has ended, or it is time for something.
     fn watch(&mut self) -> bool {
-        let start = if self.has_missing() { self.pause } else { Deadline::NEVER };
-        let mut deadline = start.min(self.tick).min(self.engine.lock().look_at);
+        let next_look = self.engine.lock().look_at.min(self.rests.next_look());
+        let mut deadline = self.next_start().min(self.tick).min(next_look);
         let mut files: Vec<BorrowedFd<'_>> = vec![self.engine.bell.as_fd()];
         for watched in &self.watched {
+            deadline = deadline.min(watched.leave_by);
             if watched.is_held {
                 deadline = deadline.min(Deadline::after(LOOK_AGAIN));
             } else {
@@ -152,56 +166,97 @@ impl Keeper {
         let bell_rang = ready.next().unwrap_or(true);
         let mut ended = Vec::new();
         self.watched.retain_mut(|watched| {
+            if watched.leave_by.is_past() {
+                kill(slice::from_ref(&watched.worker));
+                watched.leave_by = Deadline::NEVER;
+            }
             if !watched.is_held && !ready.next().unwrap_or(true) {
                 return true;
             }
             let has_ended = matches!(watched.worker.process.exit_status(), Ok(Some(_)));
             if has_ended {
-                ended.push((watched.place, watched.incarnation));
+                ended.push((watched.place, watched.incarnation, Arc::clone(&watched.worker)));
             }
-            watched.is_held |= can_poll;
+            watched.is_held = can_poll && !has_ended;
             !has_ended
         });
-        for (place, incarnation) in ended {
+        for (place, incarnation, worker) in ended {
+            if self.engine.board.read(place) == Said::Nothing {
+                self.vacancies.did_not_come(place, || why_not(&worker.process));
+            } else {
+                self.vacancies.came(place);
+            }
             self.engine.tell(What::Ended, place, incarnation);
         }
         bell_rang
     }
 
-    fn has_missing(&self) -> bool {
+    /// Sees to it that those who leave do so in time.
+    fn hurry_up(&mut self) {
         let state = self.engine.lock();
-        state.phase.has_workers() && state.dispatch.places().iter().any(|p| p.worker().is_none())
-    }
-
-    /// Starts a worker in each place that has none.
-    fn hire_missing(&mut self) -> Result<(), PoolError> {
-        loop {
-            let state = self.engine.lock();
-            let missing = state.dispatch.places().iter().position(|p| p.worker().is_none());
-            let (Some(place), true) = (missing, state.phase.has_workers()) else { return Ok(()) };
-            let n_failed = state.n_failed_starts;
-            let n_working = state.dispatch.places().iter().filter(|p| p.worker().is_some()).count();
-            drop(state);
-            if n_failed > 0 {
-                // Once after each failure; the time is set when it is noticed first.
-                if n_failed >= MOST_FAILED_STARTS && n_working == 0 {
-                    let reason = "workers end before they come to work".to_owned();
-                    self.give_up(reason);
-                    return Ok(());
-                }
-                self.pause = Deadline::after(pause_after(n_failed));
-            }
-            let worker = Arc::new(self.hire(place)?);
-            match self.engine.employ(place, Arc::clone(&worker)) {
-                Ok(incarnation) => {
-                    self.watched.push(Watched { place, incarnation, worker, is_held: false });
-                }
-                Err(worker) => dismiss(&[worker]),
-            }
-            if n_failed > 0 {
-                return Ok(());
+        for watched in &mut self.watched {
+            let place = state.dispatch.places().get(watched.place);
+            let leaves = place.is_some_and(|place| place.standing() == Standing::Leaving);
+            if leaves && watched.leave_by.is_never() {
+                watched.leave_by = Deadline::after(GRACE_TO_LEAVE);
             }
         }
+    }
+
+    /// When the next start is to be tried.
+    fn next_start(&self) -> Deadline {
+        let state = self.engine.lock();
+        if !state.phase.has_workers() || state.n_present() >= state.size.wanted {
+            return Deadline::NEVER;
+        }
+        let places = state.dispatch.places().iter().enumerate();
+        let empty = places.filter(|(_, place)| place.worker().is_none());
+        empty.map(|(at, _)| self.vacancies.pause(at)).min().unwrap_or(Deadline::NEVER)
+    }
+
+    /// The same as [`hire_missing`](Self::hire_missing); says whether it went well.
+    fn try_hire_missing(&mut self) -> bool {
+        let hired = self.hire_missing();
+        if let Err(error) = &hired {
+            // The place is the first that wants somebody.
+            if let Some(place) = self.next_vacancy() {
+                self.vacancies.did_not_come(place, || error.to_string());
+            }
+        }
+        self.give_up_if_hopeless();
+        hired.is_ok()
+    }
+
+    /// The place that is to have a worker, if one is missing and a start can be tried.
+    fn next_vacancy(&self) -> Option<usize> {
+        let state = self.engine.lock();
+        if !state.phase.has_workers() || state.n_present() >= state.size.wanted {
+            return None;
+        }
+        let is_vacant = |at: &usize| self.vacancies.pause(*at).is_past();
+        let mut places = state.dispatch.places().iter().enumerate();
+        let mut empty =
+            places.by_ref().filter(|(_, place)| place.worker().is_none()).map(|(at, _)| at);
+        empty.find(is_vacant)
+    }
+
+    /// Starts as many workers as are missing.
+    fn hire_missing(&mut self) -> Result<(), PoolError> {
+        while let Some(place) = self.next_vacancy() {
+            let worker = Arc::new(self.hire(place)?);
+            let prepares = self.hiring.initializer.is_some();
+            match self.engine.employ(place, Arc::clone(&worker), prepares) {
+                Ok(incarnation) => self.watched.push(Watched {
+                    place,
+                    incarnation,
+                    worker,
+                    is_held: false,
+                    leave_by: Deadline::NEVER,
+                }),
+                Err(worker) => dismiss(&[worker]),
+            }
+        }
+        Ok(())
     }
 
     fn hire(&self, place: usize) -> Result<Employee, PoolError> {
@@ -218,40 +273,33 @@ impl Keeper {
             outbox: engine.outbox.clone(),
             board: engine.board.segment().clone(),
             socket: theirs,
+            initializer: self.hiring.initializer.clone(),
+            limits: self.hiring.limits,
         };
-        let process = Process::builder()
-            .name(format!("pool-worker-{place}"))
-            .start(Start::ForkServer)
-            .dies_with_parent(true)
-            .start_timeout(LONGEST_START)
-            .spawn(worker::work, seat)?;
+        let process = self.hiring.process(place).spawn(worker::work, seat)?;
         Ok(Employee { process, inbox, socket })
     }
 
-    /// A start has failed: later again, or never.
-    fn failed(&mut self, error: &PoolError) {
-        let mut state = self.engine.lock();
-        state.n_failed_starts = state.n_failed_starts.saturating_add(1);
-        let n_failed = state.n_failed_starts;
-        let is_alone = state.dispatch.places().iter().all(|place| place.worker().is_none());
-        drop(state);
-        self.pause = Deadline::after(pause_after(n_failed));
-        if n_failed >= MOST_FAILED_STARTS && is_alone {
-            self.give_up(error.to_string());
+    /// Gives the pool up if worker after worker did not come to work, and nobody is there who did.
+    fn give_up_if_hopeless(&self) {
+        let works = |watched: &Watched| self.engine.board.read(watched.place) != Said::Nothing;
+        if let Some(reason) = self.vacancies.is_hopeless()
+            && !self.watched.iter().any(works)
+        {
+            self.engine.end(Phase::Broken(reason.to_owned()));
+            // Whoever collects must look for what has arrived.
+            self.engine.tell(What::Nudge, 0, 0);
         }
-    }
-
-    fn give_up(&self, reason: String) {
-        self.engine.end(Phase::Broken(reason));
-        // Whoever collects must look for what has arrived.
-        self.engine.tell(What::Nudge, 0, 0);
     }
 }
 
-/// How long to wait after so many failures in a row.
-fn pause_after(n_failed: u32) -> Duration {
-    let millis = 1_u64 << n_failed.saturating_sub(1).min(10);
-    Duration::from_millis(millis).min(LONGEST_PAUSE)
+/// Why a worker that has ended never came to work.
+fn why_not(process: &Process<End>) -> String {
+    match process.try_join() {
+        Ok(Some(Err(reason))) => reason,
+        Ok(_) => "a worker ended before it came to work".to_owned(),
+        Err(error) => format!("a worker ended before it came to work: {error}"),
+    }
 }
 
 /// Ends workers that are not needed, and takes their statuses.

@@ -24,6 +24,7 @@
 //! | results in callbacks, and in tasks of an executor | [`Task::on_done`]; a [`Task`] is a future |
 //! | time limits, retries, priorities, names | [`Pool::task`], which makes a [`TaskBuilder`] |
 //! | many results | [`Pool::map`], or [`Pool::submit_map`]; [`Pool::imap_unordered`] and [`Pool::imap`] for endless ones |
+//! | tasks with a state that their worker keeps | [`StatefulPool`] |
 //! | what went wrong | [`TaskError`], [`MapError`], [`SubmitError`], [`PoolError`] |
 //! | a look inside | [`Stats`] |
 //!
@@ -46,6 +47,7 @@ mod employee;
 mod engine;
 mod error;
 mod find;
+mod hiring;
 mod job;
 mod keeper;
 mod lead;
@@ -58,12 +60,17 @@ mod parcel;
 mod pool;
 mod receipt;
 mod record;
+mod rests;
 mod retry;
 mod scratch;
+mod size;
+mod state;
+mod stateful;
 mod stats;
 mod sys;
 mod task;
 mod task_builder;
+mod vacancies;
 mod wait;
 mod worker;
 
@@ -74,6 +81,7 @@ pub use crate::{
     map_task::MapTask,
     pool::Pool,
     retry::Retry,
+    stateful::{StatefulBuilder, StatefulPool},
     stats::{Stats, WorkerState, WorkerStats},
     task::Task,
     task_builder::TaskBuilder,

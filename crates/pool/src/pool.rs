@@ -38,7 +38,8 @@ use crate::task_builder::TaskBuilder;
 /// program is the program's decision, and its workers end with it. What a worker prints without a
 /// newline is written when its task ends. Workers come from the fork server
 /// ([`Start::ForkServer`](proc_core::Start::ForkServer)), so their environment, working directory and
-/// limits are those that this process had when it used that for the first time.
+/// limits are those that this process had when it used that for the first time, unless the
+/// [`Builder`] says otherwise.
 ///
 /// # Process death
 ///
@@ -230,6 +231,24 @@ impl Pool {
         I: IntoIterator<Item = A>,
     {
         ImapUnordered::new(Batch::new(self, self.plan(function), items.into_iter()))
+    }
+
+    /// Has so many workers from now on.
+    ///
+    /// Returns at once. Workers that are too many end when they have done the task that they are at;
+    /// what they had beside it goes to others. In an [elastic](Builder::elastic) pool this is the
+    /// number that there is at least.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolError::BadWorkers`] for none, and for more than there is
+    /// [room for](Builder::max_workers); [`PoolError::NotOurs`] in a process that was forked from the
+    /// one that made the pool.
+    pub fn resize(&self, n_workers: usize) -> Result<(), PoolError> {
+        if !self.engine.is_ours() {
+            return Err(PoolError::NotOurs);
+        }
+        self.engine.resize(n_workers)
     }
 
     /// Takes no more tasks; those it has are done.

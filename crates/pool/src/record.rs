@@ -32,6 +32,10 @@ pub(crate) enum What {
     Outcome,
     /// The task was not run: the value says why.
     Refusal,
+    /// The worker is ready for its first task.
+    Ready,
+    /// The worker begins nothing more, and ends.
+    Leaving,
     /// From the keeper: the worker in this place has ended.
     Ended,
     /// From the keeper: look around.
@@ -112,6 +116,8 @@ impl What {
             Self::Refusal => 1,
             Self::Ended => 2,
             Self::Nudge => 3,
+            Self::Ready => 4,
+            Self::Leaving => 5,
         }
     }
 
@@ -121,6 +127,8 @@ impl What {
             1 => Some(Self::Refusal),
             2 => Some(Self::Ended),
             3 => Some(Self::Nudge),
+            4 => Some(Self::Ready),
+            5 => Some(Self::Leaving),
             _ => None,
         }
     }

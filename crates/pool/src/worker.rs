@@ -12,10 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::board::{Board, Moment};
 use crate::find;
+use crate::hiring::{Initializer, Limits};
 use crate::parcel::{self, Freight};
 use crate::record::{Order, Report, What};
 use crate::scratch::MOST_KEPT;
-use crate::sys;
+use crate::state;
+use crate::sys::{self, OwnMemory};
 
 /// What a worker is started with.
 #[derive(Debug, Serialize, Deserialize)]
@@ -30,7 +32,14 @@ pub(crate) struct Seat {
     pub(crate) board: Segment,
     /// For what does not fit the rings; the other end is the parent's.
     pub(crate) socket: MessageSocket,
+    /// What makes the state that it keeps.
+    pub(crate) initializer: Option<Initializer>,
+    /// When it makes room for another one.
+    pub(crate) limits: Limits,
 }
+
+/// How a worker's life ends by itself; why it never came to work, if it has not.
+pub(crate) type End = Result<(), String>;
 
 /// A worker at work.
 #[derive(Debug)]
@@ -47,6 +56,12 @@ struct Worker {
     answer: Vec<u8>,
     /// Room for a record whose bytes go in a file.
     record: Vec<u8>,
+    /// Whether tasks need a state.
+    has_state: bool,
+    /// How many more tasks it runs.
+    n_left: u64,
+    /// How much memory it may have after a task, and where that is seen.
+    memory: Option<(u64, OwnMemory)>,
 }
 
 /// Whether a worker can go on.
@@ -65,20 +80,33 @@ struct Refused {
     fit: Fit,
 }
 
-/// Runs tasks until the parent closes the inbox.
+/// Makes its state, if it is to have one, and runs tasks until the parent closes the inbox.
 ///
 /// A worker that cannot go on just ends: the parent sees it, and nothing is lost that the worker
-/// had not begun.
-pub(crate) fn work(seat: Seat) {
-    let Seat { place, inbox, outbox, board, socket } = seat;
-    let Some(mut worker) = Worker::sit_down(place, outbox, board, socket) else { return };
+/// had not begun. One that has done its share says so first: code of the user may run at its end,
+/// and take its time.
+pub(crate) fn work(seat: Seat) -> End {
+    let Seat { place, inbox, outbox, board, socket, initializer, limits } = seat;
+    // A program that is interrupted decides for its pool: its workers get the signal too.
+    sys::shrug_off_interrupts().map_err(|error| error.to_string())?;
+    let mut worker = Worker::sit_down(place, outbox, board, socket)?;
+    worker.prepare(initializer, limits)?;
     let mut record = Vec::new();
     while inbox.get_into(&mut record, Deadline::NEVER).is_ok() {
         // An empty record is the keeper's, taking its seat at the inbox.
-        if !record.is_empty() && worker.serve(&record) == Fit::No {
-            return;
+        if record.is_empty() {
+            continue;
+        }
+        if worker.serve(&record) == Fit::No {
+            break;
+        }
+        if worker.has_done_its_share() {
+            worker.leave();
+            break;
         }
     }
+    state::let_go();
+    Ok(())
 }
 
 impl Worker {
@@ -87,14 +115,67 @@ impl Worker {
         outbox: ByteQueue,
         board: Segment,
         socket: MessageSocket,
-    ) -> Option<Self> {
-        // A program that is interrupted decides for its pool: its workers get the signal too.
-        sys::shrug_off_interrupts().ok()?;
-        let place = usize::try_from(place).ok()?;
-        let board = Board::open(board, place).ok()?;
-        board.say_ready(place);
-        let (argument, answer, record) = Default::default();
-        Some(Self { place, outbox, board, socket, known: Vec::new(), argument, answer, record })
+    ) -> Result<Self, String> {
+        let place = usize::try_from(place).map_err(|error| error.to_string())?;
+        Ok(Self {
+            place,
+            outbox,
+            board: Board::open(board, place).map_err(|error| error.to_string())?,
+            socket,
+            known: Vec::new(),
+            argument: Vec::new(),
+            answer: Vec::new(),
+            record: Vec::new(),
+            has_state: false,
+            n_left: u64::MAX,
+            memory: None,
+        })
+    }
+
+    /// Makes the state, and says that it is ready.
+    fn prepare(&mut self, initializer: Option<Initializer>, limits: Limits) -> End {
+        self.has_state = initializer.is_some();
+        self.n_left = limits.max_tasks.unwrap_or(u64::MAX);
+        if let Some(most) = limits.max_memory {
+            let memory = OwnMemory::open().map_err(|error| format!("no look at /proc: {error}"))?;
+            self.memory = Some((most, memory));
+        }
+        if let Some(initializer) = initializer {
+            initializer.run()?;
+        }
+        self.board.say_ready(self.place);
+        if self.has_state {
+            // It gets nothing before that is known.
+            self.say(What::Ready);
+        }
+        Ok(())
+    }
+
+    /// Whether another one shall take its place.
+    fn has_done_its_share(&mut self) -> bool {
+        self.n_left -= 1;
+        let has_too_much = |(most, memory): &(u64, OwnMemory)| {
+            // What cannot be seen may be too much.
+            memory.resident().is_none_or(|resident| resident > *most)
+        };
+        self.n_left == 0
+            || (self.has_state && state::is_lost())
+            || self.memory.as_ref().is_some_and(has_too_much)
+    }
+
+    /// Says that it begins nothing more.
+    fn leave(&self) {
+        self.board.say_leaving(self.place);
+        self.say(What::Leaving);
+    }
+
+    /// Reports something that is about no task.
+    fn say(&self, what: What) {
+        let mut record = Vec::new();
+        let freight = Freight::None;
+        Report { what, place: self.place, ticket: 0, nanos: 0, freight }.write(&mut record);
+        // If nobody can hear it any more, nobody needs to.
+        let _put = self.outbox.put(&record);
     }
 
     /// Does what a record says, and reports what came of it.

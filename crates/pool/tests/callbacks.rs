@@ -1,6 +1,7 @@
 //! Callbacks and futures: results that nobody joins.
 
 #![expect(clippy::unwrap_used, reason = "tests end when something is not as it should be")]
+#![expect(clippy::panic, reason = "a waker that panics")]
 
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, mpsc};
@@ -87,7 +88,10 @@ fn callback_that_blocks_holds_up_no_task() {
     let pool = pool(2);
     let (sender, receiver) = mpsc::channel::<()>();
     let task = pool.submit(square, 1).unwrap();
-    task.on_done(move |_| drop(receiver.recv())).unwrap();
+    task.on_done(move |_| {
+        let _closed = receiver.recv();
+    })
+    .unwrap();
     assert_eq!(pool.map(square, 0..500).unwrap().len(), 500);
     assert!(!pool.join_timeout(Duration::from_millis(20)).unwrap(), "it waits for the callback");
     drop(sender);

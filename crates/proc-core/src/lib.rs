@@ -5,7 +5,8 @@
 //!   in what they cost and in what the child begins with, and in nothing else.
 //! - [`JoinError`] and [`ExitStatus`] say what became of it: a panic with message and place, an exit
 //!   code, a signal.
-//! - [`Function`] names a function to a process that was started already.
+//! - [`Function`] names a function to a process that was started already, and a [`FunctionName`] any
+//!   pointer to one.
 //! - [`current()`] and [`parent()`] say who this process is and whose child.
 //! - [`Run`] makes processes of objects, [`scope()`] lets none outlive a part of a program,
 //!   [`active_children()`] and [`wait_any()`] are for many.
@@ -71,6 +72,7 @@ mod exit;
 mod fingerprint;
 mod fork;
 mod function;
+mod function_name;
 mod memory;
 mod panics;
 mod process;
@@ -99,6 +101,7 @@ pub use error::{CloseError, JoinError, StartError};
 pub use exit::ExitStatus;
 pub use fork::{Fork, ForkHooks, close_descriptors_but, fork, fork_with_threads, on_fork};
 pub use function::{Callable, Function};
+pub use function_name::FunctionName;
 pub use memory::MemoryHint;
 pub use panics::{PanicInfo, PanicLocation};
 pub use process::Process;

@@ -2,4 +2,5 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
 mod ls;
+mod map;
 mod run;

@@ -31,6 +31,7 @@
 
 mod backlog;
 
+use std::collections::vec_deque::Drain;
 use std::collections::{BTreeMap, VecDeque};
 
 use ipc_core::Deadline;
@@ -92,10 +93,22 @@ pub(crate) struct Place<W, T> {
     n_parcels: usize,
     /// There was no room in its ring. There may be when it has answered something.
     is_full: bool,
-    /// It gets nothing more, and is replaced when it has answered what it has.
-    is_retiring: bool,
+    standing: Standing,
     /// How many tasks the workers in this place have answered.
     n_answered: u64,
+}
+
+/// Whether a worker gets tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Not yet: it prepares itself, and will say when it has.
+    Preparing,
+    /// Yes.
+    Working,
+    /// No more: it leaves when it has answered what it has.
+    Retiring,
+    /// No more, and it has nothing: it is about to end.
+    Leaving,
 }
 
 #[derive(Debug)]
@@ -131,7 +144,7 @@ pub(crate) struct Fed<T> {
     pub(crate) is_unable: bool,
     /// Somebody has room for the next task, which is to be prepared first.
     pub(crate) is_unprepared: bool,
-    /// The keeper must look at the clock earlier than it would.
+    /// The keeper must look at the clock earlier than it would, or at who leaves.
     pub(crate) is_urgent: bool,
 }
 
@@ -211,9 +224,9 @@ impl<W, T: Task> Dispatch<W, T> {
                     }
                 }
                 // Nothing that it answers will make room.
-                Give::Full if place.given.is_empty() => place.is_retiring = true,
+                Give::Full if place.given.is_empty() => place.standing = Standing::Retiring,
                 Give::Full => place.is_full = true,
-                Give::Useless => place.is_retiring = true,
+                Give::Useless => place.standing = Standing::Retiring,
                 Give::Unsendable(reason) => {
                     let task = self.backlog.pop();
                     fed.unsendable.extend(task.map(|task| (task, reason)));
@@ -278,15 +291,13 @@ impl<W, T: Task> Dispatch<W, T> {
         }
         let worker = place.worker.take()?;
         let mut victim = None;
-        for given in place.given.drain(..) {
+        for given in place.let_go() {
             if said == Said::Begun(given.ticket) {
                 victim = Some(given.task);
             } else {
                 self.backlog.put(given.task);
             }
         }
-        (place.nanos, place.n_parcels) = (0, 0);
-        (place.is_full, place.is_retiring) = (false, false);
         Some(Gone { worker, victim })
     }
 
@@ -300,20 +311,55 @@ impl<W, T: Task> Dispatch<W, T> {
         if let Some(place) = self.places.get_mut(place) {
             place.incarnation += 1;
             place.worker = Some(worker);
+            place.standing = Standing::Working;
+        }
+    }
+
+    /// Who has begun to work in a place gets nothing until it is [ready](Self::ready).
+    pub(crate) fn await_ready(&mut self, place: usize) {
+        if let Some(place) = self.places.get_mut(place) {
+            place.standing = Standing::Preparing;
+        }
+    }
+
+    /// A worker has prepared itself.
+    pub(crate) fn ready(&mut self, place: usize) {
+        if let Some(place) = self.places.get_mut(place)
+            && place.standing == Standing::Preparing
+        {
+            place.standing = Standing::Working;
+        }
+    }
+
+    /// A worker has said that it ends, and will begin nothing more: what it has is queued again,
+    /// in its old place.
+    pub(crate) fn left(&mut self, place: usize) {
+        if let Some(place) = self.places.get_mut(place) {
+            for given in place.let_go() {
+                self.backlog.put(given.task);
+            }
+            place.standing = Standing::Leaving;
         }
     }
 
     /// A worker gets nothing more.
     pub(crate) fn retire(&mut self, place: usize) {
         if let Some(place) = self.places.get_mut(place) {
-            place.is_retiring = true;
+            place.standing = match place.standing {
+                Standing::Leaving => Standing::Leaving,
+                _ => Standing::Retiring,
+            };
         }
     }
 
-    /// Workers that get nothing more and have nothing left to answer.
-    pub(crate) fn retired(&self) -> impl Iterator<Item = &W> {
-        let retired = |place: &&Place<W, T>| place.is_retiring && place.given.is_empty();
-        self.places.iter().filter(retired).filter_map(|place| place.worker.as_ref())
+    /// Workers that get nothing more and have nothing left to answer; each is told once.
+    pub(crate) fn retired(&mut self) -> impl Iterator<Item = &W> {
+        self.places.iter_mut().filter_map(|place| {
+            let retires = place.standing == Standing::Retiring && place.given.is_empty();
+            let worker = place.worker.as_ref().filter(|_| retires)?;
+            place.standing = Standing::Leaving;
+            Some(worker)
+        })
     }
 
     /// Takes out the tasks that no worker has of which `is_wanted` says so.
@@ -342,8 +388,7 @@ impl<W, T: Task> Dispatch<W, T> {
     pub(crate) fn take_all(&mut self) -> Vec<T> {
         let mut tasks: Vec<T> = Vec::new();
         for place in &mut self.places {
-            tasks.extend(place.given.drain(..).map(|given| given.task));
-            (place.nanos, place.n_parcels) = (0, 0);
+            tasks.extend(place.let_go().map(|given| given.task));
         }
         tasks.extend(self.take_waiting(|_| true));
         tasks
@@ -380,6 +425,14 @@ impl<W, T: Task> Dispatch<W, T> {
         !self.backlog.is_empty()
     }
 
+    /// Whether tasks wait that another worker could begin: in the backlog, or behind one that takes
+    /// long.
+    pub(crate) fn wants_more_workers(&self) -> bool {
+        let is_behind =
+            |place: &Place<W, T>| place.given.len() > 1 && place.nanos > MOST_NANOS_AHEAD;
+        !self.backlog.is_empty() || self.places.iter().any(is_behind)
+    }
+
     /// Whether there is no task at all.
     pub(crate) fn is_idle(&self) -> bool {
         let has_nothing = |place: &Place<W, T>| place.given.is_empty();
@@ -405,13 +458,13 @@ impl<W, T: Task> Place<W, T> {
             nanos: 0,
             n_parcels: 0,
             is_full: false,
-            is_retiring: false,
+            standing: Standing::Working,
             n_answered: 0,
         }
     }
 
     fn has_room_for(&self, task: &T) -> bool {
-        if self.worker.is_none() || self.is_full || self.is_retiring {
+        if self.worker.is_none() || self.is_full || self.standing != Standing::Working {
             return false;
         }
         if self.given.is_empty() {
@@ -426,7 +479,14 @@ impl<W, T: Task> Place<W, T> {
 
     /// Whether it has somebody who could do something and has nothing.
     fn is_free(&self) -> bool {
-        self.worker.is_some() && !self.is_retiring && self.given.is_empty()
+        let can = self.worker.is_some() && self.standing == Standing::Working;
+        can && self.given.is_empty()
+    }
+
+    /// Takes out all that it has.
+    fn let_go(&mut self) -> Drain<'_, Given<T>> {
+        (self.nanos, self.n_parcels, self.is_full) = (0, 0, false);
+        self.given.drain(..)
     }
 
     fn forget(&mut self, given: &Given<T>) {
@@ -440,6 +500,21 @@ impl<W, T: Task> Place<W, T> {
 
     pub(crate) fn worker(&self) -> Option<&W> {
         self.worker.as_ref()
+    }
+
+    /// Whether it has a worker who does not leave.
+    pub(crate) fn is_present(&self) -> bool {
+        let stays = matches!(self.standing, Standing::Preparing | Standing::Working);
+        self.worker.is_some() && stays
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// Which worker here it is, from 1.
+    pub(crate) fn incarnation(&self) -> u64 {
+        self.incarnation
     }
 
     pub(crate) fn n_given(&self) -> usize {

@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
-use super::{Dispatch, Give, MOST_GIVEN, MOST_NANOS_AHEAD, MOST_PARCELS_AHEAD, Task};
+use super::{Dispatch, Give, MOST_GIVEN, MOST_NANOS_AHEAD, MOST_PARCELS_AHEAD, Standing, Task};
 use crate::board::Said;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -469,4 +469,48 @@ proptest! {
         prop_assert!(left.iter().all(|work| ends[&work.number] == 0));
         prop_assert!(table.is_idle());
     }
+}
+
+#[test]
+fn worker_that_prepares_itself_gets_nothing_until_it_is_ready() {
+    let mut table = table(2);
+    table.await_ready(0);
+    (0..3).for_each(|number| table.queue(long(number)));
+    assert_eq!(feed(&mut table), [(1, 2, 0)]);
+    table.ready(0);
+    assert_eq!(feed(&mut table), [(0, 3, 1)]);
+    // Only who prepares itself becomes ready by saying so.
+    table.retire(1);
+    table.ready(1);
+    assert_eq!(table.places()[1].standing(), Standing::Retiring);
+}
+
+#[test]
+fn worker_that_leaves_gives_back_what_it_has_and_gets_nothing() {
+    let mut table = table(1);
+    (0..5).for_each(|number| table.queue(short(number)));
+    assert_eq!(feed(&mut table).len(), 5);
+    assert!(table.answered(0, 2).is_some());
+    table.left(0);
+    assert_eq!((table.n_queued(), table.retired().count()), (4, 0));
+    assert!(feed(&mut table).is_empty());
+    assert!(table.died(0, 1, Said::Leaving).unwrap().victim.is_none());
+    table.employ(0, 1);
+    let order: Vec<u32> = feed(&mut table).iter().map(|(_, _, number)| *number).collect();
+    assert_eq!(order, [1, 2, 3, 4]);
+}
+
+#[test]
+fn more_workers_are_wanted_if_tasks_wait_that_others_could_begin() {
+    let mut table = table(1);
+    assert!(!table.wants_more_workers());
+    (0..3).for_each(|number| table.queue(short(number)));
+    assert_eq!(feed(&mut table).len(), 3);
+    assert!(!table.wants_more_workers(), "they are done before anybody else is there");
+    table.queue(Work { nanos: MOST_NANOS_AHEAD, ..short(3) });
+    assert!(feed(&mut table).is_empty() && table.wants_more_workers());
+    let mut table = self::table(1);
+    (0..2).for_each(|number| table.queue(Work { nanos: MOST_NANOS_AHEAD, ..short(number) }));
+    assert_eq!(feed(&mut table).len(), 2);
+    assert!(table.wants_more_workers(), "one waits behind another");
 }

@@ -147,6 +147,37 @@ pub(crate) fn with_signals_blocked<R>(work: impl FnOnce() -> R) -> R {
     result
 }
 
+/// Where the kernel says how much memory this process has.
+#[derive(Debug)]
+pub(crate) struct OwnMemory(File);
+
+impl OwnMemory {
+    pub(crate) fn open() -> io::Result<Self> {
+        Ok(Self(File::open("/proc/self/statm")?))
+    }
+
+    /// How many bytes of memory this process has now; `None` if the kernel does not tell.
+    pub(crate) fn resident(&self) -> Option<u64> {
+        resident(&self.0)
+    }
+}
+
+/// How many bytes of memory a process has now; `None` if the kernel does not tell.
+pub(crate) fn resident_memory(pid: u32) -> Option<u64> {
+    resident(&File::open(format!("/proc/{pid}/statm")).ok()?)
+}
+
+/// # References
+///
+/// - Linux `proc_pid_statm(5)`
+fn resident(statm: &File) -> Option<u64> {
+    let mut text = [0; 128];
+    let len = statm.read_at(&mut text, 0).ok()?;
+    let text = str::from_utf8(text.get(..len)?).ok()?;
+    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages.saturating_mul(u64::try_from(rustix::param::page_size()).ok()?))
+}
+
 /// How many processors this process may use; at least one.
 ///
 /// # References

@@ -1,0 +1,233 @@
+//! The state that a worker keeps: who gets it, when it is made anew, and what happens if it cannot
+//! be made.
+
+#![expect(clippy::unwrap_used, reason = "tests end when something is not as it should be")]
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use ipc_core::wire::Handle;
+use pool::{Pool, StatefulPool, TaskError};
+use proc_core::Start;
+
+use common::{square, wait_until, watch};
+
+mod common;
+
+/// Neither a value that can be sent nor one for other threads.
+struct Counter {
+    n_calls: Rc<Cell<u64>>,
+}
+
+fn start(first: u64) -> Counter {
+    Counter { n_calls: Rc::new(Cell::new(first)) }
+}
+
+/// Counts its calls; returns how many that were, and the number of the process.
+fn count(counter: &mut Counter, x: u64) -> (u64, u32) {
+    assert!(x != 13, "bad luck");
+    counter.n_calls.set(counter.n_calls.get() + 1);
+    (counter.n_calls.get(), proc_core::current().pid())
+}
+
+fn counters(n_workers: usize) -> StatefulPool<Counter> {
+    Pool::builder().workers(n_workers).initializer(start, 100).build().unwrap()
+}
+
+#[test]
+fn each_worker_has_a_state_of_its_own_and_keeps_it() {
+    let _watchdog = watch("own state");
+    for start_method in [Start::ForkServer, Start::Spawn] {
+        let builder = Pool::builder().workers(2).start(start_method);
+        let pool = builder.initializer(start, 100).build().unwrap();
+        let counts = pool.map(count, 0..10).unwrap();
+        let more = pool.imap_unordered(count, 20..30).map(Result::unwrap);
+        let mut by_pid = std::collections::HashMap::<u32, Vec<u64>>::new();
+        for (n, pid) in counts.into_iter().chain(more) {
+            by_pid.entry(pid).or_default().push(n);
+        }
+        for counts in by_pid.values_mut() {
+            counts.sort_unstable();
+            assert!(counts.iter().copied().eq(101..101 + counts.len() as u64), "{counts:?}");
+        }
+    }
+}
+
+#[test]
+fn results_of_imap_are_in_order_and_plain_tasks_need_no_state() {
+    let _watchdog = watch("forms");
+    let pool = counters(1);
+    let counts: Vec<u64> = pool.imap(count, 0..5).map(|result| result.unwrap().0).collect();
+    assert_eq!(counts, [101, 102, 103, 104, 105]);
+    assert_eq!(pool.pool().call(square, 4).unwrap(), 16);
+    assert_eq!(pool.submit(count, 0).unwrap().join().unwrap().0, 106);
+}
+
+#[test]
+fn task_that_panics_costs_its_worker_the_state_and_nobody_else() {
+    let _watchdog = watch("panic");
+    let pool = counters(1);
+    let (_, first) = pool.call(count, 0).unwrap();
+    let tasks: Vec<_> = (10..20).map(|x| pool.submit(count, x).unwrap()).collect();
+    let results: Vec<_> = tasks.iter().map(pool::Task::join).collect();
+    for (x, result) in (10..20).zip(&results) {
+        match result {
+            Ok((_, pid)) => assert_eq!(*pid == first, x < 13, "{x}"),
+            Err(error) => assert_eq!((x, error.panic().unwrap().message()), (13, "bad luck")),
+        }
+    }
+    // The new one began anew.
+    assert_eq!(results.last().unwrap().as_ref().unwrap().0, 106);
+    assert_eq!(pool.pool().stats().replaced, 1);
+    // A panic of a task without the state leaves it alone.
+    assert!(pool.pool().call(|()| -> () { panic!("aside") }, ()).is_err());
+    assert_eq!(pool.call(count, 0).unwrap().0, 107);
+}
+
+#[test]
+fn successor_of_a_dead_worker_makes_its_own_state() {
+    let _watchdog = watch("successor");
+    let pool = counters(1);
+    for n_deaths in 1..=3 {
+        assert_eq!(pool.call(count, 0).unwrap().0, 101);
+        pool.pool().kill_worker(0).unwrap();
+        wait_until(pool.pool(), |pool| pool.stats().replaced == n_deaths);
+    }
+}
+
+/// Says through a pipe that it is dropped.
+struct Loud(File);
+
+impl Drop for Loud {
+    fn drop(&mut self) {
+        self.0.write_all(b"bye").unwrap();
+    }
+}
+
+#[test]
+fn state_is_dropped_when_its_worker_returns() {
+    let _watchdog = watch("drop");
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let writer: Handle = OwnedFd::from(writer).into();
+    let pool = Pool::builder().workers(2).initializer(|file: Handle| Loud(file.into()), writer);
+    let pool = pool.build().unwrap();
+    pool.call(|_, ()| (), ()).unwrap();
+    pool.pool().resize(1).unwrap();
+    let mut text = [0; 3];
+    reader.read_exact(&mut text).unwrap();
+    assert_eq!(&text, b"bye");
+    pool.pool().join().unwrap();
+    drop(pool);
+    assert_eq!(std::io::read_to_string(reader).unwrap(), "bye");
+}
+
+/// Writes a byte, so that the test can count the starts, and fails.
+fn refuse((log, what): (Handle, String)) -> Result<Counter, String> {
+    File::from(log).write_all(b"x").unwrap();
+    Err(format!("no {what}"))
+}
+
+#[test]
+fn initializer_that_fails_is_told_to_all_who_wait_and_the_starts_end() {
+    let _watchdog = watch("fails");
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let log: Handle = OwnedFd::from(writer).into();
+    let builder = Pool::builder().workers(2).try_initializer(refuse, (log, "tea".to_owned()));
+    let pool = builder.build().unwrap();
+    // The first failure is told; tasks that come too late hear it at once.
+    for _ in 0..2 {
+        let error = pool.call(count, 1).unwrap_err();
+        assert!(error.to_string().contains("the initializer failed: no tea"), "{error}");
+    }
+    drop(pool);
+    let mut starts = String::new();
+    reader.read_to_string(&mut starts).unwrap();
+    assert!((10..=12).contains(&starts.len()), "{} starts", starts.len());
+}
+
+#[test]
+fn initializer_that_panics_or_dies_is_told_as_well() {
+    fn panic(text: String) -> Counter {
+        panic!("{text}")
+    }
+
+    fn die(_: ()) -> Counter {
+        std::process::abort()
+    }
+
+    let _watchdog = watch("panics");
+    let pool = Pool::builder().workers(1).initializer(panic, "spilled".to_owned()).build().unwrap();
+    let error = pool.call(count, 1).unwrap_err();
+    assert!(matches!(error, TaskError::NoWorkers(_) | TaskError::NotTaken(_)), "{error:?}");
+    assert!(error.to_string().contains("spilled"), "{error}");
+    let pool = Pool::builder().workers(1).initializer(die, ()).build().unwrap();
+    let error = pool.call(count, 1).unwrap_err();
+    assert!(error.to_string().contains("SIGABRT"), "{error}");
+}
+
+/// Fails as long as there are bytes to read, each for one start.
+fn fail_for_each_byte(bytes: Handle) -> Result<Counter, String> {
+    match File::from(bytes).read(&mut [0]) {
+        Ok(0) => Ok(start(0)),
+        _ => Err("one more time".to_owned()),
+    }
+}
+
+#[test]
+fn initializer_that_fails_at_first_is_tried_again() {
+    let _watchdog = watch("at first");
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(b"12345").unwrap();
+    drop(writer);
+    let reader: Handle = OwnedFd::from(reader).into();
+    let pool = Pool::builder().workers(1).try_initializer(fail_for_each_byte, reader);
+    let pool = pool.build().unwrap();
+    assert_eq!(pool.call(count, 1).unwrap().0, 1);
+    assert_eq!(pool.pool().stats().replaced, 5);
+}
+
+/// The first worker is ready, the others wait for a byte.
+fn wait_unless_first((first, gate): (Handle, Handle)) -> Counter {
+    if File::from(first).read(&mut [0]).unwrap() == 0 {
+        File::from(gate).read_exact(&mut [0]).unwrap();
+    }
+    start(0)
+}
+
+#[test]
+fn tasks_go_to_workers_that_are_ready() {
+    let _watchdog = watch("ready");
+    let (first, mut one) = std::io::pipe().unwrap();
+    one.write_all(b"1").unwrap();
+    drop(one);
+    let (gate, opener) = std::io::pipe().unwrap();
+    let handles = (OwnedFd::from(first).into(), OwnedFd::from(gate).into());
+    let pool = Pool::builder().workers(3).initializer(wait_unless_first, handles).build().unwrap();
+    let mut pids: Vec<u32> = (0..20).map(|x| pool.call(count, x % 9).unwrap().1).collect();
+    pids.dedup();
+    assert_eq!(pids.len(), 1, "the others are not ready");
+    (&opener).write_all(b"23").unwrap();
+    common::wait_until_idle(pool.pool());
+}
+
+#[test]
+fn initializer_that_never_returns_holds_up_no_end() {
+    let _watchdog = watch("never returns");
+    let endings: [fn(StatefulPool<Counter>); 2] = [drop, |pool| pool.pool().terminate().unwrap()];
+    for end in endings {
+        let pool = Pool::builder().workers(2).initializer(
+            |()| -> Counter {
+                std::thread::park();
+                start(0)
+            },
+            (),
+        );
+        let pool = pool.build().unwrap();
+        let task = pool.submit(count, 1).unwrap();
+        end(pool);
+        assert!(matches!(task.join(), Err(TaskError::Terminated)));
+    }
+}
