@@ -215,8 +215,12 @@ impl Engine {
         }
         let mut state = self.lock();
         state.dispatch.left(place);
+        let cancelled = state.take_cancelled_at(place);
         let fed = state.feed();
         drop(state);
+        if let Some(job) = cancelled {
+            job.mailbox.deliver(job.index, Fate::Cancelled);
+        }
         // It has not for ever to end.
         self.bell.ring();
         self.settle(fed, Vec::new());
@@ -232,9 +236,11 @@ impl Engine {
             return;
         }
         let Some(gone) = state.dispatch.died(place, incarnation, said) else { return };
+        let cancelled = state.take_cancelled_at(place);
         let ticket = if let Said::Begun(ticket) = said { Some(ticket) } else { None };
         let ending = state.take_ending(place, ticket);
         let failed = gone.victim.and_then(|job| state.bury(job, &gone.worker.process, ending));
+        let failed = failed.or(cancelled.map(|job| (job, Fate::Cancelled)));
         let fed = state.feed();
         let drained = state.drained();
         drop(state);

@@ -113,7 +113,10 @@ fn tasks_of_several_pools_can_be_waited_for_together() {
     assert_eq!(places(&tasks, &wait(&tasks, Until::FirstCompleted, None).done), [1]);
     gates[0].open(1);
     assert_eq!(wait(&tasks, Until::All, None).done.len(), 2);
-    let mut completed = as_completed(both());
+    let tasks = both();
+    // One that is killed earlier has not begun its task.
+    pools.iter().for_each(|pool| wait_until_running(pool, 1));
+    let mut completed = as_completed(tasks);
     gates[1].open(1);
     assert_eq!(completed.next().unwrap().0, 1);
     pools[0].kill_worker(0).unwrap();
