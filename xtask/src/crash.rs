@@ -1,4 +1,5 @@
-//! `cargo xtask crash`: the sweeps in the world where a process dies before its n-th access.
+//! `cargo xtask crash`: the sweeps, and the random schedules against references, in the world where
+//! a process dies before its n-th access.
 
 use crate::{failure::Result, flags, run, tally::Tally, workspace::Workspace, worlds::World};
 
@@ -9,7 +10,7 @@ pub(crate) fn run(workspace: &Workspace, flags: &flags::Crash) -> Result<String>
         return Ok("crash: nothing to run yet: no crate has a tests/crash.rs".to_owned());
     }
     let mut cargo = World::Crash.cargo(workspace, "test");
-    cargo.args(["--no-fail-fast", "--test", "crash"]);
+    cargo.args(["--no-fail-fast", "--test", "crash", "--test", "schedules"]);
     for package in &crates {
         cargo.args(["--package", package.name.as_str()]);
     }

@@ -17,7 +17,7 @@
 use std::ptr::NonNull;
 use std::slice;
 
-use ipc_core::robust::Thread;
+use ipc_core::robust::{Lent, Thread};
 
 use crate::heap::Heap;
 use crate::heap::geometry::BlockId;
@@ -35,6 +35,10 @@ pub(crate) struct InPlace<'q> {
     id: BlockId,
     bytes: NonNull<u8>,
     len: usize,
+    /// Somebody else has the block.
+    is_given_on: bool,
+    /// References to the bytes may be about.
+    _lent: Lent,
 }
 
 impl<'q> InPlace<'q> {
@@ -50,7 +54,9 @@ impl<'q> InPlace<'q> {
         let has_memory = len <= Heap(ring).backed(id);
         let len = usize::try_from(len).ok().filter(|_| has_memory).ok_or(NotInPlace::Corrupt)?;
         let bytes = ring.block_bytes(id).map_err(NotInPlace::NoMemory)?;
-        Ok(Self { ring, seated, generation: seated.me.generation(), id, bytes, len })
+        let generation = seated.me.generation();
+        let (is_given_on, lent) = (false, Lent::new());
+        Ok(Self { ring, seated, generation, id, bytes, len, is_given_on, _lent: lent })
     }
 
     pub(crate) fn id(&self) -> BlockId {
@@ -110,17 +116,14 @@ impl<'q> InPlace<'q> {
     }
 
     /// Gives the charge up: somebody else has the block.
-    #[expect(clippy::mem_forget, reason = "all that it has are borrowed things and numbers")]
-    pub(crate) fn give_on(self) {
-        if !planted::GIVES_TWICE {
-            std::mem::forget(self);
-        }
+    pub(crate) fn give_on(mut self) {
+        self.is_given_on = !planted::GIVES_TWICE;
     }
 }
 
 impl Drop for InPlace<'_> {
     fn drop(&mut self) {
-        if self.is_mine() && !planted::LOAN_STAYS {
+        if !self.is_given_on && self.is_mine() && !planted::LOAN_STAYS {
             Heap(self.ring).free(self.id, self.seated.owner, self.seated.me);
         }
     }

@@ -28,8 +28,10 @@ use crate::side::{Both, MayPut};
 /// # Process death
 ///
 /// If the thread or the process dies, the memory comes back: at the latest when somebody needs it, who
-/// is woken if it waits. A forked child has no loans: its parent's are not its own, dropping them does
-/// nothing and committing them is [`PutError::Inherited`].
+/// is woken if it waits. A thread that ends with a loan that it forgot takes its process with it (see
+/// [`Lent`](ipc_core::robust::Lent)). A process whose thread has loans cannot be forked, but by force;
+/// then the child's are not its own: dropping them does nothing, and committing them is
+/// [`PutError::Inherited`].
 ///
 /// # Panics
 ///

@@ -26,8 +26,9 @@ use crate::side::MayGet;
 /// # Process death
 ///
 /// If the thread or the process dies, the message is gone with it, and its memory comes back: at the
-/// latest when somebody needs it, who is woken if it waits. A forked child has no samples: dropping its
-/// parent's does nothing.
+/// latest when somebody needs it, who is woken if it waits. A thread that ends with a sample that it
+/// forgot takes its process with it (see [`Lent`](ipc_core::robust::Lent)). A process whose thread has
+/// samples cannot be forked, but by force; then dropping them in the child does nothing.
 ///
 /// # Panics
 ///

@@ -177,7 +177,6 @@ fn what_a_thread_forgets_comes_back_when_it_has_ended() {
     let _watchdog = watch("forgotten loans");
     let queue = Builder::new(4).seats(3).max_bytes(16 * KIB).without_backstop().bytes().unwrap();
     for _ in 0..5 {
-        // Joined by hand: a scope does not wait for the destructors of its threads.
         let forget = {
             let queue = queue.clone();
             move || {
@@ -188,7 +187,7 @@ fn what_a_thread_forgets_comes_back_when_it_has_ended() {
                 mem::forget(queue.get_in_place().unwrap());
             }
         };
-        thread::spawn(forget).join().unwrap();
+        testkit::Mortal::spawn(forget).wait();
         // All of the memory is to be had, without further ado.
         queue.put(&[2; 16 << 10]).unwrap();
         assert!(queue.get().unwrap() == [2; 16 << 10]);

@@ -1,3 +1,89 @@
 //! Objects that live in a server process, and the proxies through which others use them.
 //!
-//! There is no code here yet; a later issue fills it.
+//! ```
+//! use manager::{Dict, List, Manager};
+//!
+//! let manager = Manager::start()?;
+//! let index: Dict<String, List<u32>> = manager.dict()?;
+//! let pages = manager.list()?;
+//! index.insert("word", &pages)?;
+//!
+//! // A list in a dict is the list itself, and not a copy.
+//! pages.push(&7)?;
+//! let found = index.get("word")?.ok_or("it was put in")?;
+//! assert_eq!(found.to_vec()?, [7]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is in it
+//!
+//! | for | there is |
+//! |-----|----------|
+//! | a manager | [`Manager::start`], [`Manager::builder`], [`Manager::connect`]; [`Server`] on a thread |
+//! | state | [`Dict`], [`List`], [`Set`], [`Value`], [`Array`], [`Namespace`] |
+//! | work | [`Queue`], [`JoinableQueue`] |
+//! | waiting for each other | [`Lock`], [`RLock`], [`Semaphore`], [`BoundedSemaphore`], [`Condition`], [`Event`], [`Barrier`] |
+//! | objects of your own | [`Object`], [`Remote`] |
+//! | many calls at once | [`Batch`] |
+//! | a look inside | [`Stats`] |
+//!
+//! Between processes of one machine the types of `ipc-sync`, `ipc-queue` and `shm-value` do the same in
+//! shared memory, without a server and many times faster. A manager is for programs that were started
+//! apart, for values of any size, for nested containers, and for objects of your own.
+//!
+//! # What holds everywhere
+//!
+//! - A call is one step for all: calls of one object are done one after the other, each wholly.
+//! - A call that waits comes in four forms: `op`, `try_op`, `op_timeout`, `op_deadline`. The time is the
+//!   manager's to keep: a manager that is stopped, as by a debugger, holds up those who call it.
+//! - Foreign code, that is methods of your types and functions of `update`, holds up only those who use
+//!   the same object. If it panics, the caller is told.
+//! - What a client sends is input: it is bounded and checked, and a client that sends garbage, reads
+//!   nothing or waits too much harms nobody else.
+//!
+//! # Proxies travel
+//!
+//! A proxy is a value: it goes through queues and pipes, as an argument or a result of a process, into
+//! tasks of a pool, and into other objects of its manager. The object lives as long as there is a proxy
+//! of it: in a process, in a value of another object, under a name, or on its way. A proxy on its way is
+//! kept until it is received; once its sender is gone, for a
+//! [limited time](Builder::passage_timeout). What was sent once and is received again, and what a forked
+//! child inherits, is good if the object still is there: whoever sends it should keep a proxy.
+//!
+//! Two objects that lead to each other keep each other until the manager ends.
+//!
+//! # Process death
+//!
+//! The end of a client is told by the kernel. Its references are given up, and what it held (locks,
+//! permits, leases) is free at once; who is next is told, where it matters. What a call was to do is done
+//! or not: a client that dies has sent it whole or not at all.
+
+mod batch;
+mod builder;
+mod client;
+mod error;
+mod host;
+mod manager;
+mod object;
+mod protocol;
+mod proxy;
+mod server;
+mod stats;
+mod types;
+
+pub use ipc_pipe::{Address, Key};
+
+pub use crate::{
+    batch::{Batch, Done, Later},
+    builder::Builder,
+    error::{ConnectError, Error, LockError, StartError},
+    host::Server,
+    manager::Manager,
+    object::user::{Methods, Object},
+    proxy::{
+        Array, Barrier, BoundedSemaphore, Condition, ConditionGuard, Dict, DictIter, Event,
+        JoinableQueue, Lease, List, ListIter, Lock, LockGuard, Namespace, Permit, Proxy, Queue,
+        RLock, RLockGuard, Remote, Semaphore, Set, Value,
+    },
+    stats::{Latency, Stats},
+};

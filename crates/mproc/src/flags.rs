@@ -26,6 +26,12 @@ pub(crate) enum Command {
     /// whether somebody waits, how many deaths were repaired, and which processes have it open. Nobody is
     /// disturbed: objects are opened for reading and copied, and no word of them is written.
     Ls(Ls),
+    /// List processes that programs of this user have started with multiproc, as trees.
+    ///
+    /// For each it says its name, what it does now, how much memory it has, and, for a worker of a pool,
+    /// which task it is at. A process that multiproc has started is known by a badge that it holds; those
+    /// that it has started in other ways are listed below it.
+    Ps(Ps),
     /// Run a command for each line of the standard input, several at a time.
     ///
     /// {} in the command stands for the line; without one, the line is the last argument. No shell reads
@@ -49,6 +55,14 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 pub(crate) struct Ls {
     /// Only what this process has open.
+    #[arg(long)]
+    pub(crate) pid: Option<u32>,
+}
+
+/// Flags of `ps`.
+#[derive(Args, Debug)]
+pub(crate) struct Ps {
+    /// Only the tree that this process is in.
     #[arg(long)]
     pub(crate) pid: Option<u32>,
 }

@@ -3,6 +3,7 @@
 //! | command | what it does |
 //! |---------|--------------|
 //! | `ls` | segments, queues, locks and pools of this user |
+//! | `ps` | trees of processes that programs of ours have started |
 //! | `map` | runs a command for each line of the input, and leaves none behind |
 //!
 //! Whoever is looked at does not notice, and need not be trusted: see [`ipc_core::inspect`]. What is
@@ -15,6 +16,7 @@ mod failure;
 mod flags;
 mod ls;
 mod map;
+mod ps;
 mod system;
 mod table;
 
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
 fn run(flags: &Flags) -> Result<Verdict> {
     match &flags.command {
         Command::Ls(ls) => ls::run(ls, flags.json),
+        Command::Ps(ps) => ps::run(ps, flags.json),
         Command::Map(map) => map::run(map, flags.json),
     }
 }

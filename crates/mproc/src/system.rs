@@ -39,6 +39,53 @@ pub(crate) fn is_ours(pid: u32) -> bool {
     fs::metadata(format!("/proc/{pid}")).is_ok_and(|metadata| metadata.uid() == user())
 }
 
+/// What the kernel tells of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) pid: u32,
+    pub(crate) parent: u32,
+    /// The name of its first thread.
+    pub(crate) name: String,
+    /// What it does, in a word.
+    pub(crate) state: String,
+    pub(crate) threads: u64,
+    /// How many bytes of memory it has.
+    pub(crate) memory: u64,
+}
+
+/// What the kernel tells of a process, if it is there.
+pub(crate) fn facts(pid: u32) -> Option<Facts> {
+    let status = fs::read(format!("/proc/{pid}/status")).ok()?;
+    parse(pid, &String::from_utf8_lossy(&status))
+}
+
+fn parse(pid: u32, status: &str) -> Option<Facts> {
+    let field = |name: &str| {
+        let mut lines = status.lines();
+        let line = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        Some(line.trim())
+    };
+    let number = |name| field(name)?.split(' ').next()?.parse::<u64>().ok();
+    let state = match field("State")?.chars().next()? {
+        'R' => "running",
+        'S' => "sleeping",
+        'D' => "in the kernel",
+        'T' | 't' => "stopped",
+        'Z' => "dead",
+        'I' => "idle",
+        _ => "unknown",
+    };
+    Some(Facts {
+        pid,
+        parent: u32::try_from(number("PPid")?).ok()?,
+        name: field("Name")?.to_owned(),
+        state: state.to_owned(),
+        threads: number("Threads").unwrap_or(0),
+        // The dead have none.
+        memory: number("VmRSS").unwrap_or(0).saturating_mul(1024),
+    })
+}
+
 /// What the kernel calls a process, or a thread: the name of its program, mostly.
 pub(crate) fn name(pid: u32) -> Option<String> {
     let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
@@ -103,4 +150,26 @@ pub(crate) fn is_gone(error: &io::Error) -> bool {
     let number = error.raw_os_error();
     error.kind() == io::ErrorKind::NotFound
         || number == Some(rustix::io::Errno::SRCH.raw_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Facts, parse};
+
+    #[test]
+    fn a_status_is_read_whatever_the_name_is() {
+        let status = "Name:\tState: R\nUmask:\t0022\nState:\tZ (zombie)\nPPid:\t7\nThreads:\t1\n";
+        let facts = Facts {
+            pid: 8,
+            parent: 7,
+            name: "State: R".to_owned(),
+            state: "dead".to_owned(),
+            threads: 1,
+            memory: 0,
+        };
+        assert_eq!(parse(8, status), Some(facts));
+        assert_eq!(parse(8, "Name:\tx\n"), None);
+        let living = status.replace("Threads", "VmRSS:\t    12 kB\nThreads");
+        assert_eq!(parse(8, &living).unwrap().memory, 12 << 10);
+    }
 }

@@ -104,6 +104,24 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! **Managers.** A [`Manager`] is a process in which objects live: dicts, lists, queues and locks for programs
+//! that have no memory in common, of values of any size, and objects of your own types.
+//!
+//! ```
+//! use multiproc::manager::{Dict, Manager};
+//! use multiproc::Process;
+//!
+//! fn count(words: Dict<String, u64>) -> bool {
+//!     words.update("word", |(n, by)| Some(n.unwrap_or(0) + by), &1).is_ok()
+//! }
+//!
+//! let manager = Manager::start()?;
+//! let words: Dict<String, u64> = manager.dict()?;
+//! assert!(Process::spawn(count, words.clone())?.join()?);
+//! assert_eq!(words.get("word")?, Some(1));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Where the rest is
 //!
 //! | module | is the crate | for |
@@ -114,6 +132,7 @@
 //! | [`connection`] | `ipc-pipe` | pipes between processes, listeners, and waiting for many |
 //! | [`sync`] | `ipc-sync` | locks between processes |
 //! | [`value`] | `shm-value` | values that processes share |
+//! | [`manager`] | `manager` | objects that live in a server process |
 //! | [`memory`] | `ipc-core` | segments of shared memory, values as bytes plus handles, deaths |
 //!
 //! # Process death
@@ -125,6 +144,7 @@ pub use ipc_core as memory;
 pub use ipc_pipe as connection;
 pub use ipc_queue as queue;
 pub use ipc_sync as sync;
+pub use manager;
 pub use pool;
 pub use proc_core as process;
 pub use shm_value as value;
@@ -139,11 +159,13 @@ pub use ipc_queue::{
 };
 pub use ipc_sync::{
     Barrier, BoundedSemaphore, Condition, Event, Lock, LockError, LockGuard, Mutex, MutexGuard,
-    Once, Permit, RLock, RwLock, Semaphore, TryLockError, WaitError,
+    Once, Permit, RLock, RLockGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore,
+    TryLockError, WaitError,
 };
+pub use manager::Manager;
 pub use pool::{MapError, Pool, PoolError, Retry, StatefulPool, SubmitError, Task, TaskError};
 pub use proc_core::{
-    ExitStatus, JoinError, PanicInfo, Process, Program, ProgramError, Reaper, Run, Start,
+    ExitStatus, Fork, JoinError, PanicInfo, Process, Program, ProgramError, Reaper, Run, Start,
     StartError, Stdio, active_children, cpu_count, current, fork, init, parent, scope,
     set_start_method, wait, wait_any, wait_for,
 };

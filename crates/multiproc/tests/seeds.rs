@@ -370,6 +370,19 @@ fn p24_producer_then_consumer() {
 }
 
 #[test]
+fn p25_queue_of_a_manager() {
+    let (pid, lines) = lines_of("p25");
+    assert_eq!(lines[0], format!("Main process: {pid}"));
+    for (line, who) in [(1, "Writer"), (2, "Reader")] {
+        let worker = number_after(&lines[line], "pid=");
+        assert_eq!(lines[line], format!("{who} started: pid={worker}, parent={pid}"));
+        assert_ne!(worker, pid);
+    }
+    assert_eq!(lines[3..9], ["P", "y", "t", "h", "o", "n"].map(|it| format!("Read: {it}")));
+    assert_eq!(lines[9..], ["Done"]);
+}
+
+#[test]
 fn p26_names() {
     let (_, lines) = lines_of("p26");
     let expected: Vec<String> =
@@ -411,6 +424,16 @@ fn p31_lock() {
     for (number, (name, _)) in (1..).zip(found) {
         assert_eq!(name, format!("Process Process-{number}"));
     }
+}
+
+#[test]
+fn p32_dict_and_list_of_a_manager() {
+    let (_, lines) = lines_of("p32");
+    let (last, entries) = lines.split_last().unwrap();
+    // The manager has taken number 1.
+    let expected: Vec<_> = (2..=5).map(|n| format!("Process-{n}: value")).collect();
+    assert_eq!(sorted(entries.to_vec()), expected);
+    assert_eq!(last, "4 pids, all of the children: true");
 }
 
 #[test]

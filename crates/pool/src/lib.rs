@@ -74,6 +74,11 @@ mod vacancies;
 mod wait;
 mod worker;
 
+/// What can be said of pools from outside, by their boards: see [`ipc_core::inspect`].
+pub mod inspect {
+    pub use crate::board::inspect::{Seen, describe, workers};
+}
+
 pub use crate::{
     builder::Builder,
     error::{MapError, PoolError, SubmitError, TaskError},

@@ -143,7 +143,7 @@ impl Worker {
         if let Some(initializer) = initializer {
             initializer.run()?;
         }
-        self.board.say_ready(self.place);
+        self.board.say_ready(self.place, proc_core::current().pid());
         if self.has_state {
             // It gets nothing before that is known.
             self.say(What::Ready);
@@ -189,13 +189,15 @@ impl Worker {
         // can be told if it cannot be written.
         let _flushed = io::stdout().flush();
         let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        match answer {
+        let fit = match answer {
             Ok(answer) => self.answer(What::Outcome, answer, order.ticket, nanos),
             Err(Refused { refusal, fit }) => {
                 let answered = self.answer(What::Refusal, encode(&refusal), order.ticket, nanos);
                 if fit == Fit::No { Fit::No } else { answered }
             }
-        }
+        };
+        self.board.say_answered(self.place, order.ticket);
+        fit
     }
 
     fn run(&mut self, order: &Order<'_>) -> Result<Message, Refused> {

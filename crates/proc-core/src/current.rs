@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ipc_core::{Deadline, PerProcess};
 use serde::{Deserialize, Serialize};
 
+use crate::inspect::{self, Role};
 use crate::start::Start;
 use crate::sys::process;
 
@@ -161,6 +162,9 @@ struct Identity {
     is_daemon: bool,
     /// How children are started.
     start: Start,
+    /// By which it is known from outside; none if the system has no room for another descriptor.
+    #[expect(dead_code, reason = "it is there to be open")]
+    badge: Option<OwnedFd>,
 }
 
 static IDENTITY: PerProcess<Mutex<Identity>> = PerProcess::new();
@@ -191,9 +195,10 @@ pub(crate) fn introduce(
 pub(crate) fn become_child(introduction: Introduction, pidfd: OwnedFd) -> Parent {
     let Introduction { name, lineage, parent_pid, parent_name, is_daemon, start } = introduction;
     process::set_thread_name(&name);
+    let badge = inspect::put_on(&name, parent_pid, Role::Child).ok();
     let parent = Parent(Arc::new(Origin { pid: parent_pid, name: parent_name, pidfd }));
     let (name, of_parent) = (Some(name), Some(parent.clone()));
-    *lock() = Identity { name, lineage, parent: of_parent, n_children: 0, is_daemon, start };
+    *lock() = Identity { name, lineage, parent: of_parent, n_children: 0, is_daemon, start, badge };
     parent
 }
 

@@ -33,6 +33,16 @@ pub enum StartError {
         /// How many.
         count: usize,
     },
+    /// The calling thread has a guard or a loan that lends it a value in shared memory, so that a copy
+    /// of the process would use the value as well.
+    ///
+    /// Drop the guard first. Locks that protect no value of theirs do not matter: the copy does not
+    /// hold them.
+    #[error(
+        "the calling thread holds a guard or loan of a value in shared memory, which a forked child \
+         would have too: drop it first"
+    )]
+    Lends,
     /// The argument could not be encoded.
     #[error("the argument cannot be sent: {0}")]
     Argument(#[source] EncodeError),

@@ -7,6 +7,8 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::panic;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use ipc_core::robust::Lent;
+
 use crate::children;
 use crate::current;
 use crate::error::StartError;
@@ -33,8 +35,9 @@ pub enum Fork {
 ///
 /// # Errors
 ///
-/// [`StartError::Threads`] if this process has several threads, and what the system says if it has no
-/// room for another process.
+/// [`StartError::Threads`] if this process has several threads; [`StartError::Lends`] if the calling
+/// thread holds a guard or a loan of a value in shared memory, such as `ipc_sync::MutexGuard`; and what
+/// the system says if it has no room for another process.
 ///
 /// # Examples
 ///
@@ -52,8 +55,8 @@ pub enum Fork {
 ///
 /// - POSIX `fork`
 pub fn fork() -> Result<Fork, StartError> {
-    check_threads()?;
-    // SAFETY: this process has one thread; while that is here, nothing can start another.
+    check_copyable()?;
+    // SAFETY: this process has one thread, which lends nothing; while that is here, nothing can start another.
     unsafe { fork_with_threads() }.map_err(StartError::system("fork"))
 }
 
@@ -64,6 +67,8 @@ pub fn fork() -> Result<Fork, StartError> {
 /// `EAGAIN` or `ENOMEM` if the system has no room for another process.
 ///
 /// # Safety
+///
+/// The child must not use what guards and loans lend that it inherits from the calling thread.
 ///
 /// If this process has several threads, the child has only the calling one, and the others may have
 /// held any lock: until it ends or runs another program the child may only do what a signal handler
@@ -85,10 +90,14 @@ pub unsafe fn fork_with_threads() -> io::Result<Fork> {
     }
 }
 
-/// Refuses if this process has several threads.
-pub(crate) fn check_threads() -> Result<(), StartError> {
+/// Refuses if a copy of this process could not go on safely.
+pub(crate) fn check_copyable() -> Result<(), StartError> {
     let count = process::thread_count().map_err(StartError::system("count its threads"))?;
-    if count == 1 { Ok(()) } else { Err(StartError::Threads { count }) }
+    match count {
+        1 if Lent::is_any() => Err(StartError::Lends),
+        1 => Ok(()),
+        _ => Err(StartError::Threads { count }),
+    }
 }
 
 /// Copies this process between the hooks: `None` in the child, its number in the parent.

@@ -119,6 +119,7 @@ mod tests {
     }
 
     fn name() -> FunctionName<Length> {
+        #[expect(clippy::fn_to_numeric_cast_any, reason = "its address is what is named")]
         FunctionName::at(length as *const ()).expect("a function of this program")
     }
 
@@ -139,6 +140,7 @@ mod tests {
 
     #[test]
     fn name_of_another_type_or_place_is_refused() {
+        static DATA: u64 = 7;
         let other = FunctionName::<fn(String)> {
             offset: name().offset,
             signature: name().signature,
@@ -149,7 +151,6 @@ mod tests {
             let forged = FunctionName { offset, ..name() };
             assert_eq!(find(forged).err(), Some(Refusal::NoSuchFunction), "{offset:x}");
         }
-        static DATA: u64 = 7;
         assert!(FunctionName::<Length>::at((&raw const DATA).cast()).is_none());
         assert!(FunctionName::<Length>::at(std::ptr::null()).is_none());
     }

@@ -11,6 +11,7 @@
 //! - [`Run`] makes processes of objects, [`scope()`] lets none outlive a part of a program,
 //!   [`active_children()`] and [`wait_any()`] are for many.
 //! - [`Program`] runs another program, and talks to it.
+//! - [`inspect`] says by what other programs know a process of ours.
 //! - [`fork()`], [`wait()`] and [`wait_for()`] are the plain calls of the system, and a [`Reaper`] is
 //!   for orphans and zombies.
 //!
@@ -73,6 +74,7 @@ mod fingerprint;
 mod fork;
 mod function;
 mod function_name;
+pub mod inspect;
 mod memory;
 mod panics;
 mod process;

@@ -14,13 +14,16 @@ use std::process::Command;
 
 use common::start;
 use ipc_core::wire::Handle;
-use ipc_core::{Kind, Segment};
+use ipc_core::{Deadline, Kind, ProcessId, Segment};
+use proc_core::inspect::{Badge, Role};
 use proc_core::{JoinError, Process, Start, current, parent};
 
 common::with_each_start! {
     child_knows_itself_and_its_parent
     child_has_an_empty_standard_input
     child_has_no_descriptor_that_it_was_not_given
+    child_is_known_from_outside_by_its_badge
+    copy_that_a_child_makes_of_itself_is_not_known_by_the_badge_of_the_child
     no_program_that_a_child_runs_sees_the_mark_of_a_child
     child_ignores_a_broken_pipe_as_every_rust_program
     child_has_one_thread_with_the_name_of_the_process
@@ -98,6 +101,54 @@ fn child_has_no_descriptor_that_it_was_not_given(way: Start) {
     assert_eq!(sockets, 1, "its channel only: {found:?}");
     let pipes = found.iter().filter(|target| target.starts_with("pipe:")).count();
     assert!(pipes <= 2, "its outputs at most: {found:?}");
+}
+
+/// What the descriptors of a process say of it.
+fn badges(pid: u32) -> Vec<Badge> {
+    let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let targets = entries.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
+    targets.filter_map(|target| Badge::read(&target)).collect()
+}
+
+/// The badges among them that are its own.
+fn own_badges(pid: u32) -> Vec<Badge> {
+    let id = ProcessId::of(pid).unwrap().unwrap();
+    badges(pid).into_iter().filter(|badge| badge.is_of(id)).collect()
+}
+
+fn child_is_known_from_outside_by_its_badge(way: Start) {
+    let builder = Process::builder().start(way).name("clerk (7)");
+    let child = builder.spawn(|()| parent().unwrap().wait(Deadline::NEVER).is_ok(), ()).unwrap();
+    let found = own_badges(child.pid());
+    assert_eq!(found.len(), 1, "{found:?}");
+    let me = ProcessId::current().unwrap().pid();
+    let Badge { pid, parent, role, name, .. } = &found[0];
+    assert_eq!((*pid, *parent, *role, name.as_str()), (child.pid(), me, Role::Child, "clerk (7)"));
+    assert_eq!(own_badges(me).len(), usize::from(current().is_child()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+fn copy_that_a_child_makes_of_itself_is_not_known_by_the_badge_of_the_child(way: Start) {
+    /// A copy, made behind our back, and how many badges it and its maker have.
+    fn copy(_: ()) -> (usize, usize) {
+        // SAFETY: the copy does nothing but wait until it is killed.
+        let pid = match unsafe { libc::fork() } {
+            0 => loop {
+                // SAFETY: has no conditions.
+                unsafe { libc::pause() };
+            },
+            pid => pid.unsigned_abs(),
+        };
+        let found = (badges(pid).len(), own_badges(pid).len());
+        // SAFETY: it is a child whose status nobody has taken.
+        unsafe { libc::kill(pid.cast_signed(), libc::SIGKILL) };
+        // SAFETY: asks for no status.
+        unsafe { libc::waitpid(pid.cast_signed(), std::ptr::null_mut(), 0) };
+        found
+    }
+    let (inherited, own) = start(way, copy, ()).join().unwrap();
+    assert!(inherited > 0 && own == 0, "{inherited}, {own}");
 }
 
 fn no_program_that_a_child_runs_sees_the_mark_of_a_child(way: Start) {

@@ -122,6 +122,22 @@ pub fn within(limit: Duration, body: impl FnOnce() -> Result<(), String>) -> Res
     }
 }
 
+/// Whether all these children sleep on futexes at one and the same moment.
+///
+/// Two looks must find each in the same sleep, so all slept between the two.
+#[must_use]
+pub fn are_all_asleep(children: &[&Child]) -> bool {
+    let look = || -> Option<Vec<_>> {
+        let sleep = |child: &Child| match child.end {
+            None => proc::sleep_on_futex(child.pid),
+            Some(_) => None,
+        };
+        children.iter().copied().map(sleep).collect()
+    };
+    let Some(first) = look() else { return false };
+    look() == Some(first)
+}
+
 impl Child {
     /// Takes charge of a child that was just started.
     fn adopt(pid: i32) -> io::Result<Self> {

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`main`], [`Runner`] | the `main` of test binaries that fork: each scenario in a process of its own, watched |
 //! | [`child`] | child processes: forked, or this test binary started afresh |
+//! | [`die_alone`], [`Mortal`] | threads that die while their process lives on |
 //! | [`kill`] | the kill harness: after every instruction, before every access, at a named moment, at random |
 //! | [`Watchdog`] | ends a test that hangs, with a trace of where |
 //! | [`leaks`] | descriptors, mappings, processes and names in `/dev/shm`: before and after |
@@ -45,6 +46,7 @@ mod runner;
 pub mod seed;
 mod sys;
 mod text;
+mod thread;
 mod watchdog;
 
 pub use crate::{
@@ -52,5 +54,6 @@ pub use crate::{
     proc::trace,
     report::Report,
     runner::{Entry, Outcome, Runner, Scenario, full, main},
+    thread::{Mortal, die_alone},
     watchdog::Watchdog,
 };

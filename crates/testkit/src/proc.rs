@@ -61,6 +61,24 @@ pub(crate) fn is_asleep_on_futex(pid: i32) -> bool {
     [libc::SYS_futex, libc::SYS_futex_waitv].map(Some).contains(&number)
 }
 
+/// What is the same as long as `pid` sleeps on a futex; nothing if it does not.
+///
+/// The system call and its arguments (where the kernel does not say, the state), and how often the
+/// process was taken off a processor. The kernel tells the call of one that runs no better than
+/// "running", so one that has run in between is seen to have.
+pub(crate) fn sleep_on_futex(pid: i32) -> Option<(String, String)> {
+    let sleep = match fs::read_to_string(format!("/proc/{pid}/syscall")) {
+        Ok(call) => {
+            let number = call.split_ascii_whitespace().next()?.parse().ok();
+            let futexes = [libc::SYS_futex, libc::SYS_futex_waitv].map(Some);
+            futexes.contains(&number).then_some(call)?
+        }
+        Err(_) => (Stat::of(pid)?.state == 'S').then(|| "S".to_owned())?,
+    };
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    Some((sleep, status.split_once("voluntary_ctxt_switches")?.1.to_owned()))
+}
+
 /// The children of a process, of all its threads, zombies too.
 pub(crate) fn children(pid: i32) -> Vec<i32> {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };

@@ -306,10 +306,13 @@ fn asleep() -> Outcome {
             clock::pause(LIMIT);
         }
     });
+    is(child::are_all_asleep(&[]) && child::are_all_asleep(&[&sleeper]), &sleeper)?;
+    is(!child::are_all_asleep(&[&sleeper, &napper]), &napper)?;
     let not_asleep = napper.wait_asleep(Duration::from_millis(300));
     is(matches!(&not_asleep, Err(why) if why.contains("did not get there")), &not_asleep)?;
-    let mut ended = child::fork(|| 3);
-    let ended = ended.wait_asleep(LIMIT);
+    let mut child = child::fork(|| 3);
+    let ended = child.wait_asleep(LIMIT);
+    is(!child::are_all_asleep(&[&sleeper, &child]), &child)?;
     is(matches!(&ended, Err(why) if why.contains("exited with code 3")), &ended)
 }
 

@@ -20,6 +20,7 @@
 mod bell;
 #[cfg(not(ipc_loom))]
 mod held;
+mod lent;
 mod life;
 #[cfg(not(ipc_loom))]
 mod list;
@@ -34,6 +35,7 @@ use model as world;
 pub use bell::Bell;
 #[cfg(not(ipc_loom))]
 pub(crate) use held::is_any_within as is_any_held_within;
+pub use lent::Lent;
 pub use life::{Alive, Life};
 #[cfg(not(ipc_loom))]
 pub use list::support;

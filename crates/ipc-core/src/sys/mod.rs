@@ -15,3 +15,4 @@ pub(crate) mod process;
 #[cfg_attr(ipc_loom, expect(dead_code, reason = "the model has threads of its own"))]
 pub(crate) mod robust;
 pub(crate) mod socket;
+pub(crate) mod thread_end;

@@ -9,12 +9,13 @@
 
 use core::fmt;
 use core::marker::PhantomData;
-use core::mem;
+use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
+use core::ptr;
 use std::thread;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
-use ipc_core::robust::RobustWord;
+use ipc_core::robust::{Lent, RobustWord};
 
 use super::Mutex;
 use crate::error::LockError;
@@ -23,14 +24,19 @@ use crate::recovery::{Recovery, Sealed, ValueGuard};
 
 /// The value of a [`Mutex`] that the calling thread holds; dropping it gives the mutex back.
 ///
-/// In a forked child that inherited it, dropping it does nothing; the value is still the parent's
-/// there, and whoever forks sees to it that the child lets it be. If it is forgotten, the mutex stays
-/// held until the thread ends, and then counts as left by a dead holder.
+/// While there is one, `fork` of `proc-core` refuses in its thread, since the child would have it as
+/// well. In a child that inherited it nevertheless, dropping it does nothing; the value is the parent's
+/// there, and whoever forked sees to it that the child lets it be.
+///
+/// If it is forgotten, the mutex stays held; a thread that ends like that takes its process with it
+/// (see [`Lent`]), and the mutex counts as left by a dead holder.
 #[must_use = "a guard that is dropped at once protects nothing"]
 pub struct MutexGuard<'mutex, T: NoUninit + CheckedBitPattern> {
     mutex: &'mutex Mutex<T>,
     /// Whether the guard, if a panic drops it, poisons the mutex.
     poisons: bool,
+    /// References to the value may be about.
+    lent: Lent,
     /// The kernel knows the holding thread, so no other can give the mutex back.
     not_send: PhantomData<*mut T>,
 }
@@ -39,7 +45,7 @@ impl<'mutex, T: NoUninit + CheckedBitPattern> MutexGuard<'mutex, T> {
     /// The caller has just taken the lock.
     #[inline]
     pub(super) fn new(mutex: &'mutex Mutex<T>) -> Self {
-        Self { mutex, poisons: !thread::panicking(), not_send: PhantomData }
+        Self { mutex, poisons: !thread::panicking(), lent: Lent::new(), not_send: PhantomData }
     }
 
     #[inline]
@@ -65,8 +71,9 @@ impl<'mutex, T: NoUninit + CheckedBitPattern> MutexGuard<'mutex, T> {
         mutex.place.note(taken);
         let retaken = mutex.check(Ok(taken));
         // The lock is the new guard's now, or was given back with it.
-        #[expect(clippy::mem_forget, reason = "what it would give back is another's")]
-        mem::forget(self);
+        let guard = ManuallyDrop::new(self);
+        // SAFETY: it is taken out of a guard that is not looked at any more.
+        drop(unsafe { ptr::read(&raw const guard.lent) });
         retaken
     }
 

@@ -215,7 +215,8 @@ impl<'words> RawEvent<'words> {
         let released = loop {
             // E1 acquire.
             let seen = self.words.state.load(Acquire);
-            if seen & SET != 0 || (seen ^ entered) >= GENERATION {
+            let was_set = (seen ^ entered) >= GENERATION && !cfg!(ipc_planted = "event_forgets");
+            if seen & SET != 0 || was_set {
                 if seen & SET != 0 && seen & WAITING != 0 && !cfg!(ipc_planted = "event_no_chain") {
                     self.tell(seen);
                 }

@@ -17,6 +17,7 @@
 //! | `event_no_chain` | who finds an event set whose sleepers were not called does not call them |
 //! | `event_clear_untold` | an event is cleared before all sleepers were called |
 //! | `event_takes_pending` | a handler that sets an event takes away what was pending |
+//! | `event_forgets` | who waits is not released by a set that is followed by a clear at once |
 //! | `event_no_order` | an event is set without edge E1 |
 //! | `semaphore_no_pend` | a semaphore's call word is never pending |
 //! | `semaphore_no_keep` | whoever has slept for a permit takes it without the mark |
@@ -63,6 +64,8 @@
 //! | `condition_withdraws_late` | yes | not run | yes |
 //! | `event_no_pend`, `event_no_chain`, `event_takes_pending` | yes | yes | yes |
 //! | `event_clear_untold` | yes | no | yes |
+//! | `event_forgets` | who waits is not released by a set that is followed by a clear at once |
+//! | `event_forgets` | yes | not run | not run |
 //! | `event_no_order` | yes | no | no |
 //! | `rwlock_no_active`, `rwlock_no_mark` | yes | yes | yes |
 //! | `rwlock_no_fence`, `rwlock_no_look`, `rwlock_releases_first` | yes | no | no |
@@ -74,6 +77,12 @@
 //! | `no_keep`, `no_clear_wake` | yes | no | not in the quick form |
 //! | `no_pend` | yes | yes | not run |
 //! | `no_order` | yes | not run | not run |
+//!
+//! The random schedules (`tests/schedules`) in the real world (1,000 cases and more) found `no_pend`,
+//! `rlock_no_count`, `rlock_old_depth`, `once_no_second_look`, `condition_no_pend`, `condition_steals`,
+//! `condition_early`, `rwlock_no_active`, `rwlock_no_mark`, `rwlock_no_look`, `barrier_no_look`,
+//! `barrier_no_tell`, `barrier_no_watch` and `barrier_no_pend`; in the crash world also `event_no_pend`,
+//! `event_forgets`, `semaphore_no_second_look` and `semaphore_no_pend`.
 //!
 //! Why a sweep does not find what it does not find:
 //!

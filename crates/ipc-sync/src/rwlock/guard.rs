@@ -11,10 +11,11 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
+use core::ptr;
 use std::thread;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
-use ipc_core::robust::Thread;
+use ipc_core::robust::{Lent, Thread};
 
 use super::RwLock;
 use crate::raw::Share;
@@ -22,26 +23,33 @@ use crate::recovery::{Recovery, Sealed, ValueGuard};
 
 /// The value of an [`RwLock`] that the calling thread may look at; dropping it gives the share back.
 ///
-/// In a forked child that inherited it, dropping it does nothing. If it is forgotten, the share is
-/// taken until the thread ends.
+/// While there is one, `fork` of `proc-core` refuses in its thread, as with a
+/// [`MutexGuard`](crate::MutexGuard); in a child that inherited it nevertheless, dropping it does
+/// nothing. If it is forgotten, the share stays taken; a thread that ends like that takes its process
+/// with it (see [`Lent`]), and the share comes back.
 #[must_use = "a guard that is dropped at once protects nothing"]
 pub struct RwLockReadGuard<'lock, T: NoUninit + CheckedBitPattern> {
     lock: &'lock RwLock<T>,
     share: Share<'lock>,
+    /// References to the value may be about.
+    _lent: Lent,
     /// The kernel knows the reading thread, so no other can give the share back.
     not_send: PhantomData<*const T>,
 }
 
 /// The value of an [`RwLock`] that the calling thread may change; dropping it gives the lock back.
 ///
-/// In a forked child that inherited it, dropping it does nothing; the value is still the parent's
-/// there, and whoever forks sees to it that the child lets it be. If it is forgotten, the lock stays
-/// held until the thread ends, and then counts as left by a dead writer.
+/// While there is one, `fork` of `proc-core` refuses in its thread, as with a
+/// [`MutexGuard`](crate::MutexGuard); in a child that inherited it nevertheless, dropping it does
+/// nothing. If it is forgotten, the lock stays held; a thread that ends like that takes its process
+/// with it (see [`Lent`]), and the lock counts as left by a dead writer.
 #[must_use = "a guard that is dropped at once protects nothing"]
 pub struct RwLockWriteGuard<'lock, T: NoUninit + CheckedBitPattern> {
     lock: &'lock RwLock<T>,
     /// Whether the guard, if a panic drops it, poisons the lock.
     poisons: bool,
+    /// References to the value may be about.
+    lent: Lent,
     /// The kernel knows the writing thread, so no other can give the lock back.
     not_send: PhantomData<*mut T>,
 }
@@ -53,7 +61,7 @@ impl<'lock, T: NoUninit + CheckedBitPattern> RwLockReadGuard<'lock, T> {
     /// The calling thread has just come in to read.
     #[inline]
     pub(super) fn new(lock: &'lock RwLock<T>, share: Share<'lock>) -> Self {
-        Self { lock, share, not_send: PhantomData }
+        Self { lock, share, _lent: Lent::new(), not_send: PhantomData }
     }
 
     /// Whether the value is whole, as far as anybody has told.
@@ -67,7 +75,7 @@ impl<'lock, T: NoUninit + CheckedBitPattern> RwLockWriteGuard<'lock, T> {
     /// The calling thread has just come in to write.
     #[inline]
     pub(super) fn new(lock: &'lock RwLock<T>) -> Self {
-        Self { lock, poisons: !thread::panicking(), not_send: PhantomData }
+        Self { lock, poisons: !thread::panicking(), lent: Lent::new(), not_send: PhantomData }
     }
 
     #[inline]
@@ -108,8 +116,14 @@ impl<'lock, T: NoUninit + CheckedBitPattern> RwLockWriteGuard<'lock, T> {
         }
         // SAFETY: the lines stay mapped until the words are given back: R1 of `RwLock`.
         match unsafe { guard.lock.raw().downgrade(Thread::current()) } {
-            // It has given back what the guard would.
-            Ok(share) => Ok(RwLockReadGuard::new(ManuallyDrop::new(guard).lock, share)),
+            Ok(share) => {
+                let reading = RwLockReadGuard::new(guard.lock, share);
+                // It has given back what the guard would.
+                let guard = ManuallyDrop::new(guard);
+                // SAFETY: it is taken out of a guard that is not looked at any more.
+                drop(unsafe { ptr::read(&raw const guard.lent) });
+                Ok(reading)
+            }
             Err(_) => Err(guard),
         }
     }

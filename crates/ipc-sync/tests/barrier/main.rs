@@ -10,8 +10,6 @@ mod members;
 #[cfg(not(ipc_loom))]
 mod places;
 #[cfg(not(ipc_loom))]
-mod reference;
-#[cfg(not(ipc_loom))]
 mod rounds;
 #[cfg(not(ipc_loom))]
 #[path = "../together/mod.rs"]
@@ -75,7 +73,6 @@ fn main() -> ExitCode {
         ("a barrier is found by its name", places::a_barrier_is_found_by_its_name),
         ("nothing is left of barriers", places::nothing_is_left),
         ("scribbling over a barrier harms nobody", places::scribbling_is_survived),
-        ("any sequence comes to what a reference says", reference::any_sequence),
     ])
 }
 

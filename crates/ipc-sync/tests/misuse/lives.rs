@@ -203,7 +203,7 @@ fn all_are_told(all: &All) {
 
 pub(crate) fn when_a_thread_dies_alone() -> Outcome {
     let all = All::new(1)?;
-    thread::scope(|scope| scope.spawn(|| hold_all(&all)).join()).unwrap();
+    testkit::die_alone(|| hold_all(&all));
     all_are_told(&all);
     passed()
 }

@@ -28,7 +28,6 @@ fn main() -> ExitCode {
         ("a death wakes one who waits, and that one does it", turns::a_death_wakes_the_next),
         ("doing it while doing it is an error", turns::recursion_is_an_error),
         ("a forked child has not its parent's turn", turns::a_forked_child_has_no_turn),
-        ("any outcomes come to what a plain count comes to", turns::as_a_plain_count),
         ("it travels, and is the same", places::it_travels),
         ("those in one segment are apart", places::those_in_one_segment_are_apart),
         ("scribbling over it harms nobody's memory", places::scribbling_is_survived),

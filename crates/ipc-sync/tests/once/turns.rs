@@ -7,9 +7,6 @@ use std::thread;
 use ipc_core::robust::Thread;
 use ipc_core::{Deadline, ProcessId};
 use ipc_sync::{Once, OnceError};
-use proptest::collection::vec;
-use proptest::prelude::{any, prop_assert, prop_assert_eq};
-use proptest::test_runner::{Config, TestRunner};
 use testkit::{Counter, Outcome, SharedArena};
 
 use crate::together::{LONG, SHORT, finish, in_child, passed, start};
@@ -200,39 +197,5 @@ pub(crate) fn a_forked_child_has_no_turn() -> Outcome {
     turn.take().unwrap().complete()?;
     in_child(|| once.call_once(|_| panic!("it was done")).is_ok());
     assert_eq!(once.stats().failures, 0, "the children gave nothing up");
-    passed()
-}
-
-/// Any order of outcomes comes to what counts of them come to.
-pub(crate) fn as_a_plain_count() -> Outcome {
-    let mut runner =
-        TestRunner::new(Config { cases: 40, failure_persistence: None, ..Config::default() });
-    runner.run(&vec(any::<u8>(), 0..12), |steps| {
-        let once = Once::new().unwrap();
-        let (mut deaths, mut failures, mut done) = (0, 0, false);
-        for step in steps {
-            let turn = once.try_begin().unwrap();
-            prop_assert_eq!(turn.is_none(), done);
-            prop_assert_eq!(once.is_completed(), done);
-            let Some(turn) = turn else { continue };
-            prop_assert_eq!(turn.state().deaths(), deaths);
-            prop_assert_eq!(turn.state().failures(), failures);
-            failures += u64::from(step % 4 != 0);
-            match step % 4 {
-                0 => {
-                    turn.complete().unwrap();
-                    done = true;
-                }
-                1 | 2 => drop(turn),
-                _ => {
-                    drop(turn);
-                    die_at(&once);
-                    deaths += 1;
-                }
-            }
-        }
-        prop_assert!(once.stats().is_completed == done);
-        Ok(())
-    })?;
     passed()
 }

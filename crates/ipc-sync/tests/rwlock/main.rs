@@ -11,8 +11,6 @@ mod inside;
 #[cfg(not(ipc_loom))]
 mod places;
 #[cfg(not(ipc_loom))]
-mod reference;
-#[cfg(not(ipc_loom))]
 mod states;
 #[cfg(not(ipc_loom))]
 #[path = "../together/mod.rs"]
@@ -51,7 +49,6 @@ fn main() -> ExitCode {
         ("a lock is found by its name", places::a_lock_is_found_by_its_name),
         ("nothing is left of locks", places::nothing_is_left),
         ("scribbling over a lock harms nobody's memory", places::scribbling_is_survived),
-        ("any sequence comes to what a reference says", reference::any_sequence),
     ])
 }
 

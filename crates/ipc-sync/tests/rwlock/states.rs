@@ -2,7 +2,6 @@
 
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
-use std::thread;
 
 use ipc_core::Placed;
 use ipc_core::primitive::AtomicU32;
@@ -198,10 +197,8 @@ pub(crate) fn who_times_out_leaves_it_untold() -> Outcome {
 
 pub(crate) fn a_thread_may_die_alone() -> Outcome {
     let pair = Pair::new([0, 0])?;
-    let forget_read = || mem::forget(pair.read().unwrap());
-    thread::scope(|scope| scope.spawn(forget_read).join()).unwrap();
-    let forget_write = || mem::forget(pair.write().unwrap());
-    thread::scope(|scope| scope.spawn(forget_write).join()).unwrap();
+    testkit::die_alone(|| mem::forget(pair.read().unwrap()));
+    testkit::die_alone(|| mem::forget(pair.write().unwrap()));
     drop(died(pair.write()).recover(|pair| *pair = [1, 1]));
     assert_eq!(pair.stats().dead_readers, 1);
     assert_eq!(pair.get().unwrap(), [1, 1]);

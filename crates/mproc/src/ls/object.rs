@@ -79,8 +79,12 @@ pub(super) fn of(view: &View) -> Result<Object, SegmentError> {
 
 /// Asks each crate whether it knows what lies there.
 fn describe(view: &View) -> Result<Description, SegmentError> {
-    let known =
-        [ipc_sync::inspect::describe, ipc_queue::inspect::describe, shm_value::inspect::describe];
+    let known = [
+        ipc_sync::inspect::describe,
+        ipc_queue::inspect::describe,
+        shm_value::inspect::describe,
+        pool::inspect::describe,
+    ];
     for describe in known {
         if let Some(description) = describe(view)? {
             return Ok(description);

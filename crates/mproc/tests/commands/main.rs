@@ -3,4 +3,5 @@
 
 mod ls;
 mod map;
+mod ps;
 mod run;

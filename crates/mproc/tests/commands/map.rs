@@ -7,11 +7,11 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::time::Duration;
 
 use ipc_core::{Deadline, DeathWatch, ProcessId};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 use testkit::Watchdog;
 
-use crate::run::{Ran, command};
+use crate::run::{Ran, command, signal as kill};
 
 /// Runs it with an input.
 fn map(input: &str, arguments: &[&str]) -> Ran {
@@ -228,10 +228,10 @@ fn a_worker_that_is_killed_costs_its_job_a_try_and_nothing_is_left_of_it() {
 
 #[test]
 fn a_signal_ends_all_jobs() {
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+    for (name, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
         let mut child = start(&["-j3", "--shell", SLEEPERS]);
         let jobs = child.begin(3);
-        kill(child.process.id(), signal);
+        kill(child.process.id(), name);
         let (status, _, stderr) = child.end();
         assert_eq!((status.code(), stderr.as_str()), (Some(code), "mproc: stopped: a signal\n"));
         wait_for_all(&jobs);
@@ -335,10 +335,6 @@ impl Started {
         let stderr = read(self.process.stderr.as_mut().map(|pipe| pipe as _));
         (self.process.wait().unwrap(), stdout, stderr)
     }
-}
-
-fn kill(pid: u32, signal: Signal) {
-    kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
 }
 
 /// Waits until all of them have ended; the watchdog knows for how long.

@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use ipc_core::ProcessId;
+use rustix::process::{Pid, Signal, kill_process};
 use testkit::Watchdog;
 
 /// How a run ended, and what it wrote.
@@ -41,4 +42,14 @@ pub(crate) fn json(arguments: &[&str]) -> serde_json::Value {
 /// The number of this process.
 pub(crate) fn own_pid() -> u32 {
     ProcessId::current().unwrap().pid()
+}
+
+/// Sends a signal to a process that is known to be there.
+pub(crate) fn signal(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
+}
+
+/// Kills a process that is known to be there.
+pub(crate) fn kill(pid: u32) {
+    signal(pid, Signal::KILL);
 }

@@ -18,7 +18,7 @@ use crate::children;
 use crate::entry::Entry;
 use crate::error::StartError;
 use crate::exit::ExitStatus;
-use crate::fork::{self, check_threads};
+use crate::fork::{self, check_copyable};
 use crate::start::gate::Gate;
 use crate::start::inside::{self, EXIT_NOT_STARTED, Start};
 use crate::start::{self, Plan, Started};
@@ -32,7 +32,7 @@ pub(super) fn start(
     mut plan: Plan<'_>,
     argument: Message,
 ) -> Result<Started, StartError> {
-    check_threads()?;
+    check_copyable()?;
     if let Some(passed_on) = &mut plan.passed_on {
         passed_on.extend(argument.handles.iter().map(AsRawFd::as_raw_fd));
     }
@@ -45,7 +45,7 @@ pub(crate) fn start_closure<R: Serialize>(
     plan: Plan<'_>,
     closure: impl FnOnce() -> R,
 ) -> Result<Started, StartError> {
-    check_threads()?;
+    check_copyable()?;
     // SAFETY: this process has one thread, as was checked above.
     unsafe { start_closure_with_threads(plan, closure) }
 }

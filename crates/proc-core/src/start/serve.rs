@@ -34,6 +34,7 @@ use ipc_core::wire::{self, Limits, Message, MessageSocket};
 use crate::call::{self, Input, Outcome, Refusal};
 use crate::entry::Entry;
 use crate::fork::flush_stdout;
+use crate::inspect::{self, Role};
 use crate::start;
 use crate::start::board::Board;
 use crate::start::frame::{Order, Parcel, Report};
@@ -69,6 +70,7 @@ pub(super) fn serve(
     preload: Option<&Entry>,
 ) -> Served {
     process::set_thread_name("fork-server");
+    let badge = inspect::put_on("fork-server", process::parent_pid(), Role::ForkServer).ok();
     let board: Board = match wire::decode(board) {
         Ok(board) => board,
         Err(error) => return refuse(&channel, malformed(&format!("it has no board: {error}"))),
@@ -103,7 +105,7 @@ pub(super) fn serve(
         }
     };
     process::set_thread_name("fork-spare");
-    drop((channel, board));
+    drop((channel, board, badge));
     match hear(&of_copy, &parent).map(Parcel::<Order>::unpack) {
         Ok(Ok(order)) => {
             process::set_disposition(Signal::INT, interrupt);

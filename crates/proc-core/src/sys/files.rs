@@ -34,6 +34,19 @@ pub(crate) unsafe fn take_inherited(number: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// Makes a file in memory without any bytes, which is there for its label.
+///
+/// # References
+///
+/// - Linux `memfd_create(2)`
+pub(crate) fn label(text: &str) -> io::Result<OwnedFd> {
+    match memfd_create(text, MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL) {
+        // Kernels before 6.3 do not know the flag.
+        Err(Errno::INVAL) => Ok(memfd_create(text, MemfdFlags::CLOEXEC)?),
+        made => Ok(made?),
+    }
+}
+
 /// Whether the other end of a socket pair was made by this process's parent, for the same user.
 ///
 /// A parent in another pid namespace has the number zero, here as there.

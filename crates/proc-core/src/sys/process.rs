@@ -18,6 +18,7 @@ use rustix::process::{
     Pid, PidfdFlags, WaitId, WaitIdOptions, WaitIdStatus, getpid, getppid, pidfd_open,
     pidfd_send_signal, waitid,
 };
+use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use rustix::process::Signal;
@@ -38,6 +39,21 @@ pub(crate) fn parent_pid() -> u32 {
 /// A process number as users see it.
 pub(crate) fn number(pid: Pid) -> u32 {
     pid.as_raw_nonzero().get().unsigned_abs()
+}
+
+/// The time since the machine started, in the ticks in which the kernel tells when a process did.
+///
+/// # References
+///
+/// - Linux `CLOCK_BOOTTIME`, `clock_gettime(2)`; `USER_HZ`, `time(7)`
+pub(crate) fn ticks() -> u64 {
+    /// A promise of the kernel, on all machines that this crate is for.
+    const PER_SECOND: u64 = 100;
+    const NANOS_PER_TICK: u64 = 1_000_000_000 / PER_SECOND;
+
+    let now = clock_gettime(ClockId::Boottime);
+    let (seconds, nanos) = (now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs());
+    seconds * PER_SECOND + nanos / NANOS_PER_TICK
 }
 
 /// Copies this process: `None` in the child, its number in the parent.

@@ -18,6 +18,9 @@ use super::error::ArrayError;
 use super::shape::{Shaped, ShapedMut};
 
 /// Values of an [`Array`] that nobody changes as long as this lives.
+///
+/// It is neither copied by a fork nor forgotten beyond the thread's end, as a
+/// [`MutexGuard`](ipc_sync::MutexGuard).
 #[must_use = "a guard that is dropped at once protects nothing"]
 pub struct ArrayReadGuard<'array, T: AnyBitPattern + NoUninit> {
     array: &'array Array<T>,
@@ -26,6 +29,9 @@ pub struct ArrayReadGuard<'array, T: AnyBitPattern + NoUninit> {
 }
 
 /// Values of an [`Array`] that the calling thread may change; dropping it gives the locks back.
+///
+/// It is neither copied by a fork nor forgotten beyond the thread's end, as a
+/// [`MutexGuard`](ipc_sync::MutexGuard).
 #[must_use = "a guard that is dropped at once protects nothing"]
 pub struct ArrayGuard<'array, T: AnyBitPattern + NoUninit> {
     array: &'array Array<T>,

@@ -1,4 +1,4 @@
-//! The board: two words for each worker, in which it says what it has begun, and when.
+//! The board: some words for each worker, in which it says what it has begun, and when.
 //!
 //! They are written by the worker alone and read by the parent when the worker is dead, or to
 //! see what goes on. That the parent sees the last values a worker wrote before its death follows
@@ -14,11 +14,16 @@
 //! The second word is the time when it began that task, or one after it: it is written before the
 //! first, so that whoever sees a ticket sees a time that is not before its task began.
 //!
+//! Two more are for people who look ([`inspect`]), and nothing rests on them: the number of the worker's
+//! process, and the ticket of the last task that it has answered.
+//!
 //! # Edges
 //!
 //! | edge | release | acquire | carries |
 //! |------|---------|---------|---------|
 //! | E1 | the worker writes a ticket | the parent reads it | the time when that task began |
+
+pub(crate) mod inspect;
 
 use std::time::Duration;
 
@@ -103,9 +108,20 @@ impl Board {
         self.say(place, NOBODY);
     }
 
-    /// The worker is ready.
-    pub(crate) fn say_ready(&self, place: usize) {
+    /// The worker, which is this process, is ready.
+    pub(crate) fn say_ready(&self, place: usize, pid: u32) {
+        if let Some([_, _, process, answered, ..]) = self.line(place) {
+            process.store(pid.into(), Relaxed);
+            answered.store(NOBODY, Relaxed);
+        }
         self.say(place, READY);
+    }
+
+    /// The worker has answered the task with this ticket.
+    pub(crate) fn say_answered(&self, place: usize, ticket: u64) {
+        if let Some([_, _, _, answered, ..]) = self.line(place) {
+            answered.store(ticket, Relaxed);
+        }
     }
 
     /// The worker is about to run the task with this ticket, at this time.
@@ -170,7 +186,7 @@ mod tests {
     fn time_is_told_of_the_task_that_was_begun_last_and_of_no_other() {
         let board = Board::new(2).unwrap();
         assert_eq!(board.read(1), Said::Nothing);
-        board.say_ready(1);
+        board.say_ready(1, 7);
         assert_eq!((board.read(1), board.time_at(1, 7)), (Said::Ready, None));
         let before = Moment::now();
         board.say_begun(1, 7, Moment::now());

@@ -1,0 +1,154 @@
+//! `Builder`: all that can be said of a manager before it starts.
+
+use std::time::Duration;
+
+use ipc_pipe::Address;
+use proc_core::{Process, Start};
+
+use crate::error::StartError;
+use crate::host::{Host, Server};
+use crate::manager::Manager;
+use crate::object::user::{Object, Registration};
+use crate::server::Rules;
+
+/// How a manager shall be.
+///
+/// # Examples
+///
+/// ```
+/// use manager::Manager;
+/// use proc_core::Start;
+///
+/// let manager = Manager::builder().name("accounts").start_method(Start::ForkServer).start()?;
+/// assert_eq!(manager.stats()?.objects, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "nothing is started yet"]
+pub struct Builder {
+    plan: Plan,
+}
+
+/// What was said.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) address: Option<Address>,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) types: Vec<Registration>,
+    pub(crate) rules: Rules,
+    pub(crate) process: proc_core::Builder,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        // Ctrl-C at a terminal is for the program, which ends the manager when it ends.
+        let process = Process::builder().name("manager").ignore_signal(libc::SIGINT);
+        let rules = Rules {
+            max_bytes: 1 << 30,
+            max_clients: 10_000,
+            max_waiting: 10_000,
+            max_backlog: 1 << 20,
+            workers: 4,
+            passage_timeout: Duration::from_secs(60),
+            hello_timeout: Duration::from_secs(10),
+            are_clients_ours: true,
+        };
+        Self { plan: Plan { address: None, key: None, types: Vec::new(), rules, process } }
+    }
+
+    /// Tells the manager of a type of the program's own.
+    pub fn register<T: Object>(mut self) -> Self {
+        self.plan.types.push(Registration::of::<T>());
+        self
+    }
+
+    /// Where the manager can be connected to; a name of its own if nothing is said.
+    ///
+    /// Only processes of this user are let in.
+    pub fn address(mut self, address: &Address) -> Self {
+        self.plan.address = Some(address.clone());
+        self
+    }
+
+    /// Lets only those in who know the key.
+    ///
+    /// A proxy that comes to a process does not bring it: that process has to [connect](Manager::connect)
+    /// first.
+    #[doc(alias = "authkey")]
+    pub fn key(mut self, key: impl AsRef<[u8]>) -> Self {
+        self.plan.key = Some(key.as_ref().to_vec());
+        self
+    }
+
+    /// Gives the manager's process a name, for people.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.plan.process = self.plan.process.name(name);
+        self
+    }
+
+    /// Chooses the way in which the manager's process is started.
+    pub fn start_method(mut self, start: Start) -> Self {
+        self.plan.process = self.plan.process.start(start);
+        self
+    }
+
+    /// How many threads run methods of the program's own types, and functions of `update`; 4 if nothing is
+    /// said. All the rest is done by one more.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.plan.rules.workers = workers;
+        self
+    }
+
+    /// How many clients there may be; 10 000 if nothing is said, or as many as there are descriptors.
+    pub fn max_clients(mut self, clients: usize) -> Self {
+        self.plan.rules.max_clients = clients;
+        self
+    }
+
+    /// How many calls of one client may wait; 10 000 if nothing is said. One more is
+    /// [`Error::Refused`](crate::Error::Refused).
+    pub fn max_waiting_calls(mut self, calls: usize) -> Self {
+        self.plan.rules.max_waiting = calls;
+        self
+    }
+
+    /// How long a call may be; 1 GiB if nothing is said.
+    pub fn max_call_bytes(mut self, bytes: usize) -> Self {
+        self.plan.rules.max_bytes = bytes;
+        self
+    }
+
+    /// How many bytes of replies may wait for a client; 1 MiB if nothing is said.
+    ///
+    /// One that does not read them is not heard until it does, and shown out at four times that.
+    pub fn max_backlog_bytes(mut self, bytes: usize) -> Self {
+        self.plan.rules.max_backlog = bytes;
+        self
+    }
+
+    /// How long a proxy that was sent and not received is kept when its sender is gone; a minute if nothing
+    /// is said. As long as the sender is there, it is kept.
+    pub fn passage_timeout(mut self, timeout: Duration) -> Self {
+        self.plan.rules.passage_timeout = timeout;
+        self
+    }
+
+    /// Starts the manager, as a process of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] says why there is none.
+    pub fn start(self) -> Result<Manager, StartError> {
+        Host::start(self.plan)
+    }
+
+    /// Starts the manager on a thread of this process.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    #[doc(alias = "get_server")]
+    pub fn serve(self) -> Result<Server, StartError> {
+        Server::start(self.plan)
+    }
+}

@@ -1,0 +1,272 @@
+//! What a client and the server say to each other.
+//!
+//! ```text
+//! client                                   server
+//!   hello: magic, version, process    -->
+//!                                     <--  hello: magic, version, who the server is, who the client is
+//!   calls: number, object, method, links, argument   -->
+//!                                     <--  replies: number, returned or failed, links, bytes
+//! ```
+//!
+//! A message is any number of calls, or of replies, one after the other. A call whose number is zero gets
+//! no reply. Replies come when they are ready, in any order. *Links* are the objects whose proxies are in
+//! the bytes: the server keeps them as long as it keeps the bytes, and whoever gets the bytes gets a
+//! reference to each.
+//!
+//! The hellos have one form for all time, so that two versions can say to each other which they are.
+
+pub(crate) mod bytes;
+pub(crate) mod methods;
+
+use ipc_core::ProcessId;
+use proc_core::PanicInfo;
+use serde::{Deserialize, Serialize};
+
+use bytes::{Malformed, Reader, put_block, put_number};
+
+const MAGIC: &[u8; 8] = b"mp-mngr\0";
+
+/// The version of everything but the hellos.
+pub(crate) const VERSION: u32 = 1;
+
+/// An object in a server: never given out again.
+pub(crate) type ObjectId = u64;
+
+/// The server itself, to which the methods of [`methods::desk`] belong.
+pub(crate) const DESK: ObjectId = 0;
+
+/// The most links that a call or a reply has.
+pub(crate) const MAX_LINKS: usize = 1 << 16;
+
+/// What a client says first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ClientHello {
+    pub(crate) version: u32,
+    /// Which process it is, for a server that can watch it.
+    pub(crate) process: Option<ProcessId>,
+}
+
+impl ClientHello {
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        put_number(&mut bytes, self.version.into());
+        let (pid, start) = self.process.map_or((0, 0), |id| (id.pid(), id.start_time()));
+        put_number(&mut bytes, pid.into());
+        put_number(&mut bytes, start);
+        bytes
+    }
+
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let (mut reader, version) = opening(bytes)?;
+        let pid = u32::try_from(reader.number()?).map_err(|_| Malformed)?;
+        let start = reader.number()?;
+        let process = (pid != 0).then(|| ProcessId::from_parts(pid, start));
+        Ok(Self { version, process })
+    }
+}
+
+/// What a server says first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ServerHello {
+    pub(crate) version: u32,
+    /// Which server it is, of all that there ever are.
+    pub(crate) server: u64,
+    /// How long a message may be.
+    pub(crate) max_bytes: u64,
+    /// Whether it runs functions of the client's program.
+    pub(crate) runs_functions: bool,
+}
+
+impl ServerHello {
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        put_number(&mut bytes, self.version.into());
+        put_number(&mut bytes, self.server);
+        put_number(&mut bytes, self.max_bytes);
+        put_number(&mut bytes, self.runs_functions.into());
+        bytes
+    }
+
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let (mut reader, version) = opening(bytes)?;
+        let (server, max_bytes) = (reader.number()?, reader.number()?);
+        Ok(Self { version, server, max_bytes, runs_functions: reader.number()? != 0 })
+    }
+}
+
+fn opening(bytes: &[u8]) -> Result<(Reader<'_>, u32), Malformed> {
+    let mut reader = Reader::new(bytes.strip_prefix(MAGIC).ok_or(Malformed)?);
+    let version = u32::try_from(reader.number()?).map_err(|_| Malformed)?;
+    Ok((reader, version))
+}
+
+/// A call, as it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Call<'b> {
+    /// The client's number for it; zero if no reply is wanted.
+    pub(crate) id: u64,
+    pub(crate) object: ObjectId,
+    pub(crate) method: u64,
+    pub(crate) links: Vec<ObjectId>,
+    pub(crate) argument: &'b [u8],
+}
+
+impl<'b> Call<'b> {
+    pub(crate) fn append_to(&self, bytes: &mut Vec<u8>) {
+        put_number(bytes, self.id);
+        put_number(bytes, self.object);
+        put_number(bytes, self.method);
+        put_links(bytes, &self.links);
+        put_block(bytes, self.argument);
+    }
+
+    pub(crate) fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
+        let (id, object, method) = (reader.number()?, reader.number()?, reader.number()?);
+        let links = read_links(reader)?;
+        Ok(Self { id, object, method, links, argument: reader.block()? })
+    }
+}
+
+/// A reply, as it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reply<'b> {
+    /// The number of the call.
+    pub(crate) id: u64,
+    /// Whether the bytes are what was returned, or a [`Fault`].
+    pub(crate) is_returned: bool,
+    pub(crate) links: Vec<ObjectId>,
+    pub(crate) bytes: &'b [u8],
+}
+
+impl<'b> Reply<'b> {
+    pub(crate) fn append_to(&self, bytes: &mut Vec<u8>) {
+        put_number(bytes, self.id);
+        bytes.push(self.is_returned.into());
+        put_links(bytes, &self.links);
+        put_block(bytes, self.bytes);
+    }
+
+    pub(crate) fn read(reader: &mut Reader<'b>) -> Result<Self, Malformed> {
+        let (id, is_returned) = (reader.number()?, reader.byte()? != 0);
+        let links = read_links(reader)?;
+        Ok(Self { id, is_returned, links, bytes: reader.block()? })
+    }
+}
+
+fn put_links(bytes: &mut Vec<u8>, links: &[ObjectId]) {
+    put_number(bytes, links.len() as u64);
+    links.iter().for_each(|link| put_number(bytes, *link));
+}
+
+fn read_links(reader: &mut Reader<'_>) -> Result<Vec<ObjectId>, Malformed> {
+    let count = reader.count()?;
+    // Each takes a byte at least.
+    if count > MAX_LINKS || count > reader.rest().len() {
+        return Err(Malformed);
+    }
+    (0..count).map(|_| reader.number()).collect()
+}
+
+/// Why a call returned nothing, as the server says it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Fault {
+    /// There is no such object, or none that the client has a reference to.
+    NoSuchObject,
+    NoSuchMethod(String),
+    /// There is no type of that name for objects.
+    NoSuchType(String),
+    /// Nothing is published under that name.
+    NoSuchName,
+    NameTaken,
+    /// What is published there is of another type, which is told.
+    OtherType(String),
+    /// The argument is not one of the method's.
+    BadArgument(String),
+    /// Foreign code panicked.
+    Panicked(PanicInfo),
+    /// The time was up.
+    TimedOut,
+    /// There is nothing now, or no room now.
+    NotNow,
+    /// The queue is closed.
+    Closed,
+    /// There is no such index.
+    OutOfRange(u64),
+    /// The thread has the lock already.
+    WouldDeadlock,
+    /// The lock, permit or item is not in the caller's hands.
+    NotHeld,
+    /// More was given back than was ever there.
+    TooMany,
+    /// The barrier is broken.
+    Broken,
+    /// The server does not do that, and says why.
+    Refused(String),
+}
+
+impl From<Malformed> for Fault {
+    fn from(Malformed: Malformed) -> Self {
+        Self::BadArgument("it is cut short, or too long".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn calls_come_as_they_were_sent(
+            id: u64, object: u64, method: u64, links in prop::collection::vec(any::<u64>(), 0..5),
+            argument: Vec<u8>,
+        ) {
+            let call = Call { id, object, method, links, argument: &argument };
+            let mut bytes = Vec::new();
+            call.append_to(&mut bytes);
+            call.append_to(&mut bytes);
+            let mut reader = Reader::new(&bytes);
+            prop_assert_eq!(Call::read(&mut reader), Ok(call.clone()));
+            prop_assert_eq!(Call::read(&mut reader), Ok(call));
+            prop_assert!(reader.is_empty());
+        }
+
+        #[test]
+        fn replies_come_as_they_were_sent(
+            id: u64, is_returned: bool, links in prop::collection::vec(any::<u64>(), 0..5),
+            body: Vec<u8>,
+        ) {
+            let reply = Reply { id, is_returned, links, bytes: &body };
+            let mut bytes = Vec::new();
+            reply.append_to(&mut bytes);
+            prop_assert_eq!(Reply::read(&mut Reader::new(&bytes)), Ok(reply));
+        }
+
+        #[test]
+        fn any_bytes_are_a_call_or_refused(bytes: Vec<u8>) {
+            Call::read(&mut Reader::new(&bytes)).ok();
+            Reply::read(&mut Reader::new(&bytes)).ok();
+            ClientHello::parse(&bytes).ok();
+            ServerHello::parse(&bytes).ok();
+        }
+    }
+
+    #[test]
+    fn hellos_come_as_they_were_said() {
+        for process in [None, Some(ProcessId::from_parts(7, 1 << 40))] {
+            let hello = ClientHello { version: 3, process };
+            assert_eq!(ClientHello::parse(&hello.to_bytes()), Ok(hello));
+        }
+        let hello = ServerHello { version: 3, server: 1 << 60, max_bytes: 9, runs_functions: true };
+        assert_eq!(ServerHello::parse(&hello.to_bytes()), Ok(hello));
+        assert_eq!(ClientHello::parse(b"GET / HTTP/1.1\r\n"), Err(Malformed));
+    }
+
+    #[test]
+    fn a_count_of_links_that_are_not_there_takes_no_memory() {
+        let mut bytes = vec![1, 1, 1];
+        put_number(&mut bytes, u64::MAX);
+        assert_eq!(Call::read(&mut Reader::new(&bytes)), Err(Malformed));
+    }
+}

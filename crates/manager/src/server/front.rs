@@ -1,0 +1,185 @@
+//! The methods of the server itself.
+
+use std::collections::BTreeMap;
+
+use ipc_core::Deadline;
+
+use super::registry::Passage;
+use super::work::{Kept, Task};
+use super::{Server, Timer, sys};
+use crate::object::{self, ClientId, Link, Payload, Ticket};
+use crate::protocol::bytes::Reader;
+use crate::protocol::methods::desk;
+use crate::protocol::{Fault, ObjectId};
+use crate::stats::Stats;
+
+/// The most passages of a client that nobody has come for.
+const MOST_PASSAGES: usize = 1 << 16;
+
+/// The longest name that something is published under.
+const LONGEST_NAME: usize = 1 << 10;
+
+impl Server {
+    /// Does what a client asks the server itself for; `None` if the answer comes later.
+    pub(super) fn ask_desk(
+        &mut self,
+        ticket: Ticket,
+        method: u64,
+        mut argument: Reader<'_>,
+        links: Vec<Link>,
+    ) -> Result<Option<Payload>, Fault> {
+        let client = ticket.client;
+        Ok(Some(match method {
+            desk::LET_GO => {
+                self.release(client, argument.number()?);
+                Payload::unit()
+            }
+            desk::CREATE => return self.create(ticket, argument, links),
+            desk::SEND => {
+                let passage = self.send(client, argument.number()?)?;
+                Payload::number(passage)
+            }
+            desk::REDEEM => {
+                let (passage, object) = (argument.number()?, argument.number()?);
+                match self.registry.passages.get(&passage) {
+                    // Its reference becomes the client's.
+                    Some(found) if found.object == object => {
+                        self.end_passage(passage);
+                        self.grant_counted(client, object);
+                    }
+                    _ => self.grant(client, object)?,
+                }
+                Payload::unit()
+            }
+            desk::ATTACH => {
+                self.grant(client, argument.number()?)?;
+                Payload::unit()
+            }
+            desk::PUBLISH => {
+                let (name, object) = (name(&mut argument)?, argument.number()?);
+                self.has_reference(client, object)?;
+                if self.registry.names.contains_key(&name) {
+                    return Err(Fault::NameTaken);
+                }
+                self.registry.refer(object);
+                self.registry.names.insert(name, object);
+                Payload::unit()
+            }
+            desk::UNPUBLISH => {
+                let name = name(&mut argument)?;
+                let object = self.registry.names.remove(&name).ok_or(Fault::NoSuchName)?;
+                self.unrefer(object, 1);
+                Payload::unit()
+            }
+            desk::LOOK_UP => {
+                let (name, label) = (name(&mut argument)?, argument.rest());
+                let object = *self.registry.names.get(&name).ok_or(Fault::NoSuchName)?;
+                let found = self.registry.slots.get(&object).ok_or(Fault::NoSuchName)?;
+                if found.label.as_bytes() != label {
+                    return Err(Fault::OtherType(found.label.clone()));
+                }
+                self.grant(client, object)?;
+                Payload::number(object)
+            }
+            desk::STATS => {
+                let mut payload = Payload::default();
+                let encoded = ipc_core::wire::encode_plain(&self.stats(), &mut payload.bytes);
+                encoded.map_err(|error| Fault::Refused(error.to_string()))?;
+                payload
+            }
+            _ => return Err(Fault::NoSuchMethod(format!("number {method}"))),
+        }))
+    }
+
+    /// Makes an object: here, or, if it is of a user's type, where foreign code runs.
+    fn create(
+        &mut self,
+        ticket: Ticket,
+        mut argument: Reader<'_>,
+        links: Vec<Link>,
+    ) -> Result<Option<Payload>, Fault> {
+        let sort = String::from_utf8_lossy(argument.block()?).into_owned();
+        let label = String::from_utf8_lossy(argument.block()?).into_owned();
+        if let Some(maker) = self.makers.get(sort.as_str()) {
+            let maker = std::sync::Arc::clone(maker);
+            let id = self.registry.reserve(label);
+            let argument = argument.rest().to_vec();
+            let call = Kept { ticket, method: desk::CREATE, argument, links };
+            self.enter_line(ticket.client);
+            self.workers.give(Task::Make { id, maker, call });
+            return Ok(None);
+        }
+        let object = object::make(&sort, argument, links)?.ok_or(Fault::NoSuchType(sort))?;
+        let id = self.registry.reserve(label);
+        if let Some(slot) = self.registry.slots.get_mut(&id) {
+            slot.object = Some(object);
+        }
+        self.grant(ticket.client, id)?;
+        Ok(Some(Payload::number(id)))
+    }
+
+    fn send(&mut self, client: ClientId, object: ObjectId) -> Result<u64, Fault> {
+        self.has_reference(client, object)?;
+        let guest = self.guests.get_mut(&client).ok_or(Fault::NoSuchObject)?;
+        if guest.passages.len() >= MOST_PASSAGES {
+            return Err(Fault::Refused("too many proxies are on their way".into()));
+        }
+        let refused = |error: std::io::Error| Fault::Refused(error.to_string());
+        let passage = sys::random().map_err(refused)?;
+        guest.passages.insert(passage);
+        self.registry.refer(object);
+        self.registry.passages.insert(passage, Passage { object, sender: client });
+        Ok(passage)
+    }
+
+    /// Takes a passage out; its reference is the caller's then.
+    pub(super) fn end_passage(&mut self, passage: u64) -> Option<Passage> {
+        let ended = self.registry.passages.remove(&passage)?;
+        if let Some(sender) = self.guests.get_mut(&ended.sender) {
+            sender.passages.remove(&passage);
+        }
+        Some(ended)
+    }
+
+    /// Has passages whose sender is gone end when their time is up.
+    pub(super) fn time_passages(&mut self, passages: impl IntoIterator<Item = u64>) {
+        let deadline = Deadline::after(self.rules.passage_timeout);
+        for passage in passages {
+            self.set_timer(deadline, Timer::Passage(passage));
+        }
+    }
+
+    /// What there is.
+    fn stats(&self) -> Stats {
+        let mut types = BTreeMap::new();
+        for slot in self.registry.slots.values() {
+            *types.entry(slot.label.clone()).or_insert(0) += 1;
+        }
+        let in_line = self.registry.slots.values().map(|slot| slot.in_line.len() as u64);
+        Stats {
+            objects: self.registry.slots.len() as u64,
+            types,
+            references: self.registry.slots.values().map(|slot| slot.refs).sum(),
+            on_their_way: self.registry.passages.len() as u64,
+            published: self.registry.names.len() as u64,
+            clients: self.guests.len() as u64,
+            waiting: self.parked.len() as u64 + in_line.sum::<u64>(),
+            calls: self.counts.calls,
+            refused: self.counts.refused,
+            latency: self.counts.latency.clone(),
+        }
+    }
+
+    /// Whether a client may do something with an object.
+    pub(super) fn has_reference(&self, client: ClientId, object: ObjectId) -> Result<(), Fault> {
+        let guest = self.guests.get(&client);
+        let has = guest.is_some_and(|guest| guest.refs.contains_key(&object));
+        if has { Ok(()) } else { Err(Fault::NoSuchObject) }
+    }
+}
+
+fn name(argument: &mut Reader<'_>) -> Result<String, Fault> {
+    let name = argument.block()?;
+    let text = std::str::from_utf8(name).ok().filter(|name| name.len() <= LONGEST_NAME);
+    text.map(str::to_owned).ok_or_else(|| Fault::BadArgument("that is no name".into()))
+}
