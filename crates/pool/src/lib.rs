@@ -22,6 +22,7 @@
 //! | one result | [`Pool::call`]; [`Pool::submit`] for a [`Task`] to join later, or to cancel |
 //! | the first of many results | [`wait()`], [`as_completed`] |
 //! | results in callbacks, and in tasks of an executor | [`Task::on_done`]; a [`Task`] is a future |
+//! | functions of two arguments or of bytes, chunks | [`Pool::starmap`], [`Pool::call_bytes`], [`Pool::map_chunked`] |
 //! | time limits, retries, priorities, names | [`Pool::task`], which makes a [`TaskBuilder`] |
 //! | many results | [`Pool::map`], or [`Pool::submit_map`]; [`Pool::imap_unordered`] and [`Pool::imap`] for endless ones |
 //! | tasks with a state that their worker keeps | [`StatefulPool`] |
@@ -63,6 +64,7 @@ mod record;
 mod rests;
 mod retry;
 mod scratch;
+mod shapes;
 mod size;
 mod state;
 mod stateful;

@@ -111,17 +111,15 @@ where
     ///
     /// As [`Pool::submit`].
     pub fn submit(&self, argument: A) -> Result<Task<R>, SubmitError<A>> {
+        self.send(&argument).map_err(|reason| SubmitError::new(argument, reason))
+    }
+
+    /// Submits a task whose argument is encoded as an `A` is.
+    pub(crate) fn send<T: Serialize>(&self, argument: &T) -> Result<Task<R>, PoolError> {
         let mailbox = Arc::new(Mailbox::default());
-        let sent = self.plan().and_then(|plan| {
-            let number = self.pool.send(&plan, &argument, 0, &mailbox)?;
-            Ok((plan, number))
-        });
-        match sent {
-            Ok((plan, number)) => {
-                Ok(Task::new(Arc::clone(self.pool.engine()), mailbox, plan, number))
-            }
-            Err(reason) => Err(SubmitError::new(argument, reason)),
-        }
+        let plan = self.plan()?;
+        let number = self.pool.send(&plan, argument, 0, &mailbox)?;
+        Ok(Task::new(Arc::clone(self.pool.engine()), mailbox, plan, number))
     }
 
     /// As [`Pool::map`].
@@ -151,7 +149,7 @@ where
         ImapUnordered::new(self.batch(items.into_iter()))
     }
 
-    fn batch<I: Iterator<Item = A>>(&self, items: I) -> Batch<'p, A, R, I> {
+    pub(crate) fn batch<I: Iterator<Item = A>>(&self, items: I) -> Batch<'p, A, R, I> {
         Batch::new(self.pool, self.plan(), items)
     }
 
