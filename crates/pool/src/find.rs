@@ -54,6 +54,11 @@ impl<F: Copy> Named<F> {
     pub(crate) const fn function(&self) -> F {
         self.function
     }
+
+    /// What tells it from every other function of the program; not 0.
+    pub(crate) fn number(&self) -> u64 {
+        self.name.map_or(u64::MAX, |name| name.offset())
+    }
 }
 
 impl<F> Serialize for Named<F> {

@@ -27,7 +27,17 @@
 //! | many results | [`Pool::map`], or [`Pool::submit_map`]; [`Pool::imap_unordered`] and [`Pool::imap`] for endless ones |
 //! | tasks with a state that their worker keeps | [`StatefulPool`] |
 //! | what went wrong | [`TaskError`], [`MapError`], [`SubmitError`], [`PoolError`] |
-//! | a look inside | [`Stats`] |
+//! | a look inside | [`Stats`], which can be printed; [`Events`] |
+//!
+//! # Features
+//!
+//! Both are off unless they are asked for.
+//!
+//! - `progress`: `Pool::map_with_progress` moves a bar of [indicatif](https://docs.rs/indicatif).
+//! - `tracing`: starts and ends of workers and deaths of tasks are events of
+//!   [`tracing`](https://docs.rs/tracing), of target `pool`; a map is a span.
+//!
+//! For tasks of tokio there is nothing to turn on: a [`Task`] is a future.
 //!
 //! # How it works
 //!
@@ -47,10 +57,12 @@ mod dispatch;
 mod employee;
 mod engine;
 mod error;
+mod events;
 mod find;
 mod hiring;
 mod job;
 mod keeper;
+mod latency;
 mod lead;
 mod limits;
 mod mailbox;
@@ -59,6 +71,8 @@ mod map_task;
 mod options;
 mod parcel;
 mod pool;
+#[cfg(feature = "progress")]
+mod progress;
 mod receipt;
 mod record;
 mod rests;
@@ -72,9 +86,13 @@ mod stats;
 mod sys;
 mod task;
 mod task_builder;
+mod trace;
 mod vacancies;
 mod wait;
 mod worker;
+
+#[cfg(feature = "progress")]
+pub use indicatif;
 
 /// What can be said of pools from outside, by their boards: see [`ipc_core::inspect`].
 pub mod inspect {
@@ -84,6 +102,8 @@ pub mod inspect {
 pub use crate::{
     builder::Builder,
     error::{MapError, PoolError, SubmitError, TaskError},
+    events::{Event, Events, TaskId},
+    latency::Latency,
     map::{Imap, ImapUnordered},
     map_task::MapTask,
     pool::Pool,
