@@ -1,7 +1,5 @@
 //! Functions of two arguments, chunks of items, and bytes.
 
-#![expect(clippy::unwrap_used, reason = "tests end when something is not as it should be")]
-
 use std::cell::Cell;
 use std::fs::File;
 use std::io::Write as _;
