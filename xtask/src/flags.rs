@@ -1,6 +1,6 @@
 //! The whole command line.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 /// Every command of the project.
 #[derive(Debug, Parser)]
@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Bench(Bench),
     /// Bytes that a stranger could write, by cargo-fuzz
     Fuzz(Fuzz),
+    /// The tests as instrumented builds see them: sanitizers, Miri
+    San(San),
 }
 
 /// Flags of `test` and `ci`.
@@ -155,12 +157,37 @@ pub(crate) enum Subject {
 #[derive(Debug, Default, Args)]
 pub(crate) struct Fuzz {
     /// How long each target runs
-    #[arg(long, value_name = "N", default_value_t = 60)]
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = value_parser!(u64).range(1..=86_400))]
     pub(crate) seconds: u64,
+    /// Runs nothing new: keeps the inputs that matter, and makes those that fail smaller
+    #[arg(long)]
+    pub(crate) minimise: bool,
     /// Names the targets and does nothing
     #[arg(long)]
     pub(crate) list: bool,
     /// Runs only these targets
     #[arg(value_name = "TARGET")]
     pub(crate) targets: Vec<String>,
+}
+
+/// Flags of `san`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct San {
+    /// Says what each tool would run and what it leaves out, and does nothing
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Which tools; all if none is named
+    #[arg(value_name = "TOOL")]
+    pub(crate) tools: Vec<Tool>,
+}
+
+/// What watches the tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tool {
+    /// Reads and writes of what is not ours
+    Address,
+    /// Accesses of two threads that nothing orders
+    Thread,
+    /// Whatever the language leaves undefined
+    Miri,
 }

@@ -12,6 +12,7 @@
 //! | `seeds` | the programs of the seed articles, and what they print |
 //! | `bench` | measurements beside rivals |
 //! | `fuzz`  | bytes that a stranger could write |
+//! | `san`   | the tests as instrumented builds see them |
 //!
 //! Each command ends with one summary line, and with a failure code if something failed.
 //! `flags.rs` is the whole command line; each command has a file.
@@ -30,9 +31,11 @@ mod flags;
 mod fuzz;
 mod kill;
 mod loom;
+mod nightly;
 mod proofs;
 mod report;
 mod run;
+mod san;
 mod seeds;
 mod storm;
 mod tally;
@@ -79,5 +82,6 @@ fn dispatch(flags: &Flags) -> Result<String> {
         Command::Seeds(flags) => seeds::run(&workspace, flags),
         Command::Bench(flags) => bench::run(&workspace, flags),
         Command::Fuzz(flags) => fuzz::run(&workspace, flags),
+        Command::San(flags) => san::run(&workspace, flags),
     }
 }

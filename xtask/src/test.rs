@@ -24,7 +24,7 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(45 * 60);
 
 /// Test programs that have commands, and steps, of their own.
-const PROOFS: &[&str] = &["model", "crash", "kill", "storm", "seeds"];
+pub(crate) const PROOFS: &[&str] = &["model", "crash", "kill", "storm", "seeds"];
 
 /// One thing that a change must pass.
 #[derive(Clone, Copy, Debug)]

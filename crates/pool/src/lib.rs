@@ -26,6 +26,8 @@
 //! | time limits, retries, priorities, names | [`Pool::task`], which makes a [`TaskBuilder`] |
 //! | many results | [`Pool::map`], or [`Pool::submit_map`]; [`Pool::imap_unordered`] and [`Pool::imap`] for endless ones |
 //! | tasks with a state that their worker keeps | [`StatefulPool`] |
+//! | many results, in chunks of items | [`ParProcess`], which every iterator has |
+//! | a library that takes any pool | [`Executor`]; [`InProcess`] for its tests |
 //! | what went wrong | [`TaskError`], [`MapError`], [`SubmitError`], [`PoolError`] |
 //! | a look inside | [`Stats`], which can be printed; [`Events`] |
 //!
@@ -58,8 +60,11 @@ mod employee;
 mod engine;
 mod error;
 mod events;
+mod executor;
 mod find;
 mod hiring;
+mod in_process;
+mod interrupt;
 mod job;
 mod keeper;
 mod latency;
@@ -69,6 +74,7 @@ mod mailbox;
 mod map;
 mod map_task;
 mod options;
+mod par;
 mod parcel;
 mod pool;
 #[cfg(feature = "progress")]
@@ -103,9 +109,12 @@ pub use crate::{
     builder::Builder,
     error::{MapError, PoolError, SubmitError, TaskError},
     events::{Event, Events, TaskId},
+    executor::{Executor, Join},
+    in_process::{Done, InProcess},
     latency::Latency,
     map::{Imap, ImapUnordered},
     map_task::MapTask,
+    par::{Par, ParMap, ParProcess},
     pool::Pool,
     retry::Retry,
     stateful::{StatefulBuilder, StatefulPool},
