@@ -28,12 +28,16 @@ pub(crate) enum Command {
     Kill(Kill),
     /// Random kills, and an audit of every message
     Storm(Storm),
-    /// The programs of the seed articles, and what they print
+    /// The programs of the seed articles and of the cookbook, and what they print
     Seeds(Seeds),
     /// Measurements beside rivals, as a table and as target/bench/SUBJECT.json
     Bench(Bench),
     /// Bytes that a stranger could write, by cargo-fuzz
     Fuzz(Fuzz),
+    /// Whether every crate that is shipped could be published as it is
+    Package(Package),
+    /// What each crate brings along when it is used alone
+    Deps(Deps),
     /// The tests as instrumented builds see them: sanitizers, Miri
     San(San),
 }
@@ -82,7 +86,7 @@ pub(crate) struct Crash {
 /// Flags of `seeds`.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Seeds {
-    /// Runs only the programs whose name contains one of these: p01, ...
+    /// Runs only the programs whose name contains one of these: p01, prefork, ...
     #[arg(value_name = "FILTER")]
     pub(crate) filters: Vec<String>,
 }
@@ -151,6 +155,22 @@ pub(crate) enum Subject {
     Pool,
     /// From the start of a process to its answer
     Start,
+}
+
+/// Flags of `package`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Package {
+    /// Builds each crate from its archive too
+    #[arg(long)]
+    pub(crate) verify: bool,
+}
+
+/// Flags of `deps`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Deps {
+    /// Writes the table into the README
+    #[arg(long)]
+    pub(crate) write: bool,
 }
 
 /// Flags of `fuzz`.
