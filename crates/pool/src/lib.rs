@@ -23,6 +23,8 @@
 //! | time limits, retries, priorities, names | [`Pool::task`], which makes a [`TaskBuilder`] |
 //! | tasks with a state that their worker keeps | [`StatefulPool`] |
 //! | many results | [`Pool::map`]; [`Pool::imap_unordered`] and [`Pool::imap`] for endless ones |
+//! | many results, in chunks of items | [`ParProcess`], which every iterator has |
+//! | a library that takes any pool | [`Executor`]; [`InProcess`] for its tests |
 //! | what went wrong | [`TaskError`], [`MapError`], [`SubmitError`], [`PoolError`] |
 //! | a look inside | [`Stats`], which can be printed; [`Events`] |
 //!
@@ -54,8 +56,11 @@ mod employee;
 mod engine;
 mod error;
 mod events;
+mod executor;
 mod find;
 mod hiring;
+mod in_process;
+mod interrupt;
 mod job;
 mod keeper;
 mod latency;
@@ -64,6 +69,7 @@ mod limits;
 mod mailbox;
 mod map;
 mod options;
+mod par;
 mod parcel;
 mod pool;
 #[cfg(feature = "progress")]
@@ -95,8 +101,11 @@ pub use crate::{
     builder::Builder,
     error::{MapError, PoolError, SubmitError, TaskError},
     events::{Event, Events, TaskId},
+    executor::{Executor, Join},
+    in_process::{Done, InProcess},
     latency::Latency,
     map::{Imap, ImapUnordered},
+    par::{Par, ParMap, ParProcess},
     pool::Pool,
     retry::Retry,
     stateful::{StatefulBuilder, StatefulPool},

@@ -35,7 +35,8 @@ use crate::task_builder::TaskBuilder;
 /// what a task leaves in its statics the next one finds.
 ///
 /// A pool can be used from many threads at a time. Workers ignore `SIGINT`: whether Ctrl-C ends the
-/// program is the program's decision, and its workers end with it. What a worker prints without a
+/// program is the program's decision, and its workers end with it
+/// (see [`end_on_interrupt`](Self::end_on_interrupt)). What a worker prints without a
 /// newline is written when its task ends. Workers come from the fork server
 /// ([`Start::ForkServer`](proc_core::Start::ForkServer)), so their environment, working directory and
 /// limits are those that this process had when it used that for the first time, unless the
