@@ -105,6 +105,12 @@ impl Builder {
         self
     }
 
+    /// How long somebody who is let in may take to say what it speaks; 10 s if nothing is said.
+    pub fn hello_timeout(mut self, timeout: Duration) -> Self {
+        self.plan.rules.hello_timeout = timeout;
+        self
+    }
+
     /// How many calls of one client may wait; 10 000 if nothing is said. One more is
     /// [`Error::Refused`](crate::Error::Refused).
     pub fn max_waiting_calls(mut self, calls: usize) -> Self {

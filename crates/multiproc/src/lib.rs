@@ -162,7 +162,10 @@ pub use ipc_sync::{
     Once, Permit, RLock, RLockGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore,
     TryLockError, WaitError,
 };
-pub use pool::{MapError, Pool, PoolError, Retry, StatefulPool, SubmitError, Task, TaskError};
+pub use pool::{
+    Executor, InProcess, MapError, ParProcess, Pool, PoolError, Retry, StatefulPool, SubmitError,
+    Task, TaskError,
+};
 pub use proc_core::{
     ExitStatus, Fork, JoinError, PanicInfo, Process, Program, ProgramError, Reaper, Run, Start,
     StartError, Stdio, active_children, cpu_count, current, fork, init, parent, scope,

@@ -200,7 +200,7 @@ impl Builder {
     }
 
     /// Has each worker call a function before its first task, whose result is a state that it keeps
-    /// for its tasks: see [`StatefulPool`].
+    /// for its tasks: see [`StatefulPool`](crate::StatefulPool).
     ///
     /// Comes last, before `build`. A worker whose initializer panics ends, and is started again,
     /// after longer and longer pauses; if none comes to work time and again, all tasks fail with

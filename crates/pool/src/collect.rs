@@ -17,11 +17,13 @@ use proc_core::{ExitStatus, JoinError, Process, Refusal};
 
 use crate::board::Said;
 use crate::engine::{Engine, Phase, State};
+use crate::events::{Event, TaskId};
 use crate::job::Job;
 use crate::limits::Why;
 use crate::mailbox::{Fate, Mailbox, Waited};
 use crate::parcel::{self, Freight, Parcel};
 use crate::record::{Report, What};
+use crate::trace;
 use crate::worker::End;
 
 /// The calling thread has no seat at the outbox, so it cannot collect.
@@ -167,7 +169,7 @@ impl Engine {
     fn answered(&self, report: &Report, bytes: Vec<u8>) {
         let mut state = self.lock();
         let Some(job) = state.dispatch.answered(report.place, report.ticket) else { return };
-        job.plan.known.took(report.nanos);
+        state.note(&job, report);
         let handles = match (report.freight, state.dispatch.worker(report.place)) {
             (Freight::None, _) => Ok(Vec::new()),
             (_, Some(worker)) => {
@@ -201,7 +203,11 @@ impl Engine {
             return;
         }
         let mut state = self.lock();
-        state.dispatch.ready(place);
+        if state.dispatch.ready(place)
+            && let Some(pid) = state.dispatch.worker(place).map(|worker| worker.process.pid())
+        {
+            state.hub.tell(|| Event::WorkerReady { place, pid });
+        }
         let fed = state.feed();
         drop(state);
         self.settle(fed, Vec::new());
@@ -234,11 +240,21 @@ impl Engine {
         let Some(gone) = state.dispatch.died(place, incarnation, said) else { return };
         let ticket = if let Said::Begun(ticket) = said { Some(ticket) } else { None };
         let ending = state.take_ending(place, ticket);
-        let failed = gone.victim.and_then(|job| state.bury(job, &gone.worker.process, ending));
+        let process = &gone.worker.process;
+        let status = process.exit_status().ok().flatten().unwrap_or(ExitStatus::Unknown);
+        let pid = process.pid();
+        state.hub.tell(|| Event::WorkerDied { place, pid, status });
+        let failed = gone.victim.and_then(|job| {
+            let task = TaskId::of(&job);
+            let failed = state.bury(job, process, ending);
+            state.hub.tell(|| Event::TaskDied { task, place, pid, again: failed.is_none() });
+            failed
+        });
         let fed = state.feed();
         let drained = state.drained();
         drop(state);
         if let Some((job, fate)) = failed {
+            trace::task_died(job.number, job.plan.options.tag.as_deref().unwrap_or_default(), pid);
             job.mailbox.deliver(job.index, fate);
         }
         // The place wants somebody.
@@ -248,6 +264,23 @@ impl Engine {
 }
 
 impl State {
+    /// A task was answered.
+    fn note(&mut self, job: &Job, report: &Report) {
+        job.plan.known.took(report.nanos);
+        self.run_times.add(report.nanos);
+        if let Some(submitted) = job.submitted {
+            let nanos = u64::try_from(submitted.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            self.turnarounds.add(nanos);
+        }
+        let Self { dispatch, hub, .. } = self;
+        hub.tell(|| Event::TaskDone {
+            task: TaskId::of(job),
+            place: report.place,
+            pid: dispatch.worker(report.place).map_or(0, |worker| worker.process.pid()),
+            run_time: Duration::from_nanos(report.nanos),
+        });
+    }
+
     /// A worker has died of a task: what becomes of that, unless it is to run again.
     fn bury(
         &mut self,

@@ -15,6 +15,8 @@ use crate::worker::End;
 #[derive(Debug)]
 pub(crate) struct Employee {
     pub(crate) process: Process<End>,
+    /// Where in the pool it is.
+    pub(crate) place: usize,
     /// Only this process puts, and only that one gets.
     pub(crate) inbox: ByteQueue,
     pub(crate) socket: MessageSocket,

@@ -18,11 +18,13 @@ use ipc_core::{Deadline, wire};
 use ipc_queue::ByteQueue;
 use proc_core::Function;
 
-use crate::board::{Board, Said};
-use crate::dispatch::{Dispatch, Fed, Place};
+use crate::board::{Board, Moment, Said};
+use crate::dispatch::{Dispatch, Fed, Give, Place};
 use crate::employee::{Employee, TakenBack};
 use crate::error::PoolError;
+use crate::events::{Event, Events, Hub, TaskId};
 use crate::job::{Job, Known, Plan};
+use crate::latency::Histogram;
 use crate::lead::Lead;
 use crate::limits::Ending;
 use crate::mailbox::{Fate, Mailbox, Waited};
@@ -55,7 +57,7 @@ pub(crate) struct Engine {
 pub(crate) struct State {
     pub(crate) dispatch: Dispatch<Arc<Employee>, Job>,
     /// The functions that were called so far, with how tasks are run of which nothing else is said.
-    plans: HashMap<Function, Arc<Plan>>,
+    plans: HashMap<(Function, u64), Arc<Plan>>,
     /// How many tasks were submitted.
     n_submitted: u64,
     pub(crate) phase: Phase,
@@ -64,6 +66,12 @@ pub(crate) struct State {
     /// How many workers were started in place of dead ones.
     pub(crate) n_replaced: u64,
     pub(crate) size: Size,
+    /// Those who listen to what happens.
+    pub(crate) hub: Hub,
+    /// How long tasks took.
+    pub(crate) run_times: Histogram,
+    /// How long it was from when some of them were submitted to their answers.
+    pub(crate) turnarounds: Histogram,
     /// The collector must look at its mailbox: the keeper is to tell it.
     wants_nudge: bool,
     /// Some thread prepares the next task, and will give it.
@@ -118,6 +126,9 @@ impl Engine {
             draining: Vec::new(),
             n_replaced: 0,
             size,
+            hub: Hub::default(),
+            run_times: Histogram::new(),
+            turnarounds: Histogram::new(),
             wants_nudge: false,
             is_preparing: false,
             forgotten: Vec::new(),
@@ -146,16 +157,17 @@ impl Engine {
     }
 
     /// How tasks of a function are run of which nothing else is said.
-    pub(crate) fn plan(&self, function: Function) -> Result<Arc<Plan>, PoolError> {
+    pub(crate) fn plan(&self, function: Function, number: u64) -> Result<Arc<Plan>, PoolError> {
         let mut state = self.lock();
-        if let Some(plan) = state.plans.get(&function) {
+        let key = (function, number);
+        if let Some(plan) = state.plans.get(&key) {
             return Ok(Arc::clone(plan));
         }
         let mut name = Vec::new();
-        wire::encode_plain(&function, &mut name).map_err(PoolError::Argument)?;
+        wire::encode_plain(&key.0, &mut name).map_err(PoolError::Argument)?;
         let known = Arc::new(Known::new(name));
         let plan = Arc::new(Plan { known, options: self.options.clone() });
-        state.plans.insert(function, Arc::clone(&plan));
+        state.plans.insert(key, Arc::clone(&plan));
         Ok(plan)
     }
 
@@ -171,6 +183,9 @@ impl Engine {
         let number = state.n_submitted;
         state.n_submitted += 1;
         job.number = number;
+        if number.is_multiple_of(SAMPLED) {
+            job.submitted = Some(Moment::now());
+        }
         state.dispatch.queue(job);
         let fed = state.feed();
         let mut has_backlog = state.dispatch.has_backlog();
@@ -308,11 +323,15 @@ impl Engine {
         }
         let incarnation = state.dispatch.next_incarnation(place);
         state.n_replaced += u64::from(incarnation > 1);
+        let pid = worker.process.pid();
         state.dispatch.employ(place, worker);
+        state.hub.tell(|| Event::WorkerStarted { place, pid });
         // It may have been so quick that its report was taken before it was known here. What it reports
         // it has said on the board before.
         if prepares && self.board.read(place) == Said::Nothing {
             state.dispatch.await_ready(place);
+        } else if prepares {
+            state.hub.tell(|| Event::WorkerReady { place, pid });
         }
         let fed = state.feed();
         drop(state);
@@ -337,12 +356,23 @@ impl Engine {
         self.lead.have_looked();
     }
 
+    /// Somebody listens to what happens, who has room for so many events.
+    pub(crate) fn listen(&self, room: usize) -> Events {
+        let mut state = self.lock();
+        let events = state.hub.listen(room);
+        if !state.phase.has_workers() {
+            state.hub.end();
+        }
+        events
+    }
+
     /// Ends the pool: all its tasks fail, and nothing more is given to anybody.
     pub(crate) fn end(&self, phase: Phase) {
         let mut state = self.lock();
         if state.phase != Phase::Over {
             state.phase = phase.clone();
         }
+        state.hub.end();
         let jobs = state.dispatch.take_all();
         let drained = state.drained();
         drop(state);
@@ -415,6 +445,9 @@ impl Engine {
     }
 }
 
+/// Of so many tasks one is watched from its beginning; the clock costs too much for more.
+const SAMPLED: u64 = 16;
+
 /// How long the keeper waits for room before it looks whether somebody makes some.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -422,14 +455,19 @@ impl State {
     /// Gives what there is to give, and sees to it that nobody is idle while another has tasks that
     /// it has not begun.
     pub(crate) fn feed(&mut self) -> Fed<Job> {
-        let Self { dispatch, record, look_at, .. } = self;
+        let Self { dispatch, record, look_at, hub, .. } = self;
         let before = *look_at;
         let mut give = |worker: &Arc<Employee>, ticket, job: &Job| {
             if let Some(limit) = job.plan.options.limit {
                 // It cannot be up earlier.
                 *look_at = Deadline::after(limit).min(*look_at);
             }
-            worker.give(ticket, job, record)
+            let given = worker.give(ticket, job, record);
+            if let Give::Taken = given {
+                let (place, pid) = (worker.place, worker.process.pid());
+                hub.tell(|| Event::TaskGiven { task: TaskId::of(job), place, pid });
+            }
+            given
         };
         let mut fed = dispatch.feed(&mut give);
         while !fed.is_unable

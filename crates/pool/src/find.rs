@@ -5,10 +5,10 @@
 use proc_core::{Callable, Function, FunctionName, Refusal};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
-/// Finds a function that the parent named.
+/// Finds a function that the parent named, or this process itself.
 pub(crate) fn find(function: &Function) -> Result<Callable, Refusal> {
-    // SAFETY: the name came through the inbox, into which only the parent puts, and which it gave to
-    // this process when it started it as the same program; there it was made by `Function::of`.
+    // SAFETY: the name was made by `Function::of`: in this process, or in the parent, which started this
+    // one as the same program, and gave it the inbox through which the name came; only it puts there.
     unsafe { function.find() }
 }
 
@@ -36,9 +36,28 @@ impl<S, A, R> Named<fn(&mut S, A) -> R> {
     }
 }
 
+impl<T> Named<fn(&T) -> bool> {
+    #[expect(clippy::fn_to_numeric_cast_any, reason = "where it lies is its name")]
+    pub(crate) fn of_test(function: fn(&T) -> bool) -> Self {
+        Self { function, name: FunctionName::at(function as *const ()) }
+    }
+}
+
+impl<T> Named<fn(T, T) -> T> {
+    #[expect(clippy::fn_to_numeric_cast_any, reason = "where it lies is its name")]
+    pub(crate) fn of_pair(function: fn(T, T) -> T) -> Self {
+        Self { function, name: FunctionName::at(function as *const ()) }
+    }
+}
+
 impl<F: Copy> Named<F> {
     pub(crate) const fn function(&self) -> F {
         self.function
+    }
+
+    /// What tells it from every other function of the program; not 0.
+    pub(crate) fn number(&self) -> u64 {
+        self.name.map_or(u64::MAX, |name| name.offset())
     }
 }
 

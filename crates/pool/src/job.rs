@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ipc_core::primitive::AtomicU64;
 use ipc_core::primitive::Ordering::Relaxed;
 
+use crate::board::Moment;
 use crate::dispatch::{MOST_GIVEN, MOST_NANOS_AHEAD, Task};
 use crate::mailbox::Mailbox;
 use crate::options::Options;
@@ -22,6 +23,8 @@ pub(crate) struct Job {
     pub(crate) mailbox: Arc<Mailbox>,
     /// How many workers have died of it.
     pub(crate) n_deaths: u32,
+    /// When it was submitted, if that is to be known.
+    pub(crate) submitted: Option<Moment>,
 }
 
 /// A function, and how a task of it is to be run.

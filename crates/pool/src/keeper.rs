@@ -20,7 +20,7 @@ use std::time::Duration;
 use ipc_core::Deadline;
 use ipc_core::wire::MessageSocket;
 use ipc_queue::Builder as QueueBuilder;
-use proc_core::Process;
+use proc_core::{ExitStatus, Process};
 
 use crate::board::Said;
 use crate::dispatch::{MOST_GIVEN, Standing};
@@ -32,6 +32,7 @@ use crate::parcel::MOST_INLINE;
 use crate::record::What;
 use crate::rests::Rests;
 use crate::sys;
+use crate::trace;
 use crate::vacancies::Vacancies;
 use crate::worker::{self, End, Seat};
 
@@ -181,8 +182,12 @@ impl Keeper {
             !has_ended
         });
         for (place, incarnation, worker) in ended {
+            let status = worker.process.exit_status().ok().flatten();
+            trace::worker_ended(place, worker.process.pid(), status.unwrap_or(ExitStatus::Unknown));
             if self.engine.board.read(place) == Said::Nothing {
-                self.vacancies.did_not_come(place, || why_not(&worker.process));
+                let reason = why_not(&worker.process);
+                trace::start_failed(place, &reason);
+                self.vacancies.did_not_come(place, reason);
             } else {
                 self.vacancies.came(place);
             }
@@ -220,7 +225,9 @@ impl Keeper {
         if let Err(error) = &hired {
             // The place is the first that wants somebody.
             if let Some(place) = self.next_vacancy() {
-                self.vacancies.did_not_come(place, || error.to_string());
+                let reason = error.to_string();
+                trace::start_failed(place, &reason);
+                self.vacancies.did_not_come(place, reason);
             }
         }
         self.give_up_if_hopeless();
@@ -245,6 +252,7 @@ impl Keeper {
         while let Some(place) = self.next_vacancy() {
             let worker = Arc::new(self.hire(place)?);
             let prepares = self.hiring.initializer.is_some();
+            trace::worker_started(place, worker.process.pid());
             match self.engine.employ(place, Arc::clone(&worker), prepares) {
                 Ok(incarnation) => self.watched.push(Watched {
                     place,
@@ -277,7 +285,7 @@ impl Keeper {
             limits: self.hiring.limits,
         };
         let process = self.hiring.process(place).spawn(worker::work, seat)?;
-        Ok(Employee { process, inbox, socket })
+        Ok(Employee { process, place, inbox, socket })
     }
 
     /// Gives the pool up if worker after worker did not come to work, and nobody is there who did.
@@ -286,6 +294,7 @@ impl Keeper {
         if let Some(reason) = self.vacancies.is_hopeless()
             && !self.watched.iter().any(works)
         {
+            trace::given_up(reason);
             self.engine.end(Phase::Broken(reason.to_owned()));
             // Whoever collects must look for what has arrived.
             self.engine.tell(What::Nudge, 0, 0);

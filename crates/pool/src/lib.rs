@@ -23,8 +23,20 @@
 //! | time limits, retries, priorities, names | [`Pool::task`], which makes a [`TaskBuilder`] |
 //! | tasks with a state that their worker keeps | [`StatefulPool`] |
 //! | many results | [`Pool::map`]; [`Pool::imap_unordered`] and [`Pool::imap`] for endless ones |
+//! | many results, in chunks of items | [`ParProcess`], which every iterator has |
+//! | a library that takes any pool | [`Executor`]; [`InProcess`] for its tests |
 //! | what went wrong | [`TaskError`], [`MapError`], [`SubmitError`], [`PoolError`] |
-//! | a look inside | [`Stats`] |
+//! | a look inside | [`Stats`], which can be printed; [`Events`] |
+//!
+//! # Features
+//!
+//! Both are off unless they are asked for.
+//!
+//! - `progress`: `Pool::map_with_progress` moves a bar of [indicatif](https://docs.rs/indicatif).
+//! - `tracing`: starts and ends of workers and deaths of tasks are events of
+//!   [`tracing`](https://docs.rs/tracing), of target `pool`; a map is a span.
+//!
+//! For tasks of tokio there is nothing to turn on: a [`Task`] is a future.
 //!
 //! # How it works
 //!
@@ -43,17 +55,25 @@ mod dispatch;
 mod employee;
 mod engine;
 mod error;
+mod events;
+mod executor;
 mod find;
 mod hiring;
+mod in_process;
+mod interrupt;
 mod job;
 mod keeper;
+mod latency;
 mod lead;
 mod limits;
 mod mailbox;
 mod map;
 mod options;
+mod par;
 mod parcel;
 mod pool;
+#[cfg(feature = "progress")]
+mod progress;
 mod record;
 mod rests;
 mod retry;
@@ -65,8 +85,12 @@ mod stats;
 mod sys;
 mod task;
 mod task_builder;
+mod trace;
 mod vacancies;
 mod worker;
+
+#[cfg(feature = "progress")]
+pub use indicatif;
 
 /// What can be said of pools from outside, by their boards: see [`ipc_core::inspect`].
 pub mod inspect {
@@ -76,7 +100,12 @@ pub mod inspect {
 pub use crate::{
     builder::Builder,
     error::{MapError, PoolError, SubmitError, TaskError},
+    events::{Event, Events, TaskId},
+    executor::{Executor, Join},
+    in_process::{Done, InProcess},
+    latency::Latency,
     map::{Imap, ImapUnordered},
+    par::{Par, ParMap, ParProcess},
     pool::Pool,
     retry::Retry,
     stateful::{StatefulBuilder, StatefulPool},

@@ -17,6 +17,7 @@ use crate::mailbox::{Mailbox, Waited};
 use crate::pool::Pool;
 use crate::sys;
 use crate::task;
+use crate::trace;
 
 /// Tasks of one function, some of which are under way.
 pub(crate) struct Batch<'p, A, R, I> {
@@ -68,13 +69,21 @@ where
     }
 
     /// All results in the order of the items, or the first item, by place, that has none.
-    pub(crate) fn gather(mut self) -> Result<Vec<R>, MapError> {
+    pub(crate) fn gather(self) -> Result<Vec<R>, MapError> {
+        self.gather_with(|| ())
+    }
+
+    /// The same; calls `is_done` for each item that is done.
+    pub(crate) fn gather_with(mut self, is_done: impl Fn()) -> Result<Vec<R>, MapError> {
         let most = self.items.as_ref().map_or(0, |items| items.size_hint().0);
-        let mut gathered = Gathered::with_capacity(most.min(MOST_AHEAD));
-        while let Some((index, result)) = self.next_result() {
-            gathered.add(index, result);
-        }
-        gathered.into_result()
+        trace::in_map(most, || {
+            let mut gathered = Gathered::with_capacity(most.min(MOST_AHEAD));
+            while let Some((index, result)) = self.next_result() {
+                gathered.add(index, result);
+                is_done();
+            }
+            gathered.into_result()
+        })
     }
 
     /// The same, but items are taken only as long as there are fewer than `n_taken`.

@@ -15,6 +15,7 @@ use crate::builder::Builder;
 use crate::employee::Employee;
 use crate::engine::{Engine, Phase};
 use crate::error::{MapError, PoolError, SubmitError, TaskError};
+use crate::events::{Events, Hub};
 use crate::job::{Job, Plan};
 use crate::keeper;
 use crate::mailbox::Mailbox;
@@ -34,7 +35,8 @@ use crate::task_builder::TaskBuilder;
 /// what a task leaves in its statics the next one finds.
 ///
 /// A pool can be used from many threads at a time. Workers ignore `SIGINT`: whether Ctrl-C ends the
-/// program is the program's decision, and its workers end with it. What a worker prints without a
+/// program is the program's decision, and its workers end with it
+/// (see [`end_on_interrupt`](Self::end_on_interrupt)). What a worker prints without a
 /// newline is written when its task ends. Workers come from the fork server
 /// ([`Start::ForkServer`](proc_core::Start::ForkServer)), so their environment, working directory and
 /// limits are those that this process had when it used that for the first time, unless the
@@ -307,6 +309,14 @@ impl Pool {
         Stats::of(&self.engine)
     }
 
+    /// What happens in the pool from now on, for somebody who has room for so many events.
+    ///
+    /// The pool never waits for who listens. In a process that was forked from the one that made the
+    /// pool, nothing happens.
+    pub fn events(&self, room: usize) -> Events {
+        if self.engine.is_ours() { self.engine.listen(room) } else { Hub::default().listen(1) }
+    }
+
     /// Kills the worker in a place, as a crash would, to see what becomes of a program then.
     ///
     /// Returns the number of the process, or `None` if nobody works there now.
@@ -350,10 +360,23 @@ impl Pool {
         A: DeserializeOwned,
         R: Serialize,
     {
+        self.plan_of(function, 0)
+    }
+
+    /// The same for a function that calls the one with this number.
+    pub(crate) fn plan_of<A, R>(
+        &self,
+        function: fn(A) -> R,
+        number: u64,
+    ) -> Result<Arc<Plan>, PoolError>
+    where
+        A: DeserializeOwned,
+        R: Serialize,
+    {
         if !self.engine.is_ours() {
             return Err(PoolError::NotOurs);
         }
-        self.engine.plan(Function::of(function).ok_or(PoolError::NotInProgram)?)
+        self.engine.plan(Function::of(function).ok_or(PoolError::NotInProgram)?, number)
     }
 
     /// Sends a task whose result shall arrive in a mailbox; returns its number.
@@ -366,7 +389,8 @@ impl Pool {
     ) -> Result<u64, PoolError> {
         let argument = Parcel::pack(argument).map_err(PoolError::Argument)?;
         let (plan, mailbox) = (Arc::clone(plan), Arc::clone(mailbox));
-        self.engine.submit(Job { plan, argument, number: 0, index, mailbox, n_deaths: 0 })
+        let (number, n_deaths, submitted) = (0, 0, None);
+        self.engine.submit(Job { plan, argument, number, index, mailbox, n_deaths, submitted })
     }
 
     /// Ends workers and threads, in this order: nobody starts a worker, nobody works, nobody collects.

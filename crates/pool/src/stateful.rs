@@ -12,8 +12,9 @@ use crate::error::{MapError, PoolError, SubmitError, TaskError};
 use crate::find::Named;
 use crate::hiring::Initializer;
 use crate::pool::Pool;
-use crate::state;
+use crate::state::{self, Call};
 use crate::task::Task;
+use crate::task_builder::TaskBuilder;
 
 /// A [`Pool`] each of whose workers has a state, which its tasks get as `&mut S`.
 ///
@@ -93,7 +94,8 @@ impl<S: 'static> StatefulPool<S> {
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
     {
-        self.pool.call(state::call::<S, A, R>, (Named::of_task(function), argument))
+        let (function, task) = self.task(function);
+        task.call((function, argument))
     }
 
     /// Has a worker call `function` with its state and `argument`, some time.
@@ -110,8 +112,8 @@ impl<S: 'static> StatefulPool<S> {
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
     {
-        let task = self.pool.submit(state::call::<S, A, R>, (Named::of_task(function), argument));
-        task.map_err(|error| error.map(|(_, argument)| argument))
+        let (function, task) = self.task(function);
+        task.submit((function, argument)).map_err(|error| error.map(|(_, argument)| argument))
     }
 
     /// Has workers call `function` with their states and each of `items`, and returns the results in
@@ -126,9 +128,8 @@ impl<S: 'static> StatefulPool<S> {
         R: Serialize + DeserializeOwned,
         I: IntoIterator<Item = A>,
     {
-        let function = Named::of_task(function);
-        let items = items.into_iter().map(|item| (function, item));
-        self.pool.map(state::call::<S, A, R>, items)
+        let (function, task) = self.task(function);
+        task.map(items.into_iter().map(|item| (function, item)))
     }
 
     /// Has workers call `function` with their states and each of `items`; the results come in the
@@ -145,9 +146,8 @@ impl<S: 'static> StatefulPool<S> {
         R: Serialize + DeserializeOwned,
         I: IntoIterator<Item = A>,
     {
-        let function = Named::of_task(function);
-        let items = items.into_iter().map(move |item| (function, item));
-        self.pool.imap(state::call::<S, A, R>, items)
+        let (function, task) = self.task(function);
+        task.imap(items.into_iter().map(move |item| (function, item)))
     }
 
     /// Has workers call `function` with their states and each of `items`; results come as they are
@@ -164,9 +164,18 @@ impl<S: 'static> StatefulPool<S> {
         R: Serialize + DeserializeOwned,
         I: IntoIterator<Item = A>,
     {
+        let (function, task) = self.task(function);
+        task.imap_unordered(items.into_iter().map(move |item| (function, item)))
+    }
+
+    /// A function as a part of an argument, and the task that calls it with the state.
+    #[expect(clippy::type_complexity, reason = "named nowhere else")]
+    fn task<A, R>(
+        &self,
+        function: fn(&mut S, A) -> R,
+    ) -> (Named<fn(&mut S, A) -> R>, TaskBuilder<'_, Call<S, A, R>, R>) {
         let function = Named::of_task(function);
-        let items = items.into_iter().map(move |item| (function, item));
-        self.pool.imap_unordered(state::call::<S, A, R>, items)
+        (function, self.pool.task(state::call).numbered(function.number()))
     }
 }
 

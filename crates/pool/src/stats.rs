@@ -1,5 +1,6 @@
 //! `Stats`: what can be said of a pool.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use crate::dispatch::Place;
 use crate::employee::Employee;
 use crate::engine::Engine;
 use crate::job::Job;
+use crate::latency::Latency;
 use crate::sys;
 
 /// What can be said of a pool at one moment.
@@ -24,6 +26,11 @@ pub struct Stats {
     pub running: usize,
     /// How many tasks were answered, with a result or a panic.
     pub done: u64,
+    /// How long tasks ran.
+    pub run_time: Latency,
+    /// How long it was from when tasks were submitted to when their answers were here; of one of
+    /// sixteen.
+    pub turnaround: Latency,
 }
 
 /// What can be said of a worker.
@@ -40,6 +47,8 @@ pub struct WorkerStats {
     pub done: u64,
     /// How many tasks it has that it has not begun.
     pub queued: usize,
+    /// What the task that it runs was [called](crate::TaskBuilder::tag).
+    pub tag: Option<Arc<str>>,
     /// How long it has been at the task that it runs.
     pub running_for: Option<Duration>,
     /// How many workers in this place were replaced.
@@ -77,12 +86,13 @@ impl Stats {
         let done = places.iter().map(Place::n_answered).sum();
         let queued = queued + state.dispatch.n_queued();
         let replaced = state.n_replaced;
+        let (run_time, turnaround) = (state.run_times.latency(), state.turnarounds.latency());
         drop(state);
         // The system is asked without the lock.
         for worker in &mut workers {
             worker.memory = worker.pid.and_then(sys::resident_memory);
         }
-        Self { replaced, queued, running, done, workers }
+        Self { replaced, queued, running, done, workers, run_time, turnaround }
     }
 }
 
@@ -96,12 +106,12 @@ impl WorkerStats {
             Said::Begun(ticket) if place.has(ticket) => WorkerState::Running,
             Said::Begun(_) | Said::Ready => WorkerState::Idle,
         };
-        let running_for = match said {
-            Said::Begun(ticket) if state == WorkerState::Running => {
-                engine.board.time_at(at, ticket)
-            }
+        let ticket = match said {
+            Said::Begun(ticket) if state == WorkerState::Running => Some(ticket),
             _ => None,
         };
+        let mut given = place.given();
+        let running = given.find(|(of_task, _)| Some(*of_task) == ticket);
         let n_running = usize::from(state == WorkerState::Running);
         Self {
             place: at,
@@ -109,9 +119,108 @@ impl WorkerStats {
             state,
             done: place.n_answered(),
             queued: place.n_given().saturating_sub(n_running),
-            running_for,
+            tag: running.and_then(|(_, job)| job.plan.options.tag.clone()),
+            running_for: ticket.and_then(|ticket| engine.board.time_at(at, ticket)),
             restarts: place.incarnation().saturating_sub(1),
             memory: None,
         }
+    }
+}
+
+impl fmt::Display for Stats {
+    /// A table, with a line for each worker.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { workers, replaced, queued, running, done, run_time, turnaround } = self;
+        let n_workers = workers.len();
+        writeln!(
+            formatter,
+            "{n_workers} workers, {replaced} replaced; tasks: {done} done, {running} running, \
+             {queued} queued"
+        )?;
+        if run_time.count > 0 {
+            writeln!(formatter, "run time: {run_time}")?;
+        }
+        if turnaround.count > 0 {
+            writeln!(formatter, "turnaround: {turnaround}")?;
+        }
+        write!(formatter, "place      pid state        done queued restarts  memory task")?;
+        workers.iter().try_for_each(|worker| write!(formatter, "\n{worker}"))
+    }
+}
+
+impl fmt::Display for WorkerStats {
+    /// A line of the table.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, state, done, queued, restarts, .. } = self;
+        let pid = self.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
+        let memory =
+            self.memory.map_or_else(|| "-".to_owned(), |bytes| format!("{}M", bytes >> 20));
+        let state = state.to_string();
+        write!(
+            formatter,
+            "{place:>5} {pid:>8} {state:<8} {done:>8} {queued:>6} {restarts:>8} {memory:>7}"
+        )?;
+        match (self.running_for, self.tag.as_deref()) {
+            (Some(time), Some(tag)) => write!(formatter, " {tag}, {time:.1?}"),
+            (Some(time), None) => write!(formatter, " {time:.1?}"),
+            (None, _) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for WorkerState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Starting => "starting",
+            Self::Idle => "idle",
+            Self::Running => "running",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Stats, WorkerState, WorkerStats};
+
+    #[test]
+    fn stats_are_printed_as_a_table_with_a_line_for_each_worker() {
+        let idle = WorkerStats {
+            place: 0,
+            pid: Some(4711),
+            state: WorkerState::Idle,
+            done: 12,
+            queued: 0,
+            tag: None,
+            running_for: None,
+            restarts: 3,
+            memory: Some(5 << 20),
+        };
+        let running = WorkerStats {
+            place: 1,
+            state: WorkerState::Running,
+            tag: Some("crawl".into()),
+            running_for: Some(Duration::from_millis(1500)),
+            ..idle.clone()
+        };
+        let starting = WorkerStats {
+            place: 2,
+            pid: None,
+            state: WorkerState::Starting,
+            memory: None,
+            ..idle.clone()
+        };
+        let workers = vec![idle, running, starting];
+        let stats =
+            Stats { workers, replaced: 3, queued: 7, done: 36, running: 1, ..Stats::default() };
+        assert_eq!(
+            stats.to_string(),
+            "3 workers, 3 replaced; tasks: 36 done, 1 running, 7 queued\n\
+             place      pid state        done queued restarts  memory task\n    \
+             0     4711 idle           12      0        3      5M\n    \
+             1     4711 running        12      0        3      5M crawl, 1.5s\n    \
+             2        - starting       12      0        3       -"
+        );
     }
 }

@@ -38,12 +38,19 @@ use crate::task::Task;
 pub struct TaskBuilder<'p, A, R> {
     pool: &'p Pool,
     function: fn(A) -> R,
+    /// Which function that one calls, if it is one for many.
+    number: u64,
     options: Options,
 }
 
 impl<'p, A, R> TaskBuilder<'p, A, R> {
     pub(crate) fn new(pool: &'p Pool, function: fn(A) -> R) -> Self {
-        Self { pool, function, options: pool.engine().options.clone() }
+        Self { pool, function, number: 0, options: pool.engine().options.clone() }
+    }
+
+    /// The same for a function that calls another one, of which it is told by its argument.
+    pub(crate) fn numbered(self, number: u64) -> Self {
+        Self { number, ..self }
     }
 
     /// Chooses how long a task may take, from when a worker begins it; that of its argument being
@@ -151,7 +158,7 @@ where
 
     /// How tasks are run, with what is known of the function.
     fn plan(&self) -> Result<Arc<Plan>, PoolError> {
-        let plan = self.pool.plan(self.function)?;
+        let plan = self.pool.plan_of(self.function, self.number)?;
         if plan.options == self.options {
             return Ok(plan);
         }
@@ -161,7 +168,7 @@ where
 
 impl<A, R> Clone for TaskBuilder<'_, A, R> {
     fn clone(&self) -> Self {
-        Self { pool: self.pool, function: self.function, options: self.options.clone() }
+        Self { options: self.options.clone(), ..*self }
     }
 }
 

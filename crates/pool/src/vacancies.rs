@@ -35,9 +35,9 @@ impl Vacancies {
     }
 
     /// Somebody was started in a place, and did not come to work; or could not be started at all.
-    pub(crate) fn did_not_come(&mut self, place: usize, why: impl FnOnce() -> String) {
+    pub(crate) fn did_not_come(&mut self, place: usize, reason: String) {
         if self.n_failures == 0 {
-            self.first_reason = why();
+            self.first_reason = reason;
         }
         self.n_failures = self.n_failures.saturating_add(1);
         if let Some(place) = self.places.get_mut(place) {
@@ -83,7 +83,7 @@ mod tests {
         for round in [1, 2] {
             for n in 0..MOST_FAILURES {
                 assert_eq!(vacancies.is_hopeless(), None);
-                vacancies.did_not_come(n as usize % 2, || format!("reason {n} of {round}"));
+                vacancies.did_not_come(n as usize % 2, format!("reason {n} of {round}"));
             }
             assert_eq!(vacancies.is_hopeless(), Some(&*format!("reason 0 of {round}")));
             vacancies.came(0);
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(pauses[19], Duration::from_secs(1));
         let mut vacancies = Vacancies::new(2);
         for _ in 0..20 {
-            vacancies.did_not_come(1, String::new);
+            vacancies.did_not_come(1, String::new());
         }
         assert!(vacancies.pause(0).is_past() && !vacancies.pause(1).is_past());
         assert!(vacancies.pause(2).is_never());

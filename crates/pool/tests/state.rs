@@ -231,3 +231,26 @@ fn initializer_that_never_returns_holds_up_no_end() {
         assert!(matches!(task.join(), Err(TaskError::Terminated)));
     }
 }
+
+fn pass(_: &mut Counter, gate: Option<Handle>) -> u32 {
+    gate.map_or(0, common::pass)
+}
+
+fn skip(_: &mut Counter, _: Option<Handle>) -> u32 {
+    0
+}
+
+#[test]
+fn functions_of_one_type_are_not_taken_for_each_other() {
+    let _watchdog = watch("one type");
+    let pool = counters(1);
+    // Nobody knows how long the one takes, however quick the other is.
+    assert_eq!(pool.map(skip, (0..200).map(|_| None)).unwrap().len(), 200);
+    let gate = common::Gate::new();
+    let tasks = [(); 2].map(|()| pool.submit(pass, Some(gate.handle())).unwrap());
+    common::wait_until_running(pool.pool(), 1);
+    let stats = pool.pool().stats();
+    assert_eq!((stats.queued, stats.workers[0].queued), (1, 0));
+    gate.open(2);
+    assert!(tasks.iter().all(|task| task.join().unwrap() > 0));
+}

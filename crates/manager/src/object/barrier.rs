@@ -43,15 +43,15 @@ impl Barrier {
 
 impl Kind for Barrier {
     fn call(&mut self, request: Request<'_>, answers: &mut Answers) -> Result<Step, Fault> {
-        let Request { ticket, method, mut argument, .. } = request;
+        let Request { ticket, method, mut argument, may_wait, .. } = request;
         let payload = match method {
             methods::WAIT if self.is_broken => return Err(Fault::Broken),
             methods::WAIT => {
-                let patience = Patience::read(&mut argument)?;
+                let patience = Patience::read(&mut argument, may_wait)?;
                 let place = self.waiting.len() as u64;
                 if place + 1 < self.parties {
                     // Who does not wait for the others keeps them from ever being complete.
-                    if patience.is_some() {
+                    if patience.waits() {
                         self.waiting.push(ticket);
                     } else {
                         self.break_it(answers);

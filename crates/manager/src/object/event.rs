@@ -13,7 +13,7 @@ pub(super) struct Event {
 
 impl Kind for Event {
     fn call(&mut self, request: Request<'_>, answers: &mut Answers) -> Result<Step, Fault> {
-        let Request { ticket, method, mut argument, .. } = request;
+        let Request { ticket, method, mut argument, may_wait, .. } = request;
         let payload = match method {
             methods::SET => {
                 self.is_set = true;
@@ -28,9 +28,9 @@ impl Kind for Event {
             }
             methods::IS_SET => Payload::flag(self.is_set),
             methods::WAIT => {
-                let patience = Patience::read(&mut argument)?;
+                let patience = Patience::read(&mut argument, may_wait)?;
                 if !self.is_set {
-                    if patience.is_some() {
+                    if patience.waits() {
                         self.waiting.push(ticket);
                     }
                     return patience.park();

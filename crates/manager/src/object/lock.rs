@@ -77,17 +77,14 @@ impl Lock {
     }
 
     fn acquire(&mut self, request: Request<'_>) -> Result<Step, Fault> {
-        let Request { ticket, mut argument, .. } = request;
-        let patience = Patience::read(&mut argument)?;
+        let Request { ticket, mut argument, may_wait, .. } = request;
+        let patience = Patience::read(&mut argument, may_wait)?;
         let (is_reentrant, owner) = (argument.byte()? != 0, argument.number()?);
         match &mut self.hold {
             Some(hold) if (hold.client, hold.owner) == (ticket.client, owner) => {
                 if !is_reentrant {
-                    return Err(if patience.is_some() {
-                        Fault::WouldDeadlock
-                    } else {
-                        Fault::NotNow
-                    });
+                    let is_hopeless = patience.waits();
+                    return Err(if is_hopeless { Fault::WouldDeadlock } else { Fault::NotNow });
                 }
                 hold.depth += 1;
                 let mut payload = Payload::number(hold.number);
@@ -95,7 +92,7 @@ impl Lock {
                 Ok(payload.into())
             }
             Some(_) => {
-                if patience.is_some() {
+                if patience.waits() {
                     self.in_line.push_back(Waiting::new(ticket, owner));
                 }
                 patience.park()
@@ -120,10 +117,10 @@ impl Lock {
 
     /// Gives the lock up until a notification.
     fn wait(&mut self, request: Request<'_>, answers: &mut Answers) -> Result<Step, Fault> {
-        let Request { ticket, mut argument, .. } = request;
-        let patience = Patience::read(&mut argument)?;
+        let Request { ticket, mut argument, may_wait, .. } = request;
+        let patience = Patience::read(&mut argument, may_wait)?;
         let hold = *self.held_by(ticket.client, argument.number()?)?;
-        let Patience::Until(deadline) = patience else { return Err(Fault::NotNow) };
+        let Patience::Until(deadline) = patience else { return patience.park() };
         self.hold = None;
         let Hold { owner, depth, .. } = hold;
         let waiting = Waiting { depth, is_returning: true, ..Waiting::new(ticket, owner) };

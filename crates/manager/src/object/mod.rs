@@ -48,6 +48,8 @@ pub(crate) struct Request<'b> {
     pub(crate) method: u64,
     pub(crate) argument: Reader<'b>,
     pub(crate) links: Vec<Link>,
+    /// Whether it may be parked.
+    pub(crate) may_wait: bool,
 }
 
 /// How far a call has come.
@@ -218,6 +220,8 @@ pub(crate) enum Patience {
     /// Not at all.
     None,
     Until(Deadline),
+    /// It is, but so many calls of its client wait that it may not.
+    Refused,
 }
 
 impl Patience {
@@ -231,9 +235,10 @@ impl Patience {
         put_number(bytes, number);
     }
 
-    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+    pub(crate) fn read(reader: &mut Reader<'_>, may_wait: bool) -> Result<Self, Malformed> {
         Ok(match reader.number()? {
             0 => Self::None,
+            _ if !may_wait => Self::Refused,
             1 => Self::Until(Deadline::NEVER),
             more => Self::Until(Deadline::after(Duration::from_nanos(more - 1))),
         })
@@ -244,12 +249,18 @@ impl Patience {
         match self {
             Self::None => Err(Fault::NotNow),
             Self::Until(deadline) => Ok(Step::Parked(deadline)),
+            Self::Refused => Err(too_many_waiting()),
         }
     }
 
-    pub(crate) fn is_some(self) -> bool {
-        self != Self::None
+    /// Whether the call waits if it has to.
+    pub(crate) fn waits(self) -> bool {
+        matches!(self, Self::Until(_))
     }
+}
+
+pub(crate) fn too_many_waiting() -> Fault {
+    Fault::Refused("too many calls wait already".into())
 }
 
 pub(crate) fn no_such_method(method: u64) -> Fault {

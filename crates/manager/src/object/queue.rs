@@ -105,14 +105,14 @@ impl Queue {
     }
 
     fn put(&mut self, request: Request<'_>, answers: &mut Answers) -> Result<Step, Fault> {
-        let Request { ticket, mut argument, links, .. } = request;
-        let patience = Patience::read(&mut argument)?;
+        let Request { ticket, mut argument, links, may_wait, .. } = request;
+        let patience = Patience::read(&mut argument, may_wait)?;
         if self.is_closed {
             return Err(Fault::Closed);
         }
         let value = Stored::new(argument.rest(), links);
         if self.is_full() || !self.putting.is_empty() {
-            if patience.is_some() {
+            if patience.waits() {
                 self.putting.push_back((ticket, value));
             }
             return patience.park();
@@ -123,8 +123,8 @@ impl Queue {
     }
 
     fn get(&mut self, request: Request<'_>, answers: &mut Answers) -> Result<Step, Fault> {
-        let Request { ticket, mut argument, .. } = request;
-        let patience = Patience::read(&mut argument)?;
+        let Request { ticket, mut argument, may_wait, .. } = request;
+        let patience = Patience::read(&mut argument, may_wait)?;
         if let Some(item) = self.items.pop_front() {
             let payload = self.hand_to(ticket.client, item);
             self.settle(answers);
@@ -134,7 +134,7 @@ impl Queue {
         if self.is_closed && self.in_hands.is_empty() {
             return Err(Fault::Closed);
         }
-        if patience.is_some() {
+        if patience.waits() {
             self.getting.push_back(ticket);
         }
         patience.park()
@@ -154,7 +154,7 @@ impl Queue {
 
 impl Kind for Queue {
     fn call(&mut self, request: Request<'_>, answers: &mut Answers) -> Result<Step, Fault> {
-        let Request { ticket, method, mut argument, .. } = request;
+        let Request { ticket, method, mut argument, may_wait, .. } = request;
         let payload = match method {
             methods::PUT => return self.put(request, answers),
             methods::GET => return self.get(request, answers),
@@ -179,9 +179,9 @@ impl Kind for Queue {
                 Payload::unit()
             }
             methods::JOIN => {
-                let patience = Patience::read(&mut argument)?;
+                let patience = Patience::read(&mut argument, may_wait)?;
                 if self.n_unfinished() > 0 {
-                    if patience.is_some() {
+                    if patience.waits() {
                         self.joining.push(ticket);
                     }
                     return patience.park();

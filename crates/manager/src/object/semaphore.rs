@@ -67,13 +67,13 @@ impl Semaphore {
 
 impl Kind for Semaphore {
     fn call(&mut self, request: Request<'_>, answers: &mut Answers) -> Result<Step, Fault> {
-        let Request { ticket, method, mut argument, .. } = request;
+        let Request { ticket, method, mut argument, may_wait, .. } = request;
         let payload = match method {
             methods::HOLD | methods::TAKE => {
-                let patience = Patience::read(&mut argument)?;
+                let patience = Patience::read(&mut argument, may_wait)?;
                 let waiting = Waiting { ticket, is_held: method == methods::HOLD };
                 if self.free == 0 {
-                    if patience.is_some() {
+                    if patience.waits() {
                         self.waiting.push_back(waiting);
                     }
                     return patience.park();

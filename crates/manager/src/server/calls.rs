@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::work::{Finished, Kept, Task};
 use super::{Parked, Server, Timer};
-use crate::object::{Answers, ClientId, Link, Payload, Request, Step, Ticket};
+use crate::object::{Answers, ClientId, Link, Payload, Request, Step, Ticket, too_many_waiting};
 use crate::protocol::bytes::Reader;
 use crate::protocol::{Call, DESK, Fault, ObjectId, Reply};
 
@@ -69,9 +69,6 @@ impl Server {
         if let Err(fault) = self.has_reference(ticket.client, object) {
             return Some(Err(fault));
         }
-        if self.is_waiting_too_much(ticket.client) {
-            return Some(Err(Fault::Refused("too many calls wait already".into())));
-        }
         self.call(object, ticket, method, argument, links)
     }
 
@@ -84,10 +81,14 @@ impl Server {
         argument: &[u8],
         links: Vec<Link>,
     ) -> Option<Result<Payload, Fault>> {
+        let may_wait = self.may_wait(ticket.client);
         let Some(slot) = self.registry.slots.get_mut(&object) else {
             return Some(Err(Fault::NoSuchObject));
         };
         let Some(body) = &mut slot.object else {
+            if !may_wait {
+                return Some(Err(too_many_waiting()));
+            }
             slot.in_line.push_back(Kept { ticket, method, argument: argument.to_vec(), links });
             self.enter_line(ticket.client);
             return None;
@@ -96,7 +97,8 @@ impl Server {
         // Foreign code gets the links; others have had them by then.
         let is_foreign = body.is_foreign();
         let (given, kept) = if is_foreign { (Vec::new(), links) } else { (links, Vec::new()) };
-        let request = Request { ticket, method, argument: Reader::new(argument), links: given };
+        let argument_of = Reader::new(argument);
+        let request = Request { ticket, method, argument: argument_of, links: given, may_wait };
         let step = body.call(request, &mut answers);
         self.answer_all(&mut answers);
         match step {
@@ -110,6 +112,7 @@ impl Server {
                 }
                 None
             }
+            Ok(Step::Work) if !may_wait => Some(Err(too_many_waiting())),
             Ok(Step::Work) => {
                 let runs =
                     self.guests.get(&ticket.client).is_some_and(|guest| guest.runs_functions);
@@ -137,9 +140,10 @@ impl Server {
         Ok(links)
     }
 
-    fn is_waiting_too_much(&self, client: ClientId) -> bool {
+    /// Whether one more call of a client may wait.
+    fn may_wait(&self, client: ClientId) -> bool {
         let guest = self.guests.get(&client);
-        guest.is_some_and(|guest| guest.parked.len() + guest.n_in_line >= self.rules.max_waiting)
+        guest.is_some_and(|guest| guest.parked.len() + guest.n_in_line < self.rules.max_waiting)
     }
 
     /// Counts a call that waits for its object or for a thread.

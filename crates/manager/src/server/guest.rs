@@ -48,8 +48,9 @@ pub(super) enum Received {
     End,
 }
 
-/// Messages of replies are not much longer, but for single replies that are.
-const MESSAGE_BYTES: usize = 64 << 10;
+/// Messages of replies are not longer, but for single replies that are: so much goes through a socket, which
+/// limits how much is on its way, and not beside it.
+const MESSAGE_BYTES: usize = 30 << 10;
 
 impl Guest {
     pub(super) fn new(connection: Connection<(), ()>) -> Self {
@@ -101,9 +102,12 @@ impl Guest {
 
     /// Adds a reply to the next message.
     pub(super) fn reply(&mut self, reply: &Reply<'_>) {
+        let before = self.replies.len();
         reply.append_to(&mut self.replies);
-        if self.replies.len() >= MESSAGE_BYTES {
+        if self.replies.len() > MESSAGE_BYTES && before > 0 {
+            let next = self.replies.split_off(before);
             self.seal();
+            self.replies = next;
         }
     }
 

@@ -26,7 +26,7 @@ impl Kept {
     pub(super) fn request(&mut self) -> Request<'_> {
         let argument = Reader::new(&self.argument);
         let links = std::mem::take(&mut self.links);
-        Request { ticket: self.ticket, method: self.method, argument, links }
+        Request { ticket: self.ticket, method: self.method, argument, links, may_wait: false }
     }
 }
 

@@ -322,13 +322,11 @@ impl<W, T: Task> Dispatch<W, T> {
         }
     }
 
-    /// A worker has prepared itself.
-    pub(crate) fn ready(&mut self, place: usize) {
-        if let Some(place) = self.places.get_mut(place)
-            && place.standing == Standing::Preparing
-        {
-            place.standing = Standing::Working;
-        }
+    /// A worker has prepared itself; `false` if that is known, or not so.
+    pub(crate) fn ready(&mut self, place: usize) -> bool {
+        let place = self.places.get_mut(place);
+        let preparing = place.filter(|place| place.standing == Standing::Preparing);
+        preparing.map(|place| place.standing = Standing::Working).is_some()
     }
 
     /// A worker has said that it ends, and will begin nothing more: what it has is queued again,

@@ -477,11 +477,11 @@ fn worker_that_prepares_itself_gets_nothing_until_it_is_ready() {
     table.await_ready(0);
     (0..3).for_each(|number| table.queue(long(number)));
     assert_eq!(feed(&mut table), [(1, 2, 0)]);
-    table.ready(0);
+    assert!(table.ready(0) && !table.ready(0));
     assert_eq!(feed(&mut table), [(0, 3, 1)]);
     // Only who prepares itself becomes ready by saying so.
     table.retire(1);
-    table.ready(1);
+    assert!(!table.ready(1));
     assert_eq!(table.places()[1].standing(), Standing::Retiring);
 }
 

@@ -2,16 +2,19 @@
 //!
 //! # Safety
 //!
-//! The one unsafe operation sets a signal handler that does nothing.
+//! Signal handlers are set that do nothing, or next to nothing; one writes to a descriptor by its
+//! number, which whoever set it keeps open for ever.
 #![expect(unsafe_code, reason = "sets what a signal does")]
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::time::Duration;
 
 use ipc_core::Deadline;
+use ipc_core::primitive::AtomicU64;
+use ipc_core::primitive::Ordering::Relaxed;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
@@ -130,6 +133,41 @@ pub(crate) fn shrug_off_interrupts() -> io::Result<()> {
     // SAFETY: the handler does nothing, which is right at any moment.
     unsafe { sigaction(Signal::SIGINT, &action) }?;
     Ok(())
+}
+
+/// Who is to be told of an interrupt: the number of a process, and of a descriptor of its.
+static CALLED: AtomicU64 = AtomicU64::new(0);
+
+/// Has the next `SIGINT` ring a bell, which must never be dropped, and the one after that do what it
+/// does of itself.
+///
+/// # References
+///
+/// - POSIX `sigaction`, with `SA_RESETHAND`
+pub(crate) fn ring_on_interrupt(bell: &Bell) -> io::Result<()> {
+    let pid = u64::from(rustix::process::getpid().as_raw_pid().unsigned_abs());
+    let fd = u64::from(bell.0.as_raw_fd().unsigned_abs());
+    CALLED.store(pid << 32 | fd, Relaxed);
+    let flags = SaFlags::SA_RESTART | SaFlags::SA_RESETHAND;
+    let action = SigAction::new(SigHandler::Handler(ring_once), flags, SigSet::empty());
+    // SAFETY: the handler makes system calls that may be made at any moment, and nothing else.
+    unsafe { sigaction(Signal::SIGINT, &action) }?;
+    Ok(())
+}
+
+extern "C" fn ring_once(_signal: std::ffi::c_int) {
+    let called = CALLED.load(Relaxed);
+    let pid = rustix::process::getpid();
+    if u64::from(pid.as_raw_pid().unsigned_abs()) == called >> 32
+        && let Ok(fd) = RawFd::try_from(called & u64::from(u32::MAX))
+    {
+        // SAFETY: the bell is one of this process, and was not dropped (duty of who set it).
+        let bell = unsafe { BorrowedFd::borrow_raw(fd) };
+        let _written = rustix::io::write(bell, &1_u64.to_ne_bytes());
+    } else {
+        // A copy of that process: by now the signal does there what it does of itself.
+        let _sent = rustix::process::kill_process(pid, rustix::process::Signal::INT);
+    }
 }
 
 /// Runs `work` with every signal blocked in the calling thread; threads begin as their maker is.

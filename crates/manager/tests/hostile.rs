@@ -1,0 +1,398 @@
+//! Clients that do what none of ours does: they are refused or bounded, and nobody else is harmed.
+
+#![expect(clippy::unwrap_used, reason = "tests end when something is not as it should be")]
+
+use common::{SOON, wait_until, watch};
+use ipc_pipe::{Connection, Limits, Listener, connect};
+use manager::{Address, ConnectError, Dict, Error, Manager, Queue};
+use proptest::prelude::*;
+
+mod common;
+
+const MAGIC: &[u8] = b"mp-mngr\0";
+const DESK: u64 = 0;
+const LET_GO: u64 = 1;
+const CREATE: u64 = 2;
+const SEND: u64 = 3;
+const REDEEM: u64 = 4;
+const ATTACH: u64 = 5;
+
+/// A client that says whatever it likes.
+struct Raw {
+    line: Connection<(), ()>,
+}
+
+fn number(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push(number.to_le_bytes()[0] | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number.to_le_bytes()[0]);
+}
+
+fn numbers(of: &[u64]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    of.iter().for_each(|one| number(&mut bytes, *one));
+    bytes
+}
+
+fn block(bytes: &[u8]) -> Vec<u8> {
+    [numbers(&[bytes.len() as u64]), bytes.to_vec()].concat()
+}
+
+fn call(id: u64, object: u64, method: u64, links: &[u64], argument: &[u8]) -> Vec<u8> {
+    let head = numbers(&[id, object, method, links.len() as u64]);
+    [head, numbers(links), block(argument)].concat()
+}
+
+/// The number that a reply returns: behind a byte that says that there are no links, and the length.
+fn number_in(reply: &[u8]) -> u64 {
+    reply[2..].iter().rev().fold(0, |sum, byte| (sum << 7) | u64::from(byte & 0x7f))
+}
+
+impl Raw {
+    fn connect(manager: &Manager) -> Self {
+        let line: Connection<(), ()> = connect(manager.address(), None).unwrap();
+        Self { line: line.with_limits(Limits::NONE) }
+    }
+
+    /// One that has said hello.
+    fn greeted(manager: &Manager) -> Self {
+        let raw = Self::connect(manager);
+        raw.say(&[MAGIC, &[1, 0, 0]].concat());
+        assert!(raw.hear().unwrap().starts_with(MAGIC));
+        raw
+    }
+
+    fn say(&self, bytes: &[u8]) {
+        self.line.send_bytes(bytes).ok();
+    }
+
+    fn hear(&self) -> Option<Vec<u8>> {
+        self.line.recv_bytes(usize::MAX).ok()
+    }
+
+    /// Calls; whether it returned, and what.
+    fn call(&self, object: u64, method: u64, argument: &[u8]) -> (bool, Vec<u8>) {
+        self.say(&call(7, object, method, &[], argument));
+        let reply = self.hear().unwrap();
+        assert_eq!(reply[0], 7);
+        (reply[1] == 1, reply[2..].to_vec())
+    }
+
+    fn make(&self, sort: &str, init: &[u8]) -> u64 {
+        let argument = [block(sort.as_bytes()), block(b"x"), init.to_vec()].concat();
+        let (is_made, bytes) = self.call(DESK, CREATE, &argument);
+        assert!(is_made);
+        number_in(&bytes)
+    }
+}
+
+/// The manager does what it should for everybody else.
+fn works(manager: &Manager) {
+    let dict: Dict<u8, u8> = manager.dict().unwrap();
+    dict.set(&1, &2).unwrap();
+    assert_eq!(dict.get(&1).unwrap(), Some(2));
+}
+
+#[test]
+fn who_does_not_say_hello_is_shown_out() {
+    let _watchdog = watch("no hello");
+    let manager = Manager::builder().hello_timeout(SOON).start().unwrap();
+    let silent = Raw::connect(&manager);
+    for garbage in [&b"GET / HTTP/1.1"[..], b"", MAGIC, &[0xff; 100]] {
+        let raw = Raw::connect(&manager);
+        raw.say(garbage);
+        assert_eq!(raw.hear(), None, "{garbage:?}");
+    }
+    assert_eq!(silent.hear(), None);
+    wait_until(&manager, "they are counted", |stats| stats.refused == 5 && stats.clients == 1);
+    works(&manager);
+}
+
+#[test]
+fn another_version_is_told_which_this_is() {
+    let _watchdog = watch("version");
+    let manager = Manager::start().unwrap();
+    let raw = Raw::connect(&manager);
+    raw.say(&[MAGIC, &[99, 0, 0]].concat());
+    let said = raw.hear().unwrap();
+    assert_eq!((&said[..8], said[8]), (MAGIC, 1));
+    assert_eq!(raw.hear(), None);
+
+    // And who connects to another version, or to something else, is told so.
+    let folder = tempfile::tempdir().unwrap();
+    let address = Address::unix(folder.path().join("other"));
+    let listener = Listener::bind(&address).unwrap();
+    let answers = [[MAGIC, &[2, 1, 1, 0]].concat(), b"something else".to_vec(), Vec::new()];
+    let server = std::thread::spawn(move || {
+        for answer in answers {
+            let line: Connection<(), ()> = listener.accept().unwrap();
+            line.recv_bytes(1000).unwrap();
+            if answer.is_empty() {
+                // Says nothing until the client has given up.
+                assert!(line.recv_bytes(1000).is_err());
+            } else {
+                line.send_bytes(&answer).unwrap();
+            }
+        }
+    });
+    let other = Manager::connect(&address, None).unwrap_err();
+    assert!(matches!(other, ConnectError::OtherVersion { ours: 1, theirs: 2 }), "{other}");
+    let none = Manager::connect(&address, None).unwrap_err();
+    assert!(matches!(none, ConnectError::NotAManager), "{none}");
+    let silent = Manager::connect_timeout(&address, None, SOON).unwrap_err();
+    let timed_out = ConnectError::Pipe(ipc_pipe::ConnectError::TimedOut);
+    assert_eq!(silent.to_string(), timed_out.to_string());
+    server.join().unwrap();
+}
+
+#[test]
+fn nobody_reaches_an_object_without_a_reference() {
+    let _watchdog = watch("no reference");
+    let manager = Manager::start().unwrap();
+    let dict: Dict<u8, u8> = manager.dict().unwrap();
+    dict.set(&1, &2).unwrap();
+    let raw = Raw::greeted(&manager);
+    // The dict is number 1. Guessing it is not enough for a call, a link, or to send it.
+    assert!(!raw.call(1, 1, &[1]).0);
+    assert!(!raw.call(DESK, SEND, &numbers(&[1])).0);
+    raw.say(&call(7, DESK, CREATE, &[1], &[block(b"value"), block(b"x")].concat()));
+    assert_eq!(raw.hear().unwrap()[1], 0);
+    // What is given back and was never had changes nothing.
+    raw.say(&call(0, DESK, LET_GO, &[], &numbers(&[1])));
+    raw.say(&call(0, DESK, LET_GO, &[], &numbers(&[u64::MAX])));
+    assert!(!raw.call(DESK, REDEEM, &numbers(&[5, 77])).0);
+    assert!(!raw.call(DESK, ATTACH, &numbers(&[77])).0);
+    assert_eq!(dict.get(&1).unwrap(), Some(2));
+}
+
+#[test]
+fn who_gives_up_an_object_that_it_waits_at_is_answered() {
+    let _watchdog = watch("gives up");
+    let manager = Manager::start().unwrap();
+    let raw = Raw::greeted(&manager);
+    let queue = raw.make("queue", &[0, 0]);
+    // It waits for an item, without end.
+    raw.say(&call(8, queue, 2, &[], &[1]));
+    wait_until(&manager, "it waits", |stats| stats.waiting == 1);
+    raw.say(&call(0, DESK, LET_GO, &[], &numbers(&[queue])));
+    assert_eq!(raw.hear().unwrap()[..2], [8, 0]);
+    wait_until(&manager, "nothing is left", |stats| stats.waiting == 0 && stats.objects == 0);
+}
+
+#[test]
+fn a_message_that_is_cut_short_ends_its_client_alone() {
+    let _watchdog = watch("cut short");
+    let manager = Manager::start().unwrap();
+    let whole = call(7, DESK, CREATE, &[], &[block(b"dict"), block(b"x")].concat());
+    for len in 1..whole.len() {
+        let raw = Raw::greeted(&manager);
+        raw.say(&whole[..len]);
+        assert_eq!(raw.hear(), None, "{len}");
+    }
+    // More links than there are bytes, and a block that is longer than all memory.
+    for message in [numbers(&[1, 0, 2, u64::MAX]), numbers(&[1, 0, 2, 0, u64::MAX])] {
+        let raw = Raw::greeted(&manager);
+        raw.say(&message);
+        assert_eq!(raw.hear(), None);
+    }
+    works(&manager);
+    wait_until(&manager, "all are gone", |stats| stats.clients == 1 && stats.objects == 0);
+}
+
+#[test]
+fn a_call_that_is_too_long_is_refused_at_both_ends() {
+    let _watchdog = watch("too long");
+    let manager = Manager::builder().max_call_bytes(10_000).start().unwrap();
+    let dict: Dict<u8, Vec<u8>> = manager.dict().unwrap();
+    match dict.set(&1, &vec![0; 20_000]) {
+        Err(Error::TooLong { limit: 10_000, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    dict.set(&1, &vec![0; 5_000]).unwrap();
+    let raw = Raw::greeted(&manager);
+    raw.say(&vec![1; 20_000]);
+    assert_eq!(raw.hear(), None);
+    works(&manager);
+}
+
+#[test]
+fn who_does_not_read_is_not_heard_until_it_does() {
+    const N_CALLS: u64 = 2_000;
+    const LEN: usize = 20_000;
+
+    let _watchdog = watch("slow reader");
+    let manager = Manager::builder().max_backlog_bytes(100_000).start().unwrap();
+    let raw = Raw::greeted(&manager);
+    let value = raw.make("value", &[7; LEN]);
+    let before = manager.stats().unwrap().calls;
+    let sending = std::thread::spawn({
+        let line = raw.line.clone();
+        move || {
+            for id in 0..N_CALLS {
+                line.send_bytes(&call(100 + id, value, 1, &[], &[])).unwrap();
+            }
+        }
+    });
+    wait_until(&manager, "it is heard", |stats| stats.calls >= before + 5);
+    // Each of these gives it a turn, in which it is not heard any more.
+    (0..200).for_each(|_| drop(manager.stats().unwrap()));
+    works(&manager);
+    let n_done = manager.stats().unwrap().calls - before;
+    assert!(n_done < N_CALLS / 2, "{n_done}");
+    // All are answered as soon as they are read.
+    let mut n_bytes = 0;
+    while n_bytes < LEN * usize::try_from(N_CALLS).unwrap() {
+        n_bytes += raw.hear().unwrap().len();
+    }
+    sending.join().unwrap();
+    works(&manager);
+}
+
+#[test]
+fn who_lets_too_much_wait_for_it_is_shown_out() {
+    let _watchdog = watch("hoarder");
+    let manager = Manager::builder().max_backlog_bytes(100_000).start().unwrap();
+    let queue: Queue<Vec<u8>> = manager.queue(0).unwrap();
+    manager.publish("queue", &queue).unwrap();
+    let raw = Raw::greeted(&manager);
+    let name = block(b"queue");
+    let (is_found, bytes) =
+        raw.call(DESK, 8, &[name, b"queue<alloc::vec::Vec<u8>>".to_vec()].concat());
+    assert!(is_found);
+    let object = number_in(&bytes);
+    for id in 0..100 {
+        raw.say(&call(100 + id, object, 2, &[], &[1]));
+    }
+    wait_until(&manager, "they wait", |stats| stats.waiting == 100);
+    for _ in 0..100 {
+        queue.put(&vec![0; 20_000]).unwrap();
+    }
+    wait_until(&manager, "it is shown out", |stats| stats.clients == 1 && stats.refused == 1);
+    // What was not handed to it is there for others.
+    assert!(!queue.is_empty().unwrap());
+    works(&manager);
+}
+
+#[test]
+fn a_client_has_so_many_calls_waiting_and_no_more() {
+    let _watchdog = watch("waiting calls");
+    let manager = Manager::builder().max_waiting_calls(2).start().unwrap();
+    let queue: Queue<u8> = manager.queue(0).unwrap();
+    std::thread::scope(|scope| {
+        let waiting: Vec<_> = (0..2).map(|_| scope.spawn(|| queue.get())).collect();
+        wait_until(&manager, "two wait", |stats| stats.waiting == 2);
+        assert!(matches!(queue.get(), Err(Error::Refused(_))));
+        // What does not wait is done.
+        queue.close().unwrap();
+        for thread in waiting {
+            assert!(matches!(thread.join().unwrap(), Err(Error::Closed)));
+        }
+    });
+}
+
+#[test]
+fn there_are_so_many_clients_and_no_more() {
+    let _watchdog = watch("clients");
+    let manager = Manager::builder().max_clients(3).start().unwrap();
+    let (_one, other) = (Raw::greeted(&manager), Raw::greeted(&manager));
+    let refused = Manager::connect(&Address::clone(manager.address()), None);
+    // This process has its connection; a third of others is one too many.
+    assert!(refused.is_ok());
+    let third = Raw::connect(&manager);
+    third.say(&[MAGIC, &[1, 0, 0]].concat());
+    assert_eq!(third.hear(), None);
+    drop(other);
+    wait_until(&manager, "there is room", |stats| stats.clients == 2);
+    works(&manager);
+    let _fourth = Raw::greeted(&manager);
+}
+
+#[test]
+fn hundreds_of_clients_are_served() {
+    let _watchdog = watch("hundreds");
+    let manager = Manager::start().unwrap();
+    // Each needs a descriptor at either end.
+    let clients: Vec<Raw> = (0..300).map(|_| Raw::greeted(&manager)).collect();
+    let dicts: Vec<u64> = clients.iter().map(|raw| raw.make("event", &[])).collect();
+    for (raw, event) in clients.iter().zip(&dicts) {
+        assert_eq!(raw.call(*event, 3, &[]), (true, vec![0, 1, 0]));
+    }
+    assert_eq!(manager.stats().unwrap().clients, 301);
+    drop(clients);
+    wait_until(&manager, "they are gone", |stats| stats.clients == 1 && stats.objects == 0);
+}
+
+fn calls() -> impl Strategy<Value = Vec<(u64, u64, Vec<u64>, Vec<u8>)>> {
+    // Names that are published stay, so none are.
+    let method = (0_u64..18).prop_filter("no names", |method| *method != 6);
+    let one = (0_u64..12, method, prop::collection::vec(0_u64..12, 0..3));
+    let argument = prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..20),
+        prop::collection::vec(0_u8..12, 0..8),
+        prop::sample::select(vec![
+            "dict",
+            "list",
+            "value",
+            "queue",
+            "lock",
+            "semaphore",
+            "barrier"
+        ])
+        .prop_map(|sort| [block(sort.as_bytes()), block(b"x"), vec![1, 1, 1, 1]].concat()),
+    ];
+    prop::collection::vec(
+        (one, argument).prop_map(|((object, method, links), bytes)| (object, method, links, bytes)),
+        1..60,
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_called_with_whatever_the_manager_goes_on(calls in calls()) {
+        thread_local! {
+            static MANAGER: Manager = Manager::builder()
+                .workers(1)
+                .passage_timeout(SOON)
+                .start().unwrap();
+        }
+        let _watchdog = watch("any calls");
+        MANAGER.with(|manager| {
+            let raw = Raw::greeted(manager);
+            let sorts = ["dict", "list", "value", "queue", "lock", "semaphore", "event", "barrier"];
+            let objects: Vec<u64> = sorts.iter().map(|sort| raw.make(sort, &[2, 0, 0])).collect();
+            let of = |number: u64| match number.checked_sub(1) {
+                None => DESK,
+                Some(at) => *objects.get(usize::try_from(at).unwrap()).unwrap_or(&number),
+            };
+            for (object, method, links, argument) in &calls {
+                // Nobody reads the replies to those that want one.
+                // No object comes to lead to itself, which would keep it.
+                let links = links.iter().filter(|link| *object == DESK || *link < object);
+                let links: Vec<u64> = links.map(|link| of(*link)).collect();
+                raw.say(&call(method % 2, of(*object), *method, &links, argument));
+            }
+            drop(raw);
+            works(manager);
+            wait_until(manager, "nothing is left of it", |stats| {
+                (stats.clients, stats.objects, stats.references, stats.waiting) == (1, 0, 0, 0)
+            });
+        });
+    }
+}
+
+#[test]
+fn a_call_may_wait_for_ever_and_be_ended_by_its_clients_end() {
+    let _watchdog = watch("for ever");
+    let manager = Manager::start().unwrap();
+    let raw = Raw::greeted(&manager);
+    let lock = raw.make("lock", &[]);
+    raw.say(&call(0, lock, 1, &[], &[1, 0, 1]));
+    raw.say(&call(0, lock, 1, &[], &[1, 0, 2]));
+    wait_until(&manager, "it waits", |stats| stats.waiting == 1);
+    drop(raw);
+    wait_until(&manager, "it is gone", |stats| stats.waiting == 0 && stats.objects == 0);
+}

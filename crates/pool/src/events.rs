@@ -1,0 +1,226 @@
+//! `Events`: what happens in a pool, told to who listens.
+//!
+//! Whoever has something to tell holds the lock of the engine, so telling never waits: a listener has
+//! room for so many events, and what finds none is counted and forgotten. Where nobody listens,
+//! nothing is made.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
+use std::time::Duration;
+
+use ipc_core::primitive::AtomicU64;
+use ipc_core::primitive::Ordering::Relaxed;
+use proc_core::ExitStatus;
+
+use crate::job::Job;
+
+/// Something that has happened in a pool.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A worker was started.
+    WorkerStarted {
+        /// Its place in the pool.
+        place: usize,
+        /// The number of its process.
+        pid: u32,
+    },
+    /// A worker with an [initializer](crate::Builder::initializer) is ready for its first task.
+    WorkerReady {
+        /// Its place in the pool.
+        place: usize,
+        /// The number of its process.
+        pid: u32,
+    },
+    /// A worker has ended, for whatever reason; if it is still wanted, another is started.
+    WorkerDied {
+        /// Its place in the pool.
+        place: usize,
+        /// The number that its process had.
+        pid: u32,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// A worker was given a task. It begins when it is done with those that it was given before.
+    TaskGiven {
+        /// Which task.
+        task: TaskId,
+        /// In which place of the pool.
+        place: usize,
+        /// To whom.
+        pid: u32,
+    },
+    /// A task was answered, with a result or a panic.
+    TaskDone {
+        /// Which task.
+        task: TaskId,
+        /// In which place of the pool.
+        place: usize,
+        /// By whom.
+        pid: u32,
+        /// How long it took.
+        run_time: Duration,
+    },
+    /// The worker of a task has died of it, or was ended since its time was up or it was cancelled.
+    TaskDied {
+        /// Which task.
+        task: TaskId,
+        /// In which place of the pool.
+        place: usize,
+        /// Whose end it was.
+        pid: u32,
+        /// Whether it runs again.
+        again: bool,
+    },
+}
+
+/// Which of all tasks of a pool it is.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TaskId {
+    /// The how manieth task that was submitted, from 0.
+    pub number: u64,
+    /// What its caller [calls](crate::TaskBuilder::tag) it.
+    pub tag: Option<Arc<str>>,
+}
+
+/// What happens in a pool, in its order, from when [`Pool::events`](crate::Pool::events) was called.
+///
+/// It ends with the pool, and until then an iterator over it waits for the next event. A pool never
+/// waits for those who listen: who is too slow [misses](Self::missed) some.
+///
+/// # Examples
+///
+/// ```
+/// use pool::{Event, Pool};
+///
+/// let pool = Pool::builder().workers(1).build()?;
+/// let mut events = pool.events(100);
+/// pool.call(|x: u32| x + 1, 1)?;
+/// assert!(matches!(events.next(), Some(Event::TaskGiven { .. })));
+/// assert!(matches!(events.next(), Some(Event::TaskDone { .. })));
+/// drop(pool);
+/// assert_eq!(events.next(), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "events that nobody takes are missed"]
+pub struct Events {
+    receiver: Receiver<Event>,
+    n_missed: Arc<AtomicU64>,
+}
+
+/// Those who listen.
+#[derive(Debug, Default)]
+pub(crate) struct Hub {
+    listeners: Vec<Listener>,
+}
+
+#[derive(Debug)]
+struct Listener {
+    sender: SyncSender<Event>,
+    n_missed: Arc<AtomicU64>,
+}
+
+impl Events {
+    /// Waits for the next event at most so long; `None` if there is none, or never will be.
+    pub fn next_timeout(&mut self, timeout: Duration) -> Option<Event> {
+        self.receiver.recv_timeout(timeout).ok()
+    }
+
+    /// The next event if it is there.
+    pub fn try_next(&mut self) -> Option<Event> {
+        self.receiver.try_recv().ok()
+    }
+
+    /// How many events found no room so far.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.n_missed.load(Relaxed)
+    }
+}
+
+impl Iterator for Events {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        self.receiver.recv().ok()
+    }
+}
+
+impl Hub {
+    /// Somebody listens from now on, who has room for so many events.
+    pub(crate) fn listen(&mut self, room: usize) -> Events {
+        // A channel without room is one at which the sender waits.
+        let (sender, receiver) = mpsc::sync_channel(room.max(1));
+        let n_missed = Arc::new(AtomicU64::new(0));
+        self.listeners.push(Listener { sender, n_missed: Arc::clone(&n_missed) });
+        Events { receiver, n_missed }
+    }
+
+    /// Tells those who listen, if there are any.
+    pub(crate) fn tell(&mut self, event: impl FnOnce() -> Event) {
+        if self.listeners.is_empty() {
+            return;
+        }
+        let event = event();
+        self.listeners.retain(|listener| match listener.sender.try_send(event.clone()) {
+            Ok(()) => true,
+            Err(TrySendError::Full(_)) => {
+                listener.n_missed.fetch_add(1, Relaxed);
+                true
+            }
+            Err(TrySendError::Disconnected(_)) => false,
+        });
+    }
+
+    /// Nothing more happens.
+    pub(crate) fn end(&mut self) {
+        self.listeners.clear();
+    }
+}
+
+impl TaskId {
+    pub(crate) fn of(job: &Job) -> Self {
+        Self { number: job.number, tag: job.plan.options.tag.clone() }
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Events").field("missed", &self.missed()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Event, Hub};
+
+    fn event(place: usize) -> Event {
+        Event::WorkerReady { place, pid: 7 }
+    }
+
+    #[test]
+    fn listener_gets_all_for_which_it_has_room_and_is_told_of_the_rest() {
+        let mut hub = Hub::default();
+        hub.tell(|| unreachable!("nobody listens"));
+        let (mut slow, mut quick) = (hub.listen(2), hub.listen(0));
+        for place in 0..4 {
+            hub.tell(|| event(place));
+            assert_eq!(quick.try_next(), Some(event(place)));
+        }
+        assert_eq!((slow.missed(), quick.missed()), (2, 0));
+        hub.end();
+        assert_eq!(slow.by_ref().collect::<Vec<_>>(), [event(0), event(1)]);
+        assert_eq!((slow.next(), slow.try_next()), (None, None));
+        assert_eq!(quick.next_timeout(std::time::Duration::from_secs(100)), None);
+    }
+
+    #[test]
+    fn listener_that_is_gone_is_forgotten() {
+        let mut hub = Hub::default();
+        drop(hub.listen(5));
+        hub.tell(|| event(1));
+        assert!(hub.listeners.is_empty());
+    }
+}
