@@ -30,6 +30,12 @@ pub(crate) enum Failure {
         #[source]
         error: io::Error,
     },
+    #[error(
+        "this is no terminal: `mproc ps` and `mproc ls` list once, `mproc top --json` prints rows"
+    )]
+    NoTerminal,
+    #[error("the terminal refuses: {0}")]
+    Terminal(#[source] io::Error),
     #[error("there is no process {0} of this user")]
     NoProcess(u32),
 }

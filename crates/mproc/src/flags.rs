@@ -32,6 +32,16 @@ pub(crate) enum Command {
     /// which task it is at. A process that multiproc has started is known by a badge that it holds; those
     /// that it has started in other ways are listed below it.
     Ps(Ps),
+    /// Show processes and objects, and look again every second.
+    ///
+    /// q, Esc or Ctrl-C quit. With --json, each look is a row.
+    Top(Top),
+    /// Say whether the system lets programs that use multiproc work, and what to do where not.
+    ///
+    /// It looks at limits of this process, its user and its control group, tries what the kernel must be
+    /// able to do, and looks for memory with a name that nobody has open any more. The status is 1 if there
+    /// is a problem; hints are no problems.
+    Doctor,
     /// Run a command for each line of the standard input, several at a time.
     ///
     /// {} in the command stands for the line; without one, the line is the last argument. No shell reads
@@ -65,6 +75,17 @@ pub(crate) struct Ps {
     /// Only the tree that this process is in.
     #[arg(long)]
     pub(crate) pid: Option<u32>,
+}
+
+/// Flags of `top`.
+#[derive(Args, Debug)]
+pub(crate) struct Top {
+    /// How long to wait between two looks: 1, 200ms, 1m.
+    #[arg(long, value_parser = duration, default_value = "1s")]
+    pub(crate) interval: Duration,
+    /// How often to look; until it is told to quit if not said.
+    #[arg(short = 'n', long, value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
+    pub(crate) count: Option<u64>,
 }
 
 /// Flags of `map`.

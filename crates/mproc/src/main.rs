@@ -4,6 +4,8 @@
 //! |---------|--------------|
 //! | `ls` | segments, queues, locks and pools of this user |
 //! | `ps` | trees of processes that programs of ours have started |
+//! | `top` | both, live |
+//! | `doctor` | whether the system lets programs of ours work, and what to do where not |
 //! | `map` | runs a command for each line of the input, and leaves none behind |
 //!
 //! Whoever is looked at does not notice, and need not be trusted: see [`ipc_core::inspect`]. What is
@@ -12,13 +14,16 @@
 //! `flags.rs` is the whole command line; each command has a file or a folder. The exit status is 0 if
 //! all is well, 1 if a command found that it is not, and 2 if it could not do its work.
 
+mod doctor;
 mod failure;
 mod flags;
 mod ls;
 mod map;
 mod ps;
+mod signals;
 mod system;
 mod table;
+mod top;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -69,6 +74,8 @@ fn run(flags: &Flags) -> Result<Verdict> {
     match &flags.command {
         Command::Ls(ls) => ls::run(ls, flags.json),
         Command::Ps(ps) => ps::run(ps, flags.json),
+        Command::Top(top) => top::run(top, flags.json),
+        Command::Doctor => doctor::run(flags.json),
         Command::Map(map) => map::run(map, flags.json),
     }
 }

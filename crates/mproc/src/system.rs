@@ -2,11 +2,14 @@
 //!
 //! Processes come and go while they are looked at: one that is gone is as if it had never been there.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use ipc_core::SegmentError;
+use ipc_core::inspect::View;
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
 
@@ -138,8 +141,42 @@ pub(crate) fn descriptors(pid: u32) -> io::Result<Vec<Descriptor>> {
         .collect())
 }
 
+/// Where memory with a name lies.
+pub(crate) const FOLDER: &str = "/dev/shm";
+
+/// A file with a name that may be a segment.
+#[derive(Debug)]
+pub(crate) struct Named {
+    pub(crate) name: OsString,
+    /// The device and the inode.
+    pub(crate) identity: (u64, u64),
+    pub(crate) metadata: fs::Metadata,
+}
+
+/// The files of this user in the folder of names.
+pub(crate) fn named() -> Vec<Named> {
+    let Ok(entries) = fs::read_dir(FOLDER) else { return Vec::new() };
+    let user = user();
+    let named = |entry: fs::DirEntry| {
+        // Of the entry itself, not of what a link leads to.
+        let metadata = entry.metadata().ok()?;
+        let identity = (metadata.dev(), metadata.ino());
+        let is_ours = metadata.is_file() && metadata.uid() == user;
+        is_ours.then(|| Named { name: entry.file_name(), identity, metadata })
+    };
+    entries.filter_map(io::Result::ok).filter_map(named).collect()
+}
+
+impl Named {
+    /// Opens it for reading, if it is a segment.
+    pub(crate) fn view(&self) -> io::Result<std::result::Result<View, SegmentError>> {
+        let path = Path::new(FOLDER).join(&self.name);
+        Ok(View::open(open_for_reading(&path, OFlags::NOFOLLOW)?))
+    }
+}
+
 /// Opens a file for reading that may have become something else: it waits for nobody.
-pub(crate) fn open_for_reading(path: &Path, more: OFlags) -> io::Result<File> {
+fn open_for_reading(path: &Path, more: OFlags) -> io::Result<File> {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY | more;
     let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
     OpenOptions::new().read(true).custom_flags(flags).open(path)

@@ -5,24 +5,17 @@
 //! and is a segment if its header says so.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use ipc_core::SegmentError;
 use ipc_core::inspect::View;
-use rustix::fs::OFlags;
 
 use super::Unreadable;
 use super::object::{self, Object, Process};
 use crate::failure::Result;
-use crate::system::{self, Descriptor};
-
-/// Where memory with a name lies.
-pub(crate) const FOLDER: &str = "/dev/shm";
+use crate::system::{self, Descriptor, FOLDER, Named};
 
 /// What the kernel calls our nameless memory.
 const NAMELESS: &[u8] = b"/memfd:multiproc ";
@@ -32,35 +25,6 @@ const NAMELESS: &[u8] = b"/memfd:multiproc ";
 pub(super) struct Found {
     pub(super) objects: Vec<Object>,
     pub(super) unreadable: Vec<Unreadable>,
-}
-
-/// A file with a name that may be a segment.
-#[derive(Debug)]
-pub(crate) struct Named {
-    pub(crate) name: OsString,
-    pub(crate) identity: (u64, u64),
-}
-
-/// The files of this user in the folder of names.
-pub(crate) fn named() -> Vec<Named> {
-    let Ok(entries) = fs::read_dir(FOLDER) else { return Vec::new() };
-    let user = system::user();
-    let named = |entry: fs::DirEntry| {
-        // Of the entry itself, not of what a link leads to.
-        let metadata = entry.metadata().ok()?;
-        let identity = (metadata.dev(), metadata.ino());
-        (metadata.is_file() && metadata.uid() == user)
-            .then(|| Named { name: entry.file_name(), identity })
-    };
-    entries.filter_map(io::Result::ok).filter_map(named).collect()
-}
-
-impl Named {
-    /// Opens it for reading, if it is a segment.
-    pub(crate) fn view(&self) -> io::Result<std::result::Result<View, SegmentError>> {
-        let path = Path::new(FOLDER).join(&self.name);
-        Ok(View::open(system::open_for_reading(&path, OFlags::NOFOLLOW)?))
-    }
 }
 
 /// Looks at all processes of this user, or at one, and at the names.
@@ -73,7 +37,7 @@ pub(super) fn find(only: Option<u32>) -> Result<Found> {
     for pid in pids {
         search.look_at_process(pid);
     }
-    for named in named() {
+    for named in system::named() {
         search.look_at_name(&named, only.is_none());
     }
     let mut objects: Vec<Object> = search.objects.into_values().flatten().collect();

@@ -16,9 +16,9 @@ use crate::Verdict;
 use crate::failure::{Failure, Result};
 use crate::flags;
 use crate::system;
-use crate::table::{Side, Table, bytes};
+use crate::table::{Side, Table};
 
-use object::Object;
+pub(crate) use object::Object;
 
 /// All that was found.
 #[derive(Debug, Default, Serialize)]
@@ -94,7 +94,7 @@ impl Listing {
             ("OPEN IN", Side::Left),
         ]);
         for object in &self.objects {
-            table.row(object.cells(bytes(object.memory)));
+            table.row(object.cells());
         }
         table
     }

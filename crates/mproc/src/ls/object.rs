@@ -5,6 +5,7 @@ use ipc_core::inspect::{Description, View};
 use serde::Serialize;
 
 use crate::system;
+use crate::table::bytes;
 
 /// A shared object.
 #[derive(Clone, Debug, Serialize)]
@@ -95,7 +96,7 @@ fn describe(view: &View) -> Result<Description, SegmentError> {
 
 impl Object {
     /// The cells of its row.
-    pub(super) fn cells(&self, memory: String) -> Vec<String> {
+    pub(crate) fn cells(&self) -> Vec<String> {
         let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |n| n.to_string());
         let what = match self.what.as_str() {
             "Segment" => format!("Segment of {}", self.kind),
@@ -110,7 +111,7 @@ impl Object {
             what,
             self.id.clone(),
             self.name.clone().unwrap_or_else(|| "-".to_owned()),
-            memory,
+            bytes(self.memory),
             number(self.depth),
             number(self.capacity),
             few(self.holders.iter().map(holder)),

@@ -35,8 +35,7 @@ use std::io::{self, PipeWriter, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use ipc_core::wire::Handle;
-use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signal::Signal;
 use proc_core::{JoinError, Process, Reaper, Start, Stdio};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -44,10 +43,8 @@ use rustix::io::Errno;
 use crate::Verdict;
 use crate::failure::{Failure, Result};
 use crate::flags;
+use crate::signals::Stoppers;
 use keeper::{Ending, Order};
-
-/// What asks us to stop.
-const STOPPERS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 
 /// Runs the command for each line of the standard input.
 pub(crate) fn run(flags: &flags::Map, json: bool) -> Result<Verdict> {
@@ -61,7 +58,7 @@ pub(crate) fn run(flags: &flags::Map, json: bool) -> Result<Verdict> {
         .ignore_signal(Signal::SIGINT as i32)
         .spawn(keeper::keep, (Order::new(flags, json), Handle::from(OwnedFd::from(lifeline))))?;
     // Not before: the keeper, and so the commands, would inherit it.
-    let signals = hear_signals().map_err(Failure::system("hear signals"))?;
+    let signals = Stoppers::hear().map_err(Failure::system("hear signals"))?;
     let signal = wait(&keeper, &signals, ours).map_err(Failure::system("wait for the jobs"))?;
     let ending = keeper.join();
     orphans::end_all(&reaper).map_err(Failure::system("end the jobs"))?;
@@ -76,19 +73,12 @@ pub(crate) fn run(flags: &flags::Map, json: bool) -> Result<Verdict> {
     }
 }
 
-/// From now on the signals that ask us to stop are read, and do nothing else.
-fn hear_signals() -> nix::Result<SignalFd> {
-    let mask: SigSet = STOPPERS.into_iter().collect();
-    mask.thread_block()?;
-    SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
-}
-
 /// Waits for the keeper's end, and passes on what asks us to stop: first as a request, then as a kill.
 ///
 /// Returns the number of the first such signal.
 fn wait(
     keeper: &Process<Ending>,
-    signals: &SignalFd,
+    signals: &Stoppers,
     mut lifeline: PipeWriter,
 ) -> io::Result<Option<i32>> {
     let mut first = None;
@@ -104,12 +94,12 @@ fn wait(
         if !keeper.is_alive() {
             return Ok(first);
         }
-        while let Some(signal) = signals.read_signal()? {
+        while let Some(signal) = signals.next()? {
             if first.is_some() {
                 keeper.kill()?;
                 continue;
             }
-            first = i32::try_from(signal.ssi_signo).ok();
+            first = Some(signal);
             // If it cannot be told, it is about to end.
             let _told = lifeline.write_all(&[keeper::STOP]);
         }

@@ -64,7 +64,7 @@ fn a_lock_whose_holder_was_killed_is_told_of_and_so_is_its_repair() {
     assert_eq!((&seen["what"], &seen["depth"]), (&"Lock".into(), &1.into()));
     assert_eq!(seen["holders"][0]["pid"], child.pid());
     let users: Vec<_> = seen["open_in"].as_array().unwrap().iter().map(|it| &it["pid"]).collect();
-    assert_eq!(users.len(), 2);
+    // Others may have it for a moment: what other tests start, until it runs its own program.
     assert!(users.contains(&&child.pid().into()) && users.contains(&&own_pid().into()));
 
     child.kill().unwrap();
