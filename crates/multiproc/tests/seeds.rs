@@ -527,6 +527,12 @@ fn p39_what_can_be_shared() {
 }
 
 #[test]
+fn accounts_lose_no_money() {
+    let (_, lines) = lines_of("accounts");
+    assert_eq!(lines, ["5 accounts with 500 in all", "one more: there is no account 7"]);
+}
+
+#[test]
 fn sums_of_parts_come_to_the_whole() {
     let output = command("sum").arg("1").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
