@@ -1,6 +1,6 @@
 //! The whole command line.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 /// Every command of the project.
 #[derive(Debug, Parser)]
@@ -28,12 +28,18 @@ pub(crate) enum Command {
     Kill(Kill),
     /// Random kills, and an audit of every message
     Storm(Storm),
-    /// The programs of the seed articles, and what they print
+    /// The programs of the seed articles and of the cookbook, and what they print
     Seeds(Seeds),
     /// Measurements beside rivals, as a table and as target/bench/SUBJECT.json
     Bench(Bench),
     /// Bytes that a stranger could write, by cargo-fuzz
     Fuzz(Fuzz),
+    /// Whether every crate that is shipped could be published as it is
+    Package(Package),
+    /// What each crate brings along when it is used alone
+    Deps(Deps),
+    /// The tests as instrumented builds see them: sanitizers, Miri
+    San(San),
 }
 
 /// Flags of `test` and `ci`.
@@ -80,7 +86,7 @@ pub(crate) struct Crash {
 /// Flags of `seeds`.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Seeds {
-    /// Runs only the programs whose name contains one of these: p01, ...
+    /// Runs only the programs whose name contains one of these: p01, prefork, ...
     #[arg(value_name = "FILTER")]
     pub(crate) filters: Vec<String>,
 }
@@ -151,16 +157,57 @@ pub(crate) enum Subject {
     Start,
 }
 
+/// Flags of `package`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Package {
+    /// Builds each crate from its archive too
+    #[arg(long)]
+    pub(crate) verify: bool,
+}
+
+/// Flags of `deps`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Deps {
+    /// Writes the table into the README
+    #[arg(long)]
+    pub(crate) write: bool,
+}
+
 /// Flags of `fuzz`.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Fuzz {
     /// How long each target runs
-    #[arg(long, value_name = "N", default_value_t = 60)]
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = value_parser!(u64).range(1..=86_400))]
     pub(crate) seconds: u64,
+    /// Runs nothing new: keeps the inputs that matter, and makes those that fail smaller
+    #[arg(long)]
+    pub(crate) minimise: bool,
     /// Names the targets and does nothing
     #[arg(long)]
     pub(crate) list: bool,
     /// Runs only these targets
     #[arg(value_name = "TARGET")]
     pub(crate) targets: Vec<String>,
+}
+
+/// Flags of `san`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct San {
+    /// Says what each tool would run and what it leaves out, and does nothing
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Which tools; all if none is named
+    #[arg(value_name = "TOOL")]
+    pub(crate) tools: Vec<Tool>,
+}
+
+/// What watches the tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Tool {
+    /// Reads and writes of what is not ours
+    Address,
+    /// Accesses of two threads that nothing orders
+    Thread,
+    /// Whatever the language leaves undefined
+    Miri,
 }

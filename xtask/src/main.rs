@@ -9,9 +9,12 @@
 //! | `crash` | the sweeps in the crash world: death before every access |
 //! | `kill`  | the sweeps by single steps: death after every instruction |
 //! | `storm` | random kills, and an audit of every message |
-//! | `seeds` | the programs of the seed articles, and what they print |
+//! | `seeds` | the programs of the seed articles and of the cookbook, and what they print |
 //! | `bench` | measurements beside rivals |
 //! | `fuzz`  | bytes that a stranger could write |
+//! | `package` | whether every crate could be published as it is |
+//! | `deps`  | what each crate brings along when it is used alone |
+//! | `san`   | the tests as instrumented builds see them |
 //!
 //! Each command ends with one summary line, and with a failure code if something failed.
 //! `flags.rs` is the whole command line; each command has a file.
@@ -25,14 +28,18 @@ mod bench;
 mod cargo;
 mod ci;
 mod crash;
+mod deps;
 mod failure;
 mod flags;
 mod fuzz;
 mod kill;
 mod loom;
+mod nightly;
+mod package;
 mod proofs;
 mod report;
 mod run;
+mod san;
 mod seeds;
 mod storm;
 mod tally;
@@ -79,5 +86,8 @@ fn dispatch(flags: &Flags) -> Result<String> {
         Command::Seeds(flags) => seeds::run(&workspace, flags),
         Command::Bench(flags) => bench::run(&workspace, flags),
         Command::Fuzz(flags) => fuzz::run(&workspace, flags),
+        Command::Package(flags) => package::run(&workspace, flags),
+        Command::Deps(flags) => deps::run(&workspace, flags),
+        Command::San(flags) => san::run(&workspace, flags),
     }
 }

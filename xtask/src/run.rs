@@ -49,6 +49,16 @@ pub(crate) fn capture(program: &mut Command, mut each: impl FnMut(&str)) -> Resu
     })
 }
 
+/// Runs a program and hands on each line of its standard error, which nobody else sees.
+pub(crate) fn errors(program: &mut Command, mut each: impl FnMut(&str)) -> Result {
+    say(program);
+    let mut child = start(program.stderr(Stdio::piped()))?;
+    let stderr = child.stderr.take();
+    under_watch(program, child, END.get().copied(), move || {
+        stderr.map_or(Ok(()), |stderr| for_each_line(stderr, &mut each))
+    })
+}
+
 /// The command line as one would type it.
 pub(crate) fn said(program: &Command) -> String {
     let name = std::path::Path::new(program.get_program()).file_name();
@@ -195,6 +205,19 @@ mod tests {
         let mut echo = Command::new("printf");
         capture(echo.arg("one\\ntwo \\377\\nthree"), |line| seen.push(line.to_owned())).unwrap();
         assert_eq!(seen, ["one", "two \u{fffd}", "three"]);
+    }
+
+    #[test]
+    fn the_lines_of_both_outputs_are_told_apart() {
+        let (mut out, mut err) = (vec![], vec![]);
+        let shell = || {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", "echo said; echo complained >&2"]);
+            shell
+        };
+        capture(shell().stderr(Stdio::null()), |line| out.push(line.to_owned())).unwrap();
+        errors(shell().stdout(Stdio::null()), |line| err.push(line.to_owned())).unwrap();
+        assert_eq!((out, err), (vec!["said".to_owned()], vec!["complained".to_owned()]));
     }
 
     #[test]

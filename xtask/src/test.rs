@@ -15,7 +15,7 @@ use crate::{
     cargo::{self, Component},
     crash,
     failure::{Failure, Result},
-    flags, fuzz, kill, loom, run, seeds, storm, tidy,
+    flags, fuzz, kill, loom, package, run, seeds, storm, tidy,
     workspace::Workspace,
     worlds::World,
 };
@@ -24,7 +24,7 @@ use crate::{
 const LIMIT: Duration = Duration::from_secs(45 * 60);
 
 /// Test programs that have commands, and steps, of their own.
-const PROOFS: &[&str] = &["model", "crash", "kill", "storm", "seeds"];
+pub(crate) const PROOFS: &[&str] = &["model", "crash", "kill", "storm", "seeds", "cookbook"];
 
 /// One thing that a change must pass.
 #[derive(Clone, Copy, Debug)]
@@ -56,13 +56,18 @@ const STEPS: &[Step] = &[
     Step { name: "docs", what: "docs build, and all links in them lead somewhere", run: docs },
     Step { name: "tests", what: "unit and integration tests of all crates", run: tests },
     Step { name: "doctests", what: "the examples in the docs", run: doctests },
-    Step { name: "seeds", what: "the programs of the seeds print what they should", run: programs },
+    Step {
+        name: "seeds",
+        what: "the programs of the seeds and the cookbook print what they should",
+        run: programs,
+    },
     Step { name: "loom", what: "the models, quick form", run: models },
     Step { name: "crash", what: "death before every access", run: sweeps },
     Step { name: "kill", what: "death after every instruction, quick form", run: kills },
     Step { name: "storm", what: "random kills and an audit, quick form", run: storms },
     Step { name: "compare", what: "the comparison with rivals compiles", run: compare },
     Step { name: "fuzz", what: "the fuzz targets compile", run: fuzz_targets },
+    Step { name: "package", what: "every crate has what a registry wants", run: packages },
 ];
 
 /// Runs the steps; returns the summary line.
@@ -265,6 +270,12 @@ fn kills(workspace: &Workspace) -> Result<Done> {
 
 fn storms(workspace: &Workspace) -> Result<Done> {
     passed(storm::run(workspace, &flags::Storm::default()))
+}
+
+fn packages(workspace: &Workspace) -> Result<Done> {
+    let crates = package::look(workspace)?;
+    println!("    package: {crates} crates, nothing is missing");
+    Ok(Done::Passed)
 }
 
 /// The manifest of the comparison, which is a workspace of its own.

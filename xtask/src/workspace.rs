@@ -45,6 +45,17 @@ impl Workspace {
         self.packages().iter().filter(|package| has_test(package, name)).collect()
     }
 
+    /// The names of the test programs of one crate.
+    pub(crate) fn tests_of(&self, package: &str) -> Vec<&str> {
+        self.packages()
+            .iter()
+            .filter(|found| found.name.as_str() == package)
+            .flat_map(|package| &package.targets)
+            .filter(|target| target.kind.contains(&TargetKind::Test))
+            .map(|target| target.name.as_str())
+            .collect()
+    }
+
     /// The names of all test programs of all crates, each once.
     pub(crate) fn tests(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self

@@ -337,6 +337,17 @@ impl<S, R> Connection<S, R> {
     }
 }
 
+#[cfg(feature = "tokio")]
+impl<S, R> Connection<S, R> {
+    pub(crate) const fn line(&self) -> &Arc<Line> {
+        &self.line
+    }
+
+    pub(crate) const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
 impl<S, R> Clone for Connection<S, R> {
     fn clone(&self) -> Self {
         Self { line: Arc::clone(&self.line), limits: self.limits, types: PhantomData }

@@ -29,6 +29,10 @@
 //! | programs that meet by an address | [`Listener`] and [`connect()`], with an [`Address`] and a [`Key`] |
 //! | the first of many to be ready | [`wait()`]: connections, processes, sockets, whatever has a descriptor |
 //!
+//! With feature `tokio`, what waits can wait in a task: `send_async`, `recv_async`, `request_async`,
+//! `accept_async`, `connect_async`, `wait_async`; and `into_messages` makes a stream and a sink of a
+//! connection.
+//!
 //! # What holds everywhere
 //!
 //! - A message comes whole, once, and in order, or not at all. Any number of threads and processes may
@@ -60,10 +64,14 @@ mod scratch;
 mod shm;
 mod spool;
 mod sys;
+#[cfg(feature = "tokio")]
+mod tasks;
 mod wait;
 
 pub use ipc_core::wire::Limits;
 
+#[cfg(feature = "tokio")]
+pub use crate::tasks::{Messages, connect_async, wait_async};
 pub use crate::{
     address::Address,
     connect::{connect, connect_deadline, connect_timeout},

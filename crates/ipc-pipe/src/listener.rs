@@ -80,6 +80,14 @@ pub struct Builder {
     backlog: u16,
 }
 
+/// What a step of accepting came to.
+pub(crate) enum Step<S, R> {
+    /// Somebody is let in.
+    LetIn(Connection<S, R>),
+    /// Nobody, until the door is readable or that deadline has come.
+    Nobody { next: Deadline },
+}
+
 impl Listener {
     /// Listens at an address, for whoever connects without a key.
     ///
@@ -145,17 +153,11 @@ impl Listener {
         &self,
         deadline: Deadline,
     ) -> Result<Connection<S, R>, AcceptError> {
-        if Thread::current().generation() != self.generation {
-            return Err(AcceptError::Inherited);
-        }
         loop {
-            let mut lobby = self.lobby();
-            let arrived = lobby.step(self.socket.as_fd(), &self.rules)?;
-            let next = lobby.next_deadline();
-            drop(lobby);
-            if let Some(socket) = arrived {
-                return Ok(Connection::new(Line::over(socket)?).with_limits(self.limits));
-            }
+            let next = match self.step()? {
+                Step::LetIn(connection) => return Ok(connection),
+                Step::Nobody { next } => next,
+            };
             if deadline.is_past() {
                 return Err(AcceptError::TimedOut);
             }
@@ -166,6 +168,24 @@ impl Listener {
     /// Those who are let in, one after the other.
     pub fn incoming<S, R>(&self) -> impl Iterator<Item = Result<Connection<S, R>, AcceptError>> {
         std::iter::repeat_with(|| self.accept())
+    }
+
+    /// Goes on with all who want in, as far as that takes no waiting.
+    pub(crate) fn step<S, R>(&self) -> Result<Step<S, R>, AcceptError> {
+        if Thread::current().generation() != self.generation {
+            return Err(AcceptError::Inherited);
+        }
+        let mut lobby = self.lobby();
+        let arrived = lobby.step(self.socket.as_fd(), &self.rules)?;
+        let next = lobby.next_deadline();
+        drop(lobby);
+        Ok(match arrived {
+            Some(socket) => {
+                let connection = Connection::new(Line::over(socket)?);
+                Step::LetIn(connection.with_limits(self.limits))
+            }
+            None => Step::Nobody { next },
+        })
     }
 
     fn lobby(&self) -> MutexGuard<'_, Lobby> {

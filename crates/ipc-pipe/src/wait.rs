@@ -10,8 +10,12 @@ use crate::sys::ready::{self, Ready};
 
 /// Something that can be waited for: whatever has a descriptor that becomes readable.
 ///
-/// Connections, listeners, processes (when they have ended), the `readable()` of a queue, sockets,
-/// pipes, timers.
+/// Connections, listeners, processes (when they have ended), the `readable()` and `writable()` of a
+/// queue, sockets, pipes, timers.
+///
+/// An event, a semaphore or a lock has no descriptor: it is a word that threads sleep on, and that is
+/// what makes it fast. To wait for one among others, let a thread wait for it and then write to a pipe,
+/// or use a queue in its place.
 pub trait Source {
     /// The descriptor that is readable when the source is ready.
     fn descriptor(&self) -> BorrowedFd<'_>;
@@ -25,9 +29,10 @@ impl<T: AsFd + ?Sized> Source for T {
 
 /// Waits until at least one of the sources is ready, and returns the places of all that are.
 ///
-/// There are none if the time is up first; `None` is to wait as long as it takes. A connection is ready when there is something to receive,
-/// and when nobody has the other end any more; it stays so until it is received. There may be as many
-/// sources as the process may have descriptors, and the same one several times.
+/// There are none if the time is up first; `None` is to wait as long as it takes. A connection is ready
+/// when there is something to receive, and when nobody has the other end any more; it stays so until it
+/// is received. There may be as many sources as the process may have descriptors, and the same one
+/// several times.
 ///
 /// # Errors
 ///

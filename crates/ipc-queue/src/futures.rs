@@ -12,12 +12,14 @@ use serde::de::DeserializeOwned;
 use crate::bytes::ByteQueue;
 use crate::error::{GetError, PutError};
 use crate::iter::source::Source;
+use crate::joinable::JoinableQueue;
 use crate::queue::Queue;
 use crate::side::{MayGet, MayPut};
 use crate::watch::News;
 use target::Target;
 
-/// A get, as a future; made by [`Queue::get_async`] and [`ByteQueue::get_async`].
+/// A get, as a future; made by [`Queue::get_async`], [`ByteQueue::get_async`] and
+/// [`JoinableQueue::get_async`].
 ///
 /// A message is taken only as the future becomes ready: one that is dropped before loses nothing.
 #[must_use = "nothing is got until it is awaited"]
@@ -26,7 +28,8 @@ pub struct Getting<'q, Q> {
     queue: &'q Q,
 }
 
-/// A put, as a future; made by [`Queue::put_async`] and [`ByteQueue::put_async`].
+/// A put, as a future; made by [`Queue::put_async`], [`ByteQueue::put_async`] and
+/// [`JoinableQueue::put_async`].
 ///
 /// The message is in the queue as soon as the future is ready, and not before. One that is dropped
 /// before has put nothing, and drops the message.
@@ -37,7 +40,7 @@ pub struct Putting<'q, Q, M> {
     message: Option<M>,
 }
 
-impl<Q: Source> Future for Getting<'_, Q> {
+impl<'q, Q: Source<'q>> Future for Getting<'q, Q> {
     type Output = Result<Q::Message, GetError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -64,7 +67,10 @@ impl<Q, M> fmt::Debug for Putting<'_, Q, M> {
     }
 }
 
-fn poll_get<Q: Source>(queue: &Q, context: &Context<'_>) -> Poll<Result<Q::Message, GetError>> {
+fn poll_get<'q, Q: Source<'q>>(
+    queue: &'q Q,
+    context: &Context<'_>,
+) -> Poll<Result<Q::Message, GetError>> {
     match queue.try_get_one() {
         Err(GetError::Empty) => {
             queue.call(context.waker());
@@ -113,6 +119,38 @@ impl<S: MayGet> ByteQueue<S> {
     }
 }
 
+impl<T: DeserializeOwned, S: MayGet> JoinableQueue<T, S> {
+    /// Gets the next value, in a task: waits without holding a thread up.
+    ///
+    /// The [`Lease`] belongs to the thread that polls, so a task that keeps one over another wait stays on
+    /// its thread: the compiler sees to that.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    ///
+    /// [`Lease`]: crate::Lease
+    pub fn get_async(&self) -> Getting<'_, Self> {
+        Getting { queue: self }
+    }
+
+    /// Calls `waker` when a get that found nothing is worth another try.
+    pub(crate) fn call_for_item(&self, waker: &Waker) {
+        self.bytes.table.call(News::Item, waker);
+    }
+}
+
+impl<T: Serialize, S: MayPut> JoinableQueue<T, S> {
+    /// Puts a value, in a task: waits without holding a thread up.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](Self::put).
+    pub fn put_async(&self, value: T) -> Putting<'_, Self, T> {
+        Putting { queue: self, message: Some(value) }
+    }
+}
+
 impl<T: Serialize, S: MayPut> Queue<T, S> {
     /// Puts a value, in a task: waits without holding a thread up.
     ///
@@ -136,6 +174,16 @@ impl<S: MayPut> ByteQueue<S> {
 }
 
 impl<T: Serialize, S: MayPut> Target<T> for Queue<T, S> {
+    fn try_put_one(&self, value: T) -> Result<(), PutError<T>> {
+        self.try_put(value)
+    }
+
+    fn call(&self, waker: &Waker) {
+        self.bytes.call_for_room(waker);
+    }
+}
+
+impl<T: Serialize, S: MayPut> Target<T> for JoinableQueue<T, S> {
     fn try_put_one(&self, value: T) -> Result<(), PutError<T>> {
         self.try_put(value)
     }
@@ -194,10 +242,11 @@ mod with_traits {
     use serde::Serialize;
     use serde::de::DeserializeOwned;
 
-    use super::{Source, Target, poll_get, poll_put};
+    use super::{Target, poll_get, poll_put};
     use crate::bytes::ByteQueue;
     use crate::error::{GetError, PutError};
     use crate::iter;
+    use crate::iter::source::Owning;
     use crate::queue::Queue;
     use crate::side::{MayGet, MayPut};
 
@@ -241,8 +290,8 @@ mod with_traits {
         }
     }
 
-    impl<Q: Source + Unpin> Stream for IntoStream<Q> {
-        type Item = Result<Q::Message, GetError>;
+    impl<Q: Owning + Unpin> Stream for IntoStream<Q> {
+        type Item = Result<Q::Owned, GetError>;
 
         fn poll_next(
             mut self: Pin<&mut Self>,
@@ -256,7 +305,7 @@ mod with_traits {
         }
     }
 
-    impl<Q: Source + Unpin> FusedStream for IntoStream<Q> {
+    impl<Q: Owning + Unpin> FusedStream for IntoStream<Q> {
         fn is_terminated(&self) -> bool {
             self.is_over
         }

@@ -7,14 +7,15 @@ use serde::de::DeserializeOwned;
 
 use crate::bytes::ByteQueue;
 use crate::error::GetError;
+use crate::joinable::{JoinableQueue, Lease};
 use crate::queue::Queue;
 use crate::side::MayGet;
 use crate::watch::News;
-use source::Source;
+use source::{Owning, Source};
 
 /// The messages of a queue as they come, until there will be none any more.
 ///
-/// Made by [`Queue::iter`] and [`ByteQueue::iter`]. It waits for messages, and ends when the queue is
+/// Made by [`Queue::iter`], [`ByteQueue::iter`] and [`JoinableQueue::iter`]. It waits for messages, and ends when the queue is
 /// closed, or nobody is left to put into it, and it is empty. A message that is no value of the
 /// queue's type is an error, and the next one follows; after any other error the iterator ends.
 #[must_use = "nothing is got until it is asked for the next message"]
@@ -26,7 +27,7 @@ pub struct Iter<'q, Q> {
 
 /// The messages that are in a queue now; it waits for none.
 ///
-/// Made by [`Queue::try_iter`] and [`ByteQueue::try_iter`].
+/// Made by [`Queue::try_iter`], [`ByteQueue::try_iter`] and [`JoinableQueue::try_iter`].
 #[must_use = "nothing is got until it is asked for the next message"]
 #[derive(Debug)]
 pub struct TryIter<'q, Q> {
@@ -55,7 +56,7 @@ pub(crate) fn next<M>(got: Result<M, GetError>, is_over: &mut bool) -> Option<Re
     }
 }
 
-impl<Q: Source> Iterator for Iter<'_, Q> {
+impl<'q, Q: Source<'q>> Iterator for Iter<'q, Q> {
     type Item = Result<Q::Message, GetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -63,7 +64,7 @@ impl<Q: Source> Iterator for Iter<'_, Q> {
     }
 }
 
-impl<Q: Source> Iterator for TryIter<'_, Q> {
+impl<'q, Q: Source<'q>> Iterator for TryIter<'q, Q> {
     type Item = Result<Q::Message, GetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -71,17 +72,17 @@ impl<Q: Source> Iterator for TryIter<'_, Q> {
     }
 }
 
-impl<Q: Source> Iterator for IntoIter<Q> {
-    type Item = Result<Q::Message, GetError>;
+impl<Q: Owning> Iterator for IntoIter<Q> {
+    type Item = Result<Q::Owned, GetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.is_over { None } else { next(self.queue.get_one(), &mut self.is_over) }
     }
 }
 
-impl<Q: Source> FusedIterator for Iter<'_, Q> {}
-impl<Q: Source> FusedIterator for TryIter<'_, Q> {}
-impl<Q: Source> FusedIterator for IntoIter<Q> {}
+impl<'q, Q: Source<'q>> FusedIterator for Iter<'q, Q> {}
+impl<'q, Q: Source<'q>> FusedIterator for TryIter<'q, Q> {}
+impl<Q: Owning> FusedIterator for IntoIter<Q> {}
 
 impl<T: DeserializeOwned, S: MayGet> Queue<T, S> {
     /// The values as they come, until the queue is closed or nobody is left to put.
@@ -115,6 +116,48 @@ impl<S: MayGet> ByteQueue<S> {
     /// The messages that are there now.
     pub fn try_iter(&self) -> TryIter<'_, Self> {
         TryIter { queue: self, is_over: false }
+    }
+}
+
+impl<T: DeserializeOwned, S: MayGet> JoinableQueue<T, S> {
+    /// The values as they come, until the queue is closed or nobody is left to put.
+    ///
+    /// Each is a [`Lease`], so the value is finished when it is dropped: in a loop, at the end of its
+    /// round.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ipc_queue::JoinableQueue;
+    ///
+    /// let queue = JoinableQueue::<u32>::bounded(10)?;
+    /// for number in 1..=4 {
+    ///     queue.put(number)?;
+    /// }
+    /// queue.close();
+    /// let mut sum = 0;
+    /// for job in &queue {
+    ///     sum += *job?;
+    /// }
+    /// assert_eq!((sum, queue.unfinished()), (10, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn iter(&self) -> Iter<'_, Self> {
+        Iter { queue: self, is_over: false }
+    }
+
+    /// The values that are there now; what others have in their hands is not.
+    pub fn try_iter(&self) -> TryIter<'_, Self> {
+        TryIter { queue: self, is_over: false }
+    }
+}
+
+impl<'q, T: DeserializeOwned, S: MayGet> IntoIterator for &'q JoinableQueue<T, S> {
+    type Item = Result<Lease<'q, T>, GetError>;
+    type IntoIter = Iter<'q, JoinableQueue<T, S>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }
 
@@ -154,7 +197,7 @@ impl<'q, S: MayGet> IntoIterator for &'q ByteQueue<S> {
     }
 }
 
-impl<T: DeserializeOwned, S: MayGet> Source for Queue<T, S> {
+impl<T: DeserializeOwned, S: MayGet> Source<'_> for Queue<T, S> {
     type Message = T;
 
     fn get_one(&self) -> Result<T, GetError> {
@@ -170,7 +213,7 @@ impl<T: DeserializeOwned, S: MayGet> Source for Queue<T, S> {
     }
 }
 
-impl<S: MayGet> Source for ByteQueue<S> {
+impl<S: MayGet> Source<'_> for ByteQueue<S> {
     type Message = Vec<u8>;
 
     fn get_one(&self) -> Result<Vec<u8>, GetError> {
@@ -186,6 +229,30 @@ impl<S: MayGet> Source for ByteQueue<S> {
     }
 }
 
+impl<'q, T: DeserializeOwned, S: MayGet> Source<'q> for JoinableQueue<T, S> {
+    type Message = Lease<'q, T>;
+
+    fn get_one(&'q self) -> Result<Lease<'q, T>, GetError> {
+        self.get()
+    }
+
+    fn try_get_one(&'q self) -> Result<Lease<'q, T>, GetError> {
+        self.try_get()
+    }
+
+    fn call(&self, waker: &Waker) {
+        self.call_for_item(waker);
+    }
+}
+
+impl<T: DeserializeOwned, S: MayGet> Owning for Queue<T, S> {
+    type Owned = T;
+}
+
+impl<S: MayGet> Owning for ByteQueue<S> {
+    type Owned = Vec<u8>;
+}
+
 /// What messages are got from.
 pub(crate) mod source {
     use std::task::Waker;
@@ -193,14 +260,21 @@ pub(crate) mod source {
     use crate::error::GetError;
 
     #[expect(unnameable_types, reason = "the iterators are for our queues only")]
-    pub trait Source {
+    pub trait Source<'q> {
+        /// What is got: it may belong to the queue.
         type Message;
 
-        fn get_one(&self) -> Result<Self::Message, GetError>;
+        fn get_one(&'q self) -> Result<Self::Message, GetError>;
 
-        fn try_get_one(&self) -> Result<Self::Message, GetError>;
+        fn try_get_one(&'q self) -> Result<Self::Message, GetError>;
 
         /// Calls the waker when it is worth another try.
         fn call(&self, waker: &Waker);
+    }
+
+    /// One whose messages belong to whoever gets them.
+    #[expect(unnameable_types, reason = "as above")]
+    pub trait Owning: for<'q> Source<'q, Message = Self::Owned> {
+        type Owned;
     }
 }

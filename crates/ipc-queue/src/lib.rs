@@ -22,7 +22,7 @@
 //! | bytes without a copy | [`Loan`], [`Sample`] |
 //! | one side of either | [`Sender`] and [`Receiver`], [`ByteSender`] and [`ByteReceiver`]: told when the other side is gone |
 //! | other shapes | [`Builder`] |
-//! | tasks and event loops | `get_async` and `put_async`, and [`Readiness`]; feature `futures`: a stream and a sink |
+//! | tasks and event loops | `get_async` and `put_async`, and [`Readiness`], of all these; feature `futures`: a stream and a sink |
 //! | a look from outside | [`Stats`], and each [`Participant`] |
 //!
 //! # How it works

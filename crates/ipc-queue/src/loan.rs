@@ -10,7 +10,7 @@ use ipc_core::Deadline;
 
 use crate::bytes::ByteQueue;
 use crate::error::PutError;
-use crate::heap::Heap;
+use crate::heap::{Heap, Memory as _};
 use crate::in_place::{InPlace, NotInPlace};
 use crate::plain::Plain;
 use crate::ring::Patience;
@@ -73,7 +73,9 @@ impl<S: MayPut> ByteQueue<S> {
     ///
     /// # Errors
     ///
-    /// As [`put`](Self::put).
+    /// As [`put`](Self::put). What is lent is memory for large messages, however short this one is; so a
+    /// queue that has none ([`max_bytes(0)`](crate::Builder::max_bytes)) lends nothing, which is
+    /// [`PutError::TooLarge`].
     pub fn loan(&self, len: usize) -> Result<Loan<'_, [u8], S>, PutError<()>> {
         self.lend(len, Patience::Until(Deadline::NEVER))
     }
@@ -140,6 +142,12 @@ impl<S: MayPut> ByteQueue<S> {
         len: usize,
         patience: Patience,
     ) -> Result<Loan<'_, T, S>, PutError<()>> {
+        let geometry = self.ring().geometry();
+        if geometry.class_for(len as u64).is_none() {
+            // It may fit into a slot, but slots are not lent: no wait would end.
+            let limit = usize::try_from(geometry.max_message()).unwrap_or(usize::MAX);
+            return Err(PutError::TooLarge { value: (), len, limit });
+        }
         let (seated, id) = self.allocate(len, patience)?;
         match InPlace::new(self.ring(), seated, id, len as u64) {
             Ok(place) => Ok(Loan { queue: self, place, value: PhantomData }),

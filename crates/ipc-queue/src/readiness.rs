@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
 use crate::bytes::ByteQueue;
+use crate::joinable::JoinableQueue;
 use crate::queue::Queue;
 use crate::seat::TableHandle;
 use crate::side::{MayGet, MayPut};
@@ -14,7 +15,7 @@ use crate::watch::News;
 
 /// A descriptor that is readable when a queue is worth a try: for `poll`, `epoll` and the like.
 ///
-/// Made by [`Queue::readable`] and [`Queue::writable`]. When it is readable, call `try_get` (or
+/// Made by [`Queue::readable`] and [`Queue::writable`], and those of the other queues. When it is readable, call `try_get` (or
 /// `try_put`) until there is nothing more, then [`clear`](Self::clear), and wait again. It is also
 /// readable when the queue is closed or nobody is left on the other side. It may be so although another
 /// was faster; it is never unreadable for long when there is something.
@@ -140,6 +141,32 @@ impl<S: MayPut> ByteQueue<S> {
     /// If the process has too many descriptors.
     pub fn writable(&self) -> io::Result<Readiness> {
         Readiness::new(self.table.clone(), News::Room)
+    }
+}
+
+impl<T, S: MayGet> JoinableQueue<T, S> {
+    /// Makes a descriptor that is readable when a get is worth a try.
+    ///
+    /// It is told of what comes back, too: from the dead, and from those who give it back.
+    ///
+    /// # Errors
+    ///
+    /// As [`ByteQueue::readable`].
+    pub fn readable(&self) -> io::Result<Readiness> {
+        Readiness::new(self.bytes.table.clone(), News::Item)
+    }
+}
+
+impl<T, S: MayPut> JoinableQueue<T, S> {
+    /// Makes a descriptor that is readable when a put is worth a try.
+    ///
+    /// There is a slot then; memory for the value may still be missing.
+    ///
+    /// # Errors
+    ///
+    /// As [`ByteQueue::writable`].
+    pub fn writable(&self) -> io::Result<Readiness> {
+        self.bytes.writable()
     }
 }
 

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use ipc_core::robust::Thread;
 
+use crate::lease::Leases;
 use crate::mapped::Mapped;
 use crate::ring::Ring;
 
@@ -26,6 +27,8 @@ use crate::ring::Ring;
 pub(crate) enum News {
     /// Something to get.
     Message,
+    /// Something to get from a joinable queue: it may come back from the dead as well.
+    Item,
     /// A slot to put into.
     Room,
     /// Memory for a large message. Nothing is woken by that alone, so it is looked for.
@@ -119,6 +122,11 @@ impl Shared {
                 News::Message => {
                     ring.pend(me);
                     Ring(ring).await_message(|| self.is_over());
+                    me.pend_clear();
+                }
+                News::Item => {
+                    ring.pend(me);
+                    Leases(ring).await_item(me, || self.is_over());
                     me.pend_clear();
                 }
                 News::Room => {

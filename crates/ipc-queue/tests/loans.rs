@@ -99,6 +99,22 @@ fn loans_are_bounded_like_messages() {
 }
 
 #[test]
+fn a_queue_without_memory_for_large_messages_lends_nothing_and_says_so() {
+    let _watchdog = watch("a loan that can never be had");
+    let queue = Builder::new(4).max_bytes(0).bytes().unwrap();
+    for len in [0, 1, 100] {
+        let refused = queue.loan(len).unwrap_err();
+        assert!(matches!(refused, PutError::TooLarge { limit: 0, .. }), "{refused}");
+    }
+    // A slot may hold more than can be lent.
+    let queue = Builder::new(4).message_bytes(9000).max_bytes(4 * KIB).bytes().unwrap();
+    assert!(matches!(queue.loan(5000), Err(PutError::TooLarge { limit: 4096, .. })));
+    queue.put(&[1; 5000]).unwrap();
+    queue.loan(4096).unwrap().commit().unwrap();
+    assert_eq!((queue.get().unwrap().len(), queue.get().unwrap().len()), (5000, 4096));
+}
+
+#[test]
 fn a_sample_keeps_its_memory_and_not_its_place() {
     let queue = Builder::new(1).max_bytes(32 * KIB).bytes().unwrap();
     let mut samples = Vec::new();

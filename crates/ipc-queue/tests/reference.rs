@@ -14,18 +14,30 @@ use testkit::Watchdog;
 
 /// What a queue should be: messages, so many at the most, and the memory that large ones take.
 struct Reference {
-    messages: VecDeque<Vec<u8>>,
+    messages: VecDeque<Message>,
     n_slots: usize,
     payload: usize,
     max_bytes: usize,
     is_closed: bool,
 }
 
+#[derive(Clone, Debug)]
+struct Message {
+    bytes: Vec<u8>,
+    /// It was written in place, so it takes memory however short it is.
+    is_lent: bool,
+}
+
 impl Reference {
+    /// Whether a message takes memory beside the slots.
+    fn is_large(&self, message: &Message) -> bool {
+        message.is_lent || message.bytes.len() > self.payload
+    }
+
     /// How much memory all large messages take, and this one: at the least, and at the most.
-    fn taken_with(&self, bytes: &[u8]) -> (usize, usize) {
-        let all = self.messages.iter().map(Vec::as_slice).chain([bytes]);
-        let large = all.map(<[u8]>::len).filter(|len| *len > self.payload);
+    fn taken_with(&self, message: &Message) -> (usize, usize) {
+        let all = self.messages.iter().chain([message]);
+        let large = all.filter(|it| self.is_large(it)).map(|it| it.bytes.len());
         let pages = large.clone().map(|len| len.next_multiple_of(4096)).sum();
         // A block may have more from a longer message of its class.
         let blocks = large.map(|len| len.next_power_of_two().max(4096).min(self.max_bytes)).sum();
@@ -33,10 +45,12 @@ impl Reference {
     }
 
     /// What a put that does not wait may come to.
-    fn put(&mut self, bytes: &[u8]) -> &'static [&'static str] {
-        let is_large = bytes.len() > self.payload;
-        let (least, most) = self.taken_with(bytes);
-        if is_large && bytes.len() > self.max_bytes {
+    fn put(&self, message: &Message) -> &'static [&'static str] {
+        let is_large = self.is_large(message);
+        let (least, most) = self.taken_with(message);
+        // Nothing is lent where there is no memory, not even for nothing.
+        let lends = self.max_bytes > 0 || !message.is_lent;
+        if is_large && message.bytes.len() > self.max_bytes || !lends {
             &["too large"]
         } else if self.is_closed {
             &["closed"]
@@ -52,18 +66,38 @@ impl Reference {
     /// What a get that does not wait comes to.
     fn get(&mut self) -> Result<Vec<u8>, &'static str> {
         let nothing = if self.is_closed { "closed" } else { "empty" };
-        self.messages.pop_front().ok_or(nothing)
+        self.messages.pop_front().map(|message| message.bytes).ok_or(nothing)
     }
 }
 
 #[derive(Clone, Debug)]
 enum Step {
-    Put { handle: usize, len: usize, form: Form },
-    Get { handle: usize, form: Form },
-    Clone { handle: usize },
-    Reopen { handle: usize },
-    Drop { handle: usize },
-    Close { handle: usize },
+    Put {
+        handle: usize,
+        len: usize,
+        form: Form,
+    },
+    /// Lends memory and gives it back.
+    Lend {
+        handle: usize,
+        len: usize,
+    },
+    Get {
+        handle: usize,
+        form: Form,
+    },
+    Clone {
+        handle: usize,
+    },
+    Reopen {
+        handle: usize,
+    },
+    Drop {
+        handle: usize,
+    },
+    Close {
+        handle: usize,
+    },
 }
 
 /// How an operation is asked for; none of these waits.
@@ -74,10 +108,18 @@ enum Form {
     Deadline,
     /// The form that waits, where it is known that it need not.
     Blocking,
+    /// Written, or read, where it lies.
+    InPlace,
 }
 
 fn form() -> impl Strategy<Value = Form> {
-    prop_oneof![Just(Form::Try), Just(Form::Timeout), Just(Form::Deadline), Just(Form::Blocking)]
+    proptest::sample::select(vec![
+        Form::Try,
+        Form::Timeout,
+        Form::Deadline,
+        Form::Blocking,
+        Form::InPlace,
+    ])
 }
 
 /// Steps with messages of up to `longest` bytes and a bit; most are short.
@@ -90,8 +132,9 @@ fn steps(longest: usize) -> impl Strategy<Value = Vec<Step>> {
     ];
     let handle = 0..4_usize;
     let step = prop_oneof![
-        20 => (handle.clone(), len, form())
+        20 => (handle.clone(), len.clone(), form())
             .prop_map(|(handle, len, form)| Step::Put { handle, len, form }),
+        2 => (handle.clone(), len).prop_map(|(handle, len)| Step::Lend { handle, len }),
         20 => (handle.clone(), form()).prop_map(|(handle, form)| Step::Get { handle, form }),
         1 => handle.clone().prop_map(|handle| Step::Clone { handle }),
         1 => handle.clone().prop_map(|handle| Step::Reopen { handle }),
@@ -130,6 +173,7 @@ fn put(queue: &ByteQueue, bytes: &[u8], form: Form) -> &'static str {
         Form::Timeout => queue.put_timeout(bytes, Duration::ZERO),
         Form::Deadline => queue.put_deadline(bytes, Deadline::now()),
         Form::Blocking => queue.put(bytes),
+        Form::InPlace => return put_in_place(queue, bytes),
     };
     match result {
         Ok(()) => "put",
@@ -141,16 +185,38 @@ fn put(queue: &ByteQueue, bytes: &[u8], form: Form) -> &'static str {
     }
 }
 
+/// The same, for a message that is written where it lies.
+fn put_in_place(queue: &ByteQueue, bytes: &[u8]) -> &'static str {
+    let lent = queue.try_loan(bytes.len()).and_then(|mut loan| {
+        loan.copy_from_slice(bytes);
+        loan.try_commit().map_err(|error| {
+            let is_full = error.is_full();
+            let loan = error.into_inner();
+            assert_eq!(&*loan, bytes, "a loan that comes back is as it was");
+            assert!(is_full, "it was open, and the loan is ours");
+            PutError::Full(())
+        })
+    });
+    match lent {
+        Ok(()) => "put",
+        Err(PutError::Full(())) => "full",
+        Err(PutError::Closed(())) => "closed",
+        Err(PutError::TooLarge { len, .. }) if len == bytes.len() => "too large",
+        Err(other) => panic!("{other} (in place)"),
+    }
+}
+
 fn get(queue: &ByteQueue, form: Form) -> Result<Vec<u8>, &'static str> {
     let result = match form {
         Form::Try => queue.try_get(),
         Form::Timeout => queue.get_timeout(Duration::ZERO),
         Form::Deadline => queue.get_deadline(Deadline::now()),
         Form::Blocking => queue.get(),
+        Form::InPlace => queue.try_get_in_place().map(|sample| sample.to_vec()),
     };
     result.map_err(|error| match error {
-        GetError::Empty if matches!(form, Form::Try) => "empty",
-        GetError::TimedOut if !matches!(form, Form::Try) => "empty",
+        GetError::Empty if matches!(form, Form::Try | Form::InPlace) => "empty",
+        GetError::TimedOut if !matches!(form, Form::Try | Form::InPlace) => "empty",
         GetError::Closed => "closed",
         other => panic!("{other} ({form:?})"),
     })
@@ -186,16 +252,20 @@ proptest! {
                     fill = fill.wrapping_add(1);
                     let bytes: Vec<u8> =
                         (0..len).map(|at| fill ^ at.to_le_bytes()[0] ^ at.to_le_bytes()[1]).collect();
-                    let expected = reference.put(&bytes);
+                    let is_lent = matches!(form, Form::InPlace);
+                    let message = Message { bytes, is_lent };
+                    let expected = reference.put(&message);
                     // It would wait for ever.
                     let waits = expected.contains(&"full") && matches!(form, Form::Blocking);
                     let form = if waits { Form::Timeout } else { form };
-                    let found = put(&handles[at(handle)], &bytes, form);
+                    let found = put(&handles[at(handle)], &message.bytes, form);
                     prop_assert!(expected.contains(&found), "{found} and not {expected:?}");
                     if found == "put" {
-                        reference.messages.push_back(bytes);
+                        reference.messages.push_back(message);
                     }
                 }
+                // The memory is back at once: what follows finds it.
+                Step::Lend { handle, len } => drop(handles[at(handle)].try_loan(len)),
                 Step::Get { handle, form } => {
                     let expected = reference.get();
                     let waits = expected == Err("empty") && matches!(form, Form::Blocking);
@@ -227,7 +297,7 @@ proptest! {
         let stats = handles[0].stats();
         prop_assert_eq!((stats.dead_users, stats.deaths_repaired), (0, 0));
         let n_large =
-            reference.messages.iter().filter(|it| it.len() > reference.payload).count();
+            reference.messages.iter().filter(|it| reference.is_large(it)).count();
         prop_assert_eq!((stats.blocks, stats.blocks_recovered), (n_large, 0));
         while let Ok(expected) = reference.get() {
             prop_assert_eq!(handles[0].try_get().ok(), Some(expected));

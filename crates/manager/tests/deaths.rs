@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::wait_until;
 use manager::{Dict, Error, LockError, Manager, Value};
-use proc_core::{Process, Start};
+use proc_core::{Fork, Process, Start};
 use rustix::process::{Pid, Signal, kill_process};
 use testkit::child::{self, Child};
 use testkit::{Counter, Outcome, Report, SharedArena};
@@ -221,10 +221,10 @@ fn child_has_the_socket() -> Outcome {
     let shared = SharedArena::<Counter>::new(1);
     let victim = child::fork(|| {
         std::mem::forget(lock.lock().unwrap());
-        // It has all descriptors of its parent, and lives on.
-        let grandchild = victim(|| ());
-        shared[0].set(u64::try_from(grandchild.pid()).unwrap());
-        std::mem::forget(grandchild);
+        // It has all descriptors of its parent, and lives on; a child of the kit would die with it.
+        if let Fork::Parent(grandchild) = proc_core::fork().unwrap() {
+            shared[0].set(grandchild.into());
+        }
         loop {
             std::thread::park();
         }

@@ -437,6 +437,8 @@ fn a_condition_is_waited_for_without_its_lock() {
     thread::scope(|scope| {
         scope.spawn(|| assert!(condition.lock_timeout(SOON).is_err()));
     });
+    drop((guard, condition, items));
+    wait_until(&manager, "nothing is left", |stats| stats.objects == 0);
 }
 
 #[test]
@@ -595,6 +597,7 @@ fn a_server_in_this_process_is_one_like_all() {
     let account = manager.create::<Account>(1).unwrap();
     let made: manager::Value<i64> = account.call("make_value", &()).unwrap();
     assert_eq!(made.get().unwrap(), 1);
+    assert!(Manager::current().unwrap().is_none(), "this thread runs no method");
     let dict: Dict<u8, u8> = manager.dict().unwrap();
     assert_eq!(dict.update(&1, |(_, new)| Some(new), &7_u8).unwrap(), Some(7));
     assert!(Manager::builder().address(&address).serve().is_err(), "it is taken");

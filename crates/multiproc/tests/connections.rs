@@ -4,10 +4,10 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use multiproc::connection::wait;
+use multiproc::connection::{Source, wait};
 use multiproc::process::stop_fork_server;
 use multiproc::wire::Handle;
-use multiproc::{Connection, Process, Start, pipe};
+use multiproc::{Connection, Process, Queue, Start, pipe};
 use testkit::{Outcome, Report};
 
 fn main() -> ExitCode {
@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         ("a connection goes on to a third process", passed_on),
         ("a large value and many handles go to another process", large_and_many),
         ("a wait sees the end of a process and a message alike", wait_for_both),
+        ("a wait sees what comes into a queue, and the room in one", wait_for_queues),
     ])
 }
 
@@ -117,5 +118,45 @@ fn wait_for_both() -> Outcome {
     drop(there);
     is(wait(&[&child.sentinel(), &here], None)? == [0, 1], "both")?;
     child.join()?;
+    Ok(Report::PASSED)
+}
+
+fn put_and_take((into, out, end): (Queue<u32>, Queue<u32>, Connection<(), ()>)) {
+    end.recv().unwrap();
+    into.put(1).unwrap();
+    end.recv().unwrap();
+    assert_eq!(out.get().unwrap(), 7);
+    end.recv().unwrap();
+}
+
+fn wait_for_queues() -> Outcome {
+    // What is readable for a queue needs a thread, and a process with threads is not forked.
+    for start in [Start::Fork, Start::Spawn, Start::ForkServer] {
+        // Nothing in the one, no room in the other.
+        let (into, out) = (Queue::bounded(2)?, Queue::bounded(1)?);
+        out.put(7)?;
+        let (here, there) = pipe::<(), ()>()?;
+        let shared = (into.clone(), out.clone(), there);
+        let child = Process::builder().start(start).spawn(put_and_take, shared)?;
+        let (news, room) = (into.readable()?, out.writable()?);
+        let sources: [&dyn Source; 4] = [&news, &room, &here, &child.sentinel()];
+        is(wait(&sources, Some(Duration::ZERO))?.is_empty(), (start, "nothing yet"))?;
+        here.send(&())?;
+        is(wait(&sources, None)? == [0], (start, "a message"))?;
+        is(wait(&sources, None)? == [0], (start, "which is still there"))?;
+        is(into.get()? == 1, (start, "the message"))?;
+        // It is readable until this is said, and may be so once more for what was got.
+        news.clear()?;
+        while !wait(&sources, Some(Duration::ZERO))?.is_empty() {
+            news.clear()?;
+        }
+        here.send(&())?;
+        is(wait(&sources, None)? == [1], (start, "room"))?;
+        here.send(&())?;
+        // The other end may be seen to be closed a moment before the process has ended.
+        is(wait(&[&child.sentinel()], None)? == [0], (start, "the end"))?;
+        child.join()?;
+    }
+    stop_fork_server();
     Ok(Report::PASSED)
 }

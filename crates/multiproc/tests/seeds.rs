@@ -2,35 +2,15 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests end when something is wrong")]
 
-use std::collections::{BTreeMap, BTreeSet};
+#[path = "common/programs.rs"]
+mod programs;
+
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
-
-use serde_json::Value;
-
-/// The programs by their names, built once.
-fn programs() -> &'static BTreeMap<String, PathBuf> {
-    static PROGRAMS: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
-    PROGRAMS.get_or_init(|| {
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "multiproc", "--examples"]);
-        build.args(["--message-format", "json"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-        let output = build.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let messages = String::from_utf8(output.stdout).unwrap();
-        let messages = messages.lines().flat_map(serde_json::from_str::<Value>);
-        let named = messages.filter_map(|message| {
-            let name = message["target"]["name"].as_str()?.to_owned();
-            Some((name, PathBuf::from(message["executable"].as_str()?)))
-        });
-        named.collect()
-    })
-}
 
 fn command(name: &str) -> Command {
-    let mut command = Command::new(&programs()[name]);
+    let mut command = programs::command(name);
     command.env("SEEDS_SECOND", "100");
     command
 }

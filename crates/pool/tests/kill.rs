@@ -3,7 +3,8 @@
 //! It is stepped by ptrace, from where it waits for a task to where it has answered both: through
 //! the taking of a task, the word on the board, the call, the answer, and all between. Whatever n
 //! is, each task must have its result or have died with the worker, at most one may have died, and
-//! the next worker must go on.
+//! the next worker must go on. The same for a worker that makes room for another after its second
+//! task: through that task and what it says, to where it returns.
 //!
 //! The quick form takes every so-many-th instruction, beginning at a random one.
 
@@ -12,7 +13,10 @@
 
 use std::process::ExitCode;
 
-use pool::{Pool, Retry, Task, TaskError};
+use ipc_core::primitive::AtomicU64;
+use ipc_core::primitive::Ordering::Relaxed;
+use ipc_core::{Kind, Segment};
+use pool::{Pool, Retry, Task, TaskError, WorkerState};
 use testkit::kill::{Attached, Stepped};
 use testkit::report::Sweep;
 use testkit::seed::Rng;
@@ -26,6 +30,7 @@ fn main() -> ExitCode {
     testkit::main(&[
         ("worker dies in two tasks, which fail", || sweep(Retry::never())),
         ("worker dies in two tasks, which run again", || sweep(Retry::always())),
+        ("worker dies in its last task and as it leaves", sweep_leaving),
     ])
 }
 
@@ -129,4 +134,89 @@ fn walk(pool: &Pool, n: usize) -> Result<Walk, String> {
         worker.let_go()?;
     }
     Ok(Walk { tasks, pid, n_steps })
+}
+
+/// Without optimizations there is far more to step through in the last task than in others.
+const N_QUICK_LEAVING: usize = if cfg!(debug_assertions) { 8 } else { 80 };
+
+/// So many instructions after it has said that it leaves count too.
+const N_BEHIND_LEAVING: usize = 1000;
+
+fn sweep_leaving() -> Outcome {
+    let pool = Pool::builder().workers(1).max_tasks_per_worker(2).build()?;
+    // The first of its two.
+    pool.call(square, 5)?;
+    let (n_steps, _) = leave_after(&pool, usize::MAX)?;
+    let stride = if full() { 1 } else { (n_steps / N_QUICK_LEAVING).max(1) };
+    let mut sweep = Sweep::default();
+    let first = Rng::of_run("first instruction of the last task").index(stride);
+    let mut n_died = 0;
+    for n in (first..=n_steps).step_by(stride) {
+        sweep.points += 1;
+        match leave_after(&pool, n) {
+            Ok((_, has_died)) => {
+                sweep.survived += 1;
+                n_died += u64::from(has_died);
+            }
+            Err(why) => {
+                sweep.failed += 1;
+                println!("\nkilled after {n} of {n_steps} instructions: {why}");
+            }
+        }
+    }
+    if n_died == 0 || n_died == sweep.points {
+        return Err(format!("{n_died} of {} kills cost a task", sweep.points).into());
+    }
+    drop(pool);
+    proc_core::stop_fork_server();
+    Ok(Report { kill: sweep, ..Report::default() })
+}
+
+const KIND: Kind = Kind::new(*b"audit\0\0\0", 1);
+
+/// Counts its runs.
+fn count(runs: Segment) -> u64 {
+    runs.at::<AtomicU64>(0).unwrap().fetch_add(1, Relaxed)
+}
+
+/// Kills a worker so many instructions after it got its last task; says how many it made, and whether
+/// the task died with it. If they have no bound, they end when it has said that it leaves.
+fn leave_after(pool: &Pool, n: usize) -> Result<(usize, bool), String> {
+    common::wait_until_idle(pool);
+    let before = pool.stats();
+    let pid = before.workers[0].pid.unwrap();
+    let runs = Segment::create(KIND, 0, size_of::<u64>()).unwrap();
+    let worker = Attached::stop(pid.cast_signed())?;
+    let task = pool.submit(count, runs.clone()).map_err(|error| error.to_string())?;
+    let (mut n_steps, mut n_left, mut leaves) = (0, N_BEHIND_LEAVING, false);
+    while n_steps < n && n_left > 0 {
+        if worker.step()? == Stepped::Ended {
+            return Err("the worker has ended".to_owned());
+        }
+        n_steps += 1;
+        if n == usize::MAX && n_steps % 50 == 0 {
+            leaves = leaves || pool.stats().workers[0].state == WorkerState::Starting;
+        }
+        n_left -= usize::from(leaves);
+    }
+    if pool.kill_worker(0).unwrap() != Some(pid) {
+        return Err(format!("worker {pid} is not there any more"));
+    }
+    let has_died = match task.join() {
+        Ok(0) => false,
+        Err(TaskError::WorkerDied { pid: told, status, n_deaths: 1, .. })
+            if told == pid && status.signal() == Some(9) =>
+        {
+            true
+        }
+        other => return Err(format!("{other:?}")),
+    };
+    if pool.call(square, 5).ok() != Some(25) {
+        return Err("the next worker does not go on".to_owned());
+    }
+    common::wait_until(pool, |pool| pool.stats().replaced == before.replaced + 1);
+    match runs.at::<AtomicU64>(0).unwrap().load(Relaxed) {
+        0 | 1 => Ok((n_steps, has_died)),
+        n_runs => Err(format!("the task was run {n_runs} times")),
+    }
 }

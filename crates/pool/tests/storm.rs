@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         ("pool storm, tasks fail", tasks_fail),
         ("pool storm, large values", large_values),
         ("pool storm, many threads", many_threads),
+        ("pool storm, workers that come and go", workers_that_come_and_go),
     ])
 }
 
@@ -194,4 +195,38 @@ fn many_threads() -> Outcome {
         });
     });
     tally.into_inner().unwrap().report(pool, kills)
+}
+
+/// Workers make a state before they are ready, leave after a few tasks, become more and fewer, and are
+/// killed at all of that.
+fn workers_that_come_and_go() -> Outcome {
+    let n_tasks = n_tasks() / 4;
+    let builder = Pool::builder().workers(2).max_workers(4).on_worker_death(Retry::always());
+    let builder = builder.max_tasks_per_worker(50);
+    let pool = builder.initializer(|start: u64| start, 7).build()?;
+    let audit = Audit::new(usize::try_from(n_tasks)?);
+    let mut tally = Tally::new(n_tasks);
+    let items = (0..n_tasks).map(|task| (audit.0.clone(), task, task % 30));
+    let in_state = |n_before: &mut u64, task| {
+        *n_before += 1;
+        // It is as old as its worker.
+        assert!(*n_before <= 57);
+        work(task)
+    };
+    let mut rng = Rng::of_run("sizes");
+    let (kills, ()) = in_a_storm(pool.pool(), "come and go", Duration::from_millis(4), || {
+        for (n, result) in pool.imap_unordered(in_state, items).enumerate() {
+            tally.came(result.unwrap() / 31);
+            if n % 100 == 0 {
+                pool.pool().resize(1 + rng.index(4)).unwrap();
+            }
+        }
+    });
+    for task in 0..n_tasks {
+        if audit.runs(task).load(Relaxed) == 0 {
+            return Err(format!("task {task} has a result and was not run").into());
+        }
+    }
+    drop(pool);
+    tally.report(Pool::builder().workers(1).build()?, kills)
 }

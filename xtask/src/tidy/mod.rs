@@ -5,11 +5,14 @@
 
 mod door;
 mod edges;
+mod guarantees;
 mod layers;
 mod leftovers;
 mod module_docs;
+mod python_names;
 mod size;
 mod source;
+mod tables;
 mod unsafety;
 
 use std::{
@@ -78,6 +81,8 @@ pub(crate) fn run(workspace: &Workspace, flags: &flags::Tidy) -> Result<String> 
     findings.extend(door::check(&sources));
     findings.extend(leftovers::check_code(&sources));
     findings.extend(leftovers::check_texts(&texts(root)?));
+    findings.extend(guarantees::check(&read(root, guarantees::PAGE)?, &sources));
+    findings.extend(python_names::check(&read(root, python_names::PAGE)?));
     findings.sort();
     findings.dedup();
     for finding in &findings {

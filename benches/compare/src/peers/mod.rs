@@ -19,3 +19,4 @@ pub(crate) mod python;
 pub(crate) mod rayon;
 pub(crate) mod socketpair;
 pub(crate) mod std_sync;
+pub(crate) mod vyukov;

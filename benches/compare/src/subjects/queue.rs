@@ -10,6 +10,7 @@
 //! - `queue/put-get/SIZE`: nanoseconds that one thread on core 0 takes to put a message into an
 //!   empty queue and get it out again.
 //!   `joinable`: the same with a queue that keeps a message until it is done, which is counted in.
+//!   `vyukov`: a ring like ours with nothing in it for who dies: the ratio to it is what that costs.
 //! - `queue/ping-pong/SIZE`: nanoseconds that a message takes to another worker and back, through two
 //!   queues, where each has a core; `queue/ping-pong-one-core/SIZE`: where both are on core 0. The
 //!   figure of a round is the one in the middle of its round trips.
@@ -21,7 +22,7 @@ use crate::crew::{Crew, Kind, Worker};
 use crate::flags::Effort;
 use crate::peers::multiproc::joinable::{Joinable, Values};
 use crate::peers::multiproc::queue::{HandOver, InPlace, OurQueue};
-use crate::peers::{crossbeam, ipc_channel, ipmpsc, pipe, python};
+use crate::peers::{crossbeam, ipc_channel, ipmpsc, pipe, python, vyukov};
 use crate::rounds::OURS;
 use crate::{Result, cores, timing};
 
@@ -74,6 +75,7 @@ pub(crate) fn benches() -> Vec<Bench> {
             .peer(OURS, |effort| put_get::<OurQueue>(8, effort))
             .peer("multiproc-values", |effort| put_get::<Values>(8, effort))
             .peer("multiproc-joinable", |effort| put_get::<Joinable>(8, effort))
+            .peer("vyukov", |effort| put_get::<vyukov::Ring>(8, effort))
             .peer("crossbeam-queue", |effort| put_get::<crossbeam::Array<8>>(8, effort))
             .peer("crossbeam-channel", |effort| put_get::<crossbeam::Channel<8>>(8, effort))
             .peer("ipmpsc", |effort| put_get::<ipmpsc::Ring>(8, effort))
@@ -100,7 +102,9 @@ fn throughput_bench(n_tx: usize, n_rx: usize, size: usize) -> Bench {
             throughput::<crossbeam::Channel<1024>>(shape, effort)
         }),
     };
-    bench = bench.peer("pipe", move |effort| throughput::<pipe::Pipe>(shape, effort));
+    bench = bench
+        .peer("vyukov", move |effort| throughput::<vyukov::Ring>(shape, effort))
+        .peer("pipe", move |effort| throughput::<pipe::Pipe>(shape, effort));
     if n_rx == 1 {
         bench = bench
             .peer("ipc-channel", move |effort| throughput::<ipc_channel::Channel>(shape, effort))

@@ -37,7 +37,7 @@ fn owner(word: u64) -> Option<ProcessId> {
 
 /// An end's socket for calls, and whom it watches.
 #[derive(Debug)]
-pub(super) struct Door {
+pub(crate) struct Door {
     bell: OwnedFd,
     watched: Vec<(u64, DeathWatch)>,
     /// Whether somebody who may be the owner could not be watched.
@@ -73,18 +73,39 @@ impl Door {
     /// Sleeps until there is a call, or one who is watched has died; `false` if the deadline comes
     /// first. `theirs` is the owner word of the other end.
     pub(super) fn sleep(&mut self, theirs: &AtomicU64, deadline: Deadline) -> bool {
-        let limit = if self.is_blind { deadline.min(Deadline::after(NEXT_LOOK)) } else { deadline };
-        let mut files = vec![(self.bell.as_fd(), Ready::Read)];
-        files.extend(self.watched.iter().map(|(_, watch)| (watch.as_fd(), Ready::Read)));
+        let limit = self.next_look().map_or(deadline, |next| deadline.min(next));
+        let files: Vec<_> = self.files().map(|file| (file, Ready::Read)).collect();
         let mut is_called = false;
         let slept = ready::wait(&files, limit, |_| is_called = true);
         drop(files);
+        self.listen(theirs);
+        is_called || !deadline.is_past() || slept.is_err()
+    }
+
+    /// What becomes readable when there is a call, or one who is watched has died.
+    pub(crate) fn files(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let watched = self.watched.iter().map(|(_, watch)| watch.as_fd());
+        [self.bell.as_fd()].into_iter().chain(watched)
+    }
+
+    /// The owner words of those who are watched.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn watched(&self) -> impl Iterator<Item = u64> {
+        self.watched.iter().map(|(word, _)| *word)
+    }
+
+    /// When to look even if nothing was readable: never, unless somebody cannot be watched.
+    pub(crate) fn next_look(&self) -> Option<Deadline> {
+        self.is_blind.then(|| Deadline::after(NEXT_LOOK))
+    }
+
+    /// Takes note of all calls and deaths. `theirs` is the owner word of the other end.
+    pub(crate) fn listen(&mut self, theirs: &AtomicU64) {
         self.hear();
         // Who was about to be the owner and died before is of no interest any more.
         // E1 acquire.
         let owner = theirs.load(Acquire);
         self.watched.retain(|(word, watch)| *word == owner || matches!(watch.is_dead(), Ok(false)));
-        is_called || !deadline.is_past() || slept.is_err()
     }
 
     /// Takes note of all calls.

@@ -15,6 +15,8 @@
 //! | E1 | `leave`, and the exchange of `claim` | `Door::is_gone`, `Door::sleep`, `has_left` | that all that was sent is there |
 
 mod door;
+#[cfg(feature = "tokio")]
+mod looks;
 mod mapped;
 pub(crate) mod ring;
 
@@ -37,7 +39,7 @@ use crate::line::{Arrived, Body, Line};
 use crate::scratch::with_scratch;
 use door::{Door, LEFT, NOBODY};
 use mapped::Mapped;
-use ring::{Partner, Reader, Record, Refused, Way as _, Writer};
+use ring::{Partner, Reader, Record, Refused, Way, Writer};
 
 /// Makes two ends of a connection through shared memory: the first sends `S` and receives `R`.
 ///
@@ -169,7 +171,7 @@ impl<S: Serialize, R> ShmConnection<S, R> {
         self.send_parts(bytes, &[], deadline)
     }
 
-    fn send_parts(
+    pub(crate) fn send_parts(
         &mut self,
         bytes: &[u8],
         handles: &[OwnedFd],
@@ -185,10 +187,9 @@ impl<S: Serialize, R> ShmConnection<S, R> {
             return Err(SendError::Disconnected);
         }
         let mut partner = Other { door: &mut self.door, theirs };
-        let goes_here = handles.is_empty() && bytes.len() <= ring::longest(way.n_units());
-        let len = if goes_here { bytes.len() } else { 0 };
-        self.writer.await_room(&way, &mut partner, len, deadline)?;
-        if goes_here {
+        let len = len_here(&way, bytes, handles);
+        self.writer.await_room(&way, &mut partner, len.unwrap_or(0), deadline)?;
+        if len.is_some() {
             self.writer.put(&way, &partner, bytes);
         } else {
             use std::os::fd::AsFd as _;
@@ -291,7 +292,7 @@ impl<S, R: DeserializeOwned> ShmConnection<S, R> {
         Ok(self.reader.await_record(&way, &mut partner, deadline)?)
     }
 
-    fn recv_with<T>(
+    pub(crate) fn recv_with<T>(
         &mut self,
         deadline: Deadline,
         take: impl FnOnce(Arrived<'_>) -> Result<T, RecvError>,
@@ -396,6 +397,12 @@ impl<S, R> ShmConnection<S, R> {
         }
         Ok(is_ours)
     }
+}
+
+/// How many bytes a message has in the ring; nothing if it does not go there.
+fn len_here(way: &impl Way, bytes: &[u8], handles: &[OwnedFd]) -> Option<usize> {
+    let goes_here = handles.is_empty() && bytes.len() <= ring::longest(way.n_units());
+    goes_here.then_some(bytes.len())
 }
 
 fn has_left(theirs: &AtomicU64) -> bool {

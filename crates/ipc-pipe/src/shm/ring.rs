@@ -169,6 +169,18 @@ impl Writer {
         self.commit(way, partner, 0, ELSEWHERE);
     }
 
+    /// Looks whether there is room for a record of so many bytes; if not, the other side calls when
+    /// there is, or goes.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn look_for_room(
+        &mut self,
+        way: &impl Way,
+        partner: &mut impl Partner,
+        len: usize,
+    ) -> Result<bool, Refused> {
+        Ok(self.has_room(way, len)? || look(way.writer(), partner, || self.has_room(way, len))?)
+    }
+
     fn commit(&mut self, way: &impl Way, partner: &impl Partner, len: usize, header: u64) {
         let next = self.tail + units(len);
         way.header(next % way.n_units()).store(0, Relaxed);
@@ -211,6 +223,17 @@ impl Reader {
             Ok(found.is_some())
         })?;
         found.ok_or(Refused::Corrupt)
+    }
+
+    /// Looks whether there is a record; if not, the other side calls when there is, or goes.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn look_for_record(
+        &self,
+        way: &impl Way,
+        partner: &mut impl Partner,
+    ) -> Result<bool, Refused> {
+        let is_there = || Ok(self.next(way)?.is_some());
+        Ok(is_there()? || look(way.reader(), partner, is_there)?)
     }
 
     /// The next record, if there is one.
@@ -274,12 +297,8 @@ fn wait(
         }
     }
     loop {
-        announce(side);
-        let is_gone = partner.is_gone();
-        // What the other side did before it went is there now.
-        let outcome = match holds() {
+        let outcome = match look(side, partner, &mut holds) {
             Ok(true) => Some(Ok(())),
-            Ok(false) if is_gone => Some(Err(Refused::Gone)),
             Ok(false) => (!partner.sleep(deadline)).then_some(Err(Refused::TimedOut)),
             Err(refused) => Some(Err(refused)),
         };
@@ -289,6 +308,22 @@ fn wait(
             // What came just as the time was up is not left.
             return if outcome == Err(Refused::TimedOut) && holds()? { Ok(()) } else { outcome };
         }
+    }
+}
+
+/// Says that this side is about to sleep, and looks whether something holds; if not, and the other side
+/// is there, that one calls as soon as it has done something.
+fn look(
+    side: &Side,
+    partner: &mut impl Partner,
+    holds: impl FnOnce() -> Result<bool, Refused>,
+) -> Result<bool, Refused> {
+    announce(side);
+    let is_gone = partner.is_gone();
+    // What the other side did before it went is there now.
+    match holds()? {
+        false if is_gone => Err(Refused::Gone),
+        holds => Ok(holds),
     }
 }
 

@@ -2,11 +2,17 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
+#[cfg(feature = "tokio")]
+use std::os::fd::OwnedFd;
 
 use ipc_core::Deadline;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::time::Timespec;
+#[cfg(feature = "tokio")]
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
+};
 
 /// What a descriptor is looked at for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +56,24 @@ pub(crate) fn is(file: BorrowedFd<'_>, ready: Ready, deadline: Deadline) -> io::
     let mut entry = [PollFd::from_borrowed_fd(file, ready.flags())];
     wait_for(&mut entry, deadline, |_| is_ready = true)?;
     Ok(is_ready)
+}
+
+/// A descriptor that becomes readable at the deadline.
+///
+/// # References
+///
+/// - Linux `timerfd_create(2)`
+#[cfg(feature = "tokio")]
+pub(crate) fn alarm(deadline: Deadline) -> io::Result<OwnedFd> {
+    let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
+    if let Some(left) = deadline.remaining().and_then(|left| Timespec::try_from(left).ok()) {
+        // Zero would be never.
+        let left = Timespec { tv_nsec: left.tv_nsec.max(1), ..left };
+        let never = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let once = Itimerspec { it_interval: never, it_value: left };
+        timerfd_settime(&timer, TimerfdTimerFlags::empty(), &once)?;
+    }
+    Ok(timer)
 }
 
 fn wait_for(

@@ -85,7 +85,7 @@ use hand::Hand;
 /// ```
 #[doc(alias = "multiprocessing.JoinableQueue")]
 pub struct JoinableQueue<T, S = Both> {
-    bytes: ByteQueue<S>,
+    pub(crate) bytes: ByteQueue<S>,
     values: PhantomData<fn(T) -> T>,
 }
 

@@ -37,6 +37,8 @@
 //! 2. In a queue that is never empty, everybody whom the hint `strays` tells that there may be some. It
 //!    is set by who has made one or has seen one; nothing rests on it.
 //!
+//! Who waits for others (`observe`) waits like 1., and takes nothing.
+//!
 //! # Join
 //!
 //! There was a moment without unfinished items if a look at all blocks finds none *and* `commits` has
@@ -60,6 +62,7 @@
 //! | E7 | `arrive`, by the fence behind the life word | `watched`, behind the announcement | who sits, or else the mark goes the other way |
 
 mod join;
+mod observe;
 mod planted;
 
 pub(crate) use join::NotJoined;
@@ -286,13 +289,21 @@ impl<'m, M: Memory> Leases<'m, M> {
         })
     }
 
+    /// Whether that is the state of a stray.
+    fn is_stray(self, seen: BlockState) -> bool {
+        match seen.meaning() {
+            Use::Leased(lease) => planted::LOOKS && !Heap(self.0).lives(lease.owner()),
+            Use::Queued(at) => Heap(self.0).is_lost(at),
+            _ => false,
+        }
+    }
+
     /// If that is the state of a stray: the lease of who takes it.
     fn stray(self, seen: BlockState, me: Owner) -> Option<Lease> {
         match seen.meaning() {
-            Use::Leased(lease) if planted::LOOKS && !Heap(self.0).lives(lease.owner()) => {
-                Some(lease.again(me))
-            }
-            Use::Queued(at) if Heap(self.0).is_lost(at) => {
+            _ if !self.is_stray(seen) => None,
+            Use::Leased(lease) => Some(lease.again(me)),
+            Use::Queued(at) => {
                 // Its putter may have died before it could.
                 if planted::COUNTS_LATE {
                     self.count_commit();

@@ -159,7 +159,7 @@ impl<'m, M: Memory> Ring<'m, M> {
         self.wait_watching(bell, patience, attempt, || Watched::NONE)
     }
 
-    fn wait_watching<C>(
+    pub(super) fn wait_watching<C>(
         self,
         bell: &Bell,
         patience: Patience,

@@ -8,19 +8,32 @@
 use ipc_core::Deadline;
 
 use super::attempt::Attempt;
-use super::{Blocked, Memory, Patience, Ring};
+use super::{Blocked, Memory, Patience, Ring, Watched};
 
 const FOREVER: Patience = Patience::Until(Deadline::NEVER);
 
-impl<M: Memory> Ring<'_, M> {
+impl<'m, M: Memory> Ring<'m, M> {
     /// Waits until a get would not have to wait, whatever it would come to, or until `is_over`.
     ///
     /// The caller has the alarm pending, and is a [watcher](Memory::is_watcher): so it looks whether it
     /// is over whenever somebody [leaves](Self::tell_left).
     pub(crate) fn await_message(self, is_over: impl Fn() -> bool) {
+        self.await_message_or(is_over, || false, || Watched::NONE);
+    }
+
+    /// The same, or until one that came some other way `is_there`; sleeps on what it is to `watch`, too.
+    pub(crate) fn await_message_or(
+        self,
+        is_over: impl Fn() -> bool,
+        is_there: impl Fn() -> bool,
+        watch: impl Fn() -> Watched<'m>,
+    ) {
         let bell = &self.0.bells().items;
-        let look = || self.find_message(&mut Attempt::new()).map(|_| ());
-        self.wait(bell, FOREVER, || unless(&is_over, look)).ok();
+        let look = || match self.find_message(&mut Attempt::new()) {
+            Err(Blocked::ByState(_) | Blocked::Closed) if is_there() => Ok(()),
+            found => found.map(|_| ()),
+        };
+        self.wait_watching(bell, FOREVER, || unless(&is_over, look), watch).ok();
         bell.call_all();
     }
 

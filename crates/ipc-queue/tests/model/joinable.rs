@@ -302,3 +302,34 @@ fn one_that_holds_an_item_does_not_wait_for_itself() {
         assert_eq!(store.join(FOREVER), Ok(()));
     });
 }
+
+#[test]
+fn an_observer_is_told_of_what_comes_back() {
+    explore_deaths_within(bound().saturating_sub(1), |dies_at| {
+        let store = Store::joinable(1, 3, 1);
+        let me = store.sit_down(2);
+        store.put_item(me, 7, FOREVER).unwrap();
+        let victim = Arc::clone(&store);
+        let victim = loom::thread::spawn(move || {
+            run(Some(dies_at), || {
+                let me = victim.sit_down(0);
+                if let Ok((held, _)) = victim.take_item(me, Patience::Try) {
+                    victim.give_up(held);
+                }
+            })
+        });
+        // Who waits by way of an observer tries, and lets it wait if there is nothing.
+        let got = loop {
+            match store.take_item(me, Patience::Try) {
+                Ok((held, _)) => break held,
+                Err(refused) => assert_eq!(refused, Refused::NotNow),
+            }
+            store.await_item();
+        };
+        assert!(got.lease.deliveries() <= 2);
+        store.finish(got);
+        let died = victim.join().unwrap() == Ended::Died;
+        assert!(store.finish_all(me).is_empty());
+        died
+    });
+}

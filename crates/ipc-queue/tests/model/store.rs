@@ -169,6 +169,14 @@ impl Store {
         Ok((held, item))
     }
 
+    /// Waits for an item and takes none.
+    pub(crate) fn await_item(&self) {
+        let thread = Thread::current();
+        self.pend(thread);
+        Leases(self).await_item(thread, || false);
+        thread.pend_clear();
+    }
+
     pub(crate) fn finish(&self, held: Held) {
         assert!(Leases(self).finish(held, Thread::current()), "not mine");
     }

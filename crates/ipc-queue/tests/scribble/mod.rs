@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use ipc_core::primitive::{AtomicU64, Ordering::Relaxed};
 use ipc_core::{Deadline, Segment};
-use ipc_queue::{Builder, ByteQueue};
+use ipc_queue::{Builder, ByteQueue, PutError};
 
 /// Where the words of a queue lie, as the drawings in `src/mapped/places.rs` and
 /// `src/heap/geometry.rs` have it: in the body, or from [`ROOM`] on in the room.
@@ -185,7 +185,7 @@ const MAX_BYTES: u64 = 64 << 10;
 pub(crate) const ROOM: usize = 1 << 40;
 
 /// How many ways there are to use a queue.
-pub(crate) const N_FORMS: u8 = 12;
+pub(crate) const N_FORMS: u8 = 16;
 
 fn operate(queue: &ByteQueue, form: u8, message: &[u8], bytes: &mut Vec<u8>) {
     const SOON: Duration = Duration::from_micros(30);
@@ -205,7 +205,23 @@ fn operate(queue: &ByteQueue, form: u8, message: &[u8], bytes: &mut Vec<u8>) {
             other.try_get_into(bytes).ok();
         })),
         10 => drop(queue.clone()),
-        _ => drop(queue.try_get()),
+        11 => drop(queue.try_get()),
+        // Written, and read, where it lies.
+        12 => drop(queue.try_loan(message.len()).map(|mut loan| {
+            loan.copy_from_slice(message);
+            loan.try_commit().map_err(PutError::without_value)
+        })),
+        13 => drop(queue.try_get_in_place().map(|sample| black_box(sample.to_vec()))),
+        // Lent over other operations, and given back, or put.
+        14 => {
+            let (lent, other) = (queue.try_loan(message.len()), queue.try_loan(1));
+            queue.try_put(message).ok();
+            let sample = queue.try_get_in_place();
+            drop(other);
+            drop(lent.map(|loan| loan.commit_timeout(SOON).map_err(PutError::without_value)));
+            drop(black_box(sample.map(|sample| sample.len())));
+        }
+        _ => drop(queue.loan_timeout(message.len(), SOON)),
     }
 }
 

@@ -40,6 +40,8 @@ pub(crate) fn connect(
         return Err(ConnectError::OtherManager);
     }
     let mut clients = clients();
+    // What is left of managers that are gone.
+    clients.retain(|other| !other.is_broken());
     let first = clients.iter().find(|other| other.server() == client.server()).cloned();
     Ok(first.unwrap_or_else(|| {
         clients.push(Arc::clone(&client));

@@ -1,7 +1,6 @@
 //! `Condition`: waiting for news of what a lock protects.
 
 use std::fmt;
-use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -145,7 +144,7 @@ impl ConditionGuard {
     ///
     /// As [`wait`](Self::wait).
     pub fn wait_deadline(&mut self, deadline: Deadline) -> Result<bool, LockError<()>> {
-        let hold = self.hold.take().ok_or(Error::NotHeld)?;
+        let mut hold = self.hold.take().ok_or(Error::NotHeld)?;
         if deadline.is_past() {
             self.hold = Some(hold);
             return Ok(false);
@@ -158,7 +157,7 @@ impl ConditionGuard {
             return Ok(false);
         }
         // The manager has taken it back.
-        let hold = ManuallyDrop::new(hold);
+        hold.is_over = true;
         let given = Given::read(Arc::clone(&hold.handle), waited?.bytes())?;
         let (is_notified, was_abandoned) = (given.is_notified, given.was_abandoned);
         self.hold = Some(given.hold);

@@ -82,6 +82,8 @@ pub struct RLockGuard {
 pub(super) struct Hold {
     pub(super) handle: Arc<Handle>,
     pub(super) number: u64,
+    /// Whether the manager has it back already.
+    pub(super) is_over: bool,
     /// It belongs to a thread.
     not_send: PhantomData<*const ()>,
 }
@@ -99,7 +101,7 @@ impl Given {
         let mut reader = Reader::new(bytes);
         let number = reader.number()?;
         let (was_abandoned, is_notified) = (reader.byte()? != 0, reader.byte()? != 0);
-        let hold = Hold { handle, number, not_send: PhantomData };
+        let hold = Hold { handle, number, is_over: false, not_send: PhantomData };
         Ok(Self { hold, was_abandoned, is_notified })
     }
 
@@ -124,7 +126,9 @@ pub(super) fn acquire(
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.handle.tell(methods::UNLOCK, &Argument::new().number(self.number));
+        if !self.is_over {
+            self.handle.tell(methods::UNLOCK, &Argument::new().number(self.number));
+        }
     }
 }
 

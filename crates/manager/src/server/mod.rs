@@ -24,6 +24,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipc_core::primitive::{AtomicU32, Spin};
 use ipc_core::{Deadline, DeathWatch};
 use ipc_pipe::{AcceptError, Key, Listener};
 use serde::{Deserialize, Serialize};
@@ -97,6 +98,8 @@ pub(crate) struct Server {
     counts: Counts,
     /// Memory to receive with.
     room: Vec<u8>,
+    /// How often it was in vain to look for something to do.
+    in_vain: AtomicU32,
 }
 
 /// A call that waits.
@@ -184,6 +187,7 @@ impl Server {
             unfinished: Vec::new(),
             counts: Counts::default(),
             room: vec![0; ROOM_BYTES],
+            in_vain: AtomicU32::new(0),
         })
     }
 
@@ -200,7 +204,7 @@ impl Server {
                 Some(((next, _), _)) => *next,
                 None => Deadline::NEVER,
             };
-            for name in self.many.wait(next)? {
+            for name in self.wait(next)? {
                 match name {
                     LISTENER => self.admit(),
                     WAKER => self.take_finished(),
@@ -217,6 +221,22 @@ impl Server {
             self.flush();
         }
         Ok(())
+    }
+
+    /// Waits for something to do, and looks for a while before it sleeps, if that paid lately.
+    fn wait(&self, deadline: Deadline) -> io::Result<Vec<u64>> {
+        let mut spin = Spin::new(&self.in_vain);
+        loop {
+            let ready = self.many.wait(Deadline::now())?;
+            if !ready.is_empty() || deadline.is_past() {
+                spin.learn(&self.in_vain, false);
+                return Ok(ready);
+            }
+            if !spin.again(&self.in_vain) {
+                spin.learn(&self.in_vain, true);
+                return self.many.wait(deadline);
+            }
+        }
     }
 
     /// Lets those in who have proved who they are.

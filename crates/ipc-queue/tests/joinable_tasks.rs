@@ -1,0 +1,221 @@
+//! Joinable queues in tasks of an executor, in event loops, and in loops.
+#![cfg(not(ipc_loom))]
+#![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
+#![expect(unsafe_code, reason = "waits for a descriptor as event loops do")]
+#![expect(clippy::mem_forget, reason = "who forgets a lease and ends has died holding it")]
+
+use std::future::Future as _;
+use std::os::fd::AsRawFd as _;
+use std::pin::pin;
+use std::sync::{Arc, Barrier, Condvar, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
+use std::time::Duration;
+
+use ipc_queue::{Builder, GetError, JoinableQueue, Readiness, UnfinishedError};
+use testkit::Watchdog;
+
+fn watch(what: &str) -> Watchdog {
+    Watchdog::start(Duration::from_secs(60), what)
+}
+
+/// A queue in which nobody looks again by himself: who is not told is found.
+fn queue(capacity: usize) -> JoinableQueue<u32> {
+    Builder::new(capacity).without_backstop().joinable().unwrap()
+}
+
+/// Waits until somebody sleeps on the queue, or is about to.
+fn wait_for_sleeper(queue: &JoinableQueue<u32>) {
+    while !queue.stats().queue.getters_wait {
+        thread::yield_now();
+    }
+}
+
+/// A waker that counts, and can be waited for.
+#[derive(Default)]
+struct Calls {
+    n_calls: Mutex<u32>,
+    changed: Condvar,
+}
+
+impl Calls {
+    fn new() -> (Arc<Self>, Waker) {
+        let calls = Arc::<Self>::default();
+        (Arc::clone(&calls), Waker::from(calls))
+    }
+
+    /// Waits until it was called, and begins anew.
+    fn wait(&self) {
+        let calls = self.n_calls.lock().unwrap();
+        *self.changed.wait_while(calls, |calls| *calls == 0).unwrap() = 0;
+    }
+}
+
+impl Wake for Calls {
+    fn wake(self: Arc<Self>) {
+        *self.n_calls.lock().unwrap() += 1;
+        self.changed.notify_all();
+    }
+}
+
+#[test]
+fn a_get_in_a_task_waits_for_a_value_and_a_put_for_room() {
+    let _watchdog = watch("tasks that put and get");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let (sender, receiver) = queue(2).split().unwrap();
+    let sum = runtime.block_on(async {
+        let putting = tokio::spawn(async move {
+            for value in 1..=100 {
+                sender.put_async(value).await.unwrap();
+            }
+            sender
+        });
+        let mut sum = 0;
+        while sum < 5050 {
+            let lease = receiver.get_async().await.unwrap();
+            assert_eq!(lease.deliveries(), 1);
+            sum += lease.done().unwrap();
+        }
+        let sender = putting.await.unwrap();
+        sender.try_join().unwrap();
+        drop(sender);
+        assert!(matches!(receiver.get_async().await, Err(GetError::Disconnected)));
+        sum
+    });
+    assert_eq!(sum, 5050);
+}
+
+#[test]
+fn a_task_is_told_of_what_is_given_back() {
+    let _watchdog = watch("a value that is given back");
+    let queue = queue(4);
+    let (calls, waker) = Calls::new();
+    let mut context = Context::from_waker(&waker);
+    for _ in 0..50 {
+        queue.put(7).unwrap();
+        let lease = queue.get().unwrap();
+        let mut getting = pin!(queue.get_async());
+        assert!(getting.as_mut().poll(&mut context).is_pending());
+        wait_for_sleeper(&queue);
+        lease.fail().unwrap();
+        let again = loop {
+            calls.wait();
+            if let Poll::Ready(got) = getting.as_mut().poll(&mut context) {
+                break got.unwrap();
+            }
+        };
+        assert_eq!((*again, again.deliveries()), (7, 2));
+    }
+    queue.try_join().unwrap();
+}
+
+#[test]
+fn a_task_that_waits_is_told_of_a_holders_death() {
+    let _watchdog = watch("a holder that dies while a task waits");
+    let queue = queue(4);
+    let (calls, waker) = Calls::new();
+    let mut context = Context::from_waker(&waker);
+    for _ in 0..50 {
+        let (is_held, may_die) = (Barrier::new(2), Barrier::new(2));
+        queue.put(7).unwrap();
+        let got = thread::scope(|scope| {
+            scope.spawn(|| {
+                let lease = queue.get().unwrap();
+                is_held.wait();
+                may_die.wait();
+                std::mem::forget(lease);
+            });
+            is_held.wait();
+            let mut getting = pin!(queue.get_async());
+            assert!(getting.as_mut().poll(&mut context).is_pending());
+            wait_for_sleeper(&queue);
+            may_die.wait();
+            loop {
+                calls.wait();
+                if let Poll::Ready(got) = getting.as_mut().poll(&mut context) {
+                    let lease = got.unwrap();
+                    break (*lease, lease.deliveries());
+                }
+            }
+        });
+        assert_eq!(got, (7, 2));
+    }
+}
+
+#[test]
+fn a_future_that_is_dropped_loses_nothing() {
+    let _watchdog = watch("dropped futures");
+    let queue = queue(1);
+    let (calls, waker) = Calls::new();
+    let mut context = Context::from_waker(&waker);
+    for value in 0..50 {
+        {
+            let mut getting = pin!(queue.get_async());
+            assert!(getting.as_mut().poll(&mut context).is_pending());
+            queue.put(value).unwrap();
+            calls.wait();
+            // It was called, and is dropped before it looks.
+        }
+        assert_eq!((queue.len(), queue.unfinished()), (1, 1));
+        {
+            let mut putting = pin!(queue.put_async(999));
+            assert!(putting.as_mut().poll(&mut context).is_pending());
+        }
+        assert_eq!(*queue.try_get().unwrap(), value);
+        assert_eq!(queue.try_join(), Ok(()));
+    }
+}
+
+#[test]
+fn a_descriptor_is_readable_when_a_value_comes_back() {
+    let _watchdog = watch("a readable descriptor");
+    let queue = queue(4);
+    let readiness = queue.readable().unwrap();
+    assert!(!polls(&readiness, 20));
+    queue.put(7).unwrap();
+    assert!(polls(&readiness, FOREVER));
+    let lease = queue.try_get().unwrap();
+    readiness.clear().unwrap();
+    assert!(!polls(&readiness, 1));
+    wait_for_sleeper(&queue);
+    lease.fail().unwrap();
+    assert!(polls(&readiness, FOREVER));
+    assert_eq!(queue.try_get().unwrap().deliveries(), 2);
+    assert!(polls(&queue.writable().unwrap(), FOREVER));
+}
+
+/// Whether the descriptor is readable within that many milliseconds.
+fn polls(readiness: &Readiness, milliseconds: i32) -> bool {
+    let fd = readiness.as_raw_fd();
+    let mut polled = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    // SAFETY: one entry, which lives through the call.
+    let n_ready = unsafe { libc::poll(&raw mut polled, 1, milliseconds) };
+    assert!(n_ready >= 0, "{}", std::io::Error::last_os_error());
+    polled.revents & libc::POLLIN != 0
+}
+
+const FOREVER: i32 = -1;
+
+#[test]
+fn a_loop_over_a_queue_finishes_each_value_and_ends_with_the_queue() {
+    let _watchdog = watch("loops over a queue");
+    let (sender, receiver) = queue(10).split().unwrap();
+    for value in 1..=4 {
+        sender.put(value).unwrap();
+    }
+    let first = receiver.try_iter().next().unwrap().unwrap();
+    assert_eq!(*first, 1);
+    // One that is in somebody's hands is not there now.
+    assert_eq!(receiver.try_iter().map(|lease| lease.unwrap().done().unwrap()).sum::<u32>(), 9);
+    assert!(receiver.try_iter().next().is_none());
+    first.fail().unwrap();
+    assert_eq!(sender.try_join(), Err(UnfinishedError::Unfinished));
+    drop(sender);
+    let mut rest = vec![];
+    for lease in &receiver {
+        let lease = lease.unwrap();
+        rest.push((*lease, lease.deliveries()));
+    }
+    assert_eq!(rest, [(1, 2)]);
+    assert_eq!((receiver.try_join(), receiver.iter().count()), (Ok(()), 0));
+}
