@@ -137,6 +137,9 @@ pub(crate) struct Bench {
     /// Our own curves, by criterion, in place of the comparison
     #[arg(long)]
     pub(crate) criterion: bool,
+    /// Writes the report to docs/bench, which is part of the docs
+    #[arg(long)]
+    pub(crate) publish: bool,
     /// What to measure; everything if nothing is named
     #[arg(value_name = "SUBJECT")]
     pub(crate) subjects: Vec<Subject>,
@@ -155,6 +158,8 @@ pub(crate) enum Subject {
     Pool,
     /// From the start of a process to its answer
     Start,
+    /// Values and maps that processes share
+    Value,
 }
 
 /// Flags of `package`.

@@ -1,6 +1,7 @@
-"""pool: WARM_UP WINDOW SCENARIO WORKERS CHUNKED SINGLE LARGE
+"""pool: WARM_UP WINDOW SCENARIO WORKERS CHUNKED SINGLE LARGE [MICROS]
 
-The last three are how many tasks there are at a time: in chunks, one by one, and with much in each.
+Three numbers are how many tasks there are at a time: in chunks, one by one, and with much in each. The
+last is how long a task takes that takes a time.
 """
 
 import sys
@@ -11,7 +12,6 @@ import crew
 CALLS = 64
 LARGE_BYTES = 1 << 20
 LINE = 64
-SPIN = 10e-6
 
 
 def next_(number):
@@ -30,6 +30,7 @@ def spin(seconds):
 
 def main():
     scenario, n_workers, chunked, single, large = sys.argv[3], *map(int, sys.argv[4:8])
+    seconds_each = int(sys.argv[8]) / 1e6 if scenario == "spin" else 0
     pool = crew.FORK.Pool(n_workers)
 
     def submit(numbers):
@@ -51,7 +52,7 @@ def main():
         ),
         "spin": (
             single,
-            lambda _: SPIN,
+            lambda _: seconds_each,
             lambda these: pool.map(spin, these, chunksize=1),
             lambda _: None,
         ),
@@ -69,7 +70,7 @@ def main():
                 sys.exit("the results are wrong")
     pool.terminate()
     per_second = tasks / elapsed
-    crew.say(per_second * SPIN / n_workers if scenario == "spin" else per_second)
+    crew.say(per_second * seconds_each / n_workers if scenario == "spin" else per_second)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,35 @@ pub(crate) fn mean(effort: Effort, mut operation: impl FnMut() -> Result) -> Res
 /// Nanoseconds an operation takes, in the middle of all those in a window after a warm-up.
 ///
 /// Each is timed on its own: this is for what takes much longer than a look at the clock (21 ns).
-pub(crate) fn middle(effort: Effort, mut operation: impl FnMut() -> Result) -> Result<f64> {
+pub(crate) fn middle(effort: Effort, operation: impl FnMut() -> Result) -> Result<f64> {
+    times(effort, operation)
+        .and_then(|times| median(&times).ok_or_else(|| "nothing was timed".into()))
+}
+
+/// The same, where a share of `quantile` takes less.
+pub(crate) fn quantile(
+    effort: Effort,
+    quantile: f64,
+    operation: impl FnMut() -> Result,
+) -> Result<f64> {
+    let times = times(effort, operation)?;
+    let place = place(times.len(), quantile);
+    times.get(place).copied().ok_or_else(|| "nothing was timed".into())
+}
+
+/// Which of `n` sorted figures has a share of `quantile` below it.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a place among some millions at most"
+)]
+pub(crate) fn place(n: usize, quantile: f64) -> usize {
+    (n.saturating_sub(1) as f64 * quantile).round() as usize
+}
+
+/// How long all operations in a window take, after a warm-up: sorted.
+fn times(effort: Effort, mut operation: impl FnMut() -> Result) -> Result<Vec<f64>> {
     let start = Instant::now();
     while {
         operation()?;
@@ -46,7 +74,7 @@ pub(crate) fn middle(effort: Effort, mut operation: impl FnMut() -> Result) -> R
         times.push(nanos(before.elapsed()));
     }
     times.sort_by(f64::total_cmp);
-    median(&times).ok_or_else(|| "nothing was timed".into())
+    Ok(times)
 }
 
 /// So many operations are timed however long they take.

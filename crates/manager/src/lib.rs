@@ -23,7 +23,7 @@
 //! | state | [`Dict`], [`List`], [`Set`], [`Value`], [`Array`], [`Namespace`] |
 //! | work | [`Queue`], [`JoinableQueue`] |
 //! | waiting for each other | [`Lock`], [`RLock`], [`Semaphore`], [`BoundedSemaphore`], [`Condition`], [`Event`], [`Barrier`] |
-//! | objects of your own | [`Object`], [`Remote`] |
+//! | objects of your own | [`object`], or [`Object`] and [`Remote`] |
 //! | many calls at once | [`Batch`] |
 //! | a look inside | [`Stats`] |
 //!
@@ -71,7 +71,88 @@ mod server;
 mod stats;
 mod types;
 
+/// Makes a type an object of a manager, by an `impl` block of it, and makes the type of its proxies.
+///
+/// Every method that is not private, and takes `&self` or `&mut self`, can be called through the proxy:
+/// with the same parameters, and with a [`Result`] around what it returns, since the manager may be gone.
+/// The type gets an implementation of [`Object`], whose docs say how methods are run. The proxy is called
+/// like the type, with `Proxy` behind it; it goes wherever a [`Remote`] goes.
+///
+/// ```
+/// use manager::Manager;
+///
+/// /// Money.
+/// pub struct Account {
+///     balance: u64,
+/// }
+///
+/// #[manager::object]
+/// impl Account {
+///     pub fn new(balance: u64) -> Self {
+///         Self { balance }
+///     }
+///
+///     pub fn balance(&self) -> u64 {
+///         self.balance
+///     }
+///
+///     pub fn pay_out(&mut self, amount: u64, to: &str) -> Result<u64, String> {
+///         let left = self.balance.checked_sub(amount).ok_or(format!("not enough for {to}"))?;
+///         self.balance = left;
+///         Ok(left)
+///     }
+/// }
+///
+/// let manager = Manager::builder().register::<Account>().start()?;
+/// let account = AccountProxy::new_in(&manager, 100)?;
+/// // One error is the call's, the other the method's.
+/// assert_eq!(account.pay_out(30, "Ada")??, 70);
+/// assert_eq!(account.pay_out(90, "Bob")?, Err("not enough for Bob".to_owned()));
+/// assert_eq!(account.balance()?, 70);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # What the block has to be
+///
+/// The type has a name of its own and no parameters. `pub fn new(…) -> Self` makes an object, in the
+/// manager; the proxy has `new_in(&manager, …)` for that, and is as visible as `new`.
+///
+/// Arguments and results are values of serde's. `&str`, `&[T]` and `&T` are arguments too: the caller
+/// lends one to the call, and the manager one to the method. Other references, `impl Trait` and methods that
+/// are generic, `async` or `unsafe` are refused, since the caller is another process. Private methods, and
+/// functions without `self`, may be as they like.
+///
+/// ```compile_fail
+/// # pub struct Account;
+/// #[manager::object]
+/// impl Account {
+///     # pub fn new() -> Self { Self }
+///     pub fn owner(&self) -> &str { // a method cannot return a reference to a caller in another process
+///         "Ada"
+///     }
+/// }
+/// ```
+///
+/// # What can be said in brackets
+///
+/// - `name = "account"`: what the type is called by those who make objects; its own name if nothing is
+///   said.
+/// - `proxy = Account`: what the proxy is called.
+/// - `crate = path::to::manager`: where this crate is, if it is not called `manager`.
+#[doc(inline)]
+pub use manager_macros::object;
+
 pub use ipc_pipe::{Address, Key};
+
+/// For what `#[object]` writes.
+#[doc(hidden)]
+pub mod __private {
+    pub use manager_macros::object_of_multiproc;
+    pub use serde;
+
+    pub use crate::client::Handle;
+    pub use crate::proxy::Inner;
+}
 
 pub use crate::{
     batch::{Batch, Done, Later},

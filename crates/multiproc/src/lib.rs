@@ -144,11 +144,11 @@ pub use ipc_core as memory;
 pub use ipc_pipe as connection;
 pub use ipc_queue as queue;
 pub use ipc_sync as sync;
-pub use manager;
 pub use pool;
 pub use proc_core as process;
 pub use shm_value as value;
 
+pub use ::manager::Manager;
 pub use ipc_core::{Segment, SegmentError, wire};
 pub use ipc_pipe::{
     Address, Connection, Key, Listener, RecvError, RequestError, SendError, connect, pipe, shm_pipe,
@@ -162,7 +162,6 @@ pub use ipc_sync::{
     Once, Permit, RLock, RLockGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore,
     TryLockError, WaitError,
 };
-pub use manager::Manager;
 pub use pool::{
     Executor, InProcess, MapError, ParProcess, Pool, PoolError, Retry, StatefulPool, SubmitError,
     Task, TaskError,
@@ -176,6 +175,13 @@ pub use shm_value::{
     AccessError, Array, ArrayError, ChangeError, FrozenMemory, Item, MemoryError, RawArray,
     RawValue, ShareableList, SharedMemory, ShmMap, ShmVec, Value, bytemuck,
 };
+
+/// Objects that live in a server process: the crate `manager`.
+pub mod manager {
+    /// Makes a type an object of a manager: see [there](macro@::manager::object).
+    pub use ::manager::__private::object_of_multiproc as object;
+    pub use ::manager::*;
+}
 
 /// The result of a `main`, or of another function that passes every error on.
 pub type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::Result<T, E>;

@@ -76,3 +76,26 @@ fn names_at_the_front_door_are_those_of_the_crates() {
     assert_eq!(multiproc::current().name(), "MainProcess");
     assert!(multiproc::parent().is_none());
 }
+
+/// What `#[object]` is for.
+struct Tally(u64);
+
+#[multiproc::manager::object]
+impl Tally {
+    pub(crate) fn new() -> Self {
+        Self(0)
+    }
+
+    pub(crate) fn add(&mut self, more: u64) -> u64 {
+        self.0 += more;
+        self.0
+    }
+}
+
+/// It writes paths that lead through this crate, which is the only one that a program names.
+#[test]
+fn a_type_becomes_an_object_by_the_front_door() -> multiproc::Result<()> {
+    let manager = multiproc::Manager::builder().register::<Tally>().start()?;
+    assert_eq!(TallyProxy::new_in(&manager)?.add(7)?, 7);
+    Ok(())
+}

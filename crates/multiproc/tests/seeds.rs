@@ -334,6 +334,23 @@ fn p21_one_after_the_other() {
 }
 
 #[test]
+fn p22_callback() {
+    let (pid, lines) = lines_of("p22");
+    let worker = number_after(&lines[0], "Pool process: pid=");
+    assert_ne!(worker, pid);
+    let expected = [
+        format!("Pool process: pid={worker}, parent={pid}"),
+        "Working on 0".to_owned(),
+        "Working on 1".to_owned(),
+        "Working on 2".to_owned(),
+        format!("Callback executing in: pid={pid}"),
+        "Result: completed".to_owned(),
+        format!("Main process: pid={pid}"),
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
 fn p23_full_queue() {
     let (_, lines) = lines_of("p23");
     let full = "Queue full, current size: 3";
@@ -507,6 +524,12 @@ fn p39_what_can_be_shared() {
         "list: [Str(\"first\"), Str(\"text\")]",
     ];
     assert_eq!(lines, expected);
+}
+
+#[test]
+fn accounts_lose_no_money() {
+    let (_, lines) = lines_of("accounts");
+    assert_eq!(lines, ["5 accounts with 500 in all", "one more: there is no account 7"]);
 }
 
 #[test]

@@ -221,8 +221,12 @@ impl Engine {
         }
         let mut state = self.lock();
         state.dispatch.left(place);
+        let cancelled = state.take_cancelled_at(place);
         let fed = state.feed();
         drop(state);
+        if let Some(job) = cancelled {
+            job.mailbox.deliver(job.index, Fate::Cancelled);
+        }
         // It has not for ever to end.
         self.bell.ring();
         self.settle(fed, Vec::new());
@@ -238,6 +242,7 @@ impl Engine {
             return;
         }
         let Some(gone) = state.dispatch.died(place, incarnation, said) else { return };
+        let cancelled = state.take_cancelled_at(place);
         let ticket = if let Said::Begun(ticket) = said { Some(ticket) } else { None };
         let ending = state.take_ending(place, ticket);
         let process = &gone.worker.process;
@@ -250,6 +255,7 @@ impl Engine {
             state.hub.tell(|| Event::TaskDied { task, place, pid, again: failed.is_none() });
             failed
         });
+        let failed = failed.or(cancelled.map(|job| (job, Fate::Cancelled)));
         let fed = state.feed();
         let drained = state.drained();
         drop(state);

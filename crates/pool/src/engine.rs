@@ -19,6 +19,7 @@ use ipc_queue::ByteQueue;
 use proc_core::Function;
 
 use crate::board::{Board, Moment, Said};
+use crate::callbacks::Callbacks;
 use crate::dispatch::{Dispatch, Fed, Give, Place};
 use crate::employee::{Employee, TakenBack};
 use crate::error::PoolError;
@@ -48,6 +49,7 @@ pub(crate) struct Engine {
     pub(crate) n_workers: usize,
     /// Of tasks of which nothing else is said.
     pub(crate) options: Options,
+    pub(crate) callbacks: Arc<Callbacks>,
     /// Of the process whose pool this is; a copy of it has another one.
     generation: u64,
 }
@@ -141,7 +143,17 @@ impl Engine {
         let generation = Thread::current().generation();
         let n_workers = size.most;
         let state = Mutex::new(state);
-        Self { state, lead: Lead::new(), outbox, board, bell, n_workers, options, generation }
+        Self {
+            state,
+            lead: Lead::new(),
+            outbox,
+            board,
+            bell,
+            n_workers,
+            options,
+            callbacks: Arc::default(),
+            generation,
+        }
     }
 
     /// Whether this is the process that made the pool, and not a copy of that one.
@@ -393,6 +405,7 @@ impl Engine {
     pub(crate) fn close_outbox(&self) {
         self.outbox.close();
         self.lead.clerk().deliver(0, Fate::Terminated);
+        self.callbacks.close();
     }
 
     /// The number of the process that runs the task of a mailbox, if one does.

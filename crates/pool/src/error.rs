@@ -53,6 +53,9 @@ pub enum PoolError {
     /// The function is not part of the program but of a library loaded into it.
     #[error("the function is not part of the program but of a library")]
     NotInProgram,
+    /// A chunk has at least one item.
+    #[error("a chunk has at least one item")]
+    BadChunk,
     /// The argument could not be encoded.
     #[error("the argument cannot be sent: {0}")]
     Argument(#[source] EncodeError),

@@ -36,9 +36,23 @@ impl<S, A, R> Named<fn(&mut S, A) -> R> {
     }
 }
 
+impl<A, B, R> Named<fn(A, B) -> R> {
+    #[expect(clippy::fn_to_numeric_cast_any, reason = "where it lies is its name")]
+    pub(crate) fn of_two(function: fn(A, B) -> R) -> Self {
+        Self { function, name: FunctionName::at(function as *const ()) }
+    }
+}
+
 impl<T> Named<fn(&T) -> bool> {
     #[expect(clippy::fn_to_numeric_cast_any, reason = "where it lies is its name")]
     pub(crate) fn of_test(function: fn(&T) -> bool) -> Self {
+        Self { function, name: FunctionName::at(function as *const ()) }
+    }
+}
+
+impl<R> Named<fn(&[u8]) -> R> {
+    #[expect(clippy::fn_to_numeric_cast_any, reason = "where it lies is its name")]
+    pub(crate) fn of_bytes(function: fn(&[u8]) -> R) -> Self {
         Self { function, name: FunctionName::at(function as *const ()) }
     }
 }

@@ -20,11 +20,15 @@
 //! |-----|----------|
 //! | a pool | [`Pool`], made by [`Pool::new`] or with a [`Builder`] |
 //! | one result | [`Pool::call`]; [`Pool::submit`] for a [`Task`] to join later, or to cancel |
+//! | the first of many results | [`wait()`], [`as_completed`] |
+//! | results in callbacks, and in tasks of an executor | [`Task::on_done`]; a [`Task`] is a future |
+//! | functions of two arguments or of bytes, chunks | [`Pool::starmap`], [`Pool::call_bytes`], [`Pool::map_chunked`] |
 //! | time limits, retries, priorities, names | [`Pool::task`], which makes a [`TaskBuilder`] |
+//! | many results | [`Pool::map`], or [`Pool::submit_map`]; [`Pool::imap_unordered`] and [`Pool::imap`] for endless ones |
 //! | tasks with a state that their worker keeps | [`StatefulPool`] |
-//! | many results | [`Pool::map`]; [`Pool::imap_unordered`] and [`Pool::imap`] for endless ones |
 //! | many results, in chunks of items | [`ParProcess`], which every iterator has |
 //! | a library that takes any pool | [`Executor`]; [`InProcess`] for its tests |
+//! | tasks that outlive nothing | [`Pool::scope`] |
 //! | what went wrong | [`TaskError`], [`MapError`], [`SubmitError`], [`PoolError`] |
 //! | a look inside | [`Stats`], which can be printed; [`Events`] |
 //!
@@ -50,6 +54,7 @@
 
 mod board;
 mod builder;
+mod callbacks;
 mod collect;
 mod dispatch;
 mod employee;
@@ -68,16 +73,20 @@ mod lead;
 mod limits;
 mod mailbox;
 mod map;
+mod map_task;
 mod options;
 mod par;
 mod parcel;
 mod pool;
 #[cfg(feature = "progress")]
 mod progress;
+mod receipt;
 mod record;
 mod rests;
 mod retry;
+mod scope;
 mod scratch;
+mod shapes;
 mod size;
 mod state;
 mod stateful;
@@ -87,6 +96,7 @@ mod task;
 mod task_builder;
 mod trace;
 mod vacancies;
+mod wait;
 mod worker;
 
 #[cfg(feature = "progress")]
@@ -105,11 +115,14 @@ pub use crate::{
     in_process::{Done, InProcess},
     latency::Latency,
     map::{Imap, ImapUnordered},
+    map_task::MapTask,
     par::{Par, ParMap, ParProcess},
     pool::Pool,
     retry::Retry,
+    scope::PoolScope,
     stateful::{StatefulBuilder, StatefulPool},
     stats::{Stats, WorkerState, WorkerStats},
     task::Task,
     task_builder::TaskBuilder,
+    wait::{AsCompleted, DoneTasks, Until, as_completed, wait},
 };

@@ -16,6 +16,9 @@
 //! | the last | run, or has been | can be ended: it begins nothing else |
 //! | not the last | done: its answer is in the ring | goes on |
 //!
+//! If it has taken the task and not begun it, the task comes back when the worker has ended, and if it
+//! was cancelled, that is the end of it.
+//!
 //! A worker that is ended may be asked first, by `SIGTERM`, and is killed after a grace; if it answers
 //! in between, that is the answer, and the worker is dismissed.
 
@@ -43,6 +46,9 @@ pub(crate) enum Why {
 pub(crate) struct Ending {
     place: usize,
     ticket: u64,
+    /// The task's, by which it is found if it was not begun.
+    priority: i32,
+    number: u64,
     why: Why,
     /// When it is killed.
     kill_at: Deadline,
@@ -194,7 +200,11 @@ impl State {
             return;
         }
         self.dispatch.retire(place);
-        let Some(worker) = self.dispatch.worker(place) else { return };
+        let Some(of_place) = self.dispatch.places().get(place) else { return };
+        let Some(worker) = of_place.worker() else { return };
+        let mut given = of_place.given().filter(|(given, _)| *given == ticket);
+        let Some((_, job)) = given.next() else { return };
+        let (priority, number) = (job.plan.options.priority, job.number);
         // If it has ended already, all the better.
         let (_told, kill_at) = if grace.is_zero() {
             (worker.process.kill(), Deadline::NEVER)
@@ -202,7 +212,15 @@ impl State {
             (worker.process.terminate(), Deadline::after(grace))
         };
         self.look_at = self.look_at.min(kill_at);
-        self.endings.push(Ending { place, ticket, why, kill_at });
+        self.endings.push(Ending { place, ticket, priority, number, why, kill_at });
+    }
+
+    /// A worker begins nothing more, and what it had not begun is queued again: takes out the task
+    /// for which it was to end, if that was cancelled and is among those.
+    pub(crate) fn take_cancelled_at(&mut self, place: usize) -> Option<Job> {
+        let is_it = |ending: &&Ending| ending.place == place && ending.why == Why::Cancelled;
+        let ending = self.endings.iter().find(is_it)?;
+        self.dispatch.take_queued(ending.priority, ending.number)
     }
 
     /// The worker in a place has ended; says why it was to, if it was for the task with this ticket.

@@ -8,6 +8,7 @@ use ipc_core::Deadline;
 use proc_core::{ExitStatus, MemoryHint, PanicInfo, Refusal};
 
 use crate::parcel::Parcel;
+use crate::receipt::{Ear, Listener};
 
 /// What became of a task, before anybody who knows its type has looked.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(crate) enum Fate {
     TimedOut { limit: Duration, pid: u32, n_deaths: u32, tag: Option<Arc<str>> },
     /// Its caller did not want it any more.
     Cancelled,
+    /// It is to be had elsewhere.
+    Noted,
     /// The answer was given, and then it was lost; says why.
     Lost(String),
     /// The pool was terminated.
@@ -56,6 +59,25 @@ struct State {
     n_asleep: usize,
     /// Somebody who waits here has become the collector.
     promoted: bool,
+    /// Who is told when all that was promised has arrived.
+    listeners: Vec<Listener>,
+}
+
+impl State {
+    /// Whether all that was promised has arrived.
+    fn is_whole(&self) -> bool {
+        self.arrived.len() >= self.n_due
+    }
+}
+
+impl Fate {
+    /// Whether there is no result, as far as can be told without its type.
+    fn is_failure(&self) -> bool {
+        match self {
+            Self::Answered(answer) => !answer.is_returned(),
+            _ => true,
+        }
+    }
 }
 
 /// Why a wait at a mailbox ended.
@@ -78,6 +100,49 @@ impl Mailbox {
         if state.n_asleep > 0 {
             self.changed.notify_one();
         }
+        if state.listeners.is_empty() || !state.is_whole() {
+            return;
+        }
+        let listeners = std::mem::take(&mut state.listeners);
+        // They take other locks.
+        drop(state);
+        listeners.into_iter().for_each(Listener::tell);
+    }
+
+    /// Has somebody told when all that was promised has arrived; gives the listener back if it has.
+    pub(crate) fn listen(&self, listener: Listener) -> Result<(), Listener> {
+        let mut state = self.lock();
+        if state.is_whole() {
+            return Err(listener);
+        }
+        state.listeners.push(listener);
+        Ok(())
+    }
+
+    /// Takes out the waker among the listeners.
+    pub(crate) fn forget_waker(&self) -> Option<Listener> {
+        self.forget_if(|ear| matches!(ear, Ear::Waker(_)))
+    }
+
+    /// Takes out the listener that makes notes in a mailbox.
+    pub(crate) fn forget_listener(&self, notes: &Arc<Self>) -> Option<Listener> {
+        self.forget_if(|ear| matches!(ear, Ear::Mailbox(mailbox, _) if Arc::ptr_eq(mailbox, notes)))
+    }
+
+    fn forget_if(&self, is_it: impl Fn(&Ear) -> bool) -> Option<Listener> {
+        let mut state = self.lock();
+        let at = state.listeners.iter().position(|listener| is_it(&listener.ear))?;
+        Some(state.listeners.swap_remove(at))
+    }
+
+    /// Whether what has arrived first says that there is no result.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.lock().arrived.front().is_some_and(|(_, fate)| fate.is_failure())
+    }
+
+    /// How many have arrived and were not taken.
+    pub(crate) fn n_arrived(&self) -> usize {
+        self.lock().arrived.len()
     }
 
     /// Promises one more result.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::iter::FusedIterator;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ipc_core::Deadline;
@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{MapError, PoolError, TaskError};
 use crate::job::Plan;
 use crate::mailbox::{Mailbox, Waited};
+use crate::map_task::Parts;
 use crate::pool::Pool;
 use crate::sys;
 use crate::task;
@@ -84,6 +85,16 @@ where
             }
             gathered.into_result()
         })
+    }
+
+    /// Sends all items at once, for whoever takes the results later.
+    pub(crate) fn send_all(mut self) -> Parts {
+        while self.send_one() {}
+        let refused = self.refused.drain(..).next();
+        // Nobody is to forget the tasks.
+        self.n_away = 0;
+        let (mailbox, n_items) = (Arc::clone(&self.mailbox), self.n_taken);
+        Parts { mailbox, n_items, refused: Mutex::new(refused) }
     }
 
     /// The same, but items are taken only as long as there are fewer than `n_taken`.

@@ -98,6 +98,12 @@ impl Parcel {
         }
     }
 
+    /// Whether this, the outcome of a call, is what a function returned: of an enum the number of the
+    /// variant comes first.
+    pub(crate) fn is_returned(&self) -> bool {
+        self.bytes().first() == Some(&0)
+    }
+
     /// The bytes that must be put into a file before it can be sent, if there are such.
     pub(crate) fn wants_file(&self) -> Option<Arc<Vec<u8>>> {
         match &self.bytes {
@@ -210,7 +216,8 @@ mod tests {
     use std::os::fd::OwnedFd;
 
     use ipc_core::Deadline;
-    use ipc_core::wire::{Handle, MessageSocket};
+    use ipc_core::wire::{self, Handle, MessageSocket};
+    use proc_core::{Outcome, PanicInfo};
 
     use super::{Freight, MOST_INLINE, Parcel, receive, send};
     use crate::sys::file_in_memory;
@@ -268,6 +275,20 @@ mod tests {
         assert_eq!(receive(&right, 5).unwrap().len(), 1);
         drop(left);
         assert!(receive(&right, 6).is_err());
+    }
+
+    #[test]
+    fn what_was_returned_is_told_from_other_outcomes() {
+        let parcel = |outcome: Outcome<String>| {
+            let bytes = wire::encode(&outcome).unwrap().bytes;
+            Parcel::of_parts(Freight::None, bytes, Vec::new()).unwrap()
+        };
+        assert!(parcel(Outcome::Returned("text".to_owned())).is_returned());
+        assert!(parcel(Outcome::Returned(String::new())).is_returned());
+        assert!(!parcel(Outcome::Unsendable(String::new())).is_returned());
+        let panic = PanicInfo::catch(|| -> () { panic!("on purpose") }).unwrap_err();
+        assert!(!parcel(Outcome::Panicked(panic)).is_returned());
+        assert!(!Parcel::of_parts(Freight::None, Vec::new(), Vec::new()).unwrap().is_returned());
     }
 
     #[test]

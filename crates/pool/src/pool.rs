@@ -20,6 +20,7 @@ use crate::job::{Job, Plan};
 use crate::keeper;
 use crate::mailbox::Mailbox;
 use crate::map::{Batch, Imap, ImapUnordered};
+use crate::map_task::MapTask;
 use crate::parcel::Parcel;
 use crate::stats::Stats;
 use crate::task::Task;
@@ -175,6 +176,21 @@ impl Pool {
         Batch::new(self, self.plan(function), items.into_iter()).gather()
     }
 
+    /// Has workers call `function` with each of `items`, some time; the results come all together.
+    ///
+    /// All items are taken and queued at once. It is [`map`](Self::map) for those who do not want to
+    /// wait: with [`MapTask::on_done`], `await`, or later.
+    #[doc(alias = "map_async")]
+    #[doc(alias = "starmap_async")]
+    pub fn submit_map<A, R, I>(&self, function: fn(A) -> R, items: I) -> MapTask<R>
+    where
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = A>,
+    {
+        self.task(function).submit_map(items)
+    }
+
     /// Has workers call `function` with each of `items`; the results come in the order of the items.
     ///
     /// As [`imap_unordered`](Self::imap_unordered), but a result waits for those before it.
@@ -244,7 +260,8 @@ impl Pool {
         }
     }
 
-    /// Closes the pool, and waits until all its tasks are done and its workers have ended.
+    /// Closes the pool, and waits until all its tasks are done, their [callbacks](Task::on_done) have
+    /// returned, and its workers have ended.
     ///
     /// Workers end as programs do that return from `main`; one that does not is killed.
     ///
@@ -274,7 +291,7 @@ impl Pool {
             return Err(PoolError::NotOurs);
         }
         self.engine.close();
-        if !self.engine.drain(deadline) {
+        if !self.engine.drain(deadline) || !self.engine.callbacks.drain(deadline) {
             return Ok(false);
         }
         self.end(Ending::Return);
@@ -391,6 +408,17 @@ impl Pool {
         let (plan, mailbox) = (Arc::clone(plan), Arc::clone(mailbox));
         let (number, n_deaths, submitted) = (0, 0, None);
         self.engine.submit(Job { plan, argument, number, index, mailbox, n_deaths, submitted })
+    }
+
+    /// Waits until the workers have ended, if the pool was ended; that takes bounded time.
+    pub(crate) fn await_end(&self) {
+        if self.engine.lock().phase.has_workers() {
+            return;
+        }
+        // Whoever ends the pool has this all the time.
+        let _ended = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let workers = self.engine.lock().dispatch.workers();
+        keeper::dismiss(&workers);
     }
 
     /// Ends workers and threads, in this order: nobody starts a worker, nobody works, nobody collects.

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ipc_core::Deadline;
@@ -10,9 +12,10 @@ use proc_core::Outcome;
 use serde::de::DeserializeOwned;
 
 use crate::engine::Engine;
-use crate::error::TaskError;
+use crate::error::{PoolError, TaskError};
 use crate::job::Plan;
-use crate::mailbox::{Fate, Mailbox, Waited};
+use crate::mailbox::{Fate, Mailbox};
+use crate::receipt::Receipt;
 
 /// A result to come from a [`Pool`](crate::Pool).
 ///
@@ -39,8 +42,7 @@ use crate::mailbox::{Fate, Mailbox, Waited};
 #[doc(alias = "Future")]
 #[must_use = "the result is lost with the task"]
 pub struct Task<R> {
-    engine: Arc<Engine>,
-    mailbox: Arc<Mailbox>,
+    receipt: Receipt,
     plan: Arc<Plan>,
     number: u64,
     result: PhantomData<fn() -> R>,
@@ -53,7 +55,12 @@ impl<R> Task<R> {
         plan: Arc<Plan>,
         number: u64,
     ) -> Self {
-        Self { engine, mailbox, plan, number, result: PhantomData }
+        let receipt = Receipt { engine, mailbox };
+        Self { receipt, plan, number, result: PhantomData }
+    }
+
+    pub(crate) fn receipt(&self) -> &Receipt {
+        &self.receipt
     }
 
     /// Whether [`join`](Self::join) would return at once.
@@ -61,13 +68,7 @@ impl<R> Task<R> {
     #[doc(alias = "ready")]
     #[doc(alias = "done")]
     pub fn is_ready(&self) -> bool {
-        if !self.engine.is_ours() {
-            return true;
-        }
-        self.mailbox.is_ready() || {
-            self.engine.poll();
-            self.mailbox.is_ready()
-        }
+        self.receipt.is_ready()
     }
 
     /// Whether a worker is running it at this moment.
@@ -80,7 +81,8 @@ impl<R> Task<R> {
     /// The number of the process that is running it; `None` if it waits, or is done.
     #[must_use]
     pub fn worker(&self) -> Option<u32> {
-        if self.engine.is_ours() { self.engine.worker_of(&self.mailbox) } else { None }
+        let Receipt { engine, mailbox } = &self.receipt;
+        if engine.is_ours() { engine.worker_of(mailbox) } else { None }
     }
 
     /// What the task was [called](crate::TaskBuilder::tag).
@@ -114,10 +116,10 @@ impl<R> Task<R> {
     /// ```
     #[expect(clippy::must_use_candidate, reason = "whoever cancels may not care")]
     pub fn cancel(&self) -> bool {
-        let priority = self.plan.options.priority;
-        self.engine.is_ours()
-            && !self.mailbox.is_ready()
-            && self.engine.cancel(&self.mailbox, priority, self.number)
+        let Receipt { engine, mailbox } = &self.receipt;
+        engine.is_ours()
+            && !mailbox.is_ready()
+            && engine.cancel(mailbox, self.plan.options.priority, self.number)
     }
 }
 
@@ -161,14 +163,66 @@ impl<R: DeserializeOwned> Task<R> {
     ///
     /// As [`join`](Self::join).
     pub fn join_deadline(&self, deadline: Deadline) -> Result<Option<R>, TaskError> {
-        if !self.engine.is_ours() {
-            return Err(TaskError::NotOurs);
-        }
-        match self.engine.wait(&self.mailbox, deadline) {
-            Waited::Arrived(_, fate) => result(fate).map(Some),
-            Waited::NothingDue => Err(TaskError::Taken),
-            Waited::TimedOut | Waited::Promoted => Ok(None),
-        }
+        self.receipt.wait(deadline)?.map(result).transpose()
+    }
+
+    /// Has a callback called with the result, once it is there.
+    ///
+    /// It counts as taking the result: whoever joins the task gets it only if it comes before, and
+    /// then the callback gets [`TaskError::Taken`]. The task may be dropped.
+    ///
+    /// Callbacks are run by a thread of the pool that does nothing else, one after the other, in the
+    /// order in which their tasks are done. One that blocks holds up the others, and no task. A panic
+    /// in one is told by the [panic hook](std::panic::set_hook), and harms nobody. They may use the
+    /// pool; to wait for a task of which another callback is to hear is to wait for ever.
+    ///
+    /// [`Pool::join`](crate::Pool::join) waits for callbacks. If the pool is dropped first they are
+    /// called with [`TaskError::Terminated`], and nobody waits for them: the program may end before.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolError::System`] if there can be no such thread, and [`PoolError::NotOurs`] in a process
+    /// that was forked from the one that made the pool. Nobody is called then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use pool::Pool;
+    ///
+    /// let pool = Pool::builder().workers(1).build()?;
+    /// let (results, received) = mpsc::channel();
+    /// for x in 0..10_u64 {
+    ///     let results = results.clone();
+    ///     pool.submit(|x: u64| x * x, x)?.on_done(move |result| {
+    ///         results.send(result.unwrap()).unwrap();
+    ///     })?;
+    /// }
+    /// pool.join()?;
+    /// assert_eq!(received.try_iter().sum::<u64>(), 285);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[doc(alias = "add_done_callback")]
+    pub fn on_done(
+        &self,
+        callback: impl FnOnce(Result<R, TaskError>) + Send + 'static,
+    ) -> Result<(), PoolError>
+    where
+        R: 'static,
+    {
+        self.receipt.on_done(|fate| callback(fate.and_then(result)))
+    }
+}
+
+/// Waits in a task of any executor; needs none in particular.
+///
+/// While somebody waits so, a thread of the pool takes results from the workers. Dropping the future
+/// is dropping the task, which is done all the same; polled as `&mut task`, it stays.
+impl<R: DeserializeOwned> Future for Task<R> {
+    type Output = Result<R, TaskError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.receipt.poll(context).map(|fate| fate.and_then(result))
     }
 }
 
@@ -196,7 +250,8 @@ pub(crate) fn result<R: DeserializeOwned>(fate: Fate) -> Result<R, TaskError> {
         }
         Fate::Cancelled => Err(TaskError::Cancelled),
         Fate::Lost(reason) => Err(TaskError::Lost(reason)),
-        Fate::Terminated => Err(TaskError::Terminated),
+        // A note is for those who wait for many.
+        Fate::Terminated | Fate::Noted => Err(TaskError::Terminated),
         Fate::NoWorkers(reason) => Err(TaskError::NoWorkers(reason)),
     }
 }

@@ -11,6 +11,7 @@ use crate::error::{MapError, PoolError, SubmitError, TaskError};
 use crate::job::Plan;
 use crate::mailbox::Mailbox;
 use crate::map::{Batch, Imap, ImapUnordered};
+use crate::map_task::MapTask;
 use crate::options::Options;
 use crate::pool::Pool;
 use crate::retry::Retry;
@@ -117,17 +118,15 @@ where
     ///
     /// As [`Pool::submit`].
     pub fn submit(&self, argument: A) -> Result<Task<R>, SubmitError<A>> {
+        self.send(&argument).map_err(|reason| SubmitError::new(argument, reason))
+    }
+
+    /// Submits a task whose argument is encoded as an `A` is.
+    pub(crate) fn send<T: Serialize>(&self, argument: &T) -> Result<Task<R>, PoolError> {
         let mailbox = Arc::new(Mailbox::default());
-        let sent = self.plan().and_then(|plan| {
-            let number = self.pool.send(&plan, &argument, 0, &mailbox)?;
-            Ok((plan, number))
-        });
-        match sent {
-            Ok((plan, number)) => {
-                Ok(Task::new(Arc::clone(self.pool.engine()), mailbox, plan, number))
-            }
-            Err(reason) => Err(SubmitError::new(argument, reason)),
-        }
+        let plan = self.plan()?;
+        let number = self.pool.send(&plan, argument, 0, &mailbox)?;
+        Ok(Task::new(Arc::clone(self.pool.engine()), mailbox, plan, number))
     }
 
     /// As [`Pool::map`].
@@ -137,6 +136,11 @@ where
     /// As [`Pool::map`].
     pub fn map(&self, items: impl IntoIterator<Item = A>) -> Result<Vec<R>, MapError> {
         self.batch(items.into_iter()).gather()
+    }
+
+    /// As [`Pool::submit_map`].
+    pub fn submit_map(&self, items: impl IntoIterator<Item = A>) -> MapTask<R> {
+        MapTask::new(Arc::clone(self.pool.engine()), self.batch(items.into_iter()).send_all())
     }
 
     /// As [`Pool::imap`].
@@ -152,7 +156,7 @@ where
         ImapUnordered::new(self.batch(items.into_iter()))
     }
 
-    fn batch<I: Iterator<Item = A>>(&self, items: I) -> Batch<'p, A, R, I> {
+    pub(crate) fn batch<I: Iterator<Item = A>>(&self, items: I) -> Batch<'p, A, R, I> {
         Batch::new(self.pool, self.plan(), items)
     }
 

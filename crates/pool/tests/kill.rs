@@ -30,6 +30,7 @@ fn main() -> ExitCode {
     testkit::main(&[
         ("worker dies in two tasks, which fail", || sweep(Retry::never())),
         ("worker dies in two tasks, which run again", || sweep(Retry::always())),
+        ("one of two tasks is cancelled", cancelled),
         ("worker dies in its last task and as it leaves", sweep_leaving),
     ])
 }
@@ -43,7 +44,7 @@ const N_BEHIND: usize = 200;
 
 fn sweep(retry: Retry) -> Outcome {
     let pool = Pool::builder().workers(1).on_worker_death(retry).build()?;
-    let n_steps = walk(&pool, usize::MAX)?.n_steps;
+    let n_steps = n_steps(&pool)?;
     let stride = if full() { 1 } else { (n_steps / N_QUICK).max(1) };
     let mut sweep = Sweep::default();
     let first = Rng::of_run("first instruction").index(stride);
@@ -69,10 +70,17 @@ fn sweep(retry: Retry) -> Outcome {
     Ok(Report { kill: sweep, ..Report::default() })
 }
 
+/// How many instructions two tasks take, with some behind them.
+fn n_steps(pool: &Pool) -> Result<usize, String> {
+    let walk = walk(pool, usize::MAX)?;
+    walk.worker.let_go()?;
+    Ok(walk.n_steps)
+}
+
 /// Kills the worker after so many instructions; says whether a task died of it.
 fn kill_after(pool: &Pool, n: usize, retry: Retry) -> Result<bool, String> {
     let before = pool.stats();
-    let Walk { tasks, pid, .. } = walk(pool, n)?;
+    let Walk { tasks, pid, worker: _stands, .. } = walk(pool, n)?;
     let killed = pool.kill_worker(0).unwrap();
     if killed != Some(pid) {
         return Err(format!("worker {pid} is not there any more: {killed:?}"));
@@ -80,7 +88,7 @@ fn kill_after(pool: &Pool, n: usize, retry: Retry) -> Result<bool, String> {
     let mut n_died = 0;
     for (task, expected) in tasks.iter().zip([144, 169]) {
         match task.join() {
-            Ok(value) if value == expected => {}
+            Ok((value, _)) if value == expected => {}
             Err(TaskError::WorkerDied { pid: told, status, n_deaths: 1, .. })
                 if retry == Retry::never() && told == pid && status.signal() == Some(9) =>
             {
@@ -100,26 +108,82 @@ fn kill_after(pool: &Pool, n: usize, retry: Retry) -> Result<bool, String> {
     Ok(n_died == 1)
 }
 
+/// One of two tasks is cancelled after the n-th instruction of their worker.
+///
+/// It is done, by that worker, or it is never done; and the other one is done in any case.
+fn cancelled() -> Outcome {
+    let pool = Pool::builder().workers(1).build()?;
+    let n_steps = n_steps(&pool)?;
+    let stride = if full() { 1 } else { (n_steps / N_QUICK).max(1) };
+    let mut sweep = Sweep::default();
+    let first = Rng::of_run("first instruction").index(stride);
+    let mut n_cancelled = [0; 2];
+    for (which, n) in (0..).zip((first..=n_steps).step_by(stride)) {
+        sweep.points += 1;
+        match cancel_after(&pool, n, which % 2) {
+            Ok(was_cancelled) => {
+                sweep.survived += 1;
+                n_cancelled[which % 2] += u64::from(was_cancelled);
+            }
+            Err(why) => {
+                sweep.failed += 1;
+                println!("\ncancelled after {n} of {n_steps} instructions: {why}");
+            }
+        }
+    }
+    if n_cancelled.contains(&0) || n_cancelled.iter().sum::<u64>() == sweep.points {
+        return Err(format!("{n_cancelled:?} of {} were cancelled", sweep.points).into());
+    }
+    drop(pool);
+    proc_core::stop_fork_server();
+    Ok(Report { kill: sweep, ..Report::default() })
+}
+
+/// Cancels a task after so many instructions; says whether that was in time.
+fn cancel_after(pool: &Pool, n: usize, which: usize) -> Result<bool, String> {
+    let walk = walk(pool, n)?;
+    // If it was sent `SIGTERM`, that comes when it goes on.
+    let is_in_time = walk.tasks[which].cancel();
+    walk.worker.let_go()?;
+    let mut was_cancelled = false;
+    for (place, (task, expected)) in walk.tasks.iter().zip([144, 169]).enumerate() {
+        match task.join() {
+            Ok((value, pid)) if value == expected && (place != which || pid == walk.pid) => {}
+            Err(TaskError::Cancelled) if place == which && is_in_time => was_cancelled = true,
+            other => return Err(format!("task {place}, of {which}, {is_in_time}: {other:?}")),
+        }
+    }
+    match pool.call(square, 5) {
+        Ok(25) => Ok(was_cancelled),
+        other => Err(format!("afterwards: {other:?}")),
+    }
+}
+
+/// What the tasks do; says in which process.
+fn square_here(x: u64) -> (u64, u32) {
+    (square(x), proc_core::current().pid())
+}
+
 /// A worker that was stepped for a while.
 #[derive(Debug)]
 struct Walk {
-    tasks: [Task<u64>; 2],
+    tasks: [Task<(u64, u32)>; 2],
+    worker: Attached,
     pid: u32,
     n_steps: usize,
 }
 
-/// Gives two tasks to a worker that waits, and has it make at most `n` steps towards their ends.
-///
-/// If `n` has no bound, it runs on then.
+/// Gives two tasks to a worker that waits, and has it make at most `n` steps towards their ends; it
+/// stands still then.
 fn walk(pool: &Pool, n: usize) -> Result<Walk, String> {
     // It knows the function, and is known to be quick; so it gets both at once.
     for _ in 0..50 {
-        pool.call(square, 5).map_err(|error| error.to_string())?;
+        pool.call(square_here, 5).map_err(|error| error.to_string())?;
     }
     common::wait_until_idle(pool);
     let pid = pool.stats().workers[0].pid.unwrap();
     let worker = Attached::stop(pid.cast_signed())?;
-    let tasks = [12, 13].map(|x| pool.submit(square, x).unwrap());
+    let tasks = [12, 13].map(|x| pool.submit(square_here, x).unwrap());
     let (mut n_steps, mut n_left) = (0, N_BEHIND);
     while n_steps < n && n_left > 0 {
         if worker.step()? == Stepped::Ended {
@@ -130,10 +194,7 @@ fn walk(pool: &Pool, n: usize) -> Result<Walk, String> {
             n_left -= 1;
         }
     }
-    if n == usize::MAX {
-        worker.let_go()?;
-    }
-    Ok(Walk { tasks, pid, n_steps })
+    Ok(Walk { tasks, worker, pid, n_steps })
 }
 
 /// Without optimizations there is far more to step through in the last task than in others.

@@ -15,24 +15,30 @@ const SAMPLE: Duration = Duration::from_millis(500);
 /// A machine that is busier than this spoils what is measured.
 const BUSY: f64 = 0.1;
 
-/// Prints the circumstances, and a warning if the machine is busy.
-pub(super) fn print(workspace: &Workspace) {
+/// Tells the circumstances, with a warning if the machine is busy.
+pub(super) fn tell(workspace: &Workspace) -> String {
     let cpus = thread::available_parallelism().map_or(0, usize::from);
-    println!("machine: {cpus} CPUs, {}", cpu().unwrap_or_else(|| "of unknown make".to_owned()));
-    println!("kernel:  {}", read("/proc/sys/kernel/osrelease").trim());
-    println!("rustc:   {}", first_line(Command::new("rustc").arg("--version")));
+    let cpu = cpu().unwrap_or_else(|| "of unknown make".to_owned());
+    let kernel = read("/proc/sys/kernel/osrelease");
+    let rustc = first_line(Command::new("rustc").arg("--version"));
     let mut git = Command::new("git");
     git.args(["describe", "--always", "--dirty"]).current_dir(workspace.root());
-    println!("commit:  {}", first_line(&mut git));
+    let commit = first_line(&mut git);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    println!("time:    {} seconds since 1970", now.as_secs());
+    let mut told = format!(
+        "machine: {cpus} CPUs, {cpu}\nkernel:  {}\nrustc:   {rustc}\ncommit:  {commit}\n\
+         time:    {} seconds since 1970\n",
+        kernel.trim(),
+        now.as_secs()
+    );
     if let Some(share) = busy_share().filter(|&share| share > BUSY) {
-        println!(
-            "WARNING: other programs keep {:.0} % of this machine busy: the figures will suffer",
-            share * 100.0
+        let percent = share * 100.0;
+        told += &format!(
+            "WARNING: other programs keep {percent:.0} % of this machine busy: the figures will \
+             suffer\n"
         );
     }
-    println!();
+    told
 }
 
 fn cpu() -> Option<String> {

@@ -2,9 +2,11 @@
 //!
 //! The program `compare` (in `benches/compare`, a workspace of its own, so that the rivals stay
 //! out of everybody's lock file) measures, and prints a row of JSON a line. This command builds and
-//! runs it, prints a table, and writes the rows to `target/bench/SUBJECT.json`.
+//! runs it, prints a table, and writes the rows to `target/bench/SUBJECT.json`, and a report of the run
+//! beside them; with `--publish`, the report goes to `docs/bench`.
 
 mod circumstances;
+mod report;
 mod row;
 mod table;
 
@@ -12,7 +14,7 @@ use std::{fs, path::Path};
 
 use clap::ValueEnum;
 
-use self::row::Row;
+use self::{report::Part, row::Row};
 use crate::{
     cargo,
     failure::{Failure, Result},
@@ -23,6 +25,9 @@ use crate::{
 
 /// Where the rows are written, from the root of the workspace.
 const RESULTS: &str = "target/bench";
+
+/// Where the report of a run lies that is part of the docs.
+const PUBLISHED: &str = "docs/bench";
 
 /// Measures the subjects that were asked for; returns the summary line.
 pub(crate) fn run(workspace: &Workspace, flags: &flags::Bench) -> Result<String> {
@@ -41,13 +46,23 @@ pub(crate) fn run(workspace: &Workspace, flags: &flags::Bench) -> Result<String>
     }
     subjects.dedup();
     build(workspace)?;
-    circumstances::print(workspace);
-    let mut rows = 0;
+    let circumstances = circumstances::tell(workspace);
+    println!("{circumstances}");
+    let mut parts = vec![];
     for &subject in &subjects {
-        rows += measure(workspace, subject, flags.quick)?;
+        let rows = measure(workspace, subject, flags.quick)?;
+        parts.push(Part { subject: name(subject), rows });
     }
     let how = if flags.quick { ", quick form" } else { "" };
-    Ok(format!("bench: {} subjects, {rows} rows{how}, written to {RESULTS}", subjects.len()))
+    let folder = if flags.publish { PUBLISHED } else { RESULTS };
+    let circumstances =
+        format!("{circumstances}form:    {}\n", if flags.quick { "quick" } else { "full" });
+    let n_plots = report::write(&workspace.root().join(folder), &circumstances, &parts)?;
+    let n_rows: usize = parts.iter().map(|part| part.rows.len()).sum();
+    let n_subjects = parts.len();
+    Ok(format!(
+        "bench: {n_subjects} subjects, {n_rows} rows{how}, {n_plots} plots, written to {folder}"
+    ))
 }
 
 fn list() -> String {
@@ -72,8 +87,8 @@ fn build(workspace: &Workspace) -> Result {
     run::program(&mut cargo)
 }
 
-/// Measures one subject; returns how many rows that gave.
-fn measure(workspace: &Workspace, subject: Subject, quick: bool) -> Result<usize> {
+/// Measures one subject.
+fn measure(workspace: &Workspace, subject: Subject, quick: bool) -> Result<Vec<Row>> {
     let name = name(subject);
     let program = workspace.target_dir("compare").join("release/compare");
     let mut compare = std::process::Command::new(program);
@@ -97,7 +112,7 @@ fn measure(workspace: &Workspace, subject: Subject, quick: bool) -> Result<usize
     }
     println!("\n{}", table::draw(&rows));
     write(workspace.root(), &name, &rows)?;
-    Ok(rows.len())
+    Ok(rows)
 }
 
 fn name(subject: Subject) -> String {

@@ -2,11 +2,16 @@
 
 use super::row::{OURS, Row};
 
-const HEAD: [&str; 5] = ["bench", "peer", "median", "min .. max", "vs multiproc"];
+/// What stands above the columns.
+pub(super) const HEAD: [&str; 5] = ["bench", "peer", "median", "min .. max", "vs multiproc"];
 
-/// Draws the rows: a bench after the other, in each the best peer first.
-pub(super) fn draw(rows: &[Row]) -> String {
-    let mut lines = vec![HEAD.map(str::to_owned)];
+/// How to read the last one.
+pub(super) const LEGEND: &str =
+    "vs multiproc: above 1 the peer does better, below 1 multiproc does\n";
+
+/// The lines of a table: a bench after the other, in each the best peer first.
+pub(super) fn lines(rows: &[Row]) -> Vec<[String; HEAD.len()]> {
+    let mut lines = vec![];
     let mut benches: Vec<(&str, &str)> = vec![];
     for row in rows {
         if !benches.contains(&(&row.bench, &row.metric)) {
@@ -23,6 +28,13 @@ pub(super) fn draw(rows: &[Row]) -> String {
         let ours = group.iter().find(|row| row.peer == OURS).copied();
         lines.extend(group.iter().map(|row| line(row, ours)));
     }
+    lines
+}
+
+/// Draws the rows for a terminal.
+pub(super) fn draw(rows: &[Row]) -> String {
+    let mut lines = lines(rows);
+    lines.insert(0, HEAD.map(str::to_owned));
     let mut widths = [0; HEAD.len()];
     for line in &lines {
         for (width, cell) in widths.iter_mut().zip(line) {
@@ -36,7 +48,7 @@ pub(super) fn draw(rows: &[Row]) -> String {
         table.push_str(row.trim_end());
         table.push('\n');
     }
-    table.push_str("vs multiproc: above 1 the peer does better, below 1 multiproc does\n");
+    table.push_str(LEGEND);
     table
 }
 
@@ -56,7 +68,7 @@ fn ratio(ratio: f64) -> String {
 }
 
 /// A number with three digits that count, and its unit.
-fn said(number: f64, unit: &str) -> String {
+pub(super) fn said(number: f64, unit: &str) -> String {
     const TIMES: [(f64, &str); 3] = [(1e9, "s"), (1e6, "ms"), (1e3, "us")];
     const SIZES: [(f64, &str); 3] = [(1e9, "G"), (1e6, "M"), (1e3, "k")];
     let is_time = unit == "ns";

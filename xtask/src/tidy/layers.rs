@@ -15,6 +15,7 @@ const LAYERS: &[(&str, u32)] = &[
     ("proc-core", 2),
     ("ipc-sync", 2),
     ("ipc-pipe", 2),
+    ("manager-macros", 3),
     ("ipc-queue", 3),
     ("shm-value", 3),
     ("pool", 4),

@@ -26,16 +26,15 @@ pub(crate) fn start() -> Result {
     }
 }
 
-/// How much memory a large process uses.
-const MUCH: NonZeroUsize = NonZeroUsize::new(1 << 30).unwrap();
 const PAGE: usize = 4096;
 
-/// Uses 1 GiB of memory in small pages until this process ends, as a process with much data does.
-pub(crate) fn use_much_memory() -> Result {
-    let place: NonNull<c_void> = map(MUCH, MapFlags::MAP_PRIVATE)?;
+/// Uses so much memory in small pages until this process ends, as a process with much data does.
+pub(crate) fn use_memory(mib: usize) -> Result {
+    let Some(len) = NonZeroUsize::new(mib << 20) else { return Ok(()) };
+    let place: NonNull<c_void> = map(len, MapFlags::MAP_PRIVATE)?;
     // SAFETY: it is our own mapping of that length; the advice changes nothing of what lies there.
-    unsafe { madvise(place, MUCH.get(), MmapAdvise::MADV_NOHUGEPAGE) }?;
-    for offset in (0..MUCH.get()).step_by(PAGE) {
+    unsafe { madvise(place, len.get(), MmapAdvise::MADV_NOHUGEPAGE) }?;
+    for offset in (0..len.get()).step_by(PAGE) {
         let byte = place.as_ptr().cast::<u8>().wrapping_add(offset);
         // SAFETY: it lies inside of the mapping, which nobody else knows.
         unsafe { byte.write_volatile(1) };

@@ -81,12 +81,31 @@ pub(crate) fn benches() -> Vec<Bench> {
         .peer("procspawn", large_map1::<procspawn::Pool>)
         .peer("rayon", large_map1::<rayon::Pool>)
         .peer("python", python("1mib"));
-    let spin_map1 = Bench::new("pool/spin10us/map1", Metric::Efficiency)
-        .peer(OURS, spin_map1::<OurPool>)
-        .peer("procspawn", spin_map1::<procspawn::Pool>)
-        .peer("rayon", spin_map1::<rayon::Pool>)
-        .peer("python", python("spin"));
-    vec![empty_map, empty_map1, empty_submit, empty_call, large_map1, spin_map1]
+    let spin_map1 = SPINS.map(|(name, micros)| {
+        Bench::new(format!("pool/spin{name}/map1"), Metric::Efficiency)
+            .peer(OURS, move |effort| spin_map1::<OurPool>(micros, effort))
+            .peer("procspawn", move |effort| spin_map1::<procspawn::Pool>(micros, effort))
+            .peer("rayon", move |effort| spin_map1::<rayon::Pool>(micros, effort))
+            .peer("python", move |effort| {
+                let [n_workers, n] = [cores::count()?, spins(micros).try_into()?];
+                let numbers = [n_workers.to_string(), n.to_string(), micros.to_string()];
+                let [n_workers, n, micros] = numbers.each_ref().map(String::as_str);
+                python::measure("pools", &["spin", n_workers, n, n, n, micros], effort)
+            })
+    });
+    [empty_map, empty_map1, empty_submit, empty_call, large_map1]
+        .into_iter()
+        .chain(spin_map1)
+        .collect()
+}
+
+/// How long tasks take that take a time, in microseconds.
+const SPINS: [(&str, u32); 3] = [("10us", 10), ("100us", 100), ("1ms", 1000)];
+
+/// How many of them are mapped at a time.
+const fn spins(micros: u32) -> u32 {
+    let n = 40_000 / micros;
+    if n < SINGLE { if n > 64 { n } else { 64 } } else { SINGLE }
 }
 
 /// How many tasks are mapped at a time: in chunks, one by one, and with much in each.
@@ -140,15 +159,15 @@ fn large_map1<P: Pooling>(effort: Effort) -> Result<f64> {
     })
 }
 
-fn spin_map1<P: Pooling>(effort: Effort) -> Result<f64> {
-    const TIME: Duration = Duration::from_micros(10);
-    let n_workers = cores::count()?;
+fn spin_map1<P: Pooling>(micros: u32, effort: Effort) -> Result<f64> {
+    let time = Duration::from_micros(micros.into());
+    let (n_workers, n_tasks) = (cores::count()?, spins(micros));
     let pool = P::new(n_workers)?;
-    let times = |n| (0..n).map(|_| TIME).collect();
-    let per_second = rate(effort, SINGLE, times, |times: Vec<Duration>| {
-        check(pool.map1(spin, times)?.len() == usize::try_from(SINGLE)?)
+    let times = |n| (0..n).map(|_| time).collect();
+    let per_second = rate(effort, n_tasks, times, |times: Vec<Duration>| {
+        check(pool.map1(spin, times)?.len() == usize::try_from(n_tasks)?)
     })?;
-    Ok(per_second * TIME.as_secs_f64() / f64::from(u32::try_from(n_workers)?))
+    Ok(per_second * time.as_secs_f64() / f64::from(u32::try_from(n_workers)?))
 }
 
 /// How many tasks a second, where those of a batch are made before the clock runs.

@@ -14,6 +14,7 @@
 //! - `queue/ping-pong/SIZE`: nanoseconds that a message takes to another worker and back, through two
 //!   queues, where each has a core; `queue/ping-pong-one-core/SIZE`: where both are on core 0. The
 //!   figure of a round is the one in the middle of its round trips.
+//! - `queue/latency/QUANTILE`: the same where each has a core, and the figure is another of them.
 
 use std::hint::black_box;
 
@@ -84,6 +85,7 @@ pub(crate) fn benches() -> Vec<Bench> {
     benches.extend([64 << 10, 1 << 20].map(large_bench));
     benches.push(ping_pong_bench("queue/ping-pong/64", 1));
     benches.push(ping_pong_bench("queue/ping-pong-one-core/64", 0));
+    benches.extend(QUANTILES.map(latency_bench));
     benches
 }
 
@@ -145,6 +147,22 @@ fn ping_pong_bench(name: &str, echo_core: usize) -> Bench {
         })
 }
 
+/// Of how long a message is on its way: the middle, and what few take longer than.
+const QUANTILES: [(&str, f64); 5] =
+    [("p10", 0.1), ("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
+
+fn latency_bench((name, quantile): (&str, f64)) -> Bench {
+    Bench::new(format!("queue/latency/{name}"), Metric::Ns)
+        .peer(OURS, move |effort| round_trips::<OurQueue>(64, 1, quantile, effort))
+        .peer(crossbeam::NAME, move |effort| {
+            round_trips::<crossbeam::Channel<64>>(64, 1, quantile, effort)
+        })
+        .peer("pipe", move |effort| round_trips::<pipe::Pipe>(64, 1, quantile, effort))
+        .peer("ipc-channel", move |effort| {
+            round_trips::<ipc_channel::Channel>(64, 1, quantile, effort)
+        })
+}
+
 /// Who sends what to whom.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
@@ -198,6 +216,16 @@ fn put_get<L: Line>(size: usize, effort: Effort) -> Result<f64> {
 }
 
 pub(crate) fn ping_pong<L: Line>(size: usize, echo_core: usize, effort: Effort) -> Result<f64> {
+    round_trips::<L>(size, echo_core, 0.5, effort)
+}
+
+/// How long round trips take, where a share of `quantile` takes less.
+fn round_trips<L: Line>(
+    size: usize,
+    echo_core: usize,
+    quantile: f64,
+    effort: Effort,
+) -> Result<f64> {
     let (mut there, mut back) = (L::new(size)?, L::new(size)?);
     let (mut tx, mut rx) = (there.tx()?, back.rx()?);
     let (mut echo_tx, mut echo_rx) = (back.tx()?, there.rx()?);
@@ -213,7 +241,7 @@ pub(crate) fn ping_pong<L: Line>(size: usize, echo_core: usize, effort: Effort) 
     cores::pin(0)?;
     let mut stamp = Stamp { producer: 0, number: 0 };
     let mut message = vec![0; size];
-    let time = timing::middle(effort, || {
+    let time = timing::quantile(effort, quantile, || {
         stamp.number += 1;
         stamp.write(&mut message);
         tx.send(&message)?;

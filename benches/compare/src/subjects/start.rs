@@ -5,7 +5,8 @@
 //!
 //! - `start/forkserver`, `start/spawn`: from a small process, by our two ways. Beside the first, what
 //!   else copies a process; beside the second, what else runs a program.
-//! - `start/forkserver-1gib`: from a process that has 1 GiB of memory in small pages in use.
+//! - `start/forkserver-64mib`, `-256mib`, `-1gib`: from a process that has so much memory in small pages
+//!   in use.
 //! - `start/batch`: starts a second by spawn, when a hundred are made by as many threads as there are
 //!   processors and joined after that. Beside it, how many there are one after another.
 
@@ -29,24 +30,30 @@ pub(crate) fn benches() -> Vec<Bench> {
         .peer("std-command", |effort| time(effort, command::start))
         .peer("procspawn", |effort| time(effort, procspawn::start))
         .peer("python", |effort| python::measure("start", &["spawn", "0"], effort));
-    let large = Bench::new("start/forkserver-1gib", Metric::Ns)
-        .peer(OURS, |effort| time_large(effort, || process::start(Way::ForkServer)))
-        .peer("fork-1gib", |effort| time_large(effort, fork::start))
-        .peer("std-command", |effort| time_large(effort, command::start))
-        .peer("procspawn", |effort| time_large(effort, procspawn::start))
-        .peer("python", |effort| python::measure("start", &["forkserver", "1024"], effort));
     let batch = Bench::new("start/batch", Metric::Operations)
         .peer(OURS, |effort| timing::rate(effort, process::start_batch))
         .peer("one-by-one", |effort| timing::rate(effort, process::start_one_by_one));
-    vec![forkserver, spawn, large, batch]
+    let large =
+        [("64mib", 64), ("256mib", 256), ("1gib", 1024)].map(|(name, mib)| large(name, mib));
+    [forkserver, spawn].into_iter().chain(large).chain([batch]).collect()
+}
+
+fn large(name: &str, mib: usize) -> Bench {
+    let with = move |effort, start: &dyn Fn() -> Result| {
+        fork::use_memory(mib)?;
+        time(effort, start)
+    };
+    Bench::new(format!("start/forkserver-{name}"), Metric::Ns)
+        .peer(OURS, move |effort| with(effort, &|| process::start(Way::ForkServer)))
+        .peer("fork", move |effort| with(effort, &fork::start))
+        .peer("std-command", move |effort| with(effort, &command::start))
+        .peer("procspawn", move |effort| with(effort, &procspawn::start))
+        .peer("python", move |effort| {
+            python::measure("start", &["forkserver", &mib.to_string()], effort)
+        })
 }
 
 fn time(effort: Effort, start: impl Fn() -> Result) -> Result<f64> {
     start()?;
     timing::middle(effort, start)
-}
-
-fn time_large(effort: Effort, start: impl Fn() -> Result) -> Result<f64> {
-    fork::use_much_memory()?;
-    time(effort, start)
 }

@@ -245,6 +245,19 @@ impl Barrier {
         self.wait_deadline_with(Deadline::NEVER, action)
     }
 
+    /// The same for at most `timeout`; then it breaks the barrier, also under an action that runs.
+    ///
+    /// # Errors
+    ///
+    /// [`BarrierError::Timeout`], and as [`wait`](Self::wait).
+    pub fn wait_timeout_with(
+        &self,
+        timeout: Duration,
+        action: impl FnOnce(),
+    ) -> Result<u32, BarrierError> {
+        self.wait_deadline_with(Deadline::after(timeout), action)
+    }
+
     /// The same until `deadline` at most; then it breaks the barrier, also under an action that runs.
     ///
     /// # Errors

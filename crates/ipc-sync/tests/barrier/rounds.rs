@@ -1,5 +1,6 @@
 //! Rounds that are completed.
 
+use ipc_core::Deadline;
 use ipc_sync::{Barrier, BarrierError};
 use testkit::{Counter, Outcome, SharedArena};
 
@@ -93,9 +94,15 @@ pub(crate) fn the_last_runs_the_action() -> Outcome {
     let barrier = Barrier::new(3)?;
     let notes = SharedArena::<Counter>::new(1);
     let party = || {
-        barrier.wait_with(|| {
+        let action = || {
             notes[0].add(1);
-        })
+        };
+        // Each way to come takes an action, and one of those is run.
+        match notes[0].get() % 3 {
+            0 => barrier.wait_with(action),
+            1 => barrier.wait_timeout_with(LONG, action),
+            _ => barrier.wait_deadline_with(Deadline::NEVER, action),
+        }
     };
     for round in 1..=20 {
         let mut others = [(); 2].map(|()| start(|| party().is_ok() && notes[0].get() == round));
@@ -104,6 +111,10 @@ pub(crate) fn the_last_runs_the_action() -> Outcome {
         assert_eq!(notes[0].get(), round);
         others.iter_mut().for_each(finish);
     }
+    // Who comes alone is not the last, and its time runs out.
+    let untold = barrier.wait_timeout_with(SHORT, || panic!("nobody else has come"));
+    assert_eq!(untold, Err(BarrierError::Timeout));
+    assert!(barrier.is_broken());
     passed()
 }
 

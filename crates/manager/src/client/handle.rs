@@ -28,7 +28,6 @@ use crate::protocol::methods::desk;
 
 /// A reference to an object, given back when it is dropped.
 #[derive(Debug)]
-#[expect(unnameable_types, reason = "it is in every proxy, and of no use to others")]
 pub struct Handle {
     client: Arc<Client>,
     object: ObjectId,

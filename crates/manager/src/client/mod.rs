@@ -28,7 +28,8 @@ use crate::protocol::methods::desk;
 use crate::protocol::{self, Call, ClientHello, DESK, Fault, ObjectId, Reply, ServerHello};
 
 pub(crate) use argument::{Argument, Request};
-pub(crate) use handle::{Handle, Place, deserialize, serialize};
+pub use handle::Handle;
+pub(crate) use handle::{Place, deserialize, serialize};
 pub(crate) use scope::{gathering, granting, serving};
 pub(crate) use table::{connect, forget};
 

@@ -19,6 +19,9 @@ use crate::server::Home;
 
 /// A type whose objects can live in a manager.
 ///
+/// [`#[object]`](macro@crate::object) implements it for the methods of an `impl` block, and is to be
+/// preferred; here is what it does.
+///
 /// A manager has to be [told](crate::Builder::register) of it before it starts. Then
 /// [`Manager::create`](crate::Manager::create) makes objects, and a [`Remote`](crate::Remote) calls them.
 ///

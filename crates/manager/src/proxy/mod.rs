@@ -45,7 +45,6 @@ pub trait Proxy: Inner {}
 impl<T: Inner> Proxy for T {}
 
 /// What every proxy is made of.
-#[expect(unnameable_types, reason = "nobody else makes proxies")]
 pub trait Inner: Sized {
     /// The type, in words.
     fn label() -> String;

@@ -22,7 +22,7 @@ use crate::peers::multiproc::lock::OurLock;
 use crate::peers::pthread;
 use crate::rounds::OURS;
 use crate::subjects::sync::lock::Locking;
-use crate::{Result, cores};
+use crate::{Result, cores, timing};
 
 /// A lock that tells of a dead holder.
 pub(crate) trait Robust: Locking {
@@ -58,14 +58,7 @@ fn measure<L: Robust>(quantile: f64, effort: Effort) -> Result<f64> {
         times.push(death(&lock)?);
     }
     times.sort_by(f64::total_cmp);
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a place among some hundreds"
-    )]
-    let place = ((times.len() - 1) as f64 * quantile).round() as usize;
-    times.get(place).copied().ok_or_else(|| "nobody died".into())
+    times.get(timing::place(times.len(), quantile)).copied().ok_or_else(|| "nobody died".into())
 }
 
 fn death<L: Robust>(lock: &Arc<L>) -> Result<f64> {
