@@ -135,6 +135,15 @@
 //! | [`manager`] | `manager` | objects that live in a server process |
 //! | [`memory`] | `ipc-core` | segments of shared memory, values as bytes plus handles, deaths |
 //!
+//! # Features
+//!
+//! All are off unless they are asked for.
+//!
+//! - `futures`: queues as a `Stream` and a `Sink`.
+//! - `tokio`: waiting for processes in tasks of tokio.
+//! - `tracing`: starts, ends and tasks as events, for a subscriber of `tracing`.
+//! - `progress`: maps of a pool with a bar of `indicatif`.
+//!
 //! # Process death
 //!
 //! Whatever instruction a process dies at, those who worked with it go on, and are told. What each
@@ -149,7 +158,7 @@ pub use proc_core as process;
 pub use shm_value as value;
 
 pub use ::manager::Manager;
-pub use ipc_core::{Segment, SegmentError, wire};
+pub use ipc_core::{Deadline, Segment, SegmentError, wire};
 pub use ipc_pipe::{
     Address, Connection, Key, Listener, RecvError, RequestError, SendError, connect, pipe, shm_pipe,
 };
@@ -188,12 +197,14 @@ pub type Result<T, E = Box<dyn std::error::Error + Send + Sync>> = std::result::
 
 /// What most programs need: `use multiproc::prelude::*`.
 ///
-/// Names that programs have of their own, or that std has, are not in it: [`Mutex`]
-/// and [`Result`] are asked for by name.
+/// Names that std has too ([`Mutex`], [`RwLock`], [`Barrier`], [`Once`], [`Sender`] and [`Receiver`]),
+/// and [`Result`], are asked for by name.
 pub mod prelude {
     pub use crate::{
-        ByteQueue, Connection, ExitStatus, JoinError, Lock, Pool, Process, Queue, Retry, Segment,
-        Start, Task, TaskError, pipe,
+        Address, Array, ByteQueue, Condition, Connection, Event, ExitStatus, JoinError,
+        JoinableQueue, Key, Listener, Lock, Manager, Pool, Process, Program, Queue, RLock, Retry,
+        Segment, Semaphore, SharedMemory, ShmMap, ShmVec, Start, Task, TaskError, Value, channel,
+        connect, pipe,
     };
 }
 

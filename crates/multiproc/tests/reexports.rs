@@ -46,6 +46,37 @@ fn names_of_the_prelude_work_together() -> multiproc::Result<()> {
 }
 
 #[test]
+fn names_of_the_prelude_stand_beside_those_of_std() -> multiproc::Result<()> {
+    use std::sync::{Barrier, Mutex, mpsc::Sender};
+
+    fn is_of_std(_: fn(Barrier, Mutex<u8>, Sender<u8>)) {}
+
+    is_of_std(|_, _, _| {});
+    let (event, permits, turn) = (Event::new()?, Semaphore::new(1)?, Condition::new()?);
+    event.set();
+    turn.notify_all();
+    drop((permits.acquire()?, RLock::new()?.lock().map_err(|error| error.to_string())?));
+    let (values, count) = (Array::<u8>::zeroed(2)?, Value::new(1_u32)?);
+    assert_eq!((values.len(), count.get()?), (2, 1));
+    let (map, list) = (ShmMap::<u8, u8>::with_capacity(1)?, ShmVec::<u8>::with_capacity(1)?);
+    assert_eq!((map.get(1)?, list.len()), (None, 0));
+    assert_eq!(SharedMemory::new(8)?.size(), 8);
+    let (sender, receiver) = channel::<u8>(1)?;
+    sender.put(1)?;
+    assert_eq!(receiver.get()?, 1);
+    let address = Address::abstract_name(format!("reexports {}", multiproc::current().pid()));
+    let listener = Listener::builder().key(Key::new("k")).bind(&address)?;
+    drop(listener);
+    assert!(connect::<u8, u8>(&address, None).is_err());
+    let jobs = JoinableQueue::<u8>::bounded(1)?;
+    jobs.join()?;
+    assert!(Program::new("true").call()?.code() == Some(0));
+    let manager: Manager = Manager::start()?;
+    manager.shutdown()?;
+    Ok(())
+}
+
+#[test]
 fn names_at_the_front_door_are_those_of_the_crates() {
     fn same<T>(_: fn() -> T, _: fn() -> T) {}
     fn never<T>() -> T {

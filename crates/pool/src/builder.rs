@@ -300,7 +300,9 @@ impl Builder {
         let wanted = self.n_workers.unwrap_or_else(sys::usable_cpus);
         let most = self.most_workers.unwrap_or(wanted);
         if wanted == 0 || wanted > most || most > Self::MOST_WORKERS {
-            return Err(PoolError::BadWorkers { most: most.min(Self::MOST_WORKERS) });
+            // Nobody means a pool of at most none.
+            let most = if most == 0 { Self::MOST_WORKERS } else { most.min(Self::MOST_WORKERS) };
+            return Err(PoolError::BadWorkers { most });
         }
         Ok(Size { wanted, least: wanted, most, idle: self.idle })
     }
