@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use ipc_queue::{Builder, GetError, JoinableQueue, Readiness, UnfinishedError};
-use testkit::Watchdog;
+use testkit::{Mortal, Watchdog};
 
 fn watch(what: &str) -> Watchdog {
     Watchdog::start(Duration::from_secs(60), what)
@@ -116,29 +116,30 @@ fn a_task_that_waits_is_told_of_a_holders_death() {
     let (calls, waker) = Calls::new();
     let mut context = Context::from_waker(&waker);
     for _ in 0..50 {
-        let (is_held, may_die) = (Barrier::new(2), Barrier::new(2));
+        let is_held = Arc::new(Barrier::new(2));
+        let may_die = Arc::new(Barrier::new(2));
         queue.put(7).unwrap();
-        let got = thread::scope(|scope| {
-            scope.spawn(|| {
-                let lease = queue.get().unwrap();
+        let holder = {
+            let (queue, is_held, may_die) = (queue.clone(), is_held.clone(), may_die.clone());
+            Mortal::spawn(move || {
+                std::mem::forget(queue.get().unwrap());
                 is_held.wait();
                 may_die.wait();
-                std::mem::forget(lease);
-            });
-            is_held.wait();
-            let mut getting = pin!(queue.get_async());
-            assert!(getting.as_mut().poll(&mut context).is_pending());
-            wait_for_sleeper(&queue);
-            may_die.wait();
-            loop {
-                calls.wait();
-                if let Poll::Ready(got) = getting.as_mut().poll(&mut context) {
-                    let lease = got.unwrap();
-                    break (*lease, lease.deliveries());
-                }
+            })
+        };
+        is_held.wait();
+        let mut getting = pin!(queue.get_async());
+        assert!(getting.as_mut().poll(&mut context).is_pending());
+        wait_for_sleeper(&queue);
+        may_die.wait();
+        let again = loop {
+            calls.wait();
+            if let Poll::Ready(got) = getting.as_mut().poll(&mut context) {
+                break got.unwrap();
             }
-        });
-        assert_eq!(got, (7, 2));
+        };
+        assert_eq!((*again, again.deliveries()), (7, 2));
+        holder.wait();
     }
 }
 

@@ -28,6 +28,7 @@
 //! | tasks with a state that their worker keeps | [`StatefulPool`] |
 //! | many results, in chunks of items | [`ParProcess`], which every iterator has |
 //! | a library that takes any pool | [`Executor`]; [`InProcess`] for its tests |
+//! | tasks that outlive nothing | [`Pool::scope`] |
 //! | what went wrong | [`TaskError`], [`MapError`], [`SubmitError`], [`PoolError`] |
 //! | a look inside | [`Stats`], which can be printed; [`Events`] |
 //!
@@ -83,6 +84,7 @@ mod receipt;
 mod record;
 mod rests;
 mod retry;
+mod scope;
 mod scratch;
 mod shapes;
 mod size;
@@ -117,6 +119,7 @@ pub use crate::{
     par::{Par, ParMap, ParProcess},
     pool::Pool,
     retry::Retry,
+    scope::PoolScope,
     stateful::{StatefulBuilder, StatefulPool},
     stats::{Stats, WorkerState, WorkerStats},
     task::Task,

@@ -410,6 +410,17 @@ impl Pool {
         self.engine.submit(Job { plan, argument, number, index, mailbox, n_deaths, submitted })
     }
 
+    /// Waits until the workers have ended, if the pool was ended; that takes bounded time.
+    pub(crate) fn await_end(&self) {
+        if self.engine.lock().phase.has_workers() {
+            return;
+        }
+        // Whoever ends the pool has this all the time.
+        let _ended = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let workers = self.engine.lock().dispatch.workers();
+        keeper::dismiss(&workers);
+    }
+
     /// Ends workers and threads, in this order: nobody starts a worker, nobody works, nobody collects.
     ///
     /// However the workers and the fork server behave, this takes bounded time: a start that is under

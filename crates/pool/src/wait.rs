@@ -159,7 +159,7 @@ impl<R> fmt::Debug for AsCompleted<R> {
 
 /// Tasks for which somebody waits.
 #[derive(Debug)]
-struct Group {
+pub(crate) struct Group {
     /// Where it is noted which are done.
     notes: Arc<Mailbox>,
     members: Vec<(Arc<Engine>, Arc<Mailbox>)>,
@@ -168,7 +168,7 @@ struct Group {
 }
 
 impl Group {
-    fn new<'r, I: Iterator<Item = &'r Receipt> + Clone>(receipts: I) -> Self {
+    pub(crate) fn new<'r, I: Iterator<Item = &'r Receipt> + Clone>(receipts: I) -> Self {
         let mut engines = receipts.clone().map(|receipt| &receipt.engine);
         let home = engines.next().filter(|first| engines.all(|other| Arc::ptr_eq(first, other)));
         let home = home.map(Arc::clone);
@@ -192,7 +192,7 @@ impl Group {
     }
 
     /// Waits for the next one that is done; `None` when there is none left, or the deadline passes.
-    fn next(&self, deadline: Deadline) -> Option<usize> {
+    pub(crate) fn next(&self, deadline: Deadline) -> Option<usize> {
         let waited = match &self.home {
             Some(home) if home.is_ours() => home.wait(&self.notes, deadline),
             _ => self.notes.wait(deadline),

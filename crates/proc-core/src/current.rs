@@ -163,7 +163,6 @@ struct Identity {
     /// How children are started.
     start: Start,
     /// By which it is known from outside; none if the system has no room for another descriptor.
-    #[expect(dead_code, reason = "it is there to be open")]
     badge: Option<OwnedFd>,
 }
 
@@ -195,11 +194,21 @@ pub(crate) fn introduce(
 pub(crate) fn become_child(introduction: Introduction, pidfd: OwnedFd) -> Parent {
     let Introduction { name, lineage, parent_pid, parent_name, is_daemon, start } = introduction;
     process::set_thread_name(&name);
-    let badge = inspect::put_on(&name, parent_pid, Role::Child).ok();
     let parent = Parent(Arc::new(Origin { pid: parent_pid, name: parent_name, pidfd }));
     let (name, of_parent) = (Some(name), Some(parent.clone()));
-    *lock() = Identity { name, lineage, parent: of_parent, n_children: 0, is_daemon, start, badge };
+    *lock() =
+        Identity { name, lineage, parent: of_parent, n_children: 0, is_daemon, start, badge: None };
     parent
+}
+
+/// Lets other programs know this process, which is a child.
+///
+/// It takes a while, so whoever waits for the child hears of it before.
+pub(crate) fn put_on_badge() {
+    let mut identity = lock();
+    let parent = identity.parent.as_ref().map_or(0, Parent::pid);
+    let name = identity.name.as_deref().unwrap_or_default();
+    identity.badge = inspect::put_on(name, parent, Role::Child).ok();
 }
 
 /// How children are started if nothing else is said: [`Start::Spawn`] unless it was

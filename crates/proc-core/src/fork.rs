@@ -85,6 +85,7 @@ pub unsafe fn fork_with_threads() -> io::Result<Fork> {
         }
         None => {
             current::become_child(introduction, own_pidfd);
+            current::put_on_badge();
             Ok(Fork::Child)
         }
     }

@@ -1,9 +1,9 @@
 //! What a process of ours can be known by, from outside.
 //!
-//! Each process that this crate has started, and each fork server, holds a *badge*: a file in memory,
-//! without any bytes, whose label says which process it is and what it is called. Whoever may look at the
-//! descriptors of the process (the same user, under the rules of `ptrace`) can read it, and need not open
-//! anything.
+//! Each fork server, and each process that this crate has started, from before its function is called,
+//! holds a *badge*: a file in memory, without any bytes, whose label says which process it is and what it
+//! is called. Whoever may look at the descriptors of the process (the same user, under the rules of
+//! `ptrace`) can read it, and need not open anything.
 //!
 //! ```text
 //! /memfd:multiproc-process VERSION PID TICKS PARENT ROLE NAME (deleted)
@@ -50,17 +50,18 @@ pub enum Role {
 /// use ipc_core::ProcessId;
 /// use proc_core::{Process, inspect::Badge};
 ///
-/// fn wait_for_the_parent(_: ()) {
-///     proc_core::parent().map(|parent| parent.wait(ipc_core::Deadline::NEVER));
+/// /// What whoever looks at a process finds.
+/// fn name_of(pid: u32) -> Option<String> {
+///     let id = ProcessId::of(pid).ok()??;
+///     fs::read_dir(format!("/proc/{pid}/fd"))
+///         .ok()?
+///         .filter_map(|entry| Badge::read(&fs::read_link(entry.ok()?.path()).ok()?))
+///         .find(|badge| badge.is_of(id))
+///         .map(|badge| badge.name)
 /// }
 ///
-/// let child = Process::builder().name("clerk").spawn(wait_for_the_parent, ())?;
-/// let badge = fs::read_dir(format!("/proc/{}/fd", child.pid()))?
-///     .filter_map(|entry| Badge::read(&fs::read_link(entry.ok()?.path()).ok()?))
-///     .find(|badge| ProcessId::of(child.pid()).is_ok_and(|id| id.is_some_and(|id| badge.is_of(id))))
-///     .expect("every child has one");
-/// assert_eq!((badge.name.as_str(), badge.parent), ("clerk", ProcessId::current()?.pid()));
-/// # child.kill()?;
+/// let child = Process::builder().name("clerk").spawn(|()| name_of(std::process::id()), ())?;
+/// assert_eq!(child.join()?.as_deref(), Some("clerk"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -119,7 +119,13 @@ fn own_badges(pid: u32) -> Vec<Badge> {
 fn child_is_known_from_outside_by_its_badge(way: Start) {
     let builder = Process::builder().start(way).name("clerk (7)");
     let child = builder.spawn(|()| parent().unwrap().wait(Deadline::NEVER).is_ok(), ()).unwrap();
-    let found = own_badges(child.pid());
+    // It puts it on before it calls the function, and after the start is over.
+    let found = loop {
+        match own_badges(child.pid()) {
+            found if found.is_empty() => std::thread::yield_now(),
+            found => break found,
+        }
+    };
     assert_eq!(found.len(), 1, "{found:?}");
     let me = ProcessId::current().unwrap().pid();
     let Badge { pid, parent, role, name, .. } = &found[0];

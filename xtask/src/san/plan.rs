@@ -75,7 +75,7 @@ impl Plan {
                     ),
                     ("shm-value", Programs::Lib),
                 ],
-                skipped: &[],
+                skipped: &[("what_a_thread_forgets", "a thread dies behind the sanitizer's back")],
                 beyond: "test programs that fork (the sanitizer has a thread of its own, and a process \
                          with threads must not fork), and tests in tokio, in whose driver it reports a \
                          race that goes by way of the kernel",
@@ -86,6 +86,8 @@ impl Plan {
                 skipped: &[
                     ("always_outrun", "hundreds of thousands of looks, each of which takes long"),
                     ("who_looks_in_vain", "as many"),
+                    ("sys::", "system calls that Miri does not have"),
+                    ("wire::turn", "it asks in which process it is, by one of these calls"),
                 ],
                 beyond: "whatever maps memory or starts processes: Miri has no such system calls",
             },

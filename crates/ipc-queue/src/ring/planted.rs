@@ -39,6 +39,18 @@
 //! | `leave_no_call`, `leave_no_pend`, `leave_tells_first` | kill sweep: "the last putter leaves" |
 //! | `leave_uncounted` | not the kill sweeps; the models found the same by another plant (README) |
 //! | `chunk_head_late` | nothing yet: none of the four models of a ring that grows |
+//! | `heap_tells_nobody` | kill sweep; storm; `tests/large.rs` |
+//! | `heap_no_watch` | models: a getter dies with a block that another waits for; kill sweep |
+//! | `heap_no_recount` | models: a seat is given on; kill sweep |
+//! | `heap_keeps_promise` | nothing yet: neither models nor kill sweep, nor 150 kills of a storm |
+//! | `heap_no_sweep` | kill sweep; storm; `tests/loans.rs` |
+//! | `heap_commits_first` | kill sweep; storm |
+//! | `heap_seizes_any` | `tests/loans.rs`, `tests/large.rs`; storm |
+//! | `heap_queued_stays` | kill sweep; storm |
+//! | `heap_no_burial` | storm |
+//! | `seat_no_burial` | kill sweep: "take a dead one's seat"; storm |
+//! | `loan_stays` | `tests/loans.rs`; storm |
+//! | `loan_given_twice` | storm only: a block that is freed twice is free |
 //!
 //! What is not listed was not run.
 

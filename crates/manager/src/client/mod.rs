@@ -15,7 +15,6 @@ use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 
-use ipc_core::primitive::{AtomicU32, Spin};
 use ipc_core::robust::Thread as Generation;
 use ipc_core::wire::{self, Limits};
 use ipc_core::{Deadline, ProcessId};
@@ -44,8 +43,6 @@ pub(crate) struct Client {
     generation: u64,
     /// Locked for steps that do not wait.
     state: Mutex<State>,
-    /// How often it was in vain to look for a reply.
-    in_vain: AtomicU32,
 }
 
 #[derive(Default)]
@@ -109,7 +106,6 @@ impl Client {
             hello,
             generation: Generation::current().generation(),
             state: Mutex::default(),
-            in_vain: AtomicU32::new(0),
         })
     }
 
@@ -299,7 +295,7 @@ impl Client {
         // A value's own code may call while it is decoded, but not while this is lent.
         let mut room = ROOM.try_with(std::cell::Cell::take).unwrap_or_default();
         room.resize(ROOM_BYTES, 0);
-        let received = self.receive(&mut room, deadline);
+        let received = self.connection.recv_bytes_into_deadline(&mut room, deadline);
         let mut state = self.state();
         state.is_read = false;
         let is_well = match &received {
@@ -312,24 +308,6 @@ impl Client {
         }
         ROOM.try_with(|cell| cell.set(room)).ok();
         state
-    }
-
-    /// Receives a message. Who waits looks for a while before it sleeps, if that paid lately.
-    fn receive(&self, room: &mut [u8], deadline: Deadline) -> Result<usize, RecvError> {
-        let mut spin = Spin::new(&self.in_vain);
-        loop {
-            match self.connection.recv_bytes_into_deadline(room, Deadline::now()) {
-                Err(error) if error.is_timed_out() && !deadline.is_past() => {}
-                received => {
-                    spin.learn(&self.in_vain, false);
-                    return received;
-                }
-            }
-            if !spin.again(&self.in_vain) {
-                spin.learn(&self.in_vain, true);
-                return self.connection.recv_bytes_into_deadline(room, deadline);
-            }
-        }
     }
 
     fn break_off(&self) {

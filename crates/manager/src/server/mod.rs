@@ -24,7 +24,6 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipc_core::primitive::{AtomicU32, Spin};
 use ipc_core::{Deadline, DeathWatch};
 use ipc_pipe::{AcceptError, Key, Listener};
 use serde::{Deserialize, Serialize};
@@ -98,8 +97,6 @@ pub(crate) struct Server {
     counts: Counts,
     /// Memory to receive with.
     room: Vec<u8>,
-    /// How often it was in vain to look for something to do.
-    in_vain: AtomicU32,
 }
 
 /// A call that waits.
@@ -129,9 +126,6 @@ const FIRST_CLIENT: ClientId = 2;
 
 /// When there are no descriptors for clients, it is tried again after so long.
 const NEXT_ACCEPT: Duration = Duration::from_millis(100);
-
-/// So many messages of one client are done before others have their turn.
-const TURN: usize = 32;
 
 /// Most messages are shorter.
 const ROOM_BYTES: usize = 64 << 10;
@@ -187,7 +181,6 @@ impl Server {
             unfinished: Vec::new(),
             counts: Counts::default(),
             room: vec![0; ROOM_BYTES],
-            in_vain: AtomicU32::new(0),
         })
     }
 
@@ -204,7 +197,7 @@ impl Server {
                 Some(((next, _), _)) => *next,
                 None => Deadline::NEVER,
             };
-            for name in self.wait(next)? {
+            for name in self.many.wait(next)? {
                 match name {
                     LISTENER => self.admit(),
                     WAKER => self.take_finished(),
@@ -221,22 +214,6 @@ impl Server {
             self.flush();
         }
         Ok(())
-    }
-
-    /// Waits for something to do, and looks for a while before it sleeps, if that paid lately.
-    fn wait(&self, deadline: Deadline) -> io::Result<Vec<u64>> {
-        let mut spin = Spin::new(&self.in_vain);
-        loop {
-            let ready = self.many.wait(Deadline::now())?;
-            if !ready.is_empty() || deadline.is_past() {
-                spin.learn(&self.in_vain, false);
-                return Ok(ready);
-            }
-            if !spin.again(&self.in_vain) {
-                spin.learn(&self.in_vain, true);
-                return self.many.wait(deadline);
-            }
-        }
     }
 
     /// Lets those in who have proved who they are.
@@ -267,42 +244,33 @@ impl Server {
         }
     }
 
-    /// Does what a client has sent, in its turn.
+    /// Gives a client its turn.
     fn serve(&mut self, id: ClientId) {
-        let mut room = std::mem::take(&mut self.room);
-        for _ in 0..TURN {
-            let Some(guest) = self.guests.get_mut(&id) else { break };
-            if guest.has_backlog() && guest.flush().is_err() {
-                self.show_out(id);
-                break;
-            }
-            if guest.n_waiting_bytes() > self.rules.max_backlog {
-                break;
-            }
-            if guest.is_inbox_done() {
-                match guest.receive(&mut room) {
-                    Received::Message => {}
-                    Received::Nothing => break,
-                    Received::End => {
-                        self.show_out(id);
-                        break;
-                    }
-                }
-            }
-            let is_well = match self.guests.get(&id) {
-                Some(guest) if guest.is_greeted => self.do_calls(id),
-                _ => self.greet(id),
-            };
-            if !is_well {
-                self.show_out(id);
-                break;
-            }
-            if self.guests.get(&id).is_some_and(|guest| !guest.is_inbox_done()) {
-                break;
+        if self.take_turn(id) {
+            self.has_news(id);
+        } else {
+            self.show_out(id);
+        }
+    }
+
+    /// Does one message of a client, or a part of it: if there are more, the kernel says so again. `false`
+    /// if it is gone, or to be shown out.
+    fn take_turn(&mut self, id: ClientId) -> bool {
+        let Some(guest) = self.guests.get_mut(&id) else { return true };
+        if guest.has_backlog() && guest.flush().is_err() {
+            return false;
+        }
+        if guest.n_waiting_bytes() > self.rules.max_backlog {
+            return true;
+        }
+        if guest.is_inbox_done() {
+            match guest.receive(&mut self.room) {
+                Received::Message => {}
+                Received::Nothing => return true,
+                Received::End => return false,
             }
         }
-        self.room = room;
-        self.has_news(id);
+        if guest.is_greeted { self.do_calls(id) } else { self.greet(id) }
     }
 
     /// Notes that something may have to be sent to a client.

@@ -36,7 +36,16 @@ fn children_are_told_of_with_each_start_but_a_copy() {
     // A copy needs a program with a single thread.
     for way in [Start::Spawn, Start::ForkServer] {
         let builder = Process::builder().start(way).name("clerk");
-        let child: Process<()> = builder.spawn(|()| wait_for_the_parent(), ()).unwrap();
+        let ready = Event::new().unwrap();
+        let child = builder.spawn(
+            |ready: Event| {
+                ready.set();
+                wait_for_the_parent();
+            },
+            ready.clone(),
+        );
+        let child: Process<()> = child.unwrap();
+        ready.wait();
         let tree = tree();
         assert_eq!((&tree["role"], &tree["orphan"]), (&"program".into(), &false.into()));
         let found = find(&tree, child.pid()).unwrap();
@@ -115,22 +124,22 @@ fn workers_of_a_pool_tell_their_task() {
 #[test]
 fn an_orphan_is_told_to_be_one() {
     // It leaves a child behind, and gives its number.
+    let ready = Event::new().unwrap();
     let child = Process::spawn(
-        |()| {
-            let builder = Process::builder().name("left");
-            let left: Process<()> = builder
-                .spawn(
-                    |()| loop {
-                        std::thread::park();
-                    },
-                    (),
-                )
-                .unwrap();
+        |ready: Event| {
+            let stay = |ready: Event| {
+                ready.set();
+                loop {
+                    std::thread::park();
+                }
+            };
+            let left: Process<()> = Process::builder().name("left").spawn(stay, ready).unwrap();
             left.detach()
         },
-        (),
+        ready.clone(),
     );
     let orphan: u32 = child.unwrap().join().unwrap();
+    ready.wait();
     let listing = json(&["ps", "--json"]);
     let roots = listing["processes"].as_array().unwrap();
     let found = roots.iter().find_map(|root| find(root, orphan)).cloned();

@@ -134,6 +134,7 @@ pub(super) fn live(
             // To the parent this is a child that did not take its call, and so it must be one.
             end_copy(EXIT_NOT_STARTED);
         }
+        current::put_on_badge();
     };
     match work(&mut accept) {
         Ok(answer) => tell(&channel, answer),
