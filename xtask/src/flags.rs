@@ -160,6 +160,8 @@ pub(crate) enum Subject {
     Start,
     /// Values and maps that processes share
     Value,
+    /// Dicts in a server's process
+    Manager,
 }
 
 /// Flags of `package`.

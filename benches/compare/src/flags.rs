@@ -6,7 +6,7 @@ use crate::Result;
 use crate::subjects::Subject;
 
 const USAGE: &str = "usage: compare SUBJECT [--quick] [--only WORD]; \
-                     a subject is one of sync, queue, value, pool, start";
+                     a subject is one of sync, queue, value, pool, start, manager";
 
 /// What this process was started to do.
 #[derive(Debug)]

@@ -17,6 +17,7 @@ pub(crate) mod procspawn;
 pub(crate) mod pthread;
 pub(crate) mod python;
 pub(crate) mod rayon;
+pub(crate) mod redis;
 pub(crate) mod socketpair;
 pub(crate) mod std_sync;
 pub(crate) mod vyukov;

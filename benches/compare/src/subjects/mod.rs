@@ -1,5 +1,6 @@
 //! What is measured: a file a subject.
 
+pub(crate) mod manager;
 pub(crate) mod pipe;
 pub(crate) mod pool;
 pub(crate) mod queue;
@@ -18,11 +19,12 @@ pub(crate) enum Subject {
     Value,
     Pool,
     Start,
+    Manager,
 }
 
 impl Subject {
-    const ALL: [Self; 6] =
-        [Self::Sync, Self::Pipe, Self::Queue, Self::Pool, Self::Start, Self::Value];
+    const ALL: [Self; 7] =
+        [Self::Sync, Self::Pipe, Self::Queue, Self::Pool, Self::Start, Self::Value, Self::Manager];
 
     /// The subject of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -37,6 +39,7 @@ impl Subject {
             Self::Value => "value",
             Self::Pool => "pool",
             Self::Start => "start",
+            Self::Manager => "manager",
         }
     }
 
@@ -49,6 +52,7 @@ impl Subject {
             Self::Value => value::benches(),
             Self::Pool => pool::benches(),
             Self::Start => start::benches(),
+            Self::Manager => manager::benches(),
         }
     }
 }

@@ -75,13 +75,15 @@ pub(crate) fn benches() -> Vec<Bench> {
     ]
 }
 
-fn free<W: Work>(effort: Effort) -> Result<f64> {
+/// Nanoseconds that it takes, all on one core.
+pub(crate) fn free<W: Work>(effort: Effort) -> Result<f64> {
     cores::pin(0)?;
     let mut thing = W::new()?;
     timing::mean(effort, || thing.work())
 }
 
-fn rate<W: Work>(n_workers: usize, effort: Effort) -> Result<f64> {
+/// How often a second so many workers do it.
+pub(crate) fn rate<W: Work>(n_workers: usize, effort: Effort) -> Result<f64> {
     let thing = W::new()?;
     let worker = |core| {
         let mut thing = thing.share()?;

@@ -3,6 +3,7 @@
 pub(crate) mod event;
 pub(crate) mod joinable;
 pub(crate) mod lock;
+pub(crate) mod manager;
 pub(crate) mod meeting;
 pub(crate) mod pipe;
 pub(crate) mod pool;
