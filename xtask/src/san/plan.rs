@@ -33,6 +33,8 @@ pub(super) enum Programs {
 
 const SLOW: &str = "takes minutes in such a build; the fuzz targets play the same scripts";
 
+const BEHIND: &str = "a thread dies behind the sanitizer's back";
+
 impl Plan {
     pub(super) fn of(tool: Tool) -> Self {
         match tool {
@@ -47,6 +49,10 @@ impl Plan {
                 ],
                 skipped: &[
                     ("few addresses", "the sanitizer itself takes more addresses than are left"),
+                    ("may die alone", BEHIND),
+                    ("may die without its process", BEHIND),
+                    ("what_a_thread_forgets", BEHIND),
+                    ("a_task_that_waits_is_told_of_a_holders_death", BEHIND),
                     ("one_word_may_hold_anything", SLOW),
                     ("any_word_of_a_joinable_queue_may_hold_anything", SLOW),
                     ("any_script_for_a_joinable_queue_comes_to_its_end", SLOW),
