@@ -80,7 +80,9 @@ struct Program {
 impl Program {
     fn start(manner: Manner) -> Self {
         let (reader, writer) = std::io::pipe().unwrap();
-        let builder = Process::builder().new_group(true).stderr(Stdio::piped());
+        // Who started the tests may have had it ignored, as shells do in the background.
+        let builder = Process::builder().default_signal(SIGINT);
+        let builder = builder.new_group(true).stderr(Stdio::piped());
         let process = builder.spawn(run, (manner, OwnedFd::from(writer).into())).unwrap();
         Self { process, reports: OwnedFd::from(reader).into() }
     }
