@@ -272,6 +272,7 @@ impl Lock {
 
     /// What there is to know about the lock, at the moment of asking.
     #[must_use]
+    #[doc(alias = "debug")]
     pub fn stats(&self) -> LockStats {
         self.place.stats()
     }

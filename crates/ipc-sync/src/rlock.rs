@@ -292,6 +292,7 @@ impl RLock {
 
     /// What there is to know about the lock, at the moment of asking.
     #[must_use]
+    #[doc(alias = "debug")]
     pub fn stats(&self) -> LockStats {
         LockStats { is_poisoned: false, depth: self.depth(), ..self.place.stats() }
     }

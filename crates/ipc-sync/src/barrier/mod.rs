@@ -315,6 +315,7 @@ impl Barrier {
 
     /// What there is to know about the barrier, at the moment of asking.
     #[must_use]
+    #[doc(alias = "debug")]
     pub fn stats(&self) -> BarrierStats {
         let raw = self.raw();
         BarrierStats {

@@ -184,6 +184,7 @@ impl Condition {
 
     /// What there is to know about the condition, at the moment of asking.
     #[must_use]
+    #[doc(alias = "debug")]
     pub fn stats(&self) -> ConditionStats {
         let raw = self.raw();
         let first = raw.first_waiter();

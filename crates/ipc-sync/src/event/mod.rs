@@ -172,6 +172,7 @@ impl Event {
 
     /// What there is to know about the event, at the moment of asking.
     #[must_use]
+    #[doc(alias = "debug")]
     pub fn stats(&self) -> EventStats {
         let raw = self.raw();
         EventStats { is_set: raw.is_set(), has_waiters: raw.has_waiters(), waiters: raw.n_asleep() }

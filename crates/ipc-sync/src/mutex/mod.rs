@@ -214,6 +214,7 @@ impl<T: NoUninit + CheckedBitPattern> Mutex<T> {
 
     /// What there is to know about the mutex, at the moment of asking.
     #[must_use]
+    #[doc(alias = "debug")]
     pub fn stats(&self) -> LockStats {
         self.place.stats()
     }

@@ -287,6 +287,7 @@ impl Once {
 
     /// What there is to know about it, at the moment of asking.
     #[must_use]
+    #[doc(alias = "debug")]
     pub fn stats(&self) -> OnceStats {
         let raw = self.raw();
         OnceStats {

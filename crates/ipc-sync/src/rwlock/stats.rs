@@ -33,6 +33,7 @@ pub struct RwLockStats {
 impl<T> RwLock<T> {
     /// What there is to know about the lock, at the moment of asking.
     #[must_use]
+    #[doc(alias = "debug")]
     pub fn stats(&self) -> RwLockStats {
         let raw = self.raw();
         RwLockStats {

@@ -352,6 +352,7 @@ impl Semaphore {
 
     /// What there is to know about the semaphore, at the moment of asking.
     #[must_use]
+    #[doc(alias = "debug")]
     pub fn stats(&self) -> SemaphoreStats {
         let raw = self.place.raw();
         SemaphoreStats {
