@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// No run takes longer: at this time what still runs is ended, and has failed.
-const LIMIT: Duration = Duration::from_secs(45 * 60);
+const LIMIT: Duration = Duration::from_secs(55 * 60);
 
 /// Test programs that have commands, and steps, of their own.
 pub(crate) const PROOFS: &[&str] = &["model", "crash", "kill", "storm", "seeds", "cookbook"];
