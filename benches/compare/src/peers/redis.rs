@@ -9,18 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Result;
-use crate::crew::Kind;
-use crate::subjects::manager::HUNDRED;
-use crate::subjects::value::{KEYS, Work, next_key};
-
-/// A look at a key.
-pub(crate) struct Get(Client);
-
-/// A change of a key.
-pub(crate) struct Set(Client);
-
-/// Looks at keys, a hundred at once.
-pub(crate) struct Hundred(Client);
+use crate::subjects::manager::Client;
+use crate::subjects::value::KEYS;
 
 /// A server in a folder of its own, which goes with it.
 struct Server {
@@ -75,31 +65,14 @@ impl Drop for Server {
 }
 
 /// A client, which connects when it begins to work: in its own process.
-struct Client {
+pub(crate) struct Redis {
     path: PathBuf,
     stream: Option<BufReader<UnixStream>>,
     line: Vec<u8>,
     _server: Option<Server>,
 }
 
-impl Client {
-    fn new() -> Result<Self> {
-        let mut server = Server::start()?;
-        let stream = server.connect()?;
-        let path = server.folder.join("socket");
-        let stream = Some(BufReader::new(stream));
-        let mut client = Self { path, stream, line: vec![], _server: Some(server) };
-        for key in 0..KEYS {
-            client.set(key, key)?;
-        }
-        client.stream = None;
-        Ok(client)
-    }
-
-    fn share(&self) -> Self {
-        Self { path: self.path.clone(), stream: None, line: vec![], _server: None }
-    }
-
+impl Redis {
     fn stream(&mut self) -> Result<&mut BufReader<UnixStream>> {
         let stream = match self.stream.take() {
             Some(stream) => stream,
@@ -132,10 +105,40 @@ impl Client {
         self.line = value;
         Ok(std::str::from_utf8(self.line.trim_ascii())?.parse()?)
     }
+}
+
+impl Client for Redis {
+    fn new() -> Result<Self> {
+        let mut server = Server::start()?;
+        let stream = server.connect()?;
+        let path = server.folder.join("socket");
+        let stream = Some(BufReader::new(stream));
+        let mut client = Self { path, stream, line: vec![], _server: Some(server) };
+        for key in 0..KEYS {
+            client.set(key, key)?;
+        }
+        client.stream = None;
+        Ok(client)
+    }
+
+    fn share(&self) -> Self {
+        Self { path: self.path.clone(), stream: None, line: vec![], _server: None }
+    }
+
+    fn get(&mut self, key: u64) -> Result<Option<u64>> {
+        self.send(command(&["GET", &key.to_string()]).as_bytes())?;
+        self.number().map(Some)
+    }
 
     fn set(&mut self, key: u64, value: u64) -> Result {
         self.send(command(&["SET", &key.to_string(), &value.to_string()]).as_bytes())?;
         if self.line(b'+')? == "OK" { Ok(()) } else { Err("it was not set".into()) }
+    }
+
+    fn get_all(&mut self, keys: &[u64]) -> Result<Vec<Option<u64>>> {
+        let commands = keys.iter().map(|key| command(&["GET", &key.to_string()]));
+        self.send(commands.collect::<String>().as_bytes())?;
+        keys.iter().map(|_| self.number().map(Some)).collect()
     }
 }
 
@@ -143,64 +146,6 @@ impl Client {
 fn command(words: &[&str]) -> String {
     let words = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
     format!("*{}\r\n{}", words.len(), words.collect::<String>())
-}
-
-fn is_there(key: u64, found: u64) -> Result {
-    if found == key { Ok(()) } else { Err("a key is gone".into()) }
-}
-
-impl Work for Get {
-    const KIND: Kind = Kind::Processes;
-
-    fn new() -> Result<Self> {
-        Ok(Self(Client::new()?))
-    }
-
-    fn share(&self) -> Result<Self> {
-        Ok(Self(self.0.share()))
-    }
-
-    fn work(&mut self) -> Result {
-        let key = next_key();
-        self.0.send(command(&["GET", &key.to_string()]).as_bytes())?;
-        is_there(key, self.0.number()?)
-    }
-}
-
-impl Work for Set {
-    const KIND: Kind = Kind::Processes;
-
-    fn new() -> Result<Self> {
-        Ok(Self(Client::new()?))
-    }
-
-    fn share(&self) -> Result<Self> {
-        Ok(Self(self.0.share()))
-    }
-
-    fn work(&mut self) -> Result {
-        let key = next_key();
-        self.0.set(key, key + 1)
-    }
-}
-
-impl Work for Hundred {
-    const KIND: Kind = Kind::Processes;
-
-    fn new() -> Result<Self> {
-        Ok(Self(Client::new()?))
-    }
-
-    fn share(&self) -> Result<Self> {
-        Ok(Self(self.0.share()))
-    }
-
-    fn work(&mut self) -> Result {
-        let keys: Vec<u64> = (0..HUNDRED).map(|_| next_key()).collect();
-        let commands = keys.iter().map(|key| command(&["GET", &key.to_string()]));
-        self.0.send(commands.collect::<String>().as_bytes())?;
-        keys.into_iter().try_for_each(|key| is_there(key, self.0.number()?))
-    }
 }
 
 #[cfg(test)]
