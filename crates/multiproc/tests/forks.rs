@@ -2,6 +2,7 @@
 //!
 //! Each body runs in a process of its own, in which it is the only thread.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::mem_forget, clippy::exit, reason = "a test")]
+#![expect(unsafe_code, reason = "uses up libc's thread keys")]
 
 use std::mem;
 use std::thread;
@@ -26,6 +27,7 @@ alone! {
     fork_refuses_while_the_thread_lends_a_value_and_not_before_or_after
     fork_does_not_mind_what_lends_nothing
     what_is_given_on_is_not_lent_any_more
+    lock_is_not_taken_by_a_thread_whose_end_would_not_be_noticed
 }
 
 mod body {
@@ -91,6 +93,22 @@ mod body {
             Err(LockError::OwnerDied(recovery)) => refuses("a recovery", recovery),
             other => panic!("{other:?}"),
         }
+    }
+
+    pub(super) fn lock_is_not_taken_by_a_thread_whose_end_would_not_be_noticed() {
+        let mutex = Mutex::new(1_u64).unwrap();
+        let mut keys = Vec::new();
+        let mut key = 0;
+        // SAFETY: the key is written to a variable; it has no destructor.
+        while unsafe { libc::pthread_key_create(&raw mut key, None) } == 0 {
+            keys.push(key);
+        }
+        assert!(matches!(mutex.lock(), Err(LockError::TooManyHeld)));
+        assert!(!mutex.is_locked());
+        // SAFETY: it was made above, and is used by nobody.
+        assert_eq!(unsafe { libc::pthread_key_delete(keys.pop().unwrap()) }, 0);
+        *mutex.lock().unwrap() += 1;
+        assert_eq!(mutex.get().unwrap(), 2);
     }
 
     pub(super) fn fork_does_not_mind_what_lends_nothing() {

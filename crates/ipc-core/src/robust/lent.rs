@@ -10,16 +10,21 @@
 //! # Invariants
 //!
 //! - L1: The count of a thread is that of the `Lent` it has made and not dropped.
-//! - L2: A thread whose count was ever above zero looks at it when it ends, after the destructors of
+//! - L2: A thread that has ever made room for a word to hold looks at its count when it ends, after the destructors of
 //!   its thread-local values, and not when the process ends by `exit`: there guards are not dropped
-//!   either, but nothing goes on.
+//!   either, but nothing goes on. If that cannot be had, there is no room ([`TooManyHeld`](super::TooManyHeld)): so a lock
+//!   that lends is not taken.
 
 use core::cell::Cell;
+#[cfg(not(ipc_loom))]
 use core::ffi::c_void;
 use core::marker::PhantomData;
+#[cfg(not(ipc_loom))]
 use std::io::{self, Write as _};
+#[cfg(not(ipc_loom))]
 use std::process;
 
+#[cfg(not(ipc_loom))]
 use crate::sys::thread_end;
 
 /// A share in what the calling thread lends, for as long as it exists.
@@ -34,23 +39,16 @@ use crate::sys::thread_end;
 /// standard error that says why: references to what it lent may be anywhere in the process, and
 /// the thread's end gives the lock away.
 ///
-/// # Panics
-///
-/// Making the first one of a thread panics if the program has used up all of the system's thread
-/// keys (`PTHREAD_KEYS_MAX`, 1024 for a process).
+/// That holds for threads that hold a [`RobustWord`](super::RobustWord), as all do that have a lock or a
+/// loan of ours.
 #[derive(Debug)]
 pub struct Lent {
     not_send: PhantomData<*const ()>,
 }
 
 thread_local! {
-    /// How many there are of this thread's, and whether its end is watched.
-    static COUNT: Count = const { Count { n: Cell::new(0), is_watched: Cell::new(false) } };
-}
-
-struct Count {
-    n: Cell<usize>,
-    is_watched: Cell<bool>,
+    /// How many there are of this thread's.
+    static COUNT: Cell<usize> = const { Cell::new(0) };
 }
 
 impl Lent {
@@ -59,19 +57,14 @@ impl Lent {
     #[must_use]
     #[expect(clippy::new_without_default, reason = "to make one says something of the thread")]
     pub fn new() -> Self {
-        COUNT.with(|count| {
-            if !count.is_watched.get() {
-                watch(count);
-            }
-            count.n.set(count.n.get() + 1);
-        });
+        COUNT.with(|count| count.set(count.get() + 1));
         Self { not_send: PhantomData }
     }
 
     /// Whether the calling thread lends anything.
     #[must_use]
     pub fn is_any() -> bool {
-        COUNT.with(|count| count.n.get() > 0)
+        COUNT.with(|count| count.get() > 0)
     }
 }
 
@@ -79,19 +72,18 @@ impl Drop for Lent {
     #[inline]
     fn drop(&mut self) {
         // Not below zero: it is made in the thread that drops it (L1).
-        COUNT.with(|count| count.n.set(count.n.get() - 1));
+        COUNT.with(|count| count.set(count.get() - 1));
     }
 }
 
-/// Sees to it that the end of the calling thread is noticed (L2).
-#[cold]
-fn watch(count: &Count) {
-    let is_watched = thread_end::call_at_end(at_thread_end);
-    assert!(is_watched, "the system has no thread key left for guards of shared memory");
-    count.is_watched.set(true);
+/// Sees to it that the end of the calling thread is noticed (L2); says whether it will be.
+#[cfg(not(ipc_loom))]
+pub(super) fn watch_end() -> bool {
+    thread_end::call_at_end(at_thread_end)
 }
 
 /// Called by libc at the end of a thread, after the destructors of its thread-local values.
+#[cfg(not(ipc_loom))]
 extern "C" fn at_thread_end(_: *mut c_void) {
     if Lent::is_any() {
         // If it cannot be told, it is done all the same.
@@ -100,6 +92,7 @@ extern "C" fn at_thread_end(_: *mut c_void) {
     }
 }
 
+#[cfg(not(ipc_loom))]
 const FORGOTTEN: &str = "a thread has ended that forgot a guard or loan of a value in shared memory: \
     references to the value may be left, so the process ends as well\n";
 

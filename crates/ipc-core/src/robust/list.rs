@@ -29,7 +29,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU64};
 
 use super::held::{self, Held};
-use super::{Life, RobustWord, TooManyHeld};
+use super::{Life, RobustWord, TooManyHeld, lent};
 use crate::Shared;
 use crate::primitive::Ordering::{Relaxed, SeqCst};
 use crate::primitive::{AtomicU32, compiler_fence};
@@ -332,6 +332,9 @@ impl State {
 
     #[cold]
     fn make_room(&self, word: &RobustWord) -> Result<(), TooManyHeld> {
+        if !lent::watch_end() {
+            return Err(TooManyHeld);
+        }
         if self.is_late.get() {
             held::keep_for_ever(word);
         }

@@ -91,7 +91,8 @@ impl RobustWord {
     }
 }
 
-/// A thread holds [`MAX_HELD`] words already.
+/// A thread holds [`MAX_HELD`] words already; or the system cannot tell us of its end, because the
+/// program has used up all thread keys of libc.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooManyHeld;
 

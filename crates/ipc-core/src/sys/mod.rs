@@ -15,4 +15,5 @@ pub(crate) mod process;
 #[cfg_attr(ipc_loom, expect(dead_code, reason = "the model has threads of its own"))]
 pub(crate) mod robust;
 pub(crate) mod socket;
+#[cfg(not(ipc_loom))]
 pub(crate) mod thread_end;
