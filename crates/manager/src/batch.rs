@@ -14,6 +14,12 @@ use crate::error::Error;
 /// They are done in their order, one after the other; those of others may come between. If one fails the
 /// others are done nevertheless.
 ///
+/// # Process death
+///
+/// A caller that dies has sent all of it or nothing; the manager may do some of its calls before it sees the
+/// death. If the manager dies, [`call`](Self::call) is [`Error::Lost`], and any number of the calls, from the
+/// first on, may have been done.
+///
 /// # Examples
 ///
 /// ```

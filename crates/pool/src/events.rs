@@ -90,6 +90,11 @@ pub struct TaskId {
 /// It ends with the pool, and until then an iterator over it waits for the next event. A pool never
 /// waits for those who listen: who is too slow [misses](Self::missed) some.
 ///
+/// # Process death
+///
+/// A worker's death is an event, after those of all that it had answered. A listener is told by its own
+/// process only, so there is nobody else's death that it could miss.
+///
 /// # Examples
 ///
 /// ```

@@ -244,6 +244,11 @@ impl<A, R, I> Drop for Batch<'_, A, R, I> {
 }
 
 /// The results of [`Pool::imap_unordered`], as they come.
+///
+/// # Process death
+///
+/// An item whose worker dies has [`TaskError::WorkerDied`] as its result, or is done again; all others have
+/// theirs.
 #[must_use = "nothing is done before a result is asked for"]
 pub struct ImapUnordered<'p, A, R, I> {
     batch: Batch<'p, A, R, I>,
@@ -284,6 +289,10 @@ impl<A, R, I> fmt::Debug for ImapUnordered<'_, A, R, I> {
 }
 
 /// The results of [`Pool::imap`], in the order of the items.
+///
+/// # Process death
+///
+/// As for [`ImapUnordered`].
 #[must_use = "nothing is done before a result is asked for"]
 pub struct Imap<'p, A, R, I> {
     batch: Batch<'p, A, R, I>,

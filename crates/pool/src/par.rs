@@ -14,6 +14,11 @@ use crate::find::Named;
 
 /// What every iterator has: its items can be dealt with in other processes.
 ///
+/// # Process death
+///
+/// A worker that dies costs its whole chunk, which is an error of the whole, or is done again if the pool's
+/// builder says so. The other chunks are done nevertheless.
+///
 /// # Examples
 ///
 /// ```

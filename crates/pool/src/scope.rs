@@ -16,6 +16,11 @@ use crate::wait::Group;
 
 /// Where tasks are submitted that are to be done when a part of the program is; from
 /// [`Pool::scope`].
+///
+/// # Process death
+///
+/// A task whose worker dies is done with that, or runs again if the pool's builder says so; then the scope
+/// waits for that. When it ends, the workers that had its tasks and died are gone.
 pub struct PoolScope<'p> {
     pool: &'p Pool,
     receipts: Mutex<Vec<Receipt>>,

@@ -22,6 +22,11 @@ use crate::task::Task;
 /// It can be used for any number of tasks. What is not said of a task is as the pool's
 /// [`Builder`](crate::Builder) has it.
 ///
+/// # Process death
+///
+/// What becomes of a task whose worker dies says [`retry`](Self::retry); if it runs again, its time begins
+/// anew. For the rest it is as for a [`Task`].
+///
 /// # Examples
 ///
 /// ```
