@@ -51,7 +51,6 @@ impl Builder {
             workers: 4,
             passage_timeout: Duration::from_secs(60),
             hello_timeout: Duration::from_secs(10),
-            are_clients_ours: true,
         };
         Self { plan: Plan { address: None, key: None, types: Vec::new(), rules, process } }
     }

@@ -5,29 +5,30 @@
 //! no thread.
 
 mod argument;
+mod carrier;
+mod got;
 mod handle;
+mod replies;
 mod scope;
 mod table;
 
-use std::collections::HashMap;
 use std::fmt;
-use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Thread};
+use std::thread;
 
 use ipc_core::robust::Thread as Generation;
-use ipc_core::wire::{self, Limits};
+use ipc_core::wire::Limits;
 use ipc_core::{Deadline, ProcessId};
-use ipc_pipe::{Address, Connection, Key, RecvError, SendError, connect_deadline};
-use rustix::event::{PollFd, PollFlags, poll};
-use serde::de::DeserializeOwned;
+use ipc_pipe::{Address, Connection, Key, connect_deadline};
 
 use crate::error::{ConnectError, Error};
-use crate::protocol::bytes::Reader;
 use crate::protocol::methods::desk;
-use crate::protocol::{self, Call, ClientHello, DESK, Fault, ObjectId, Reply, ServerHello};
+use crate::protocol::{self, Call, ClientHello, DESK, ObjectId, ServerHello};
+use carrier::{Carrier, Packets, Received, Sent};
+use replies::{Arrived, Awaited, State, append};
 
 pub(crate) use argument::{Argument, Request};
+pub(crate) use got::Got;
 pub use handle::Handle;
 pub(crate) use handle::{Place, deserialize, serialize};
 pub(crate) use scope::{gathering, granting, serving};
@@ -35,7 +36,7 @@ pub(crate) use table::{connect, forget};
 
 /// A connection to a server.
 pub(crate) struct Client {
-    connection: Connection<(), ()>,
+    carrier: Box<dyn Carrier>,
     address: Address,
     key: Option<Key>,
     hello: ServerHello,
@@ -45,37 +46,8 @@ pub(crate) struct Client {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
-struct State {
-    last_id: u64,
-    /// The calls whose replies nobody has taken yet.
-    calls: HashMap<u64, Awaited>,
-    is_read: bool,
-    is_broken: bool,
-    /// References that are given back with the next message: there was no room for a message of its own.
-    unsent: Vec<u8>,
-}
-
-enum Awaited {
-    /// By this thread.
-    By(Thread),
-    Arrived(Arrived),
-}
-
-/// A reply.
-#[derive(Debug)]
-pub(crate) struct Arrived {
-    is_returned: bool,
-    links: Vec<ObjectId>,
-    bytes: Vec<u8>,
-}
-
 /// What a message is no longer than, but for one of a single call.
 const MESSAGE_BYTES: usize = 256 << 10;
-
-thread_local! {
-    static ROOM: std::cell::Cell<Vec<u8>> = const { std::cell::Cell::new(Vec::new()) };
-}
 
 impl Client {
     /// Connects, and says hello.
@@ -100,7 +72,7 @@ impl Client {
             return Err(ConnectError::OtherVersion { ours, theirs });
         }
         Ok(Self {
-            connection,
+            carrier: Box::new(Packets(connection)),
             address: address.clone(),
             key: key.cloned(),
             hello,
@@ -128,7 +100,7 @@ impl Client {
     }
 
     pub(crate) fn is_broken(&self) -> bool {
-        self.state().is_broken || self.connection.closed().unwrap_or(true)
+        self.state().is_broken || self.carrier.is_closed()
     }
 
     /// Calls a method of the server itself.
@@ -157,14 +129,7 @@ impl Client {
             return Err(error);
         }
         let ids = first..first + requests.len() as u64;
-        let replies = ids.map(|id| {
-            let Arrived { is_returned, links, bytes } = self.await_reply(id)?;
-            if is_returned {
-                return Ok(Got { client: Arc::clone(self), links, bytes });
-            }
-            Err(wire::decode_plain::<Fault>(&bytes)?.into())
-        });
-        Ok(replies.collect())
+        Ok(ids.map(|id| Got::new(self, self.await_reply(id)?)).collect())
     }
 
     /// Gives a reference back, without waiting for anything.
@@ -176,9 +141,7 @@ impl Client {
     pub(crate) fn tell(&self, object: ObjectId, method: u64, argument: &Argument) {
         let mut message = self.unsent();
         append(object, method, argument, &mut message);
-        if let Err(error) = self.connection.send_bytes_deadline(&message, Deadline::now())
-            && error.is_timed_out()
-        {
+        if matches!(self.carrier.send(&message), Ok(Sent::NoRoom)) {
             self.state().unsent.extend(message);
         }
     }
@@ -236,21 +199,15 @@ impl Client {
     /// waiting for that.
     fn send(&self, message: &[u8]) -> Result<(), Error> {
         loop {
-            match self.connection.send_bytes_deadline(message, Deadline::now()) {
-                Ok(()) => return Ok(()),
-                Err(error) if error.is_timed_out() => {}
-                Err(SendError::Disconnected) => {
+            match self.carrier.send(message)? {
+                Sent::Whole => return Ok(()),
+                Sent::NoRoom => {}
+                Sent::Gone => {
                     self.break_off();
                     return Err(Error::Disconnected);
                 }
-                Err(SendError::Io(error)) => return Err(error.into()),
-                Err(_) => return Err(Error::Disconnected),
             }
-            let flags = PollFlags::IN | PollFlags::OUT;
-            let mut entry = [PollFd::from_borrowed_fd(self.connection.as_fd(), flags)];
-            rustix::io::retry_on_intr(|| poll(&mut entry, None)).map_err(std::io::Error::from)?;
-            let [entry] = entry;
-            if entry.revents().contains(PollFlags::IN) && !self.read_if_nobody_does() {
+            if self.carrier.wait()? && !self.read_if_nobody_does() {
                 thread::yield_now();
             }
         }
@@ -292,117 +249,20 @@ impl Client {
 
     /// Receives a message and puts the replies where they are waited for. Who calls is the one who reads.
     fn read(&self, deadline: Deadline) -> MutexGuard<'_, State> {
-        // A value's own code may call while it is decoded, but not while this is lent.
-        let mut room = ROOM.try_with(std::cell::Cell::take).unwrap_or_default();
-        room.resize(ROOM_BYTES, 0);
-        let received = self.connection.recv_bytes_into_deadline(&mut room, deadline);
-        let mut state = self.state();
+        let (mut state, mut is_well) = (None, true);
+        let received = self.carrier.receive(deadline, &mut |message| {
+            is_well = state.insert(self.state()).deposit(message);
+        });
+        let mut state = state.unwrap_or_else(|| self.state());
         state.is_read = false;
-        let is_well = match &received {
-            Ok(len) => state.deposit(room.get(..*len).unwrap_or_default()),
-            Err(RecvError::TooShort { message }) => state.deposit(message),
-            Err(error) => error.is_timed_out(),
-        };
-        if !is_well {
+        if !is_well || received == Received::End {
             state.break_off();
         }
-        ROOM.try_with(|cell| cell.set(room)).ok();
         state
     }
 
     fn break_off(&self) {
         self.state().break_off();
-    }
-}
-
-/// Replies are seldom longer.
-const ROOM_BYTES: usize = 64 << 10;
-
-impl State {
-    /// Puts the replies of a message where they are waited for; `false` if it is none.
-    fn deposit(&mut self, message: &[u8]) -> bool {
-        let mut reader = Reader::new(message);
-        while !reader.is_empty() {
-            let Ok(reply) = Reply::read(&mut reader) else { return false };
-            let Reply { id, is_returned, links, bytes } = reply;
-            let Some(awaited) = self.calls.get_mut(&id) else {
-                // Who has given up on a reply does not want what is in it.
-                for link in links {
-                    let argument = Argument::new().number(link);
-                    append(DESK, desk::LET_GO, &argument, &mut self.unsent);
-                }
-                continue;
-            };
-            let arrived = Arrived { is_returned, links, bytes: bytes.to_vec() };
-            if let Awaited::By(thread) = std::mem::replace(awaited, Awaited::Arrived(arrived)) {
-                thread.unpark();
-            }
-        }
-        true
-    }
-
-    /// Wakes one of those who wait, to be the one who reads.
-    fn wake_another(&self) {
-        let mut awaited = self.calls.values();
-        if let Some(thread) = awaited.find_map(|awaited| match awaited {
-            Awaited::By(thread) => Some(thread),
-            Awaited::Arrived(_) => None,
-        }) {
-            thread.unpark();
-        }
-    }
-
-    fn break_off(&mut self) {
-        self.is_broken = true;
-        for awaited in self.calls.values() {
-            if let Awaited::By(thread) = awaited {
-                thread.unpark();
-            }
-        }
-    }
-}
-
-/// Appends a call that gets no reply.
-fn append(object: ObjectId, method: u64, argument: &Argument, message: &mut Vec<u8>) {
-    let (id, links) = (0, Vec::new());
-    Call { id, object, method, links, argument: &argument.bytes }.append_to(message);
-}
-
-/// What a call has returned, with references to the objects in it.
-#[derive(Debug)]
-pub(crate) struct Got {
-    client: Arc<Client>,
-    links: Vec<ObjectId>,
-    bytes: Vec<u8>,
-}
-
-impl Got {
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// The value that it is.
-    pub(crate) fn decode<T: DeserializeOwned>(self) -> Result<T, Error> {
-        self.decode_from(0)
-    }
-
-    /// The value that is behind so many bytes.
-    pub(crate) fn decode_from<T: DeserializeOwned>(mut self, at: usize) -> Result<T, Error> {
-        let granted = std::mem::take(&mut self.links);
-        let bytes = self.bytes.get(at..).ok_or(Error::Malformed)?;
-        Ok(granting(&self.client, granted, || wire::decode_plain(bytes))?)
-    }
-
-    /// A handle to the object whose number it is.
-    pub(crate) fn into_handle(self) -> Result<Arc<Handle>, Error> {
-        let object = Reader::new(&self.bytes).number()?;
-        Ok(Handle::new(Arc::clone(&self.client), object))
-    }
-}
-
-impl Drop for Got {
-    fn drop(&mut self) {
-        self.links.iter().for_each(|link| self.client.release(*link));
     }
 }
 

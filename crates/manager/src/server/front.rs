@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use ipc_core::Deadline;
 
 use super::registry::Passage;
+use super::timers::Timer;
 use super::work::{Kept, Task};
-use super::{Server, Timer, sys};
+use super::{Server, sys};
 use crate::object::{self, ClientId, Link, Payload, Ticket};
 use crate::protocol::bytes::Reader;
 use crate::protocol::methods::desk;
