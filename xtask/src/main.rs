@@ -27,6 +27,7 @@
 mod bench;
 mod cargo;
 mod ci;
+mod complaints;
 mod crash;
 mod deps;
 mod failure;

@@ -243,12 +243,13 @@ fn tests(workspace: &Workspace) -> Result<Done> {
             cargo.args(["--test", name]);
         }
     }
-    run::program(&mut cargo)?;
+    run::tests(&mut cargo)?;
     Ok(Done::Passed)
 }
 
 fn doctests(workspace: &Workspace) -> Result<Done> {
-    run::program(cargo::command(workspace, "test").args(["--workspace", "--doc"]))?;
+    let mut cargo = cargo::command(workspace, "test");
+    run::tests(cargo.args(["--workspace", "--no-fail-fast", "--doc"]))?;
     Ok(Done::Passed)
 }
 
