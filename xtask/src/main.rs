@@ -37,6 +37,7 @@ mod kill;
 mod loom;
 mod nightly;
 mod package;
+mod page;
 mod proofs;
 mod report;
 mod run;
