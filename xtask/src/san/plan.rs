@@ -52,6 +52,8 @@ impl Plan {
                     ("may die alone", BEHIND),
                     ("may die without its process", BEHIND),
                     ("what_a_thread_forgets", BEHIND),
+                    ("a_lock_tells_its_holder_and_how_many_died", BEHIND),
+                    ("a_mutex_tells_that_it_is_poisoned", BEHIND),
                     ("a_task_that_waits_is_told_of_a_holders_death", BEHIND),
                     ("one_word_may_hold_anything", SLOW),
                     ("any_word_of_a_joinable_queue_may_hold_anything", SLOW),
