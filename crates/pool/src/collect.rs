@@ -13,15 +13,18 @@ use std::time::Duration;
 
 use ipc_core::Deadline;
 use ipc_queue::GetError;
-use proc_core::{ExitStatus, JoinError, Process, Refusal};
+use proc_core::{ExitStatus, JoinError, Outcome, Process, Refusal};
 
 use crate::board::Said;
+use crate::chunk::answers::{Answers, Sent};
+use crate::dispatch::Task as _;
+use crate::employee::Employee;
 use crate::engine::{Engine, Phase, State};
 use crate::events::{Event, TaskId};
-use crate::job::Job;
+use crate::job::{Argument, Job};
 use crate::limits::Why;
 use crate::mailbox::{Fate, Mailbox, Waited};
-use crate::parcel::{self, Freight, Parcel};
+use crate::parcel::{self, Freight, MOST_INLINE, Parcel};
 use crate::record::{Report, What};
 use crate::trace;
 use crate::worker::End;
@@ -168,8 +171,16 @@ impl Engine {
     /// A worker has answered.
     fn answered(&self, report: &Report, bytes: Vec<u8>) {
         let mut state = self.lock();
-        let Some(job) = state.dispatch.answered(report.place, report.ticket) else { return };
-        state.note(&job, report);
+        let Some(mut job) = state.dispatch.answered(report.place, report.ticket) else { return };
+        // At least one is done, or it would be handed out for ever.
+        let n_done = usize::try_from(report.n_items).unwrap_or(usize::MAX).clamp(1, job.n_items());
+        let rest = match report.what {
+            What::Refusal => None,
+            _ => job.split_off(n_done),
+        };
+        let is_cancelled = state.is_cancelled(report.place, report.ticket);
+        let cancelled = rest.and_then(|rest| state.hand_on(rest, is_cancelled));
+        state.note(&job, report, bytes.len());
         let handles = match (report.freight, state.dispatch.worker(report.place)) {
             (Freight::None, _) => Ok(Vec::new()),
             (_, Some(worker)) => {
@@ -184,15 +195,17 @@ impl Engine {
         let fed = state.feed();
         let drained = state.drained();
         drop(state);
-        let fate = match handles {
-            Err(reason) => Fate::Lost(reason),
-            // Its bytes are read at once: results that nobody has taken yet hold no descriptors.
-            Ok(handles) => match Parcel::of_parts(report.freight, bytes, handles) {
-                Ok(answer) => fate(report, answer),
-                Err(error) => Fate::Lost(error.to_string()),
-            },
-        };
-        job.mailbox.deliver(job.index, fate);
+        // Its bytes are read at once: results that nobody has taken yet hold no descriptors.
+        let answer = handles.and_then(|handles| {
+            Parcel::of_parts(report.freight, bytes, handles).map_err(|error| error.to_string())
+        });
+        match answer {
+            Ok(answer) => deliver(&job, report.what, answer),
+            Err(reason) => job.meet(|| Fate::Lost(reason.clone())),
+        }
+        if let Some(cancelled) = cancelled {
+            cancelled.meet(|| Fate::Cancelled);
+        }
         self.settle(fed, drained);
     }
 
@@ -225,7 +238,7 @@ impl Engine {
         let fed = state.feed();
         drop(state);
         if let Some(job) = cancelled {
-            job.mailbox.deliver(job.index, Fate::Cancelled);
+            job.meet(|| Fate::Cancelled);
         }
         // It has not for ever to end.
         self.bell.ring();
@@ -249,19 +262,32 @@ impl Engine {
         let status = process.exit_status().ok().flatten().unwrap_or(ExitStatus::Unknown);
         let pid = process.pid();
         state.hub.tell(|| Event::WorkerDied { place, pid, status });
+        let mut done = None;
+        let mut cancelled = cancelled;
         let failed = gone.victim.and_then(|job| {
+            let (is_done, job) = state.save(place, &gone.worker, ticket.unwrap_or_default(), job);
+            done = is_done;
+            let mut job = job?;
+            if let Some(rest) = job.split_off(1) {
+                cancelled = state.hand_on(rest, ending == Some(Why::Cancelled)).or(cancelled.take());
+            }
             let task = TaskId::of(&job);
             let failed = state.bury(job, process, ending);
             state.hub.tell(|| Event::TaskDied { task, place, pid, again: failed.is_none() });
             failed
         });
-        let failed = failed.or(cancelled.map(|job| (job, Fate::Cancelled)));
         let fed = state.feed();
         let drained = state.drained();
         drop(state);
+        if let Some((job, answers)) = done {
+            job.mailbox.deliver(job.index, Fate::Chunk(answers));
+        }
         if let Some((job, fate)) = failed {
             trace::task_died(job.number, job.plan.options.tag.as_deref().unwrap_or_default(), pid);
             job.mailbox.deliver(job.index, fate);
+        }
+        if let Some(cancelled) = cancelled {
+            cancelled.meet(|| Fate::Cancelled);
         }
         // The place wants somebody.
         self.bell.ring();
@@ -271,20 +297,61 @@ impl Engine {
 
 impl State {
     /// A task was answered.
-    fn note(&mut self, job: &Job, report: &Report) {
-        job.plan.known.took(report.nanos);
-        self.run_times.add(report.nanos);
+    fn note(&mut self, job: &Job, report: &Report, n_bytes: usize) {
+        let n_done = job.n_items();
+        // What goes in a file has many.
+        let n_bytes = if report.freight == Freight::File { MOST_INLINE } else { n_bytes };
+        job.plan.known.pace.took(n_done, report.nanos, n_bytes);
+        let n_times = u64::try_from(n_done).unwrap_or(u64::MAX);
+        let nanos = report.nanos / n_times.max(1);
+        self.run_times.add_times(nanos, n_times);
+        self.dispatch.count(report.place, n_done);
         if let Some(submitted) = job.submitted {
             let nanos = u64::try_from(submitted.elapsed().as_nanos()).unwrap_or(u64::MAX);
             self.turnarounds.add(nanos);
         }
         let Self { dispatch, hub, .. } = self;
-        hub.tell(|| Event::TaskDone {
-            task: TaskId::of(job),
-            place: report.place,
-            pid: dispatch.worker(report.place).map_or(0, |worker| worker.process.pid()),
-            run_time: Duration::from_nanos(report.nanos),
-        });
+        let pid = dispatch.worker(report.place).map_or(0, |worker| worker.process.pid());
+        let (place, run_time) = (report.place, Duration::from_nanos(nanos));
+        hub.tell_each(TaskId::each_of(job), |task| Event::TaskDone { task, place, pid, run_time });
+    }
+
+    /// A part of a chunk was not begun: hands it out again, in smaller parts if need be; gives it back
+    /// if it is cancelled.
+    fn hand_on(&mut self, rest: Job, is_cancelled: bool) -> Option<Job> {
+        if is_cancelled {
+            return Some(rest);
+        }
+        // Of a caller that has no interest any more nothing further is begun.
+        if !rest.mailbox.is_forsaken() {
+            self.dispatch.queue(rest);
+        }
+        None
+    }
+
+    /// A worker has died while it had a task: takes out what it had done of that, if it is a chunk.
+    /// Gives back what it had done, and what it had not.
+    fn save(
+        &mut self,
+        place: usize,
+        worker: &Employee,
+        ticket: u64,
+        mut job: Job,
+    ) -> (Option<(Job, Answers)>, Option<Job>) {
+        if let Argument::One(_) = job.argument {
+            return (None, Some(job));
+        }
+        let (n_done, pieces) = worker.tray.read(ticket);
+        let n_done = usize::try_from(n_done).unwrap_or(usize::MAX).min(job.n_items());
+        if n_done == 0 {
+            return (None, Some(job));
+        }
+        let rest = job.split_off(n_done);
+        self.dispatch.count(place, n_done);
+        let (pid, run_time) = (worker.process.pid(), Duration::ZERO);
+        let done = |task| Event::TaskDone { task, place, pid, run_time };
+        self.hub.tell_each(TaskId::each_of(&job), done);
+        (Some((job, Answers::of_tray(n_done, pieces))), rest)
     }
 
     /// A worker has died of a task: what becomes of that, unless it is to run again.
@@ -332,13 +399,22 @@ impl State {
     }
 }
 
-/// What an answer says.
-fn fate(report: &Report, answer: Parcel) -> Fate {
-    match report.what {
-        What::Refusal => match answer.unpack::<Refusal>() {
-            Ok(refusal) => Fate::Refused(refusal),
-            Err(error) => Fate::Lost(error.to_string()),
+/// Delivers what an answer says.
+fn deliver(job: &Job, what: What, answer: Parcel) {
+    match (what, &job.argument) {
+        (What::Refusal, _) => match answer.unpack::<Refusal>() {
+            Ok(refusal) => job.meet(|| Fate::Refused(refusal.clone())),
+            Err(error) => job.meet(|| Fate::Lost(error.to_string())),
         },
-        _ => Fate::Answered(answer),
+        (_, Argument::One(_)) => job.mailbox.deliver(job.index, Fate::Answered(answer)),
+        (_, Argument::Many(chunk)) => match answer.unpack::<Outcome<Sent>>() {
+            Ok(Outcome::Returned(sent)) => {
+                let answers = sent.into_answers(chunk.n_items());
+                job.mailbox.deliver(job.index, Fate::Chunk(answers));
+            }
+            Ok(Outcome::Panicked(panic)) => job.meet(|| Fate::Panicked(panic.clone())),
+            Ok(Outcome::Unsendable(reason)) => job.meet(|| Fate::Lost(reason.clone())),
+            Err(error) => job.meet(|| Fate::Lost(error.to_string())),
+        },
     }
 }

@@ -6,7 +6,8 @@ use ipc_queue::{ByteQueue, GetError, PutError};
 use proc_core::Process;
 
 use crate::dispatch::Give;
-use crate::job::Job;
+use crate::chunk::tray::Tray;
+use crate::job::{Argument, Job};
 use crate::parcel::{self, Freight};
 use crate::record::Order;
 use crate::worker::End;
@@ -20,21 +21,35 @@ pub(crate) struct Employee {
     /// Only this process puts, and only that one gets.
     pub(crate) inbox: ByteQueue,
     pub(crate) socket: MessageSocket,
+    /// Where it puts down what is done of a chunk.
+    pub(crate) tray: Tray,
 }
 
 impl Employee {
     /// Puts a task into the worker's inbox.
     pub(crate) fn give(&self, ticket: u64, job: &Job, record: &mut Vec<u8>) -> Give {
-        let freight = job.argument.freight();
-        let argument = job.argument.bytes();
-        Order { argument, function: &job.plan.known.name, ticket, freight }.write(record);
+        let known = &job.plan.known;
+        record.clear();
+        record.extend_from_slice(&known.prefix);
+        let (freight, handles) = match &job.argument {
+            Argument::One(parcel) => {
+                record.extend_from_slice(parcel.bytes());
+                (parcel.freight(), parcel.handles())
+            }
+            Argument::Many(chunk) => {
+                if let Err(error) = chunk.encode(record) {
+                    return Give::Unsendable(error.to_string());
+                }
+                (Freight::None, Vec::new())
+            }
+        };
+        Order::seal(record, &known.name, ticket, freight);
         if freight != Freight::None {
             // A parcel is sent only if its record can follow; nobody else takes the room.
             let n_slots = record.len().div_ceil(SLOT_BYTES);
             if self.inbox.len() + n_slots > self.inbox.capacity() {
                 return Give::Full;
             }
-            let handles = job.argument.handles();
             match parcel::send(&self.socket, ticket, &handles, Deadline::now()) {
                 Ok(()) => {}
                 Err(SendError::TimedOut) => return Give::Full,

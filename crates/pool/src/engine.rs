@@ -20,7 +20,7 @@ use proc_core::Function;
 
 use crate::board::{Board, Moment, Said};
 use crate::callbacks::Callbacks;
-use crate::dispatch::{Dispatch, Fed, Give, Place};
+use crate::dispatch::{Dispatch, Fed, Give, Place, Task as _};
 use crate::employee::{Employee, TakenBack};
 use crate::error::PoolError;
 use crate::events::{Event, Events, Hub, TaskId};
@@ -30,6 +30,7 @@ use crate::lead::Lead;
 use crate::limits::Ending;
 use crate::mailbox::{Fate, Mailbox, Waited};
 use crate::options::Options;
+use crate::pace::Pace;
 use crate::parcel::Freight;
 use crate::record::{Report, What};
 use crate::size::Size;
@@ -90,6 +91,7 @@ pub(crate) struct State {
     pub(crate) is_ticking: bool,
     /// Room for a record that is being made.
     record: Vec<u8>,
+    board: Board,
 }
 
 /// How far a pool's life has come.
@@ -139,6 +141,7 @@ impl Engine {
             look_at: Deadline::NEVER,
             is_ticking: false,
             record: Vec::new(),
+            board: board.clone(),
         };
         let generation = Thread::current().generation();
         let n_workers = size.most;
@@ -169,7 +172,14 @@ impl Engine {
     }
 
     /// How tasks of a function are run of which nothing else is said.
-    pub(crate) fn plan(&self, function: Function, number: u64) -> Result<Arc<Plan>, PoolError> {
+    ///
+    /// `begin` makes what is known of it beside its name, if it is called for the first time.
+    pub(crate) fn plan(
+        &self,
+        function: Function,
+        number: u64,
+        begin: impl FnOnce() -> Result<(Vec<u8>, Arc<Pace>), PoolError>,
+    ) -> Result<Arc<Plan>, PoolError> {
         let mut state = self.lock();
         let key = (function, number);
         if let Some(plan) = state.plans.get(&key) {
@@ -177,7 +187,8 @@ impl Engine {
         }
         let mut name = Vec::new();
         wire::encode_plain(&key.0, &mut name).map_err(PoolError::Argument)?;
-        let known = Arc::new(Known::new(name));
+        let (prefix, pace) = begin()?;
+        let known = Arc::new(Known { name, prefix, pace });
         let plan = Arc::new(Plan { known, options: self.options.clone() });
         state.plans.insert(key, Arc::clone(&plan));
         Ok(plan)
@@ -191,11 +202,13 @@ impl Engine {
             Phase::Closed | Phase::Over => return Err(PoolError::Closed),
             Phase::Broken(reason) => return Err(PoolError::NoWorkers(reason.clone())),
         }
-        job.mailbox.expect_one();
+        let n_items = job.n_items();
+        job.mailbox.expect(n_items);
         let number = state.n_submitted;
-        state.n_submitted += 1;
+        state.n_submitted += u64::try_from(n_items).unwrap_or(u64::MAX);
         job.number = number;
-        if number.is_multiple_of(SAMPLED) {
+        // One of so many is among them.
+        if number.is_multiple_of(SAMPLED) || number / SAMPLED != (state.n_submitted - 1) / SAMPLED {
             job.submitted = Some(Moment::now());
         }
         state.dispatch.queue(job);
@@ -227,7 +240,8 @@ impl Engine {
                 // Whoever does so goes on until nothing is left.
                 return;
             }
-            let wanted = state.dispatch.next_task().and_then(|job| job.argument.wants_file());
+            let next = state.dispatch.next_task().and_then(Job::parcel);
+            let wanted = next.and_then(|parcel| parcel.wants_file());
             if let Some(bytes) = wanted {
                 state.is_preparing = true;
                 drop(state);
@@ -235,11 +249,10 @@ impl Engine {
                 state = self.lock();
                 state.is_preparing = false;
                 // It may be gone, or another one be next by now.
-                match (state.dispatch.next_task(), file) {
-                    (Some(job), Ok(file)) if job.argument.is_of(&bytes) => {
-                        job.argument.take_file(file);
-                    }
-                    (Some(job), Err(error)) if job.argument.is_of(&bytes) => {
+                let next = state.dispatch.next_task().and_then(Job::parcel);
+                match (next.filter(|parcel| parcel.is_of(&bytes)), file) {
+                    (Some(parcel), Ok(file)) => parcel.take_file(file),
+                    (Some(_), Err(error)) => {
                         let job = state.dispatch.take_next();
                         fed.unsendable.extend(job.map(|job| (job, error.to_string())));
                     }
@@ -259,7 +272,7 @@ impl Engine {
 
     fn deliver(&self, fed: Fed<Job>, drained: Vec<Arc<Mailbox>>) {
         for (job, reason) in fed.unsendable {
-            job.mailbox.deliver(job.index, Fate::Lost(reason));
+            job.meet(|| Fate::Lost(reason.clone()));
         }
         for mailbox in drained {
             mailbox.deliver(0, Fate::Terminated);
@@ -355,7 +368,7 @@ impl Engine {
     pub(crate) fn tell(&self, what: What, place: usize, incarnation: u64) {
         let mut record = Vec::new();
         let freight = Freight::None;
-        Report { what, place, ticket: incarnation, nanos: 0, freight }.write(&mut record);
+        Report { what, place, ticket: incarnation, nanos: 0, n_items: 0, freight }.write(&mut record);
         loop {
             // Before, in case that the ring is full; and after.
             self.lead.have_looked();
@@ -389,11 +402,10 @@ impl Engine {
         let drained = state.drained();
         drop(state);
         for job in jobs {
-            let fate = match &phase {
+            job.meet(|| match &phase {
                 Phase::Broken(reason) => Fate::NoWorkers(reason.clone()),
                 _ => Fate::Terminated,
-            };
-            job.mailbox.deliver(job.index, fate);
+            });
         }
         for mailbox in drained {
             mailbox.deliver(0, Fate::Terminated);
@@ -438,7 +450,7 @@ impl Engine {
         if state.dispatch.is_idle() {
             return true;
         }
-        mailbox.expect_one();
+        mailbox.expect(1);
         state.draining.push(Arc::clone(&mailbox));
         drop(state);
         !matches!(self.wait(&mailbox, deadline), Waited::TimedOut)
@@ -446,6 +458,7 @@ impl Engine {
 
     /// Nobody is interested in the results of a mailbox any more.
     pub(crate) fn forget(&self, mailbox: &Arc<Mailbox>) {
+        mailbox.forsake();
         let mut state = self.lock();
         if !state.forget(mailbox) {
             state.forgotten.push(Arc::clone(mailbox));
@@ -460,6 +473,10 @@ impl Engine {
 
 /// Of so many tasks one is watched from its beginning; the clock costs too much for more.
 const SAMPLED: u64 = 16;
+
+/// Of a chunk that a worker has been at for longer, what it has not begun is taken back if somebody has
+/// nothing to do.
+const LONGEST_CHUNK: Duration = Duration::from_millis(4);
 
 /// How long the keeper waits for room before it looks whether somebody makes some.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -478,7 +495,7 @@ impl State {
             let given = worker.give(ticket, job, record);
             if let Give::Taken = given {
                 let (place, pid) = (worker.place, worker.process.pid());
-                hub.tell(|| Event::TaskGiven { task: TaskId::of(job), place, pid });
+                hub.tell_each(TaskId::each_of(job), |task| Event::TaskGiven { task, place, pid });
             }
             given
         };
@@ -490,13 +507,42 @@ impl State {
             dispatch.taken_back(place, ticket);
             fed.extend(dispatch.feed(&mut give));
         }
-        fed.is_urgent = *look_at < before;
+        self.divide(&mut fed);
+        let Self { dispatch, look_at, .. } = self;
+        fed.is_urgent |= *look_at < before;
         for worker in dispatch.retired() {
             // It returns; the keeper gives it some time for that.
             worker.inbox.close();
             fed.is_urgent = true;
         }
         fed
+    }
+
+    /// Sees to it that nobody is idle while another is at an item that takes long and has others of the
+    /// same chunk behind it.
+    fn divide(&mut self, fed: &mut Fed<Job>) {
+        let mut found = None;
+        for (place, ticket, worker) in self.dispatch.ahead_in_hand() {
+            match self.board.time_at(place, ticket) {
+                Some(time) if time >= LONGEST_CHUNK => {
+                    let n_kept = worker.tray.revoke(ticket);
+                    found = n_kept.map(|n_kept| (place, ticket, n_kept));
+                    if found.is_some() {
+                        break;
+                    }
+                }
+                time => {
+                    let left = LONGEST_CHUNK.saturating_sub(time.unwrap_or_default());
+                    self.look_at = self.look_at.min(Deadline::after(left));
+                }
+            }
+        }
+        if let Some((place, ticket, n_kept)) = found {
+            let n_kept = usize::try_from(n_kept).unwrap_or(usize::MAX);
+            if self.dispatch.divide(place, ticket, n_kept) {
+                fed.extend(self.feed());
+            }
+        }
     }
 
     /// Takes out the tasks of a mailbox that no worker has taken; `false` if the calling thread cannot.

@@ -39,7 +39,7 @@ impl Lead {
     pub(crate) fn new() -> Self {
         let clerk = Arc::<Mailbox>::default();
         // The end of the pool is what will arrive there.
-        clerk.expect_one();
+        clerk.expect(1);
         Self { state: Mutex::default(), clerk }
     }
 

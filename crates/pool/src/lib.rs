@@ -25,7 +25,7 @@
 //! | functions of two arguments or of bytes, chunks | [`Pool::starmap`], [`Pool::call_bytes`], [`Pool::map_chunked`] |
 //! | time limits, retries, priorities, names | [`Pool::task`], which makes a [`TaskBuilder`] |
 //! | many results | [`Pool::map`], or [`Pool::submit_map`]; [`Pool::imap_unordered`] and [`Pool::imap`] for endless ones |
-//! | tasks with a state that their worker keeps | [`StatefulPool`] |
+//! | tasks with a state that their worker keeps | [`StatefulPool`]; [`StatefulTaskBuilder`] |
 //! | many results, in chunks of items | [`ParProcess`], which every iterator has |
 //! | a library that takes any pool | [`Executor`]; [`InProcess`] for its tests |
 //! | tasks that outlive nothing | [`Pool::scope`] |
@@ -52,9 +52,15 @@
 //! by whoever waits for one (`lead`), so a warm call crosses no thread but the worker's.
 //! `docs/design/005-the-pool.md` says why it is so.
 
+// The model knows the words of chunks alone: `tests/model.rs` has them.
+#![cfg(not(ipc_loom))]
+
+mod batch;
 mod board;
 mod builder;
+mod bytes;
 mod callbacks;
+mod chunk;
 mod collect;
 mod dispatch;
 mod employee;
@@ -63,6 +69,7 @@ mod error;
 mod events;
 mod executor;
 mod find;
+mod gathered;
 mod hiring;
 mod in_process;
 mod interrupt;
@@ -75,6 +82,7 @@ mod mailbox;
 mod map;
 mod map_task;
 mod options;
+mod pace;
 mod par;
 mod parcel;
 mod pool;
@@ -87,9 +95,11 @@ mod retry;
 mod scope;
 mod scratch;
 mod shapes;
+mod share;
 mod size;
 mod state;
 mod stateful;
+mod stateful_task;
 mod stats;
 mod sys;
 mod task;
@@ -121,6 +131,7 @@ pub use crate::{
     retry::Retry,
     scope::PoolScope,
     stateful::{StatefulBuilder, StatefulPool},
+    stateful_task::StatefulTaskBuilder,
     stats::{Stats, WorkerState, WorkerStats},
     task::Task,
     task_builder::TaskBuilder,

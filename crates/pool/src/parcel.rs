@@ -19,6 +19,7 @@ use ipc_core::wire::{self, DecodeError, EncodeError, Limits, MessageSocket, Recv
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::chunk::MOST_ITEM_BYTES;
 use crate::scratch::with_scratch;
 use crate::sys;
 
@@ -96,6 +97,15 @@ impl Parcel {
             Bytes::Few(bytes) => wire::decode_parts(&bytes, handles),
             Bytes::Many(bytes) => wire::decode_parts(&bytes, handles),
         }
+    }
+
+    /// Whether it is too large to travel with others, or has handles.
+    pub(crate) fn goes_alone(&self) -> bool {
+        let len = match &self.bytes {
+            Bytes::Few(bytes) => bytes.len(),
+            Bytes::Many(bytes) => bytes.len(),
+        };
+        len > MOST_ITEM_BYTES || !self.handles.is_empty()
     }
 
     /// Whether this, the outcome of a call, is what a function returned: of an enum the number of the

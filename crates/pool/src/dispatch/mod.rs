@@ -56,6 +56,11 @@ pub(crate) trait Task {
     /// The greater goes first.
     fn priority(&self) -> i32;
 
+    /// How many tasks it is for who submitted it: more than one if they travel together.
+    fn n_items(&self) -> usize {
+        1
+    }
+
     /// How long it will likely take; `u64::MAX` if nobody knows.
     fn nanos(&self) -> u64;
 
@@ -67,6 +72,27 @@ pub(crate) trait Task {
 
     /// It was given: what was prepared for that is not needed any more.
     fn was_given(&mut self);
+
+    /// Takes off what a worker does not get now, if it is more than that gets at a time.
+    fn cut(&mut self) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
+    /// Whether a part of those that travel together can be taken from a worker that has begun others.
+    fn can_be_divided(&self) -> bool {
+        false
+    }
+
+    /// Takes off all but the first `n_kept` of them, if there are more; it is not divided again.
+    fn divide(&mut self, _n_kept: usize) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
 }
 
 /// All tasks and all workers of a pool.
@@ -212,6 +238,8 @@ impl<W, T: Task> Dispatch<W, T> {
             }
             let ticket = self.next_ticket;
             let Some(worker) = &place.worker else { break };
+            self.backlog.cut();
+            let Some(task) = self.backlog.front() else { break };
             match give(worker, ticket, task) {
                 Give::Taken => {
                     self.next_ticket += 1;
@@ -241,6 +269,8 @@ impl<W, T: Task> Dispatch<W, T> {
     }
 
     /// A worker has answered: its task leaves the table. `None` if it has no such task.
+    ///
+    /// How many items that were is told to [`count`](Self::count).
     pub(crate) fn answered(&mut self, place: usize, ticket: u64) -> Option<T> {
         let place = self.places.get_mut(place)?;
         // It is the first (I1), unless somebody scribbles.
@@ -251,8 +281,14 @@ impl<W, T: Task> Dispatch<W, T> {
             // It has taken its parcel, and with it those before that belonged to nothing.
             place.n_parcels = place.given.iter().filter(|given| given.task.has_parcel()).count();
         }
-        place.n_answered += 1;
         Some(given.task)
+    }
+
+    /// So many tasks have been answered from a place.
+    pub(crate) fn count(&mut self, place: usize, n_answered: usize) {
+        if let Some(place) = self.places.get_mut(place) {
+            place.n_answered += u64::try_from(n_answered).unwrap_or(u64::MAX);
+        }
     }
 
     /// The place from whose ring a task is to be taken back: there is nothing in the backlog, and
@@ -264,6 +300,29 @@ impl<W, T: Task> Dispatch<W, T> {
         let ahead = self.places.iter().enumerate().filter(|(_, place)| place.given.len() > 1);
         let (at, place) = ahead.max_by_key(|(_, place)| place.given.len())?;
         Some((at, place.worker.as_ref()?))
+    }
+
+    /// Workers whose first task is many that travel together, if there is nothing in the backlog and
+    /// somebody has nothing to do: each with the ticket, in the order of their places.
+    pub(crate) fn ahead_in_hand(&self) -> impl Iterator<Item = (usize, u64, &W)> {
+        let is_wanted = self.backlog.is_empty() && self.places.iter().any(Place::is_free);
+        let places = self.places.iter().enumerate().filter(move |_| is_wanted);
+        places.filter_map(|(at, place)| {
+            let first = place.given.front().filter(|given| given.task.can_be_divided())?;
+            Some((at, first.ticket, place.worker.as_ref()?))
+        })
+    }
+
+    /// Of a task of many, a worker does not begin more than the first `n_kept`: the rest is queued again,
+    /// if there is one.
+    pub(crate) fn divide(&mut self, place: usize, ticket: u64, n_kept: usize) -> bool {
+        let place = self.places.get_mut(place);
+        let mut given = place.into_iter().flat_map(|place| &mut place.given);
+        let given = given.find(|given| given.ticket == ticket);
+        let rest = given.and_then(|given| given.task.divide(n_kept));
+        let is_any = rest.is_some();
+        rest.into_iter().for_each(|rest| self.backlog.put(rest));
+        is_any
     }
 
     /// A task was taken back out of a worker's ring: it is queued in its old place.
@@ -415,7 +474,8 @@ impl<W, T: Task> Dispatch<W, T> {
 
     /// How many tasks no worker has, those that rest included.
     pub(crate) fn n_queued(&self) -> usize {
-        self.backlog.len() + self.resting.len()
+        let resting = self.resting.values().map(Task::n_items).sum::<usize>();
+        self.backlog.n_items() + resting
     }
 
     /// Whether there are tasks that a worker could have.
@@ -434,7 +494,7 @@ impl<W, T: Task> Dispatch<W, T> {
     /// Whether there is no task at all.
     pub(crate) fn is_idle(&self) -> bool {
         let has_nothing = |place: &Place<W, T>| place.given.is_empty();
-        self.n_queued() == 0 && self.places.iter().all(has_nothing)
+        self.backlog.is_empty() && self.resting.is_empty() && self.places.iter().all(has_nothing)
     }
 }
 
@@ -515,8 +575,9 @@ impl<W, T: Task> Place<W, T> {
         self.incarnation
     }
 
+    /// How many tasks its worker has and has not answered, those that travel together one by one.
     pub(crate) fn n_given(&self) -> usize {
-        self.given.len()
+        self.given.iter().map(|given| given.task.n_items()).sum()
     }
 
     pub(crate) fn n_answered(&self) -> u64 {

@@ -1,0 +1,140 @@
+//! The words of a tray in the model: a worker that comes from item to item, a parent that takes back what
+//! is not begun, and a death before every access.
+//!
+//! Run with `RUSTFLAGS="--cfg ipc_loom" cargo test -p pool --profile model --test model`.
+
+#![cfg(ipc_loom)]
+#![expect(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::disallowed_types, reason = "what the test notes is no part of the model")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+
+use ipc_core::primitive::AtomicU64;
+use ipc_core::primitive::model::{self, Ended};
+
+use words::Words;
+
+#[expect(dead_code, reason = "the crate itself uses all of it")]
+#[path = "../src/chunk/words.rs"]
+mod words;
+
+/// The words of a tray, and what was begun.
+struct Tray {
+    words: [AtomicU64; 4],
+    /// How often each item was begun.
+    begun: [AtomicU32; N_ITEMS],
+}
+
+const N_ITEMS: usize = 3;
+
+impl Tray {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            words: [0; 4].map(AtomicU64::new),
+            begun: [0; N_ITEMS].map(AtomicU32::new),
+        })
+    }
+
+    fn words(&self) -> Words<'_> {
+        let [ticket, progress, limit, bytes @ ..] = &self.words;
+        Words { ticket, progress, limit, bytes }
+    }
+
+    /// What a worker does with a chunk of so many items; how many it has done.
+    fn work(&self, ticket: u64, n_items: u32) -> u32 {
+        let words = self.words();
+        words.begin(ticket);
+        let mut pieces = Vec::new();
+        for n_done in 1..=n_items {
+            self.begun[n_done as usize - 1].fetch_add(1, SeqCst);
+            let from = pieces.len();
+            pieces.push(u8::try_from(n_done).unwrap());
+            assert!(words.put(n_done, &pieces, from));
+            if n_done < n_items && !words.may_go_on(ticket, n_done) {
+                return n_done;
+            }
+        }
+        n_items
+    }
+
+    fn n_begun(&self) -> Vec<u32> {
+        self.begun.iter().map(|begun| begun.load(SeqCst)).collect()
+    }
+}
+
+/// Explores every interleaving of `body`'s threads, within the bound on preemptions.
+fn explore(body: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound.get_or_insert(2);
+    builder.check(body);
+}
+
+const TICKET: u64 = 5;
+
+#[test]
+fn item_is_begun_by_the_worker_or_taken_back_and_never_both() {
+    explore(|| {
+        let tray = Tray::new();
+        let worker = {
+            let tray = Arc::clone(&tray);
+            loom::thread::spawn(move || tray.work(TICKET, 3))
+        };
+        let n_kept = tray.words().revoke(TICKET).unwrap();
+        // From here on those behind are another worker's.
+        let n_done = worker.join().unwrap();
+        assert!(n_kept >= 1 && n_done <= n_kept, "{n_done} done, {n_kept} kept");
+        assert!(n_done + 1 >= n_kept.min(3), "{n_done} done, {n_kept} kept");
+        let (n_read, pieces) = tray.words().read(TICKET);
+        assert_eq!((n_read, pieces.len()), (n_done, n_done as usize));
+        assert!(tray.n_begun().iter().all(|n| *n <= 1));
+    });
+}
+
+#[test]
+fn limit_of_one_chunk_is_none_of_the_next() {
+    explore(|| {
+        let tray = Tray::new();
+        let worker = {
+            let tray = Arc::clone(&tray);
+            loom::thread::spawn(move || (tray.work(TICKET, 2), tray.work(TICKET + 1, 2)))
+        };
+        let n_kept = tray.words().revoke(TICKET).unwrap();
+        let (first, second) = worker.join().unwrap();
+        assert!(first <= n_kept && second == 2, "{first} and {second} done, {n_kept} kept");
+    });
+}
+
+/// What is read when the worker has died is a state of the table, wherever it died.
+#[test]
+fn worker_that_dies_anywhere_leaves_the_results_that_count_and_one_item_in_its_hands() {
+    for dies_at in 0.. {
+        let somebody_died = Arc::new(AtomicBool::new(false));
+        let noted = Arc::clone(&somebody_died);
+        explore(move || {
+            let tray = Tray::new();
+            let worker = {
+                let tray = Arc::clone(&tray);
+                loom::thread::spawn(move || model::run(Some(dies_at), || tray.work(TICKET, 3)))
+            };
+            let n_kept = tray.words().revoke(TICKET).unwrap();
+            let ended = worker.join().unwrap();
+            noted.fetch_or(!matches!(ended, Ended::Finished(_)), SeqCst);
+            let (n_done, pieces) = tray.words().read(TICKET);
+            assert!(n_done <= n_kept);
+            assert_eq!(pieces, (1..=u8::try_from(n_done).unwrap()).collect::<Vec<_>>());
+            // All that is done was begun once, at most one more was, and nothing that was taken back.
+            for (item, n_begun) in (0..).zip(tray.n_begun()) {
+                match item {
+                    item if item < n_done => assert_eq!(n_begun, 1),
+                    item if item == n_done && item < n_kept => assert!(n_begun <= 1),
+                    _ => assert_eq!(n_begun, 0),
+                }
+            }
+        });
+        if !somebody_died.load(SeqCst) {
+            assert!(dies_at > 5, "the worker makes more accesses than that");
+            return;
+        }
+    }
+}
