@@ -44,6 +44,8 @@ pub(crate) struct Batch<'p, A, R, I> {
     n_taken: usize,
     /// How many of them were sent and have not come back.
     n_away: usize,
+    /// Results are wanted together, when all are there.
+    gathers: bool,
     /// The last item was too large to travel with others, or had handles: so will the next be.
     goes_alone: bool,
     /// What could not be sent.
@@ -84,6 +86,7 @@ where
             n_each,
             n_taken: 0,
             n_away: 0,
+            gathers: false,
             goes_alone: false,
             refused: VecDeque::new(),
             here: None,
@@ -120,6 +123,7 @@ where
     /// The same; tells `is_done` of how many items more are done.
     pub(crate) fn gather_with(mut self, is_done: impl Fn(usize)) -> Result<Vec<R>, MapError> {
         let most = self.items.as_ref().map_or(0, |items| items.size_hint().0);
+        self.gathers = true;
         trace::in_map(most, || {
             let mut gathered = Gathered::with_capacity(most.min(MOST_AHEAD));
             while let Some((index, fate)) = self.next_fate(usize::MAX) {
@@ -316,9 +320,11 @@ where
             return n_each;
         }
         let portion = plans.one.known.pace.portion();
-        let n_left = self.items.as_ref().map_or(0, |items| items.size_hint().0);
-        if n_left == 0 {
-            return portion;
+        let Some(items) = &self.items else { return portion };
+        let (n_left, most_left) = items.size_hint();
+        if most_left != Some(n_left) {
+            // The next item may be long in coming, and those that were taken would wait for it.
+            return if self.gathers { portion.min(MOST_BLINDLY) } else { 1 };
         }
         // Towards the end they become smaller, so that all workers are done at about the same time.
         let least = portion.div_ceil(LEAST_PART);
@@ -346,6 +352,9 @@ where
 
 /// So much room is made for results before there are any.
 const MOST_AHEAD: usize = 1 << 16;
+
+/// So many items are taken before they are sent if nobody knows when the next one comes.
+const MOST_BLINDLY: usize = 256;
 
 /// The last chunks have this part of the usual number of items.
 const LEAST_PART: usize = 8;

@@ -5,8 +5,8 @@ use ipc_core::wire::{MessageSocket, SendError};
 use ipc_queue::{ByteQueue, GetError, PutError};
 use proc_core::Process;
 
-use crate::dispatch::Give;
 use crate::chunk::tray::Tray;
+use crate::dispatch::Give;
 use crate::job::{Argument, Job};
 use crate::parcel::{self, Freight};
 use crate::record::Order;

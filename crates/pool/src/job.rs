@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::board::Moment;
 use crate::chunk::Chunk;
+use crate::chunk::answers::Answers;
 use crate::dispatch::Task;
 use crate::mailbox::{Fate, Mailbox};
 use crate::options::Options;
@@ -79,10 +80,27 @@ impl Job {
         })
     }
 
-    /// Delivers the fate of all its items, each its own.
+    /// Delivers the fate of all its items of which no result was told, each its own.
     pub(crate) fn meet(&self, mut fate: impl FnMut() -> Fate) {
-        for index in (self.index..).take(self.n_items()) {
+        for index in (self.index..).take(self.n_items()).skip(self.n_told()) {
             self.mailbox.deliver(index, fate());
+        }
+    }
+
+    /// Delivers what came of its items, the first of which may have been told before.
+    pub(crate) fn tell(&self, answers: Answers) {
+        let n_told = self.n_told();
+        let answers = answers.skip(n_told);
+        if answers.n_items() > 0 {
+            self.mailbox.deliver(self.index + n_told, Fate::Chunk(answers));
+        }
+    }
+
+    /// Of how many of its items, the first ones, the caller has the results.
+    pub(crate) fn n_told(&self) -> usize {
+        match &self.argument {
+            Argument::One(_) => 0,
+            Argument::Many(chunk) => chunk.n_told(),
         }
     }
 }
@@ -131,12 +149,8 @@ impl Task for Job {
         if self.n_items() <= portion + portion / 2 { None } else { self.split_off(portion) }
     }
 
-    fn can_be_divided(&self) -> bool {
-        matches!(&self.argument, Argument::Many(chunk) if !chunk.is_whole() && chunk.n_items() > 1)
-    }
-
     fn divide(&mut self, n_kept: usize) -> Option<Self> {
-        let rest = self.split_off(n_kept);
+        let rest = self.split_off(n_kept.max(self.n_told()));
         if let Argument::Many(chunk) = &mut self.argument {
             chunk.make_whole();
         }

@@ -126,9 +126,17 @@ impl Engine {
         self.poll();
         let mut state = self.lock();
         state.attend(&self.board);
+        let told = state.attend_chunks();
         let fed = state.feed();
         let drained = state.drained();
         drop(state);
+        let has_told = !told.is_empty();
+        for (mailbox, index, fate) in told {
+            mailbox.deliver(index, fate);
+        }
+        if has_told {
+            self.nudge();
+        }
         self.settle_aside(fed, drained);
     }
 }

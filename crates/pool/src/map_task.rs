@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 
 use crate::engine::Engine;
 use crate::error::{MapError, PoolError, TaskError};
-use crate::mailbox::{Mailbox, Waited};
 use crate::gathered::Gathered;
+use crate::mailbox::{Mailbox, Waited};
 use crate::receipt::{Ear, Listener, Receipt};
 
 /// The results of many tasks of one function, to come from [`Pool::submit_map`](crate::Pool::submit_map).

@@ -160,7 +160,7 @@ impl Pool {
 
     /// Has workers call `function` with each of `items`, and returns the results in the same order.
     ///
-    /// Each item is a task of its own. Items are taken from the iterator as workers come to need
+    /// Each item is a task of its own; quick ones [travel together](TaskBuilder::chunk_size). Items are taken from the iterator as workers come to need
     /// them, so it may be longer than memory is large; results are gathered. Returns when all is
     /// done.
     ///
@@ -375,7 +375,11 @@ impl Pool {
 
     /// How tasks of a function are run of which nothing else is said; if it is one that calls others, of
     /// the one with this number.
-    pub(crate) fn plan<A, R>(&self, function: fn(A) -> R, number: u64) -> Result<Arc<Plan>, PoolError>
+    pub(crate) fn plan<A, R>(
+        &self,
+        function: fn(A) -> R,
+        number: u64,
+    ) -> Result<Arc<Plan>, PoolError>
     where
         A: DeserializeOwned,
         R: Serialize,

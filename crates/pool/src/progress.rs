@@ -48,7 +48,8 @@ impl Pool {
             bar.set_length(u64::try_from(n_items).unwrap_or(u64::MAX));
         }
         let batch = self.task(function).batch(items);
-        let results = batch.gather_with(|n_items| bar.inc(u64::try_from(n_items).unwrap_or(u64::MAX)));
+        let results =
+            batch.gather_with(|n_items| bar.inc(u64::try_from(n_items).unwrap_or(u64::MAX)));
         if results.is_ok() {
             bar.finish_using_style();
         } else {

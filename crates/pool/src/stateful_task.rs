@@ -151,7 +151,7 @@ where
     fn named<I: IntoIterator<Item = A>>(
         &self,
         items: I,
-    ) -> impl Iterator<Item = (Named<fn(&mut S, A) -> R>, A)> + use<S, A, R, I> {
+    ) -> impl Iterator<Item = Call<S, A, R>> + use<S, A, R, I> {
         let function = self.function;
         items.into_iter().map(move |item| (function, item))
     }

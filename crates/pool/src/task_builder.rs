@@ -103,11 +103,11 @@ impl<'p, A, R> TaskBuilder<'p, A, R> {
     /// Chooses how many items of a map travel together.
     ///
     /// If nothing is said, as many as likely take a quarter of a millisecond, all together: one, if nobody
-    /// knows how long they take, or if their time is [limited](Self::timeout). They go in fewer messages
-    /// then, and each is a task all the same, with a result or an error of its own; but that of the
-    /// first is there when the last is done, or after some milliseconds. With 1, each item goes alone. With
-    /// more, as many are done by one worker, however long they take; fewer where they are large. At least
-    /// one does.
+    /// knows how long they take, if their time is [limited](Self::timeout), or for an iterator over results
+    /// whose input does not know its length and may be long in coming. Each is a task all the same, with
+    /// a result or an error of its own; but that of the first is there when the last is done, or after
+    /// some milliseconds. With 1, each item goes alone. With more, as many are done by one worker,
+    /// however long they take; fewer where they are large. At least one is.
     #[doc(alias = "chunksize")]
     pub const fn chunk_size(mut self, n_items: usize) -> Self {
         self.n_each = Some(if n_items == 0 { 1 } else { n_items });

@@ -142,12 +142,7 @@ impl Worker {
     }
 
     /// Makes the state, and says that it is ready.
-    fn prepare(
-        &mut self,
-        tray: Segment,
-        initializer: Option<Initializer>,
-        limits: Limits,
-    ) -> End {
+    fn prepare(&mut self, tray: Segment, initializer: Option<Initializer>, limits: Limits) -> End {
         let has_state = initializer.is_some();
         let share = Share::new(limits, has_state)?;
         let tray = Tray::open(tray).map_err(|error| error.to_string())?;

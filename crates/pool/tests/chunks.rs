@@ -76,7 +76,10 @@ fn quick_items_travel_together_and_all_results_are_in_order() {
     let pool = pool(2);
     let events = pool.events(300_000);
     for _ in 0..2 {
-        assert_eq!(pool.map(square, 0..50_000).unwrap(), (0..50_000).map(square).collect::<Vec<_>>());
+        assert_eq!(
+            pool.map(square, 0..50_000).unwrap(),
+            (0..50_000).map(square).collect::<Vec<_>>()
+        );
     }
     drop(pool);
     // How many were given one after the other before anything else happened.
@@ -183,7 +186,8 @@ fn item_that_may_run_again_does_so_alone() {
     let mut runs = audit.runs(50);
     assert_eq!(runs.remove(30), 3);
     assert_eq!(runs, [1; 49]);
-    let error = pool.task(die_at).chunk_size(25).map((0..50).map(|item| (item, 30, 99))).unwrap_err();
+    let error =
+        pool.task(die_at).chunk_size(25).map((0..50).map(|item| (item, 30, 99))).unwrap_err();
     assert!(matches!((error.index, error.error), (30, TaskError::WorkerDied { n_deaths: 3, .. })));
 }
 
@@ -264,6 +268,22 @@ fn item_that_waits_for_one_behind_it_in_its_chunk_gets_it() {
 }
 
 #[test]
+fn results_are_there_while_a_later_item_of_their_chunk_is_at_work() {
+    let _watchdog = watch("early results");
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut opens = writer.try_clone().unwrap();
+    let handles = (Handle::from(OwnedFd::from(reader)), Handle::from(OwnedFd::from(writer)));
+    let pool = Pool::builder().workers(1).initializer(ends, handles).build().unwrap();
+    // The last waits until somebody has the results of all the others.
+    let mut results = pool.task(meet).chunk_size(11).imap((3..13).chain([1]).map(|item| (item, 0)));
+    for item in 3..13 {
+        assert_eq!(results.next().unwrap().unwrap(), item);
+    }
+    opens.write_all(&[1]).unwrap();
+    assert_eq!(results.next().unwrap().unwrap(), 1);
+}
+
+#[test]
 fn items_of_a_chunk_whose_first_blocks_are_cancelled_with_it() {
     let _watchdog = watch("cancelled chunk");
     let pool = meeting(1);
@@ -298,7 +318,8 @@ fn state_that_a_panic_in_a_chunk_spoils_is_made_anew() {
         *n_before
     };
     let results: Vec<_> = pool.task(count).chunk_size(10).imap(0..10).map(Result::ok).collect();
-    let expected = [1, 2, 3, 4, 5].map(Some).into_iter().chain([None]).chain([1, 2, 3, 4].map(Some));
+    let expected =
+        [1, 2, 3, 4, 5].map(Some).into_iter().chain([None]).chain([1, 2, 3, 4].map(Some));
     assert_eq!(results, expected.collect::<Vec<_>>());
 }
 

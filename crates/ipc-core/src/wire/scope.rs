@@ -4,8 +4,12 @@
 //! one; a guard takes its scope off again, so that an error or a panic in a value's own code leaves
 //! neither a scope nor a descriptor behind. A scope also remembers why a handle was refused, because
 //! the error of a codec cannot carry that.
+//!
+//! Most values have no handles, and are quicker encoded than anything is put on a stack. So a scope is at
+//! first only a word, which says of what sort the topmost one is, and lies on the stack when there
+//! is something in it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
@@ -13,7 +17,23 @@ use super::error::{DecodeError, EncodeError};
 use crate::sys::memory;
 
 thread_local! {
+    static TOP: Cell<Top> = const { Cell::new(Top::Nothing) };
     static SCOPES: RefCell<Vec<Scope>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Where the topmost scope is.
+#[derive(Clone, Copy)]
+enum Top {
+    /// There is none.
+    Nothing,
+    /// Nowhere yet: it is a [`Scope::Gather`] with nothing in it.
+    Gather,
+    /// A [`Scope::Forbid`] with nothing in it.
+    Forbid,
+    /// A [`Scope::Hand`] with nothing in it.
+    Hand,
+    /// On the stack.
+    Stacked,
 }
 
 enum Scope {
@@ -25,25 +45,10 @@ enum Scope {
     Hand { handles: Vec<Option<OwnedFd>>, failure: Option<DecodeError> },
 }
 
-impl Scope {
-    /// Whether no handle is or was in it, and none was refused.
-    fn is_empty(&self) -> bool {
-        match self {
-            Self::Gather { handles, failure: None } => handles.is_empty(),
-            Self::Hand { handles, failure: None } => handles.is_empty(),
-            Self::Forbid { failure } => failure.is_none(),
-            _ => false,
-        }
-    }
-}
-
-/// In place of the number of scopes below: there is nothing left to close.
-const CLOSED: usize = usize::MAX;
-
-/// A scope is on the stack as long as this lives.
+/// A scope is open as long as this lives.
 pub(super) struct Guard {
-    /// How many scopes lie below.
-    below: usize,
+    /// Where the one around it is; `None` when this one is closed.
+    outer: Option<Top>,
     /// The stack belongs to the thread.
     not_send: PhantomData<*const ()>,
 }
@@ -54,99 +59,105 @@ pub(super) struct Unfit;
 
 impl Guard {
     /// Opens a scope that gathers handles.
+    #[inline]
     pub(super) fn gather() -> Self {
-        Self::open(Scope::Gather { handles: Vec::new(), failure: None })
+        Self::open(Top::Gather)
     }
 
     /// Opens a scope in which handles are refused.
+    #[inline]
     pub(super) fn forbid() -> Self {
-        Self::open(Scope::Forbid { failure: None })
+        Self::open(Top::Forbid)
     }
 
     /// Opens a scope that hands out `handles`.
+    #[inline]
     pub(super) fn hand(handles: Vec<OwnedFd>) -> Self {
-        let handles = handles.into_iter().map(Some).collect();
-        Self::open(Scope::Hand { handles, failure: None })
+        let guard = Self::open(Top::Hand);
+        if !handles.is_empty() {
+            let handles = handles.into_iter().map(Some).collect();
+            push(Scope::Hand { handles, failure: None });
+        }
+        guard
     }
 
-    fn open(scope: Scope) -> Self {
-        let below = SCOPES.with_borrow_mut(|scopes| {
-            let below = scopes.len();
-            scopes.push(scope);
-            below
-        });
-        Self { below, not_send: PhantomData }
+    #[inline]
+    fn open(top: Top) -> Self {
+        Self { outer: Some(TOP.replace(top)), not_send: PhantomData }
     }
 
     /// Closes a scope that gathers or refuses: what it gathered, or why it refused.
+    #[inline]
     pub(super) fn gathered(mut self) -> Result<Vec<OwnedFd>, EncodeError> {
-        if self.close_empty() {
-            return Ok(Vec::new());
-        }
         match self.close() {
-            Some(Scope::Gather { handles, failure: None }) => Ok(handles),
-            Some(
-                Scope::Gather { failure: Some(failure), .. }
-                | Scope::Forbid { failure: Some(failure) },
-            ) => Err(failure),
-            _ => Ok(Vec::new()),
+            None => Ok(Vec::new()),
+            Some(scope) => scope.gathered(),
         }
     }
 
     /// Closes a scope that hands out: how many nobody took, or why one was refused.
+    #[inline]
     pub(super) fn left_over(mut self) -> Result<usize, DecodeError> {
-        if self.close_empty() {
-            return Ok(0);
-        }
         match self.close() {
-            Some(Scope::Hand { failure: Some(failure), .. }) => Err(failure),
-            Some(Scope::Hand { handles, .. }) => Ok(handles.iter().flatten().count()),
-            _ => Ok(0),
+            None => Ok(0),
+            Some(scope) => scope.left_over(),
         }
     }
 
-    /// Closes the scope if there is nothing in it, as for most values, and says whether it did.
-    ///
-    /// The scope ends where it lies: to move it out would take longer than all the rest.
-    fn close_empty(&mut self) -> bool {
-        let closed = SCOPES.try_with(|scopes| {
-            let mut scopes = scopes.borrow_mut();
-            let is_empty = match scopes.get(self.below..) {
-                Some([scope]) => scope.is_empty(),
-                _ => false,
-            };
-            if is_empty {
-                scopes.truncate(self.below);
-            }
-            is_empty
-        });
-        let closed = closed.unwrap_or(false);
-        if closed {
-            self.below = CLOSED;
+    /// Closes the scope; what is in it, if it lies on the stack.
+    #[inline]
+    fn close(&mut self) -> Option<Scope> {
+        // Guards are dropped in the order opposite to their making.
+        match TOP.replace(self.outer.take()?) {
+            Top::Stacked => pop(),
+            _ => None,
         }
-        closed
-    }
-
-    fn close(&self) -> Option<Scope> {
-        if self.below == CLOSED {
-            return None;
-        }
-        // Guards are dropped in the order opposite to their making, unless somebody's code keeps
-        // none or panics; then what lies above belongs to nobody any more.
-        let above = SCOPES.try_with(|scopes| {
-            let mut scopes = scopes.borrow_mut();
-            let at = self.below.min(scopes.len());
-            scopes.split_off(at)
-        });
-        // The descriptors are closed here, when the stack is not borrowed.
-        above.ok()?.into_iter().next()
     }
 }
 
 impl Drop for Guard {
+    #[inline]
     fn drop(&mut self) {
+        // Its descriptors are closed when the stack is not borrowed.
         drop(self.close());
     }
+}
+
+impl Scope {
+    #[cold]
+    fn gathered(self) -> Result<Vec<OwnedFd>, EncodeError> {
+        match self {
+            Self::Gather { handles, failure: None } => Ok(handles),
+            Self::Gather { failure: Some(failure), .. }
+            | Self::Forbid { failure: Some(failure) } => Err(failure),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    #[cold]
+    fn left_over(self) -> Result<usize, DecodeError> {
+        match self {
+            Self::Hand { failure: Some(failure), .. } => Err(failure),
+            Self::Hand { handles, .. } => Ok(handles.iter().flatten().count()),
+            _ => Ok(0),
+        }
+    }
+}
+
+/// Puts the topmost scope on the stack.
+#[cold]
+fn push(scope: Scope) {
+    // A thread that is ending has no stack any more: there a scope stays as if nothing were in it.
+    let pushed = SCOPES.try_with(|scopes| scopes.borrow_mut().push(scope));
+    if pushed.is_ok() {
+        TOP.set(Top::Stacked);
+    }
+}
+
+/// Takes the topmost scope off the stack.
+#[cold]
+fn pop() -> Option<Scope> {
+    SCOPES.try_with(|scopes| scopes.borrow_mut().pop()).ok()?
 }
 
 /// Puts a duplicate of `fd` into the topmost scope and returns its index.
@@ -202,7 +213,16 @@ pub(super) fn refuse(error: DecodeError) {
 }
 
 fn with_top<R>(work: impl FnOnce(&mut Scope) -> Result<R, Unfit>) -> Result<R, Unfit> {
-    // A thread that is ending has no stack any more.
+    match TOP.get() {
+        Top::Nothing => return Err(Unfit),
+        Top::Gather => push(Scope::Gather { handles: Vec::new(), failure: None }),
+        Top::Forbid => push(Scope::Forbid { failure: None }),
+        Top::Hand => push(Scope::Hand { handles: Vec::new(), failure: None }),
+        Top::Stacked => {}
+    }
+    if !matches!(TOP.get(), Top::Stacked) {
+        return Err(Unfit);
+    }
     let result = SCOPES.try_with(|scopes| match scopes.borrow_mut().last_mut() {
         Some(scope) => work(scope),
         None => Err(Unfit),

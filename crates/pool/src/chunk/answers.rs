@@ -62,6 +62,18 @@ impl Answers {
         self.n_items
     }
 
+    /// Without the first ones, which were told before.
+    pub(crate) fn skip(mut self, n_told: usize) -> Self {
+        let mut rest = self.pieces.as_slice();
+        for _ in 0..n_told {
+            let _told = pieces::take(&mut rest);
+        }
+        let n_bytes = self.pieces.len() - rest.len();
+        drop(self.pieces.drain(..n_bytes));
+        self.n_items = self.n_items.saturating_sub(n_told);
+        self
+    }
+
     pub(crate) fn into_results<R: DeserializeOwned>(self) -> Results<R> {
         Results { answers: self, at: 0, result: PhantomData }
     }

@@ -121,7 +121,9 @@ impl<A: DeserializeOwned, R: Serialize> Work<'_, A, R> {
         match put {
             Ok(handles) if handles.is_empty() => {}
             Ok(handles) => self.handles = handles,
-            Err(error) => pieces::put_reason(&mut self.pieces, Kind::Unsendable, &error.to_string()),
+            Err(error) => {
+                pieces::put_reason(&mut self.pieces, Kind::Unsendable, &error.to_string())
+            }
         }
     }
 

@@ -14,11 +14,12 @@
 //! How many items there are in a chunk is decided when a worker has room for them, by what such items
 //! took so far ([`Pace`](crate::pace::Pace)); the rest stays in the backlog. If they turn out to take
 //! longer, the worker answers as far as it has come, and the rest is handed out again, in smaller
-//! parts. What is behind an item that takes very long, or waits for another one, is taken back for a
-//! worker that has nothing to do. An item whose time is limited, that has handles, or that is large, is a task
+//! parts. While an item takes very long, or waits for something, the results of those before it are taken
+//! off the tray, and those behind it are taken back for a worker that has nothing to do. An item whose time is limited, that has handles, or that is large, is a task
 //! of its own. `docs/design/021-chunks.md` says why it is so.
 
 pub(crate) mod answers;
+pub(crate) mod attend;
 mod call;
 pub(crate) mod desk;
 pub(crate) mod pieces;
@@ -49,11 +50,13 @@ pub(crate) struct Chunk {
     n_items: usize,
     /// It is handed out as it is, and done as a whole.
     is_whole: bool,
+    /// Of so many items, the first ones, the caller has the results.
+    n_told: usize,
 }
 
 impl Chunk {
     pub(crate) fn new(pieces: &[u8], n_items: usize, is_whole: bool) -> Self {
-        Self { pieces: pieces.into(), range: 0..pieces.len(), n_items, is_whole }
+        Self { pieces: pieces.into(), range: 0..pieces.len(), n_items, is_whole, n_told: 0 }
     }
 
     pub(crate) fn n_items(&self) -> usize {
@@ -62,6 +65,15 @@ impl Chunk {
 
     pub(crate) fn is_whole(&self) -> bool {
         self.is_whole
+    }
+
+    pub(crate) fn n_told(&self) -> usize {
+        self.n_told
+    }
+
+    /// Of so many items, the caller has the results.
+    pub(crate) fn tell(&mut self, n_told: usize) {
+        self.n_told = n_told.min(self.n_items);
     }
 
     /// From now on nothing is taken off it when it is handed out or done.
@@ -87,6 +99,12 @@ impl Chunk {
         self.range.end = at;
         let n_items = self.n_items - n_first;
         self.n_items = n_first;
-        Self { pieces: Arc::clone(&self.pieces), range, n_items, is_whole: self.is_whole }
+        Self {
+            pieces: Arc::clone(&self.pieces),
+            range,
+            n_items,
+            is_whole: self.is_whole,
+            n_told: 0,
+        }
     }
 }

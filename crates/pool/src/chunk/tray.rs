@@ -57,8 +57,8 @@ impl Tray {
         Some(Words { ticket, progress, limit, bytes })
     }
 
-    /// How many items of the chunk with this ticket a worker has done that is dead by now, and their
-    /// pieces.
+    /// How many items of the chunk with this ticket the worker has done, and their pieces; none if it is
+    /// at another chunk.
     pub(crate) fn read(&self, ticket: u64) -> (u32, Vec<u8>) {
         self.words().map_or((0, Vec::new()), |words| words.read(ticket))
     }

@@ -16,7 +16,7 @@
 //! | `put` | the worker | bytes behind those that count, then progress |
 //! | `may_go_on` | the worker, before each item but the first | fence, then looks at the limit |
 //! | `revoke` | the parent | the limit, then fence, then looks at the progress |
-//! | `read` | the parent, when the worker is dead | ticket, progress, bytes |
+//! | `read` | the parent, at any time | ticket, progress, bytes, fence, ticket |
 //!
 //! A worker that dies between two moves has either made the last one or not, and either is a state of the
 //! table: a result counts from the one store of the progress on.
@@ -35,9 +35,10 @@
 //! |------|---------|---------|---------|
 //! | E1 | the worker writes the ticket | the parent reads it | that no progress is an older chunk's |
 //! | E2 | the worker writes the progress | the parent reads it | the bytes of the results that count |
+//! | E3 | the fence of a worker that has begun another chunk | the fence of a parent that has read bytes of that one | that the ticket is another's |
 
 use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
-use ipc_core::primitive::{AtomicU64, fence_heavy, fence_light};
+use ipc_core::primitive::{AtomicU64, fence, fence_heavy, fence_light};
 
 pub(crate) const WORD: usize = size_of::<u64>();
 
@@ -62,6 +63,8 @@ impl Words<'_> {
         self.progress.store(0, Relaxed);
         // E1 release
         self.ticket.store(ticket, Release);
+        // E3 release: before the bytes of this chunk.
+        fence(Release);
     }
 
     /// One more item is done, `n_done` in all, whose pieces are `pieces`; those up to `from` were put
@@ -117,8 +120,8 @@ impl Words<'_> {
         n_done.min(MOST_ITEMS)
     }
 
-    /// How many items of the chunk with this ticket a worker has done that is dead by now, and their
-    /// pieces.
+    /// How many items of the chunk with this ticket the worker has done, and their pieces; none if it is
+    /// at another chunk.
     pub(crate) fn read(&self, ticket: u64) -> (u32, Vec<u8>) {
         // E1 acquire
         if self.ticket.load(Acquire) != ticket {
@@ -130,6 +133,11 @@ impl Words<'_> {
         let words = self.bytes.iter().take(len.div_ceil(WORD));
         let mut pieces: Vec<u8> = words.flat_map(|word| word.load(Relaxed).to_le_bytes()).collect();
         pieces.truncate(len);
+        // E3 acquire: what was read may be another chunk's by now.
+        fence(Acquire);
+        if self.ticket.load(Relaxed) != ticket {
+            return (0, Vec::new());
+        }
         (n_done, pieces)
     }
 }

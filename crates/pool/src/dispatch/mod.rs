@@ -30,70 +30,18 @@
 //! and given to the one.
 
 mod backlog;
+mod place;
+mod task;
 
-use std::collections::vec_deque::Drain;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use ipc_core::Deadline;
 
 use self::backlog::Backlog;
+use self::place::Given;
+pub(crate) use self::place::{MOST_GIVEN, MOST_NANOS_AHEAD, Place, Standing};
+pub(crate) use self::task::Task;
 use crate::board::{FIRST_TICKET, Said};
-
-/// A worker has at most so many tasks that it has not answered.
-pub(crate) const MOST_GIVEN: usize = 64;
-
-/// A worker gets a third task, and more, only if all it has will likely be done in this time.
-pub(crate) const MOST_NANOS_AHEAD: u64 = 1_000_000;
-
-/// At most so many tasks with parcels are with a worker: their descriptors are in its socket.
-const MOST_PARCELS_AHEAD: usize = 2;
-
-/// What the table must know of a task.
-pub(crate) trait Task {
-    /// Which of all tasks it is, by the order of their submission.
-    fn number(&self) -> u64;
-
-    /// The greater goes first.
-    fn priority(&self) -> i32;
-
-    /// How many tasks it is for who submitted it: more than one if they travel together.
-    fn n_items(&self) -> usize {
-        1
-    }
-
-    /// How long it will likely take; `u64::MAX` if nobody knows.
-    fn nanos(&self) -> u64;
-
-    /// Whether a part of it goes through the socket.
-    fn has_parcel(&self) -> bool;
-
-    /// Whether it can be given as it is.
-    fn is_prepared(&self) -> bool;
-
-    /// It was given: what was prepared for that is not needed any more.
-    fn was_given(&mut self);
-
-    /// Takes off what a worker does not get now, if it is more than that gets at a time.
-    fn cut(&mut self) -> Option<Self>
-    where
-        Self: Sized,
-    {
-        None
-    }
-
-    /// Whether a part of those that travel together can be taken from a worker that has begun others.
-    fn can_be_divided(&self) -> bool {
-        false
-    }
-
-    /// Takes off all but the first `n_kept` of them, if there are more; it is not divided again.
-    fn divide(&mut self, _n_kept: usize) -> Option<Self>
-    where
-        Self: Sized,
-    {
-        None
-    }
-}
 
 /// All tasks and all workers of a pool.
 #[derive(Debug)]
@@ -103,45 +51,6 @@ pub(crate) struct Dispatch<W, T> {
     resting: BTreeMap<(Deadline, u64), T>,
     places: Vec<Place<W, T>>,
     next_ticket: u64,
-}
-
-/// A place in which one worker works at a time.
-#[derive(Debug)]
-pub(crate) struct Place<W, T> {
-    /// Who works here; nobody while the last one is being replaced.
-    worker: Option<W>,
-    /// Which worker in this place that is, from 1.
-    incarnation: u64,
-    given: VecDeque<Given<T>>,
-    /// How long what was given will likely take, all together.
-    nanos: u64,
-    /// How many parcels may lie in its socket: those of tasks that were taken back, too.
-    n_parcels: usize,
-    /// There was no room in its ring. There may be when it has answered something.
-    is_full: bool,
-    standing: Standing,
-    /// How many tasks the workers in this place have answered.
-    n_answered: u64,
-}
-
-/// Whether a worker gets tasks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// Not yet: it prepares itself, and will say when it has.
-    Preparing,
-    /// Yes.
-    Working,
-    /// No more: it leaves when it has answered what it has.
-    Retiring,
-    /// No more, and it has nothing: it is about to end.
-    Leaving,
-}
-
-#[derive(Debug)]
-struct Given<T> {
-    ticket: u64,
-    nanos: u64,
-    task: T,
 }
 
 /// What came of giving a task to a worker.
@@ -294,7 +203,7 @@ impl<W, T: Task> Dispatch<W, T> {
     /// The place from whose ring a task is to be taken back: there is nothing in the backlog, and
     /// somebody has nothing to do while this one has most that it has not begun.
     pub(crate) fn most_ahead(&self) -> Option<(usize, &W)> {
-        if !self.backlog.is_empty() || !self.places.iter().any(Place::is_free) {
+        if !self.has_idle() {
             return None;
         }
         let ahead = self.places.iter().enumerate().filter(|(_, place)| place.given.len() > 1);
@@ -302,15 +211,16 @@ impl<W, T: Task> Dispatch<W, T> {
         Some((at, place.worker.as_ref()?))
     }
 
-    /// Workers whose first task is many that travel together, if there is nothing in the backlog and
-    /// somebody has nothing to do: each with the ticket, in the order of their places.
-    pub(crate) fn ahead_in_hand(&self) -> impl Iterator<Item = (usize, u64, &W)> {
-        let is_wanted = self.backlog.is_empty() && self.places.iter().any(Place::is_free);
-        let places = self.places.iter().enumerate().filter(move |_| is_wanted);
-        places.filter_map(|(at, place)| {
-            let first = place.given.front().filter(|given| given.task.can_be_divided())?;
-            Some((at, first.ticket, place.worker.as_ref()?))
-        })
+    /// Whether there is nothing in the backlog and somebody has nothing to do.
+    pub(crate) fn has_idle(&self) -> bool {
+        self.backlog.is_empty() && self.places.iter().any(Place::is_free)
+    }
+
+    /// The task that a worker is at, or is about to begin, with its ticket.
+    pub(crate) fn first_of(&mut self, place: usize) -> Option<(&W, u64, &mut T)> {
+        let place = self.places.get_mut(place)?;
+        let given = place.given.front_mut()?;
+        Some((place.worker.as_ref()?, given.ticket, &mut given.task))
     }
 
     /// Of a task of many, a worker does not begin more than the first `n_kept`: the rest is queued again,
@@ -505,95 +415,6 @@ fn first_with_room<'p, W, T: Task>(
 ) -> Option<&'p mut Place<W, T>> {
     let with_room = places.iter_mut().filter(|place| place.has_room_for(task));
     with_room.min_by_key(|place| (place.nanos, place.given.len()))
-}
-
-impl<W, T: Task> Place<W, T> {
-    fn new() -> Self {
-        Self {
-            worker: None,
-            incarnation: 0,
-            given: VecDeque::new(),
-            nanos: 0,
-            n_parcels: 0,
-            is_full: false,
-            standing: Standing::Working,
-            n_answered: 0,
-        }
-    }
-
-    fn has_room_for(&self, task: &T) -> bool {
-        if self.worker.is_none() || self.is_full || self.standing != Standing::Working {
-            return false;
-        }
-        if self.given.is_empty() {
-            return true;
-        }
-        let is_quick = self.nanos.saturating_add(task.nanos()) <= MOST_NANOS_AHEAD;
-        let is_next = self.given.len() == 1 && task.nanos() != u64::MAX;
-        self.given.len() < MOST_GIVEN
-            && (is_quick || is_next)
-            && !(task.has_parcel() && self.n_parcels >= MOST_PARCELS_AHEAD)
-    }
-
-    /// Whether it has somebody who could do something and has nothing.
-    fn is_free(&self) -> bool {
-        let can = self.worker.is_some() && self.standing == Standing::Working;
-        can && self.given.is_empty()
-    }
-
-    /// Takes out all that it has.
-    fn let_go(&mut self) -> Drain<'_, Given<T>> {
-        (self.nanos, self.n_parcels, self.is_full) = (0, 0, false);
-        self.given.drain(..)
-    }
-
-    fn forget(&mut self, given: &Given<T>) {
-        self.nanos = self.nanos.saturating_sub(given.nanos);
-        // A sum that was cut off at the top is right again when nothing is left.
-        if self.given.is_empty() {
-            self.nanos = 0;
-        }
-        self.is_full = false;
-    }
-
-    pub(crate) fn worker(&self) -> Option<&W> {
-        self.worker.as_ref()
-    }
-
-    /// Whether it has a worker who does not leave.
-    pub(crate) fn is_present(&self) -> bool {
-        let stays = matches!(self.standing, Standing::Preparing | Standing::Working);
-        self.worker.is_some() && stays
-    }
-
-    pub(crate) fn standing(&self) -> Standing {
-        self.standing
-    }
-
-    /// Which worker here it is, from 1.
-    pub(crate) fn incarnation(&self) -> u64 {
-        self.incarnation
-    }
-
-    /// How many tasks its worker has and has not answered, those that travel together one by one.
-    pub(crate) fn n_given(&self) -> usize {
-        self.given.iter().map(|given| given.task.n_items()).sum()
-    }
-
-    pub(crate) fn n_answered(&self) -> u64 {
-        self.n_answered
-    }
-
-    /// The tasks that its worker has and has not answered, with their tickets, in the order in which
-    /// it runs them.
-    pub(crate) fn given(&self) -> impl DoubleEndedIterator<Item = (u64, &T)> {
-        self.given.iter().map(|given| (given.ticket, &given.task))
-    }
-
-    /// Whether the task with this ticket is here.
-    pub(crate) fn has(&self, ticket: u64) -> bool {
-        self.given.iter().any(|given| given.ticket == ticket)
-    }
 }
 
 #[cfg(test)]

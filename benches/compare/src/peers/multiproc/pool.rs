@@ -1,4 +1,4 @@
-//! `Pool`, whose map sends each task on its own and needs no chunks.
+//! `Pool`, whose map sends quick tasks together unless it is told not to.
 
 use crate::Result;
 use crate::subjects::pool::{Pooling, Value};
@@ -15,7 +15,7 @@ impl Pooling for OurPool {
     }
 
     fn map1<A: Value, R: Value>(&self, function: fn(A) -> R, arguments: Vec<A>) -> Result<Vec<R>> {
-        Ok(self.0.map(function, arguments)?)
+        Ok(self.0.map_chunked(function, arguments, 1)?)
     }
 
     fn submit<A: Value, R: Value>(
