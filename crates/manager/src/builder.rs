@@ -55,7 +55,9 @@ impl Builder {
             hello_timeout: Duration::from_secs(10),
             reconnect_grace: Duration::from_secs(10),
         };
-        Self { plan: Plan { address: None, site: Site::default(), types: Vec::new(), rules, process } }
+        Self {
+            plan: Plan { address: None, site: Site::default(), types: Vec::new(), rules, process },
+        }
     }
 
     /// Tells the manager of a type of the program's own.

@@ -66,7 +66,10 @@ impl Site {
     pub(crate) fn is_for_this_machine(&self) -> io::Result<()> {
         #[cfg(feature = "tls")]
         if self.tls.is_some() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "TLS is for an address of TCP"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "TLS is for an address of TCP",
+            ));
         }
         Ok(())
     }

@@ -156,6 +156,8 @@ pub mod __private {
     pub use crate::proxy::Inner;
 }
 
+#[cfg(feature = "tls")]
+pub use crate::remote::{TlsClient, TlsServer};
 pub use crate::{
     batch::{Batch, Done, Later},
     builder::Builder,
@@ -171,5 +173,3 @@ pub use crate::{
     },
     stats::{Latency, Stats},
 };
-#[cfg(feature = "tls")]
-pub use crate::remote::{TlsClient, TlsServer};

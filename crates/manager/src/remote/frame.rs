@@ -54,10 +54,7 @@ impl<'b> Frame<'b> {
 
     /// The frame at the front of what has come, if it is there whole, and how many bytes it has. A message
     /// has no more bytes than `limit`.
-    pub(crate) fn read(
-        bytes: &'b [u8],
-        limit: usize,
-    ) -> Result<Option<(Self, usize)>, Malformed> {
+    pub(crate) fn read(bytes: &'b [u8], limit: usize) -> Result<Option<(Self, usize)>, Malformed> {
         let Some((head, behind)) = bytes.split_first_chunk::<HEAD_LEN>() else { return Ok(None) };
         let [a, b, c, d, e, f, g, h, kind @ ..] = *head;
         let len = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
@@ -129,7 +126,8 @@ mod tests {
     fn what_is_too_long_is_refused_before_it_has_come() {
         let head = |len: u64, kind: u32| [&len.to_le_bytes()[..], &kind.to_le_bytes()].concat();
         assert_eq!(Frame::read(&head(108, MESSAGE), 100), Ok(None));
-        let longer = [(109, MESSAGE), (u64::MAX, MESSAGE), (1025, HELLO), (9, RECEIPT), (1, GOODBYE)];
+        let longer =
+            [(109, MESSAGE), (u64::MAX, MESSAGE), (1025, HELLO), (9, RECEIPT), (1, GOODBYE)];
         for (len, kind) in longer {
             assert_eq!(Frame::read(&head(len, kind), 100), Err(Malformed), "{len} {kind}");
         }

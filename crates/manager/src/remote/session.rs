@@ -99,8 +99,7 @@ impl Session {
     /// Takes the frames out of what has come, from its front; a message has no more bytes than `limit`.
     pub(crate) fn read_from(&mut self, bytes: &mut Vec<u8>, limit: usize) -> Result<(), Malformed> {
         let mut n_read = 0;
-        while let Some((frame, len)) =
-            Frame::read(bytes.get(n_read..).unwrap_or_default(), limit)?
+        while let Some((frame, len)) = Frame::read(bytes.get(n_read..).unwrap_or_default(), limit)?
         {
             match frame {
                 _ if self.is_over => return Err(Malformed),

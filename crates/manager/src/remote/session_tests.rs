@@ -21,11 +21,21 @@ struct Side {
 /// What happens to a side, or to both.
 #[derive(Clone, Copy, Debug)]
 enum Event {
-    Push { side: bool, len: usize },
-    Write { side: bool },
+    Push {
+        side: bool,
+        len: usize,
+    },
+    Write {
+        side: bool,
+    },
     /// So many bytes go from the side to the other.
-    Carry { side: bool, len: usize },
-    Take { side: bool },
+    Carry {
+        side: bool,
+        len: usize,
+    },
+    Take {
+        side: bool,
+    },
     /// The connection breaks; there is another.
     Break,
 }
@@ -160,7 +170,11 @@ fn what_was_never_written_is_known() {
     session.write_to(&mut Vec::new());
     assert_eq!(session.never_written().collect::<Vec<_>>(), [[2]]);
     session.resume(1).unwrap();
-    assert_eq!(session.never_written().collect::<Vec<_>>(), [[2]], "the second was once on its way");
+    assert_eq!(
+        session.never_written().collect::<Vec<_>>(),
+        [[2]],
+        "the second was once on its way"
+    );
 }
 
 #[test]

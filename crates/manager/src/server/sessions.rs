@@ -52,7 +52,12 @@ impl Server {
     }
 
     /// Gives a client that is away the connection of who names its session; `false` if there is no such.
-    pub(super) fn resume(&mut self, stranger: ClientId, resume: Resume, hello: ServerHello) -> bool {
+    pub(super) fn resume(
+        &mut self,
+        stranger: ClientId,
+        resume: Resume,
+        hello: ServerHello,
+    ) -> bool {
         let Resume { session, n_received: n_theirs } = resume;
         let Some(id) = self.sessions.get(&session).copied() else { return false };
         let Some(guest) = self.guests.get_mut(&id) else { return false };

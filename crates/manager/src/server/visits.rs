@@ -174,7 +174,11 @@ impl Server {
             let is_gone = !guest.flush();
             if is_gone || guest.n_waiting_bytes() > self.rules.max_backlog.saturating_mul(4) {
                 self.counts.refused += u64::from(!is_gone);
-                if is_gone { self.lose(id) } else { self.show_out(id) }
+                if is_gone {
+                    self.lose(id)
+                } else {
+                    self.show_out(id)
+                }
                 continue;
             }
             let interest = guest.carrier.interest(guest.has_backlog());
