@@ -52,7 +52,7 @@ fn a_manager_at_a_port_says_which_it_is() {
     // Another program connects with the key.
     let child = Process::spawn(use_from_afar, manager.address().to_string()).unwrap();
     child.join().unwrap();
-    wait_until(&manager, "it has said goodbye, or is cut off", |stats| stats.objects == 0);
+    wait_until(&manager, "it has said goodbye", |stats| (stats.clients, stats.objects) == (1, 0));
     manager.shutdown().unwrap();
 }
 
@@ -70,6 +70,8 @@ fn use_from_afar(address: String) {
     assert!((0..200).zip(&all).all(|(n, found)| *found == vec![n; 20_000]));
     let large: Value<Vec<u8>> = manager.value(&vec![7; 5_000_000]).unwrap();
     assert_eq!(large.get().unwrap().len(), 5_000_000);
+    drop((list, large));
+    manager.disconnect();
 }
 
 #[test]

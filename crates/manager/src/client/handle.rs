@@ -62,6 +62,17 @@ impl Handle {
         here.client.call(&Request { object: here.object, method, argument })
     }
 
+    /// Calls a method, and waits in a task for what it returns.
+    #[cfg(feature = "tokio")]
+    pub(crate) async fn call_async(
+        self: &Arc<Self>,
+        method: u64,
+        argument: Argument,
+    ) -> Result<Got, Error> {
+        let here = self.here()?;
+        here.client.call_async(Request { object: here.object, method, argument }).await
+    }
+
     /// Calls a method without waiting for it, or hearing of it; not in a forked child, which has nothing
     /// of what its parent had.
     pub(crate) fn tell(&self, method: u64, argument: &Argument) {

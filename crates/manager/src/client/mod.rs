@@ -12,6 +12,8 @@ mod remote;
 mod replies;
 mod scope;
 mod table;
+#[cfg(feature = "tokio")]
+mod tasks;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,7 +30,7 @@ use crate::protocol::{self, Call, ClientHello, DESK, ObjectId, ServerHello};
 use crate::remote::Door;
 use carrier::{Carrier, Packets, Received, Sent};
 use remote::Remote;
-use replies::{Arrived, Awaited, State, append};
+use replies::{Arrived, Awaited, State, Waiter, append};
 
 pub(crate) use argument::{Argument, Request};
 pub(crate) use got::Got;
@@ -116,7 +118,7 @@ impl Client {
         self: &Arc<Self>,
         requests: &[Request],
     ) -> Result<Vec<Result<Got, Error>>, Error> {
-        let first = self.expect(requests.len() as u64)?;
+        let first = self.expect(requests.len() as u64, &Waiter::Thread(thread::current()))?;
         if let Err(error) = self.send_all(first, requests) {
             self.give_up_on(first, requests.len() as u64);
             return Err(error);
@@ -148,16 +150,15 @@ impl Client {
         std::mem::take(&mut self.state().unsent)
     }
 
-    /// Numbers for so many calls, whose replies this thread waits for; returns the first.
-    fn expect(&self, count: u64) -> Result<u64, Error> {
+    /// Numbers for so many calls, whose replies somebody waits for; returns the first.
+    fn expect(&self, count: u64, waiter: &Waiter) -> Result<u64, Error> {
         let mut state = self.state();
         if state.is_broken {
             return Err(Error::Disconnected);
         }
         let first = state.last_id + 1;
         state.last_id += count;
-        let me = thread::current();
-        state.calls.extend((first..first + count).map(|id| (id, Awaited::By(me.clone()))));
+        state.calls.extend((first..first + count).map(|id| (id, Awaited::By(waiter.clone()))));
         Ok(first)
     }
 
@@ -167,8 +168,13 @@ impl Client {
     }
 
     fn send_all(&self, first: u64, requests: &[Request]) -> Result<(), Error> {
+        self.messages(first, requests)?.iter().try_for_each(|message| self.send(message))
+    }
+
+    /// The messages that calls go in.
+    fn messages(&self, first: u64, requests: &[Request]) -> Result<Vec<Vec<u8>>, Error> {
         let limit = usize::try_from(self.hello.max_bytes).unwrap_or(usize::MAX);
-        let mut message = self.unsent();
+        let (mut messages, mut message) = (Vec::new(), self.unsent());
         for (id, request) in (first..).zip(requests) {
             let Request { object, method, argument } = request;
             let links = argument.links.clone();
@@ -181,11 +187,12 @@ impl Client {
             }
             if message.len() > MESSAGE_BYTES && before > 0 {
                 let next = message.split_off(before);
-                self.send(&message)?;
+                messages.push(message);
                 message = next;
             }
         }
-        self.send(&message)
+        messages.push(message);
+        Ok(messages)
     }
 
     /// Sends a message, and takes in replies as long as there is no room for it: the server may be
@@ -226,9 +233,11 @@ impl Client {
                     }
                     return Ok(arrived);
                 }
-                _ if state.never_sent.contains(&id) => return Err(Error::Disconnected),
-                _ if state.is_broken => return Err(Error::Lost),
-                _ => drop(state.calls.insert(id, Awaited::By(thread::current()))),
+                _ if state.is_broken => return Err(state.outcome_of(id)),
+                _ => {
+                    let me = Waiter::Thread(thread::current());
+                    state.calls.insert(id, Awaited::By(me));
+                }
             }
             if std::mem::replace(&mut state.is_read, true) {
                 drop(state);

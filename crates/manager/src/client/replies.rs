@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::thread::Thread;
 
 use crate::client::Argument;
+use crate::error::Error;
 use crate::protocol::bytes::Reader;
 use crate::protocol::methods::desk;
 use crate::protocol::{Call, DESK, ObjectId, Reply};
@@ -14,6 +15,15 @@ pub(super) struct State {
     pub(super) last_id: u64,
     /// The calls whose replies nobody has taken yet.
     pub(super) calls: HashMap<u64, Awaited>,
+    /// How many tasks wait.
+    #[cfg(feature = "tokio")]
+    pub(super) n_tasks: usize,
+    /// Whether there is a thread that reads for tasks.
+    #[cfg(feature = "tokio")]
+    pub(super) has_driver: bool,
+    /// That thread, while another reads.
+    #[cfg(feature = "tokio")]
+    pub(super) driver: Option<Thread>,
     pub(super) is_read: bool,
     pub(super) is_broken: bool,
     /// The calls of which the server has got nothing, when the connection is broken.
@@ -24,9 +34,31 @@ pub(super) struct State {
 
 /// A call whose reply nobody has taken yet: it is awaited, or has come.
 pub(super) enum Awaited {
-    /// By this thread.
-    By(Thread),
+    By(Waiter),
     Arrived(Arrived),
+}
+
+/// Who waits for a reply.
+#[derive(Clone)]
+pub(super) enum Waiter {
+    Thread(Thread),
+    #[cfg(feature = "tokio")]
+    Task(std::task::Waker),
+    /// A task that has not asked yet.
+    #[cfg(feature = "tokio")]
+    Nobody,
+}
+
+impl Waiter {
+    fn wake(&self) {
+        match self {
+            Self::Thread(thread) => thread.unpark(),
+            #[cfg(feature = "tokio")]
+            Self::Task(task) => task.wake_by_ref(),
+            #[cfg(feature = "tokio")]
+            Self::Nobody => {}
+        }
+    }
 }
 
 /// A reply.
@@ -53,8 +85,8 @@ impl State {
                 continue;
             };
             let arrived = Arrived { is_returned, links, bytes: bytes.to_vec() };
-            if let Awaited::By(thread) = std::mem::replace(awaited, Awaited::Arrived(arrived)) {
-                thread.unpark();
+            if let Awaited::By(waiter) = std::mem::replace(awaited, Awaited::Arrived(arrived)) {
+                waiter.wake();
             }
         }
         true
@@ -63,12 +95,18 @@ impl State {
     /// Wakes one of those who wait, to be the one who reads.
     pub(super) fn wake_another(&self) {
         let mut awaited = self.calls.values();
-        if let Some(thread) = awaited.find_map(|awaited| match awaited {
-            Awaited::By(thread) => Some(thread),
-            Awaited::Arrived(_) => None,
-        }) {
-            thread.unpark();
-        }
+        let waiting = awaited.find_map(|awaited| match awaited {
+            Awaited::By(Waiter::Thread(thread)) => Some(thread),
+            _ => None,
+        });
+        #[cfg(feature = "tokio")]
+        let waiting = waiting.or(self.driver.as_ref());
+        waiting.into_iter().for_each(Thread::unpark);
+    }
+
+    /// What became of a call when the connection is broken.
+    pub(super) fn outcome_of(&self, id: u64) -> Error {
+        if self.never_sent.contains(&id) { Error::Disconnected } else { Error::Lost }
     }
 
     /// Notes which calls are in messages of which the server has got nothing.
@@ -84,10 +122,12 @@ impl State {
     pub(super) fn break_off(&mut self) {
         self.is_broken = true;
         for awaited in self.calls.values() {
-            if let Awaited::By(thread) = awaited {
-                thread.unpark();
+            if let Awaited::By(waiter) = awaited {
+                waiter.wake();
             }
         }
+        #[cfg(feature = "tokio")]
+        self.driver.iter().for_each(Thread::unpark);
     }
 }
 

@@ -175,9 +175,9 @@ impl Server {
             if is_gone || guest.n_waiting_bytes() > self.rules.max_backlog.saturating_mul(4) {
                 self.counts.refused += u64::from(!is_gone);
                 if is_gone {
-                    self.lose(id)
+                    self.lose(id);
                 } else {
-                    self.show_out(id)
+                    self.show_out(id);
                 }
                 continue;
             }
