@@ -14,7 +14,7 @@ use crate::chunk::answers::Results;
 use crate::chunk::{Chunk, MOST_BYTES, MOST_ITEM_BYTES, pieces};
 use crate::error::{MapError, PoolError, TaskError};
 use crate::gathered::Gathered;
-use crate::job::{Argument, Plan};
+use crate::job::{Argument, Job, Plan};
 use crate::mailbox::{Fate, Mailbox, Waited};
 use crate::map_task::Parts;
 use crate::parcel::Parcel;
@@ -44,6 +44,8 @@ pub(crate) struct Batch<'p, A, R, I> {
     n_taken: usize,
     /// How many of them were sent and have not come back.
     n_away: usize,
+    /// The caller comes for results soon.
+    collects: bool,
     /// Results are wanted together, when all are there.
     gathers: bool,
     /// The last item was too large to travel with others, or had handles: so will the next be.
@@ -86,6 +88,7 @@ where
             n_each,
             n_taken: 0,
             n_away: 0,
+            collects: true,
             gathers: false,
             goes_alone: false,
             refused: VecDeque::new(),
@@ -140,6 +143,7 @@ where
 
     /// Sends all items at once, for whoever takes the results later.
     pub(crate) fn send_all(mut self) -> Parts {
+        self.collects = false;
         // How many of them a worker gets at a time is decided when it gets them.
         let most = self.n_each.unwrap_or(usize::MAX);
         while self.send_some(most) {}
@@ -185,7 +189,7 @@ where
         if let Some(time) = self.time_to_nap()
             && !self.is_here()
         {
-            sys::nap(time);
+            self.pool.engine().lead.nap(|| sys::nap(time));
         }
         match self.pool.engine().wait(&self.mailbox, Deadline::NEVER) {
             Waited::Arrived(index, fate) => {
@@ -282,19 +286,25 @@ where
             _ => return,
         };
         let chunk = Chunk::new(pieces, n_items, self.n_each.is_some());
-        let sent = self.pool.send(&plan, Argument::Many(chunk), first, &self.mailbox).map(drop);
+        let sent = self.send(Job::new(&plan, Argument::Many(chunk), first, &self.mailbox));
         self.note(first, n_items, sent);
     }
 
     fn send_one(&mut self, index: usize, item: &A) {
         let sent = match &mut self.plans {
-            Ok(plans) => Parcel::pack(item).map_err(PoolError::Argument).and_then(|parcel| {
+            Ok(plans) => Parcel::pack(item).map_err(PoolError::Argument).map(|parcel| {
                 self.goes_alone = parcel.goes_alone();
-                self.pool.send(&plans.one, Argument::One(parcel), index, &self.mailbox).map(drop)
+                Job::new(&plans.one, Argument::One(parcel), index, &self.mailbox)
             }),
             Err(reason) => Err(reason.take().unwrap_or(PoolError::NotInProgram)),
         };
+        let sent = sent.and_then(|job| self.send(job));
         self.note(index, 1, sent);
+    }
+
+    fn send(&self, job: Job) -> Result<(), PoolError> {
+        let engine = self.pool.engine();
+        if self.collects { engine.take(job).map(drop) } else { engine.submit(job).map(drop) }
     }
 
     fn note(&mut self, index: usize, n_items: usize, sent: Result<(), PoolError>) {

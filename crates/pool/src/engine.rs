@@ -194,8 +194,17 @@ impl Engine {
         Ok(plan)
     }
 
-    /// Takes a task, or says why not; returns its number.
-    pub(crate) fn submit(&self, mut job: Job) -> Result<u64, PoolError> {
+    /// Takes a task, or says why not; returns its number. If it waits, somebody is made to collect.
+    pub(crate) fn submit(&self, job: Job) -> Result<u64, PoolError> {
+        let (number, has_backlog) = self.take(job)?;
+        if has_backlog {
+            self.lead.call_clerk();
+        }
+        Ok(number)
+    }
+
+    /// The same for a caller who collects soon. Says too whether tasks wait.
+    pub(crate) fn take(&self, mut job: Job) -> Result<(u64, bool), PoolError> {
         let mut state = self.lock();
         match &state.phase {
             Phase::Open => {}
@@ -225,10 +234,7 @@ impl Engine {
         if was_unprepared {
             has_backlog = self.lock().dispatch.has_backlog();
         }
-        if has_backlog {
-            self.lead.call_clerk();
-        }
-        Ok(number)
+        Ok((number, has_backlog))
     }
 
     /// What the keeper does when the bell rings: gives what can be given, and nudges.
@@ -261,7 +267,7 @@ impl Engine {
         state.is_ticking = !state.dispatch.is_idle();
         let goes_on = state.is_ticking;
         drop(state);
-        goes_on.then(|| self.lead.call_clerk())
+        goes_on.then(|| self.lead.see_to_it())
     }
 
     /// Somebody works in a place again; gives the worker back if the pool is over.

@@ -55,6 +55,18 @@ pub(crate) struct Known {
 }
 
 impl Job {
+    /// A task whose result shall arrive in a mailbox.
+    pub(crate) fn new(
+        plan: &Arc<Plan>,
+        argument: Argument,
+        index: usize,
+        mailbox: &Arc<Mailbox>,
+    ) -> Self {
+        let (plan, mailbox) = (Arc::clone(plan), Arc::clone(mailbox));
+        // The number is given to it when it is taken.
+        Self { plan, argument, number: 0, index, mailbox, n_deaths: 0, submitted: None }
+    }
+
     /// Its only parcel, if it is one task.
     pub(crate) fn parcel(&mut self) -> Option<&mut Parcel> {
         match &mut self.argument {

@@ -18,9 +18,8 @@ use crate::engine::{Engine, Phase};
 use crate::error::{MapError, PoolError, SubmitError, TaskError};
 use crate::events::{Events, Hub};
 use crate::find::Named;
-use crate::job::{Argument, Job, Plan};
+use crate::job::Plan;
 use crate::keeper;
-use crate::mailbox::Mailbox;
 use crate::map::{Imap, ImapUnordered};
 use crate::map_task::MapTask;
 use crate::pace::Pace;
@@ -410,19 +409,6 @@ impl Pool {
             wire::encode_plain(&function, &mut prefix).map_err(PoolError::Argument)?;
             Ok((prefix, Arc::clone(&one.known.pace)))
         })
-    }
-
-    /// Sends a task whose result shall arrive in a mailbox; returns its number.
-    pub(crate) fn send(
-        &self,
-        plan: &Arc<Plan>,
-        argument: Argument,
-        index: usize,
-        mailbox: &Arc<Mailbox>,
-    ) -> Result<u64, PoolError> {
-        let (plan, mailbox) = (Arc::clone(plan), Arc::clone(mailbox));
-        let (number, n_deaths, submitted) = (0, 0, None);
-        self.engine.submit(Job { plan, argument, number, index, mailbox, n_deaths, submitted })
     }
 
     /// Waits until the workers have ended, if the pool was ended; that takes bounded time.

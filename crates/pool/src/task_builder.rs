@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::batch::{Batch, Plans};
 use crate::error::{MapError, PoolError, SubmitError, TaskError};
-use crate::job::{Argument, Plan};
+use crate::job::{Argument, Job, Plan};
 use crate::mailbox::Mailbox;
 use crate::map::{Imap, ImapUnordered};
 use crate::map_task::MapTask;
@@ -150,7 +150,8 @@ where
         let mailbox = Arc::new(Mailbox::default());
         let plan = self.plan()?;
         let argument = Parcel::pack(argument).map_err(PoolError::Argument)?;
-        let number = self.pool.send(&plan, Argument::One(argument), 0, &mailbox)?;
+        let job = Job::new(&plan, Argument::One(argument), 0, &mailbox);
+        let number = self.pool.engine().submit(job)?;
         Ok(Task::new(Arc::clone(self.pool.engine()), mailbox, plan, number))
     }
 

@@ -216,11 +216,12 @@ impl Worker {
                 .map_err(|error| Refused::argument(&error, Fit::No))?,
         };
         let callable = self.find(order.function)?;
+        let mapped;
         let mut bytes = order.argument;
         if order.freight == Freight::File {
-            parcel::unload(&mut handles, &mut self.argument)
+            mapped = parcel::map(&mut handles, &mut self.argument)
                 .map_err(|error| Refused::argument(&error, Fit::Yes))?;
-            bytes = &self.argument;
+            bytes = mapped.as_deref().unwrap_or(&self.argument);
         }
         let room = mem::take(&mut self.answer);
         let answer = desk::with(&mut self.desk, || callable.call_into(bytes, handles, room))?;

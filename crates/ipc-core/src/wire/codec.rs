@@ -34,10 +34,12 @@ pub trait Codec: sealed::Sealed {
 pub struct Postcard;
 
 impl Codec for Postcard {
+    #[inline]
     fn append<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
         postcard::serialize_with_flavor(value, Append(bytes)).map_err(CodecError)
     }
 
+    #[inline]
     fn take<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), CodecError> {
         let mut deserializer = postcard::Deserializer::from_bytes(bytes);
         let value =
@@ -80,19 +82,30 @@ impl fmt::Debug for CodecError {
 
 impl std::error::Error for CodecError {}
 
+/// So many bytes are pushed one by one.
+const FEW: usize = 4;
+
 /// Writes to the end of a vector that stays the caller's, also after a failure.
 struct Append<'v>(&'v mut Vec<u8>);
 
 impl Flavor for Append<'_> {
     type Output = ();
 
+    #[inline]
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
         self.0.push(byte);
         Ok(())
     }
 
+    #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
+        if bytes.len() <= FEW {
+            // Most numbers are a few bytes, for which a call would take longer.
+            self.0.reserve(FEW);
+            bytes.iter().for_each(|byte| self.0.push(*byte));
+        } else {
+            self.0.extend_from_slice(bytes);
+        }
         Ok(())
     }
 

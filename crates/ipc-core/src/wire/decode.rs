@@ -44,6 +44,7 @@ pub fn decode_parts<T: DeserializeOwned>(
 /// # Errors
 ///
 /// As [`decode`]; a handle in the value is [`DecodeError::NoSuchHandle`].
+#[inline]
 pub fn decode_plain<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     let scope = Guard::hand(Vec::new());
     let result = take_whole(bytes);
@@ -51,6 +52,7 @@ pub fn decode_plain<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError>
     result
 }
 
+#[inline]
 fn take_whole<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     let (value, rest) = Postcard::take(bytes).map_err(DecodeError::Value)?;
     if !rest.is_empty() {

@@ -39,6 +39,7 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Message, EncodeError> 
 /// # Errors
 ///
 /// As [`encode`]; `bytes` is as it was then.
+#[inline]
 pub fn encode_into<T: Serialize + ?Sized>(
     value: &T,
     bytes: &mut Vec<u8>,
@@ -62,6 +63,7 @@ pub fn encode_into<T: Serialize + ?Sized>(
 ///
 /// [`EncodeError::HandleNotAllowed`] if there is a handle in the value, and [`EncodeError::Value`]
 /// if its own `Serialize` fails. `bytes` is as it was then.
+#[inline]
 pub fn encode_plain<T: Serialize + ?Sized>(
     value: &T,
     bytes: &mut Vec<u8>,

@@ -81,8 +81,7 @@ impl Words<'_> {
             word.store(u64::from_le_bytes(*piece), Relaxed);
         }
         if let Some(word) = words.next() {
-            let bytes = last.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
-            word.store(bytes, Relaxed);
+            word.store(last_word(pieces, last), Relaxed);
         }
         // E2 release
         self.progress.store(pack(n_done, len), Release);
@@ -139,6 +138,16 @@ impl Words<'_> {
             return (0, Vec::new());
         }
         (n_done, pieces)
+    }
+}
+
+/// The last bytes as a word, when they are fewer than a word has.
+#[inline]
+fn last_word(pieces: &[u8], last: &[u8]) -> u64 {
+    match pieces.last_chunk::<WORD>() {
+        // They are the upper ones of the last eight.
+        Some(whole) if !last.is_empty() => u64::from_le_bytes(*whole) >> (8 * (WORD - last.len())),
+        _ => last.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
     }
 }
 

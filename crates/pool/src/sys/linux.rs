@@ -2,9 +2,9 @@
 //!
 //! # Safety
 //!
-//! Signal handlers are set that do nothing, or next to nothing; one writes to a descriptor by its
+//! What is mapped is sealed. Signal handlers are set that do nothing, or next to nothing; one writes to a descriptor by its
 //! number, which whoever set it keeps open for ever.
-#![expect(unsafe_code, reason = "sets what a signal does")]
+#![expect(unsafe_code, reason = "sets what a signal does, and maps files")]
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -15,9 +15,10 @@ use std::time::Duration;
 use ipc_core::Deadline;
 use ipc_core::primitive::AtomicU64;
 use ipc_core::primitive::Ordering::Relaxed;
+use memmap2::{Mmap, MmapOptions};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
 use rustix::io::Errno;
 
 /// Makes a file in memory that holds these bytes and never anything else.
@@ -53,6 +54,21 @@ pub(crate) fn read_whole(file: OwnedFd, bytes: &mut Vec<u8>) -> io::Result<()> {
     bytes.try_reserve_exact(more).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
     bytes.resize(len, 0);
     file.read_exact_at(bytes, 0)
+}
+
+/// Maps a file in memory that nobody can change any more; `None` if somebody can, or could.
+///
+/// # References
+///
+/// - Linux `fcntl(2)` with `F_GET_SEALS`, `mmap(2)`
+pub(crate) fn map_sealed(file: &OwnedFd) -> io::Result<Option<Mmap>> {
+    let wanted = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK;
+    if !fcntl_get_seals(file).is_ok_and(|seals| seals.contains(wanted)) {
+        return Ok(None);
+    }
+    // SAFETY: the seals hold for all processes and for ever: nobody can write to the file, by no mapping
+    // either, and nobody can cut it, so the bytes stay what and where they are.
+    unsafe { MmapOptions::new().populate().map(file) }.map(Some)
 }
 
 /// What `stat` counts room in.
