@@ -93,7 +93,7 @@ impl Filed {
 
 impl Drop for Filed {
     fn drop(&mut self) {
-        N_FILED.fetch_sub(1, Relaxed);
+        N_FILED.fetch_add(1_u64.wrapping_neg(), Relaxed);
     }
 }
 

@@ -198,11 +198,11 @@ fn results_with_handles_and_large_ones_come_back_from_chunks() {
     let file = |number: u32| {
         let (reader, mut writer) = std::io::pipe().unwrap();
         writer.write_all(&number.to_le_bytes()).unwrap();
-        (number % 3 == 0).then(|| Handle::from(OwnedFd::from(reader)))
+        number.is_multiple_of(3).then(|| Handle::from(OwnedFd::from(reader)))
     };
     let results = pool.map_chunked(file, 0..40, 40).unwrap();
     for (number, handle) in (0_u32..).zip(results) {
-        assert_eq!(handle.is_some(), number % 3 == 0);
+        assert_eq!(handle.is_some(), number.is_multiple_of(3));
         if let Some(handle) = handle {
             let mut bytes = [0; 4];
             File::from(OwnedFd::from(handle)).read_exact(&mut bytes).unwrap();
@@ -328,8 +328,10 @@ fn item_whose_time_is_limited_is_ended_alone() {
     let _watchdog = watch("limited items");
     let pool = pool(2);
     let hang = |item: u32| {
-        while item == 60 {
-            std::thread::park();
+        if item == 60 {
+            loop {
+                std::thread::park();
+            }
         }
         item
     };

@@ -163,14 +163,14 @@ fn tasks_fail() -> Outcome {
 
 /// Quick items in chunks: each is run once, and has its result or has died with its worker.
 fn chunks() -> Outcome {
-    let n_tasks = n_tasks() * 5;
+    let n_tasks = n_tasks() * 2;
     let audit = Audit::new(usize::try_from(n_tasks)?);
     let builder = Pool::builder().workers(2);
     let pool = builder.initializer(Audit, audit.0.clone()).build()?;
     let quick = |audit: &mut Audit, task: u64| work((audit.0.clone(), task, task % 20));
     let mut tally = Tally::new(n_tasks);
     let mut n_died = 0;
-    let (kills, ()) = in_a_storm(pool.pool(), "chunks", Duration::from_millis(3), || {
+    let (kills, ()) = in_a_storm(pool.pool(), "chunks", Duration::from_millis(4), || {
         for (task, result) in (0..).zip(pool.imap(quick, 0..n_tasks)) {
             match result {
                 Ok(value) => tally.came(value / 31),

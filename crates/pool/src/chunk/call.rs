@@ -122,7 +122,7 @@ impl<A: DeserializeOwned, R: Serialize> Work<'_, A, R> {
             Ok(handles) if handles.is_empty() => {}
             Ok(handles) => self.handles = handles,
             Err(error) => {
-                pieces::put_reason(&mut self.pieces, Kind::Unsendable, &error.to_string())
+                pieces::put_reason(&mut self.pieces, Kind::Unsendable, &error.to_string());
             }
         }
     }
