@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsString,
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -53,6 +54,23 @@ impl Component {
     fn is_there(self, workspace: &Workspace) -> bool {
         succeeds(command(workspace, self.subcommand()).arg("--version"))
     }
+}
+
+/// Whether programs can be compiled for a platform, after an attempt to install what that takes.
+pub(crate) fn ensure_target(target: &str) -> bool {
+    let is_there = || {
+        let told =
+            Command::new("rustc").args(["--print", "target-libdir", "--target", target]).output();
+        told.is_ok_and(|told| {
+            let path = String::from_utf8_lossy(&told.stdout).trim().to_owned();
+            told.status.success() && Path::new(&path).is_dir()
+        })
+    };
+    if is_there() {
+        return true;
+    }
+    println!("    {target} is missing: rustup target add {target}");
+    succeeds(Command::new("rustup").args(["target", "add", target])) && is_there()
 }
 
 /// Whether `cargo SUBCOMMAND` is installed.

@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Fuzz(Fuzz),
     /// Whether every crate that is shipped could be published as it is
     Package(Package),
+    /// Whether what changed since a revision breaks those who depend on us
+    Semver(Semver),
     /// What each crate brings along when it is used alone
     Deps(Deps),
     /// The tests as instrumented builds see them: sanitizers, Miri
@@ -170,6 +172,14 @@ pub(crate) struct Package {
     /// Builds each crate from its archive too
     #[arg(long)]
     pub(crate) verify: bool,
+}
+
+/// Flags of `semver`.
+#[derive(Debug, Args)]
+pub(crate) struct Semver {
+    /// The revision that is compared with, as a tag or a commit
+    #[arg(long, value_name = "REV", default_value = "main")]
+    pub(crate) since: String,
 }
 
 /// Flags of `deps`.

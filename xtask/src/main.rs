@@ -13,6 +13,7 @@
 //! | `bench` | measurements beside rivals |
 //! | `fuzz`  | bytes that a stranger could write |
 //! | `package` | whether every crate could be published as it is |
+//! | `semver` | whether a change breaks those who depend on us |
 //! | `deps`  | what each crate brings along when it is used alone |
 //! | `san`   | the tests as instrumented builds see them |
 //!
@@ -27,6 +28,7 @@
 mod bench;
 mod cargo;
 mod ci;
+mod complaints;
 mod crash;
 mod deps;
 mod failure;
@@ -36,11 +38,13 @@ mod kill;
 mod loom;
 mod nightly;
 mod package;
+mod page;
 mod proofs;
 mod report;
 mod run;
 mod san;
 mod seeds;
+mod semver;
 mod storm;
 mod tally;
 mod test;
@@ -87,6 +91,7 @@ fn dispatch(flags: &Flags) -> Result<String> {
         Command::Bench(flags) => bench::run(&workspace, flags),
         Command::Fuzz(flags) => fuzz::run(&workspace, flags),
         Command::Package(flags) => package::run(&workspace, flags),
+        Command::Semver(flags) => semver::run(&workspace, flags),
         Command::Deps(flags) => deps::run(&workspace, flags),
         Command::San(flags) => san::run(&workspace, flags),
     }

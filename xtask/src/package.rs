@@ -51,7 +51,8 @@ pub(crate) fn look(workspace: &Workspace) -> Result<usize> {
     }
 }
 
-fn is_shipped(package: &Package) -> bool {
+/// Whether a crate is meant to be published.
+pub(crate) fn is_shipped(package: &Package) -> bool {
     package.publish.as_ref().is_none_or(|registries| !registries.is_empty())
 }
 

@@ -12,6 +12,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::complaints::Complaints;
 use crate::failure::{Failure, Result};
 
 /// When the programs of this run are ended; never, if nobody said so.
@@ -37,6 +38,40 @@ pub(crate) fn lines(program: &mut Command, mut each: impl FnMut(&str)) -> Result
     capture(program, |line| {
         println!("{line}");
         each(line);
+    })
+}
+
+/// Runs a program full of tests; a failure says what failed, and why.
+pub(crate) fn tests(program: &mut Command) -> Result {
+    // Panics are part of what is tested: their backtraces would bury the others.
+    program.env("RUST_BACKTRACE", "0");
+    say(program);
+    let mut child = start(program.stdout(Stdio::piped()).stderr(Stdio::piped()))?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let mut complaints = Complaints::default();
+    let Complaints { said, cried } = &mut complaints;
+    let ended = under_watch(program, child, END.get().copied(), || {
+        thread::scope(|scope| {
+            let aside = scope.spawn(|| {
+                stderr.map_or(Ok(()), |stderr| {
+                    for_each_line(stderr, &mut |line| {
+                        println!("{line}");
+                        cried.hear(line);
+                    })
+                })
+            });
+            let read = stdout.map_or(Ok(()), |stdout| {
+                for_each_line(stdout, &mut |line| {
+                    println!("{line}");
+                    said.hear(line);
+                })
+            });
+            aside.join().unwrap_or(Ok(())).and(read)
+        })
+    });
+    ended.map_err(|failure| match complaints.is_empty() {
+        true => failure,
+        false => Failure::new(format!("{failure}\n{complaints}")),
     })
 }
 

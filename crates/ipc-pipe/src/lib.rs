@@ -77,6 +77,7 @@ pub use crate::{
     connect::{connect, connect_deadline, connect_timeout},
     connection::{Connection, Nothing, Receiver, Sender},
     error::{AcceptError, ConnectError, RecvError, RequestError, SendError},
+    handshake::{Answer, Challenge},
     key::Key,
     listener::{Builder, Listener},
     peer::Peer,

@@ -17,7 +17,10 @@ use core::mem::MaybeUninit;
 use core::ptr;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
+use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::primitive::{copy_in, copy_out};
+use ipc_core::robust::RobustWord;
+use ipc_core::{Kind, Segment, SegmentError};
 
 /// Whether the bytes are a `T`.
 ///
@@ -70,4 +73,24 @@ pub(crate) fn type_hash<T>() -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
+}
+
+/// Whether what a message says lies at `offset` is of the kind and the type that is expected.
+///
+/// Safe code writes no type into an exclusive segment, so whoever made the line wrote it.
+pub(crate) fn check_received(
+    segment: &Segment,
+    offset: usize,
+    kind: Kind,
+    expected: u64,
+) -> Result<(), SegmentError> {
+    if segment.kind() == kind {
+        segment.check(kind, expected)?;
+    } else if !segment.kind().is_exclusive() {
+        return Err(SegmentError::WrongKind { expected: kind, found: segment.kind() });
+    }
+    // SAFETY: a look at one word of the line, if a line can be there at all.
+    let line = unsafe { segment.place_exclusive::<RobustWord>(offset) }?;
+    let found = line.wide_notes[1].load(Relaxed);
+    if found == expected { Ok(()) } else { Err(SegmentError::WrongType { expected, found }) }
 }

@@ -16,6 +16,7 @@ use ipc_sync::{
     inspect,
 };
 use proptest::prelude::*;
+use testkit::die_alone;
 
 fn view(segment: &Segment) -> View {
     View::open(segment.as_fd().try_clone_to_owned().unwrap()).unwrap()
@@ -29,11 +30,6 @@ fn me() -> Vec<u32> {
     vec![Thread::current().tid()]
 }
 
-/// In another thread, which ends with it in its hands.
-fn die_holding(work: impl FnOnce() + Send) {
-    thread::scope(|scope| scope.spawn(work).join().unwrap());
-}
-
 #[test]
 fn a_lock_tells_its_holder_and_how_many_died() {
     let lock = Lock::new().unwrap();
@@ -45,7 +41,7 @@ fn a_lock_tells_its_holder_and_how_many_died() {
     assert_eq!((seen.depth, seen.capacity, seen.holders), (Some(1), Some(1), me()));
     drop(guard);
 
-    die_holding(|| {
+    die_alone(|| {
         let _held = ManuallyDrop::new(lock.lock().unwrap());
     });
     let seen = see(lock.segment());
@@ -74,7 +70,7 @@ fn looking_leaves_every_byte_as_it_is() {
 fn a_mutex_tells_that_it_is_poisoned() {
     let mutex = Mutex::new(5_u64).unwrap();
     assert_eq!(see(mutex.segment()).what, "Mutex");
-    die_holding(|| {
+    die_alone(|| {
         let _held = ManuallyDrop::new(mutex.lock().unwrap());
     });
     assert_eq!(see(mutex.segment()).remarks, ["owner died"]);

@@ -61,12 +61,14 @@
 mod batch;
 mod builder;
 mod client;
+mod connector;
 mod error;
 mod host;
 mod manager;
 mod object;
 mod protocol;
 mod proxy;
+mod remote;
 mod server;
 mod stats;
 mod types;
@@ -154,9 +156,12 @@ pub mod __private {
     pub use crate::proxy::Inner;
 }
 
+#[cfg(feature = "tls")]
+pub use crate::remote::{TlsClient, TlsServer};
 pub use crate::{
     batch::{Batch, Done, Later},
     builder::Builder,
+    connector::Connector,
     error::{ConnectError, Error, LockError, StartError},
     host::Server,
     manager::Manager,

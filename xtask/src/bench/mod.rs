@@ -3,11 +3,12 @@
 //! The program `compare` (in `benches/compare`, a workspace of its own, so that the rivals stay
 //! out of everybody's lock file) measures, and prints a row of JSON a line. This command builds and
 //! runs it, prints a table, and writes the rows to `target/bench/SUBJECT.json`, and a report of the run
-//! beside them; with `--publish`, the report goes to `docs/bench`.
+//! beside them; with `--publish`, the report goes to `docs/bench`, and a few of its ratios to the README.
 
 mod circumstances;
 mod report;
 mod row;
+mod short;
 mod table;
 
 use std::{fs, path::Path};
@@ -19,7 +20,7 @@ use crate::{
     cargo,
     failure::{Failure, Result},
     flags::{self, Subject},
-    run, test,
+    page, run, test,
     workspace::Workspace,
 };
 
@@ -58,6 +59,11 @@ pub(crate) fn run(workspace: &Workspace, flags: &flags::Bench) -> Result<String>
     let circumstances =
         format!("{circumstances}form:    {}\n", if flags.quick { "quick" } else { "full" });
     let n_plots = report::write(&workspace.root().join(folder), &circumstances, &parts)?;
+    if flags.publish
+        && let Some(table) = short::table(&parts)
+    {
+        page::write_table(workspace, &table)?;
+    }
     let n_rows: usize = parts.iter().map(|part| part.rows.len()).sum();
     let n_subjects = parts.len();
     Ok(format!(

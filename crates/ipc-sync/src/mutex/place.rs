@@ -18,7 +18,7 @@ use ipc_core::{Kind, Layout, Segment, SegmentError};
 use super::Mutex;
 use crate::named;
 use crate::place::Place;
-use crate::value::type_hash;
+use crate::value;
 
 /// What a segment is called that holds nothing but one mutex.
 pub(crate) const KIND: Kind = Kind::exclusive(*b"mutex\0\0\0", 2);
@@ -145,18 +145,7 @@ impl<T: NoUninit + CheckedBitPattern> Mutex<T> {
     ///
     /// What a message says is checked against what lies there.
     pub(crate) fn received(segment: &Segment, offset: usize) -> Result<Self, SegmentError> {
-        let expected = Self::type_hash();
-        if segment.kind() == KIND {
-            segment.check(KIND, expected)?;
-        } else if !segment.kind().is_exclusive() {
-            return Err(SegmentError::WrongKind { expected: KIND, found: segment.kind() });
-        }
-        // SAFETY: a look at one word of the line, if a line can be there at all.
-        let line = unsafe { segment.place_exclusive::<RobustWord>(offset) }?;
-        let found = line.wide_notes[1].load(Relaxed);
-        if found != expected {
-            return Err(SegmentError::WrongType { expected, found });
-        }
+        value::check_received(segment, offset, KIND, Self::type_hash())?;
         // SAFETY: a mutex of this type was placed there: safe code writes no such mark into an
         // exclusive segment.
         unsafe { Self::in_segment(segment, offset) }
@@ -170,6 +159,6 @@ impl<T: NoUninit + CheckedBitPattern> Mutex<T> {
 
     /// A number that differs, very likely, between types that are laid out or checked differently.
     pub(crate) fn type_hash() -> u64 {
-        type_hash::<T>()
+        value::type_hash::<T>()
     }
 }

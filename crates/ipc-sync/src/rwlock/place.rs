@@ -213,18 +213,7 @@ impl<T: NoUninit + CheckedBitPattern> RwLock<T> {
     ///
     /// What a message says is checked against what lies there.
     pub(super) fn received(segment: &Segment, offset: usize) -> Result<Self, SegmentError> {
-        let expected = Self::type_hash();
-        if segment.kind() == KIND {
-            segment.check(KIND, expected)?;
-        } else if !segment.kind().is_exclusive() {
-            return Err(SegmentError::WrongKind { expected: KIND, found: segment.kind() });
-        }
-        // SAFETY: a look at one word of the line, if a line can be there at all.
-        let line = unsafe { segment.place_exclusive::<RobustWord>(offset) }?;
-        let found = line.wide_notes[1].load(Relaxed);
-        if found != expected {
-            return Err(SegmentError::WrongType { expected, found });
-        }
+        value::check_received(segment, offset, KIND, Self::type_hash())?;
         // SAFETY: a lock of this type was placed there: safe code writes no such mark into an
         // exclusive segment.
         unsafe { Self::in_segment(segment, offset) }

@@ -5,29 +5,35 @@
 //! no thread.
 
 mod argument;
+mod carrier;
+mod got;
 mod handle;
+mod remote;
+mod replies;
 mod scope;
 mod table;
+#[cfg(feature = "tokio")]
+mod tasks;
 
-use std::collections::HashMap;
 use std::fmt;
-use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Thread};
+use std::thread;
 
 use ipc_core::robust::Thread as Generation;
-use ipc_core::wire::{self, Limits};
+use ipc_core::wire::Limits;
 use ipc_core::{Deadline, ProcessId};
-use ipc_pipe::{Address, Connection, Key, RecvError, SendError, connect_deadline};
-use rustix::event::{PollFd, PollFlags, poll};
-use serde::de::DeserializeOwned;
+use ipc_pipe::{Address, Connection, connect_deadline};
 
 use crate::error::{ConnectError, Error};
-use crate::protocol::bytes::Reader;
 use crate::protocol::methods::desk;
-use crate::protocol::{self, Call, ClientHello, DESK, Fault, ObjectId, Reply, ServerHello};
+use crate::protocol::{self, Call, ClientHello, DESK, ObjectId, ServerHello};
+use crate::remote::Door;
+use carrier::{Carrier, Packets, Received, Sent};
+use remote::Remote;
+use replies::{Arrived, Awaited, State, Waiter, append};
 
 pub(crate) use argument::{Argument, Request};
+pub(crate) use got::Got;
 pub use handle::Handle;
 pub(crate) use handle::{Place, deserialize, serialize};
 pub(crate) use scope::{gathering, granting, serving};
@@ -35,9 +41,8 @@ pub(crate) use table::{connect, forget};
 
 /// A connection to a server.
 pub(crate) struct Client {
-    connection: Connection<(), ()>,
-    address: Address,
-    key: Option<Key>,
+    carrier: Box<dyn Carrier>,
+    door: Door,
     hello: ServerHello,
     /// The process that it belongs to.
     generation: u64,
@@ -45,76 +50,33 @@ pub(crate) struct Client {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
-struct State {
-    last_id: u64,
-    /// The calls whose replies nobody has taken yet.
-    calls: HashMap<u64, Awaited>,
-    is_read: bool,
-    is_broken: bool,
-    /// References that are given back with the next message: there was no room for a message of its own.
-    unsent: Vec<u8>,
-}
-
-enum Awaited {
-    /// By this thread.
-    By(Thread),
-    Arrived(Arrived),
-}
-
-/// A reply.
-#[derive(Debug)]
-pub(crate) struct Arrived {
-    is_returned: bool,
-    links: Vec<ObjectId>,
-    bytes: Vec<u8>,
-}
-
 /// What a message is no longer than, but for one of a single call.
 const MESSAGE_BYTES: usize = 256 << 10;
 
-thread_local! {
-    static ROOM: std::cell::Cell<Vec<u8>> = const { std::cell::Cell::new(Vec::new()) };
-}
-
 impl Client {
     /// Connects, and says hello.
-    fn open(
-        address: &Address,
-        key: Option<&Key>,
-        deadline: Deadline,
-    ) -> Result<Self, ConnectError> {
-        let connection: Connection<(), ()> = connect_deadline(address, key, deadline)?;
-        let connection = connection.with_limits(Limits::NONE);
-        let process = ProcessId::current().ok();
-        let ours = ClientHello { version: protocol::VERSION, process };
-        let gone = |_| ConnectError::NotAManager;
-        connection.send_bytes_deadline(&ours.to_bytes(), deadline).map_err(gone)?;
-        let said = connection.recv_bytes_deadline(1024, deadline).map_err(|error| {
-            let timed_out = ipc_pipe::ConnectError::TimedOut;
-            if error.is_timed_out() { timed_out.into() } else { ConnectError::NotAManager }
-        })?;
-        let hello = ServerHello::parse(&said).map_err(|_| ConnectError::NotAManager)?;
-        if hello.version != protocol::VERSION {
-            let (ours, theirs) = (protocol::VERSION, hello.version);
-            return Err(ConnectError::OtherVersion { ours, theirs });
-        }
-        Ok(Self {
-            connection,
-            address: address.clone(),
-            key: key.cloned(),
-            hello,
-            generation: Generation::current().generation(),
-            state: Mutex::default(),
-        })
+    fn open(door: &Door, deadline: Deadline) -> Result<Self, ConnectError> {
+        let (carrier, hello): (Box<dyn Carrier>, _) = match door.address {
+            Address::Tcp(address) => {
+                let (remote, hello) = Remote::open(door, address, deadline)?;
+                (Box::new(remote), hello)
+            }
+            _ => {
+                let (packets, hello) = open_local(door, deadline)?;
+                (Box::new(packets), hello)
+            }
+        };
+        let (door, generation) = (door.clone(), Generation::current().generation());
+        Ok(Self { carrier, door, hello, generation, state: Mutex::default() })
+    }
+
+    /// How to get to the server once more.
+    pub(crate) fn door(&self) -> &Door {
+        &self.door
     }
 
     pub(crate) fn address(&self) -> &Address {
-        &self.address
-    }
-
-    pub(crate) fn key(&self) -> Option<&Key> {
-        self.key.as_ref()
+        &self.door.address
     }
 
     /// Which server it is a client of.
@@ -128,7 +90,12 @@ impl Client {
     }
 
     pub(crate) fn is_broken(&self) -> bool {
-        self.state().is_broken || self.connection.closed().unwrap_or(true)
+        self.state().is_broken || self.carrier.is_closed()
+    }
+
+    /// Whether the connection is broken, and there may be another.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.carrier.is_cut_off()
     }
 
     /// Calls a method of the server itself.
@@ -151,20 +118,13 @@ impl Client {
         self: &Arc<Self>,
         requests: &[Request],
     ) -> Result<Vec<Result<Got, Error>>, Error> {
-        let first = self.expect(requests.len() as u64)?;
+        let first = self.expect(requests.len() as u64, &Waiter::Thread(thread::current()))?;
         if let Err(error) = self.send_all(first, requests) {
             self.give_up_on(first, requests.len() as u64);
             return Err(error);
         }
         let ids = first..first + requests.len() as u64;
-        let replies = ids.map(|id| {
-            let Arrived { is_returned, links, bytes } = self.await_reply(id)?;
-            if is_returned {
-                return Ok(Got { client: Arc::clone(self), links, bytes });
-            }
-            Err(wire::decode_plain::<Fault>(&bytes)?.into())
-        });
-        Ok(replies.collect())
+        Ok(ids.map(|id| Got::new(self, self.await_reply(id)?)).collect())
     }
 
     /// Gives a reference back, without waiting for anything.
@@ -176,9 +136,7 @@ impl Client {
     pub(crate) fn tell(&self, object: ObjectId, method: u64, argument: &Argument) {
         let mut message = self.unsent();
         append(object, method, argument, &mut message);
-        if let Err(error) = self.connection.send_bytes_deadline(&message, Deadline::now())
-            && error.is_timed_out()
-        {
+        if matches!(self.carrier.send(&message), Ok(Sent::NoRoom)) {
             self.state().unsent.extend(message);
         }
     }
@@ -192,16 +150,15 @@ impl Client {
         std::mem::take(&mut self.state().unsent)
     }
 
-    /// Numbers for so many calls, whose replies this thread waits for; returns the first.
-    fn expect(&self, count: u64) -> Result<u64, Error> {
+    /// Numbers for so many calls, whose replies somebody waits for; returns the first.
+    fn expect(&self, count: u64, waiter: &Waiter) -> Result<u64, Error> {
         let mut state = self.state();
         if state.is_broken {
             return Err(Error::Disconnected);
         }
         let first = state.last_id + 1;
         state.last_id += count;
-        let me = thread::current();
-        state.calls.extend((first..first + count).map(|id| (id, Awaited::By(me.clone()))));
+        state.calls.extend((first..first + count).map(|id| (id, Awaited::By(waiter.clone()))));
         Ok(first)
     }
 
@@ -211,8 +168,13 @@ impl Client {
     }
 
     fn send_all(&self, first: u64, requests: &[Request]) -> Result<(), Error> {
+        self.messages(first, requests)?.iter().try_for_each(|message| self.send(message))
+    }
+
+    /// The messages that calls go in.
+    fn messages(&self, first: u64, requests: &[Request]) -> Result<Vec<Vec<u8>>, Error> {
         let limit = usize::try_from(self.hello.max_bytes).unwrap_or(usize::MAX);
-        let mut message = self.unsent();
+        let (mut messages, mut message) = (Vec::new(), self.unsent());
         for (id, request) in (first..).zip(requests) {
             let Request { object, method, argument } = request;
             let links = argument.links.clone();
@@ -225,32 +187,27 @@ impl Client {
             }
             if message.len() > MESSAGE_BYTES && before > 0 {
                 let next = message.split_off(before);
-                self.send(&message)?;
+                messages.push(message);
                 message = next;
             }
         }
-        self.send(&message)
+        messages.push(message);
+        Ok(messages)
     }
 
     /// Sends a message, and takes in replies as long as there is no room for it: the server may be
     /// waiting for that.
     fn send(&self, message: &[u8]) -> Result<(), Error> {
         loop {
-            match self.connection.send_bytes_deadline(message, Deadline::now()) {
-                Ok(()) => return Ok(()),
-                Err(error) if error.is_timed_out() => {}
-                Err(SendError::Disconnected) => {
+            match self.carrier.send(message)? {
+                Sent::Whole => return Ok(()),
+                Sent::NoRoom => {}
+                Sent::Gone => {
                     self.break_off();
                     return Err(Error::Disconnected);
                 }
-                Err(SendError::Io(error)) => return Err(error.into()),
-                Err(_) => return Err(Error::Disconnected),
             }
-            let flags = PollFlags::IN | PollFlags::OUT;
-            let mut entry = [PollFd::from_borrowed_fd(self.connection.as_fd(), flags)];
-            rustix::io::retry_on_intr(|| poll(&mut entry, None)).map_err(std::io::Error::from)?;
-            let [entry] = entry;
-            if entry.revents().contains(PollFlags::IN) && !self.read_if_nobody_does() {
+            if self.carrier.wait()? && !self.read_if_nobody_does() {
                 thread::yield_now();
             }
         }
@@ -276,8 +233,11 @@ impl Client {
                     }
                     return Ok(arrived);
                 }
-                _ if state.is_broken => return Err(Error::Lost),
-                _ => drop(state.calls.insert(id, Awaited::By(thread::current()))),
+                _ if state.is_broken => return Err(state.outcome_of(id)),
+                _ => {
+                    let me = Waiter::Thread(thread::current());
+                    state.calls.insert(id, Awaited::By(me));
+                }
             }
             if std::mem::replace(&mut state.is_read, true) {
                 drop(state);
@@ -292,21 +252,16 @@ impl Client {
 
     /// Receives a message and puts the replies where they are waited for. Who calls is the one who reads.
     fn read(&self, deadline: Deadline) -> MutexGuard<'_, State> {
-        // A value's own code may call while it is decoded, but not while this is lent.
-        let mut room = ROOM.try_with(std::cell::Cell::take).unwrap_or_default();
-        room.resize(ROOM_BYTES, 0);
-        let received = self.connection.recv_bytes_into_deadline(&mut room, deadline);
-        let mut state = self.state();
+        let (mut state, mut is_well) = (None, true);
+        let received = self.carrier.receive(deadline, &mut |message| {
+            is_well = state.insert(self.state()).deposit(message);
+        });
+        let mut state = state.unwrap_or_else(|| self.state());
         state.is_read = false;
-        let is_well = match &received {
-            Ok(len) => state.deposit(room.get(..*len).unwrap_or_default()),
-            Err(RecvError::TooShort { message }) => state.deposit(message),
-            Err(error) => error.is_timed_out(),
-        };
-        if !is_well {
+        if !is_well || received == Received::End {
+            state.note_never_sent(&self.carrier.never_sent());
             state.break_off();
         }
-        ROOM.try_with(|cell| cell.set(room)).ok();
         state
     }
 
@@ -315,99 +270,34 @@ impl Client {
     }
 }
 
-/// Replies are seldom longer.
-const ROOM_BYTES: usize = 64 << 10;
-
-impl State {
-    /// Puts the replies of a message where they are waited for; `false` if it is none.
-    fn deposit(&mut self, message: &[u8]) -> bool {
-        let mut reader = Reader::new(message);
-        while !reader.is_empty() {
-            let Ok(reply) = Reply::read(&mut reader) else { return false };
-            let Reply { id, is_returned, links, bytes } = reply;
-            let Some(awaited) = self.calls.get_mut(&id) else {
-                // Who has given up on a reply does not want what is in it.
-                for link in links {
-                    let argument = Argument::new().number(link);
-                    append(DESK, desk::LET_GO, &argument, &mut self.unsent);
-                }
-                continue;
-            };
-            let arrived = Arrived { is_returned, links, bytes: bytes.to_vec() };
-            if let Awaited::By(thread) = std::mem::replace(awaited, Awaited::Arrived(arrived)) {
-                thread.unpark();
-            }
-        }
-        true
-    }
-
-    /// Wakes one of those who wait, to be the one who reads.
-    fn wake_another(&self) {
-        let mut awaited = self.calls.values();
-        if let Some(thread) = awaited.find_map(|awaited| match awaited {
-            Awaited::By(thread) => Some(thread),
-            Awaited::Arrived(_) => None,
-        }) {
-            thread.unpark();
-        }
-    }
-
-    fn break_off(&mut self) {
-        self.is_broken = true;
-        for awaited in self.calls.values() {
-            if let Awaited::By(thread) = awaited {
-                thread.unpark();
-            }
-        }
-    }
+/// Connects to a server on this machine, and says hello.
+fn open_local(door: &Door, deadline: Deadline) -> Result<(Packets, ServerHello), ConnectError> {
+    let connection: Connection<(), ()> =
+        connect_deadline(&door.address, door.key.as_ref(), deadline)?;
+    let connection = connection.with_limits(Limits::NONE);
+    let process = ProcessId::current().ok();
+    let ours = ClientHello { version: protocol::VERSION, process, resume: None };
+    let gone = |_| ConnectError::NotAManager;
+    connection.send_bytes_deadline(&ours.to_bytes(), deadline).map_err(gone)?;
+    let said = connection.recv_bytes_deadline(1024, deadline).map_err(|error| {
+        let timed_out = ipc_pipe::ConnectError::TimedOut;
+        if error.is_timed_out() { timed_out.into() } else { ConnectError::NotAManager }
+    })?;
+    Ok((Packets(connection), understand(&said)?))
 }
 
-/// Appends a call that gets no reply.
-fn append(object: ObjectId, method: u64, argument: &Argument, message: &mut Vec<u8>) {
-    let (id, links) = (0, Vec::new());
-    Call { id, object, method, links, argument: &argument.bytes }.append_to(message);
-}
-
-/// What a call has returned, with references to the objects in it.
-#[derive(Debug)]
-pub(crate) struct Got {
-    client: Arc<Client>,
-    links: Vec<ObjectId>,
-    bytes: Vec<u8>,
-}
-
-impl Got {
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+/// What a server says first, if it speaks the same version.
+fn understand(said: &[u8]) -> Result<ServerHello, ConnectError> {
+    let hello = ServerHello::parse(said).map_err(|_| ConnectError::NotAManager)?;
+    if hello.version != protocol::VERSION {
+        let (ours, theirs) = (protocol::VERSION, hello.version);
+        return Err(ConnectError::OtherVersion { ours, theirs });
     }
-
-    /// The value that it is.
-    pub(crate) fn decode<T: DeserializeOwned>(self) -> Result<T, Error> {
-        self.decode_from(0)
-    }
-
-    /// The value that is behind so many bytes.
-    pub(crate) fn decode_from<T: DeserializeOwned>(mut self, at: usize) -> Result<T, Error> {
-        let granted = std::mem::take(&mut self.links);
-        let bytes = self.bytes.get(at..).ok_or(Error::Malformed)?;
-        Ok(granting(&self.client, granted, || wire::decode_plain(bytes))?)
-    }
-
-    /// A handle to the object whose number it is.
-    pub(crate) fn into_handle(self) -> Result<Arc<Handle>, Error> {
-        let object = Reader::new(&self.bytes).number()?;
-        Ok(Handle::new(Arc::clone(&self.client), object))
-    }
-}
-
-impl Drop for Got {
-    fn drop(&mut self) {
-        self.links.iter().for_each(|link| self.client.release(*link));
-    }
+    Ok(hello)
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Client").field("address", &self.address).finish_non_exhaustive()
+        formatter.debug_struct("Client").field("address", self.address()).finish_non_exhaustive()
     }
 }

@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
+use super::timers::Timer;
 use super::work::{Finished, Kept, Task};
-use super::{Parked, Server, Timer};
+use super::{Parked, Server};
 use crate::object::{Answers, ClientId, Link, Payload, Request, Step, Ticket, too_many_waiting};
 use crate::protocol::bytes::Reader;
 use crate::protocol::{Call, DESK, Fault, ObjectId, Reply};

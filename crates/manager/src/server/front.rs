@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use ipc_core::Deadline;
 
 use super::registry::Passage;
+use super::timers::Timer;
 use super::work::{Kept, Task};
-use super::{Server, Timer, sys};
+use super::{Server, sys};
 use crate::object::{self, ClientId, Link, Payload, Ticket};
 use crate::protocol::bytes::Reader;
 use crate::protocol::methods::desk;
@@ -163,6 +164,7 @@ impl Server {
             on_their_way: self.registry.passages.len() as u64,
             published: self.registry.names.len() as u64,
             clients: self.guests.len() as u64,
+            cut_off: self.guests.values().filter(|guest| guest.away.is_some()).count() as u64,
             waiting: self.parked.len() as u64 + in_line.sum::<u64>(),
             calls: self.counts.calls,
             refused: self.counts.refused,

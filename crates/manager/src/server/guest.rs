@@ -1,16 +1,16 @@
-//! A client, as the server has it: its connection, and what it has here.
+//! A client, as the server has it: its carrier, and what it has here.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use ipc_core::{Deadline, DeathWatch};
-use ipc_pipe::{Connection, RecvError, SendError};
 
+use super::carrier::{Carrier, Received, Sent};
 use super::sys::Interest;
-use crate::protocol::{ObjectId, Reply};
+use crate::protocol::{ObjectId, Reply, SessionId};
 
 /// A client.
 pub(super) struct Guest {
-    pub(super) connection: Connection<(), ()>,
+    pub(super) carrier: Box<dyn Carrier>,
     /// Whether it has said hello.
     pub(super) is_greeted: bool,
     /// Whether functions of its program may be run.
@@ -34,18 +34,14 @@ pub(super) struct Guest {
     n_backlog_bytes: usize,
     /// Whether it is among those to whom something may have to be sent.
     pub(super) has_news: bool,
-    /// What is waited for at its connection.
+    /// What is waited for at its carrier.
     pub(super) interest: Interest,
     /// Sees the end of its process.
     pub(super) watch: Option<DeathWatch>,
-}
-
-/// What came of receiving.
-pub(super) enum Received {
-    Message,
-    Nothing,
-    /// The client is gone, or is none.
-    End,
+    /// What its session is known by.
+    pub(super) session: Option<SessionId>,
+    /// When it is gone for good, while its connection is broken.
+    pub(super) away: Option<(Deadline, u64)>,
 }
 
 /// Messages of replies are not longer, but for single replies that are: so much goes through a socket, which
@@ -53,9 +49,9 @@ pub(super) enum Received {
 const MESSAGE_BYTES: usize = 30 << 10;
 
 impl Guest {
-    pub(super) fn new(connection: Connection<(), ()>) -> Self {
+    pub(super) fn new(carrier: Box<dyn Carrier>) -> Self {
         Self {
-            connection,
+            carrier,
             is_greeted: false,
             runs_functions: false,
             refs: HashMap::new(),
@@ -70,6 +66,8 @@ impl Guest {
             has_news: false,
             interest: Interest::Read,
             watch: None,
+            session: None,
+            away: None,
         }
     }
 
@@ -77,13 +75,7 @@ impl Guest {
     pub(super) fn receive(&mut self, room: &mut [u8]) -> Received {
         self.n_done = 0;
         self.inbox.clear();
-        match self.connection.recv_bytes_into_deadline(room, Deadline::now()) {
-            Ok(len) => self.inbox.extend_from_slice(room.get(..len).unwrap_or_default()),
-            Err(RecvError::TooShort { message }) => self.inbox = message,
-            Err(error) if error.is_timed_out() => return Received::Nothing,
-            Err(_) => return Received::End,
-        }
-        Received::Message
+        self.carrier.receive(&mut self.inbox, room)
     }
 
     /// Whether all calls that came are done.
@@ -91,13 +83,18 @@ impl Guest {
         self.n_done >= self.inbox.len()
     }
 
+    /// Whether there is something to do for it of which its carrier's file says nothing.
+    pub(super) fn is_unfinished(&self) -> bool {
+        !self.has_backlog() && (!self.is_inbox_done() || self.carrier.has_more())
+    }
+
     /// How many bytes wait to be sent.
     pub(super) fn n_waiting_bytes(&self) -> usize {
-        self.n_backlog_bytes + self.replies.len()
+        self.n_backlog_bytes + self.replies.len() + self.carrier.n_unsent()
     }
 
     pub(super) fn has_backlog(&self) -> bool {
-        !self.backlog.is_empty()
+        !self.backlog.is_empty() || self.carrier.n_unsent() > 0
     }
 
     /// Adds a reply to the next message.
@@ -125,30 +122,38 @@ impl Guest {
         self.backlog.push_back(message);
     }
 
-    /// Sends what finds room; an error if the client is gone.
-    pub(super) fn flush(&mut self) -> Result<(), SendError> {
+    /// Sends what finds room; `false` if the client is gone.
+    pub(super) fn flush(&mut self) -> bool {
+        match self.carrier.flush() {
+            Sent::Taken => {}
+            Sent::NoRoom => {
+                self.seal();
+                return true;
+            }
+            Sent::Gone => return false,
+        }
         if self.backlog.is_empty() && !self.replies.is_empty() {
             // The usual case: all goes at once, and the memory is used again.
-            match self.connection.send_bytes_deadline(&self.replies, Deadline::now()) {
-                Ok(()) => {
+            match self.carrier.send(&self.replies) {
+                Sent::Taken => {
                     self.replies.clear();
-                    return Ok(());
+                    return true;
                 }
-                Err(error) if error.is_timed_out() => {}
-                Err(error) => return Err(error),
+                Sent::NoRoom => {}
+                Sent::Gone => return false,
             }
         }
         self.seal();
         while let Some(message) = self.backlog.front() {
-            match self.connection.send_bytes_deadline(message, Deadline::now()) {
-                Ok(()) => {
+            match self.carrier.send(message) {
+                Sent::Taken => {
                     self.n_backlog_bytes -= message.len();
                     drop(self.backlog.pop_front());
                 }
-                Err(error) if error.is_timed_out() => break,
-                Err(error) => return Err(error),
+                Sent::NoRoom => break,
+                Sent::Gone => return false,
             }
         }
-        Ok(())
+        true
     }
 }

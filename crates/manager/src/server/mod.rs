@@ -11,11 +11,17 @@
 //! object cannot have anything of it, so nothing is left out.
 
 mod calls;
+mod carrier;
+mod entrance;
 mod front;
 mod guest;
 mod home;
 mod registry;
+mod remote;
+mod sessions;
 mod sys;
+mod timers;
+mod visits;
 mod work;
 
 use std::collections::{BTreeMap, HashMap};
@@ -24,19 +30,22 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipc_core::{Deadline, DeathWatch};
-use ipc_pipe::{AcceptError, Key, Listener};
+use ipc_core::Deadline;
+use ipc_pipe::Address;
 use serde::{Deserialize, Serialize};
 
 use crate::object::user::{Maker, Types};
 use crate::object::{Answers, ClientId, Kind, Ticket};
-use crate::protocol::{ClientHello, ObjectId, ServerHello, VERSION};
+use crate::protocol::{ObjectId, SessionId};
+use crate::remote::Door;
 use crate::stats::Counts;
-use guest::{Guest, Received};
+pub(crate) use entrance::Entrance;
+use guest::Guest;
 pub(crate) use home::Home;
 use registry::Registry;
-pub(crate) use sys::random;
-use sys::{Interest, Many, Waker};
+use sys::{Interest, Many};
+pub(crate) use sys::{Waker, random};
+use timers::Timer;
 use work::{Task, Workers};
 
 /// What a server is told before it begins.
@@ -56,8 +65,8 @@ pub(crate) struct Rules {
     pub(crate) passage_timeout: Duration,
     /// How long somebody may take to say hello.
     pub(crate) hello_timeout: Duration,
-    /// Whether all clients are processes of this user, as the kernel says.
-    pub(crate) are_clients_ours: bool,
+    /// How long a session is kept whose connection is broken.
+    pub(crate) reconnect_grace: Duration,
 }
 
 /// Ends a server, from another thread.
@@ -74,7 +83,7 @@ struct Stop {
 pub(crate) struct Server {
     id: u64,
     many: Many,
-    listener: Listener,
+    entrance: Entrance,
     waker: Arc<Waker>,
     stop: Stopper,
     /// When its other end is closed, the server ends.
@@ -82,6 +91,8 @@ pub(crate) struct Server {
     rules: Rules,
     guests: HashMap<ClientId, Guest>,
     last_client: ClientId,
+    /// Whose the sessions are.
+    sessions: HashMap<SessionId, ClientId>,
     registry: Registry,
     makers: HashMap<&'static str, Arc<dyn Maker>>,
     workers: Workers,
@@ -106,26 +117,12 @@ struct Parked {
     timer: Option<(Deadline, u64)>,
 }
 
-/// What a time is up for.
-#[derive(Clone, Copy, Debug)]
-enum Timer {
-    /// A call that is parked.
-    Call(u64),
-    Passage(u64),
-    Hello(ClientId),
-    /// To let clients in again.
-    Accept,
-}
-
 const LISTENER: u64 = 0;
 const WAKER: u64 = 1;
 const LIFELINE: u64 = 2;
 
 /// The descriptors of a client are called by two numbers.
 const FIRST_CLIENT: ClientId = 2;
-
-/// When there are no descriptors for clients, it is tried again after so long.
-const NEXT_ACCEPT: Duration = Duration::from_millis(100);
 
 /// Most messages are shorter.
 const ROOM_BYTES: usize = 64 << 10;
@@ -144,31 +141,32 @@ impl Stopper {
 
 impl Server {
     pub(crate) fn new(
-        listener: Listener,
-        key: Option<Key>,
+        entrance: Entrance,
+        door: Door,
         types: &Types,
         rules: Rules,
         lifeline: Option<OwnedFd>,
     ) -> io::Result<Self> {
         let many = Many::new()?;
         let waker = Arc::new(Waker::new()?);
-        many.add(&listener, LISTENER, Interest::Read)?;
+        many.add(&entrance, LISTENER, Interest::Read)?;
         many.add(&*waker, WAKER, Interest::Read)?;
         if let Some(lifeline) = &lifeline {
             many.add(lifeline, LIFELINE, Interest::Read)?;
         }
         let id = random()?;
-        let home = Home::new(id, listener.address().clone(), key);
+        let home = Home::new(id, door);
         let stop = Stop { waker: Arc::clone(&waker), is_asked: false.into() };
         Ok(Self {
             id,
             many,
-            listener,
+            entrance,
             stop: Stopper(Arc::new(stop)),
             _lifeline: lifeline,
             rules,
             guests: HashMap::new(),
             last_client: FIRST_CLIENT,
+            sessions: HashMap::new(),
             registry: Registry::default(),
             makers: types.makers(&home),
             workers: Workers::new(rules.workers, Arc::clone(&waker)),
@@ -182,6 +180,11 @@ impl Server {
             counts: Counts::default(),
             room: vec![0; ROOM_BYTES],
         })
+    }
+
+    /// Where it can be connected to.
+    pub(crate) fn address(&self) -> &Address {
+        self.entrance.address()
     }
 
     /// Who can end it.
@@ -213,129 +216,8 @@ impl Server {
             self.empty_bin();
             self.flush();
         }
+        self.guests.values_mut().for_each(|guest| guest.carrier.say_goodbye());
         Ok(())
-    }
-
-    /// Lets those in who have proved who they are.
-    fn admit(&mut self) {
-        loop {
-            let connection = match self.listener.try_accept::<(), ()>() {
-                Ok(connection) => connection,
-                Err(AcceptError::Io(_)) => {
-                    // There are no descriptors now. Those who want in wait, and it is tried again.
-                    self.many.change(&self.listener, LISTENER, Interest::Nothing).ok();
-                    self.set_timer(Deadline::after(NEXT_ACCEPT), Timer::Accept);
-                    return;
-                }
-                Err(_) => return,
-            };
-            if self.guests.len() >= self.rules.max_clients {
-                self.counts.refused += 1;
-                continue;
-            }
-            let limits = ipc_core::wire::Limits { max_bytes: self.rules.max_bytes, max_handles: 0 };
-            let guest = Guest::new(connection.with_limits(limits));
-            self.last_client += 1;
-            let id = self.last_client;
-            if self.many.add(&guest.connection, 2 * id, Interest::Read).is_ok() {
-                self.guests.insert(id, guest);
-                self.set_timer(Deadline::after(self.rules.hello_timeout), Timer::Hello(id));
-            }
-        }
-    }
-
-    /// Gives a client its turn.
-    fn serve(&mut self, id: ClientId) {
-        if self.take_turn(id) {
-            self.has_news(id);
-        } else {
-            self.show_out(id);
-        }
-    }
-
-    /// Does one message of a client, or a part of it: if there are more, the kernel says so again. `false`
-    /// if it is gone, or to be shown out.
-    fn take_turn(&mut self, id: ClientId) -> bool {
-        let Some(guest) = self.guests.get_mut(&id) else { return true };
-        if guest.has_backlog() && guest.flush().is_err() {
-            return false;
-        }
-        if guest.n_waiting_bytes() > self.rules.max_backlog {
-            return true;
-        }
-        if guest.is_inbox_done() {
-            match guest.receive(&mut self.room) {
-                Received::Message => {}
-                Received::Nothing => return true,
-                Received::End => return false,
-            }
-        }
-        if guest.is_greeted { self.do_calls(id) } else { self.greet(id) }
-    }
-
-    /// Notes that something may have to be sent to a client.
-    fn has_news(&mut self, id: ClientId) {
-        if let Some(guest) = self.guests.get_mut(&id)
-            && !std::mem::replace(&mut guest.has_news, true)
-        {
-            self.to_flush.push(id);
-        }
-    }
-
-    /// Hears a hello, and says one; `false` if that was none that lets somebody in.
-    fn greet(&mut self, id: ClientId) -> bool {
-        let Some(guest) = self.guests.get_mut(&id) else { return false };
-        guest.n_done = guest.inbox.len();
-        let Ok(theirs) = ClientHello::parse(&guest.inbox) else {
-            self.counts.refused += 1;
-            return false;
-        };
-        let max_bytes = self.rules.max_bytes as u64;
-        let runs_functions = self.rules.are_clients_ours;
-        let ours = ServerHello { version: VERSION, server: self.id, max_bytes, runs_functions };
-        guest.say(ours.to_bytes());
-        if theirs.version != VERSION {
-            // It is told which version this is, and shown out.
-            guest.flush().ok();
-            self.counts.refused += 1;
-            return false;
-        }
-        guest.is_greeted = true;
-        guest.runs_functions = runs_functions;
-        // The kernel says who it is; it adds since when.
-        let peer = guest.connection.peer().ok().flatten().and_then(|peer| peer.pid);
-        if let Some(process) = theirs.process.filter(|process| Some(process.pid()) == peer) {
-            match DeathWatch::open(process) {
-                Ok(Some(watch)) => {
-                    if self.many.add(&watch, 2 * id + 1, Interest::Read).is_ok() {
-                        guest.watch = Some(watch);
-                    }
-                }
-                Ok(None) => return false,
-                // There is no descriptor for it; the end of the connection has to do.
-                Err(_) => {}
-            }
-        }
-        true
-    }
-
-    /// Ends what a client has here.
-    fn show_out(&mut self, id: ClientId) {
-        let Some(guest) = self.guests.remove(&id) else { return };
-        self.many.remove(&guest.connection).ok();
-        if let Some(watch) = &guest.watch {
-            self.many.remove(watch).ok();
-        }
-        for number in &guest.parked {
-            if let Some(Parked { timer: Some(timer), .. }) = self.parked.remove(number) {
-                self.timers.remove(&timer);
-            }
-        }
-        self.time_passages(guest.passages.iter().copied());
-        for (object, count) in &guest.refs {
-            self.have_forgotten(*object, id);
-            self.unrefer(*object, *count);
-        }
     }
 
     /// Has an object forget a client.
@@ -367,64 +249,5 @@ impl Server {
     fn empty_bin(&mut self) {
         let foreign = self.registry.empty_bin();
         self.bury(foreign);
-    }
-
-    fn set_timer(&mut self, deadline: Deadline, timer: Timer) -> Option<(Deadline, u64)> {
-        if deadline.is_never() {
-            return None;
-        }
-        self.last_timer += 1;
-        let name = (deadline, self.last_timer);
-        self.timers.insert(name, timer);
-        Some(name)
-    }
-
-    /// Does what it is time for.
-    fn ring(&mut self) {
-        while let Some(first) = self.timers.first_entry() {
-            if !first.key().0.is_past() {
-                break;
-            }
-            match first.remove() {
-                Timer::Call(number) => self.give_up(number),
-                Timer::Passage(passage) => {
-                    let ended = self.end_passage(passage);
-                    ended.into_iter().for_each(|passage| self.unrefer(passage.object, 1));
-                }
-                Timer::Accept => {
-                    self.many.change(&self.listener, LISTENER, Interest::Read).ok();
-                }
-                Timer::Hello(client) => {
-                    if self.guests.get(&client).is_some_and(|guest| !guest.is_greeted) {
-                        self.counts.refused += 1;
-                        self.show_out(client);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Sends what there is for clients, and hears those again for whom there is room.
-    fn flush(&mut self) {
-        while let Some(id) = self.to_flush.pop() {
-            let Some(guest) = self.guests.get_mut(&id) else { continue };
-            guest.has_news = false;
-            let is_gone = guest.flush().is_err();
-            if is_gone || guest.n_waiting_bytes() > self.rules.max_backlog.saturating_mul(4) {
-                self.counts.refused += u64::from(!is_gone);
-                self.show_out(id);
-                continue;
-            }
-            let interest = if guest.has_backlog() { Interest::Write } else { Interest::Read };
-            if !guest.has_backlog() && !guest.is_inbox_done() {
-                self.unfinished.push(id);
-            }
-            if interest != guest.interest {
-                guest.interest = interest;
-                if self.many.change(&guest.connection, 2 * id, interest).is_err() {
-                    self.show_out(id);
-                }
-            }
-        }
     }
 }

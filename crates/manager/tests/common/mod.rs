@@ -9,6 +9,8 @@
     reason = "each test binary uses a part of it"
 )]
 
+pub(crate) mod proxy;
+
 use std::time::Duration;
 
 use manager::{Manager, Methods, Object, Stats, Value};

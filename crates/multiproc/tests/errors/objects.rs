@@ -49,6 +49,7 @@ fn of_managers() -> Vec<Row> {
         manager::ConnectError::Pipe(connection::ConnectError::Refused) => "see what it says of the connection",
         manager::ConnectError::NotAManager => "look at the address: something else listens there",
         manager::ConnectError::OtherVersion { ours: 1, theirs: 2 } => "build both programs with the same version",
+        manager::ConnectError::Tls("invalid peer certificate: UnknownIssuer".into()) => "look at the certificate, its name and its dates, and at what the client believes",
         manager::ConnectError::OtherManager => "connect anew, and look its objects up again",
         manager::ConnectError::Io(emfile()) => "see what the system says",
         manager::StartError::Listen("the address is in use".into()) => "choose another address",
