@@ -51,8 +51,7 @@
 //! other. A thread of the pool sees the deaths and starts workers (`keeper`); results are collected
 //! by whoever waits for one (`lead`), so a warm call crosses no thread but the worker's. Quick items of a
 //! map travel together (`chunk`). `docs/design/005-the-pool.md` and `021-chunks.md` say why it is so.
-
-// The model knows the words of chunks alone: `tests/model.rs` has them.
+// What is in the model is borrowed by `tests/model` file by file.
 #![cfg(not(ipc_loom))]
 
 mod batch;
@@ -74,6 +73,8 @@ mod feeding;
 mod find;
 mod gathered;
 mod hiring;
+#[cfg(any(test, feature = "fuzzing"))]
+mod hostile;
 mod in_process;
 mod interrupt;
 mod job;
@@ -112,6 +113,9 @@ mod vacancies;
 mod wait;
 mod worker;
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub use hostile::play as play_hostile_workers;
 #[cfg(feature = "progress")]
 pub use indicatif;
 

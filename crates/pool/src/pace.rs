@@ -24,6 +24,12 @@ pub(crate) struct Pace {
     bytes: AtomicU64,
 }
 
+impl Default for Pace {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Pace {
     pub(crate) const fn new() -> Self {
         Self { nanos: AtomicU64::new(u64::MAX), bytes: AtomicU64::new(0) }

@@ -417,5 +417,5 @@ fn first_with_room<'p, W, T: Task>(
     with_room.min_by_key(|place| (place.nanos, place.given.len()))
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(ipc_loom)))]
 mod tests;

@@ -1,23 +1,16 @@
-//! The words of a tray in the model: a worker that comes from item to item, a parent that takes back what
-//! is not begun, and a death before every access.
-//!
-//! Run with `RUSTFLAGS="--cfg ipc_loom" cargo test -p pool --profile model --test model`.
+//! The words of a tray: a worker that comes from item to item, a parent that takes back what is not begun,
+//! and a death before every access.
 
-#![cfg(ipc_loom)]
-#![expect(clippy::unwrap_used, reason = "a test")]
 #![expect(clippy::disallowed_types, reason = "what the test notes is no part of the model")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use ipc_core::primitive::AtomicU64;
-use ipc_core::primitive::model::{self, Ended};
+use ipc_core::primitive::model;
 
-use words::Words;
-
-#[expect(dead_code, reason = "the crate itself uses all of it")]
-#[path = "../src/chunk/words.rs"]
-mod words;
+use super::words::Words;
+use super::{explore, explore_deaths};
 
 /// The words of a tray, and what was begun.
 struct Tray {
@@ -63,13 +56,6 @@ impl Tray {
     }
 }
 
-/// Explores every interleaving of `body`'s threads, within the bound on preemptions.
-fn explore(body: impl Fn() + Send + Sync + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound.get_or_insert(2);
-    builder.check(body);
-}
-
 const TICKET: u64 = 5;
 
 #[test]
@@ -108,33 +94,25 @@ fn limit_of_one_chunk_is_none_of_the_next() {
 /// What is read when the worker has died is a state of the table, wherever it died.
 #[test]
 fn worker_that_dies_anywhere_leaves_the_results_that_count_and_one_item_in_its_hands() {
-    for dies_at in 0.. {
-        let somebody_died = Arc::new(AtomicBool::new(false));
-        let noted = Arc::clone(&somebody_died);
-        explore(move || {
-            let tray = Tray::new();
-            let worker = {
-                let tray = Arc::clone(&tray);
-                loom::thread::spawn(move || model::run(Some(dies_at), || tray.work(TICKET, 3)))
-            };
-            let n_kept = tray.words().revoke(TICKET).unwrap();
-            let ended = worker.join().unwrap();
-            noted.fetch_or(!matches!(ended, Ended::Finished(_)), SeqCst);
-            let (n_done, pieces) = tray.words().read(TICKET);
-            assert!(n_done <= n_kept);
-            assert_eq!(pieces, (1..=u8::try_from(n_done).unwrap()).collect::<Vec<_>>());
-            // All that is done was begun once, at most one more was, and nothing that was taken back.
-            for (item, n_begun) in (0..).zip(tray.n_begun()) {
-                match item {
-                    item if item < n_done => assert_eq!(n_begun, 1),
-                    item if item == n_done && item < n_kept => assert!(n_begun <= 1),
-                    _ => assert_eq!(n_begun, 0),
-                }
+    explore_deaths(|dies_at| {
+        let tray = Tray::new();
+        let worker = {
+            let tray = Arc::clone(&tray);
+            loom::thread::spawn(move || model::run(Some(dies_at), || tray.work(TICKET, 3)))
+        };
+        let n_kept = tray.words().revoke(TICKET).unwrap();
+        let ended = worker.join().unwrap();
+        let (n_done, pieces) = tray.words().read(TICKET);
+        assert!(n_done <= n_kept);
+        assert_eq!(pieces, (1..=u8::try_from(n_done).unwrap()).collect::<Vec<_>>());
+        // All that is done was begun once, at most one more was, and nothing that was taken back.
+        for (item, n_begun) in (0..).zip(tray.n_begun()) {
+            match item {
+                item if item < n_done => assert_eq!(n_begun, 1),
+                item if item == n_done && item < n_kept => assert!(n_begun <= 1),
+                _ => assert_eq!(n_begun, 0),
             }
-        });
-        if !somebody_died.load(SeqCst) {
-            assert!(dies_at > 5, "the worker makes more accesses than that");
-            return;
         }
-    }
+        !ended.is_finished()
+    });
 }
