@@ -262,7 +262,7 @@ impl Scene {
         let at = (script.small() << 8 | script.small()) & !7;
         write(ring.segment(), at, script.number());
         if let Some(worker) = self.workers.get(place) {
-            let value = if at % 16 == 0 { self.ticket(at) } else { script.number() };
+            let value = if at.is_multiple_of(16) { self.ticket(at) } else { script.number() };
             write(worker.tray.segment(), at % 64, value);
         }
     }
@@ -280,7 +280,7 @@ impl Scene {
             }
             match fate {
                 Fate::Chunk(answers) => {
-                    answers.into_results::<Value>().for_each(|it| drop(black_box(it)))
+                    answers.into_results::<Value>().for_each(|it| drop(black_box(it)));
                 }
                 fate => drop(black_box(task::result::<Value>(fate))),
             }

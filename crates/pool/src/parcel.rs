@@ -400,10 +400,8 @@ mod tests {
 
     #[test]
     fn file_that_others_can_change_or_that_is_none_in_memory_is_not_read() {
-        let changeable =
-            rustix::fs::memfd_create("x", rustix::fs::MemfdFlags::ALLOW_SEALING).unwrap();
-        let with_holes =
-            rustix::fs::memfd_create("x", rustix::fs::MemfdFlags::ALLOW_SEALING).unwrap();
+        let changeable = memfd_create("x", MemfdFlags::ALLOW_SEALING).unwrap();
+        let with_holes = memfd_create("x", MemfdFlags::ALLOW_SEALING).unwrap();
         rustix::fs::ftruncate(&with_holes, 1 << 40).unwrap();
         let seals = rustix::fs::fcntl_get_seals(file_in_memory(b"").unwrap()).unwrap();
         rustix::fs::fcntl_add_seals(&with_holes, seals).unwrap();
