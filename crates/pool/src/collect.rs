@@ -99,6 +99,7 @@ impl Engine {
                 Err(GetError::NoSeat(_)) => return Err(Unable),
                 // The pool is over, so that whatever will arrive has arrived.
                 Err(GetError::Closed) => {
+                    self.outbox_is_closed();
                     return Ok(match mailbox.take() {
                         Waited::TimedOut => Waited::NothingDue,
                         waited => waited,
@@ -131,11 +132,22 @@ impl Engine {
             while self.collect_all().is_ok() && self.must_clerk_go_on() {
                 match self.outbox.get() {
                     Ok(record) => self.handle(record),
-                    Err(GetError::Closed) => break,
+                    Err(GetError::Closed) => {
+                        self.outbox_is_closed();
+                        break;
+                    }
                     Err(error) => self.end(Phase::Broken(error.to_string())),
                 }
             }
             self.hand_over();
+        }
+    }
+
+    /// No report comes any more. It is we who see to that, when the pool is over; or a worker that does
+    /// what it should not.
+    fn outbox_is_closed(&self) {
+        if self.lock().phase.has_workers() {
+            self.end(Phase::Broken("a worker has closed the ring of all reports".to_owned()));
         }
     }
 

@@ -1,6 +1,10 @@
 //! A worker, as the parent has it.
 
+use std::sync::Arc;
+
 use ipc_core::Deadline;
+use ipc_core::primitive::AtomicU64;
+use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::wire::{MessageSocket, SendError};
 use ipc_queue::{ByteQueue, GetError, PutError};
 use proc_core::Process;
@@ -8,18 +12,21 @@ use proc_core::Process;
 use crate::dispatch::Give;
 use crate::job::Job;
 use crate::parcel::{self, Freight};
-use crate::record::Order;
+use crate::record::{self, Order};
 use crate::worker::End;
 
 /// A process that works, and the ways to it.
 #[derive(Debug)]
 pub(crate) struct Employee {
-    pub(crate) process: Process<End>,
+    pub(crate) process: Arc<Process<End>>,
     /// Where in the pool it is.
     pub(crate) place: usize,
     /// Only this process puts, and only that one gets.
     pub(crate) inbox: ByteQueue,
     pub(crate) socket: MessageSocket,
+    /// The ticket of the last task that was taken back and had a parcel, if the worker is to be told. A
+    /// word of this process alone, under the engine's lock.
+    pub(crate) unwanted: AtomicU64,
 }
 
 impl Employee {
@@ -54,7 +61,8 @@ impl Employee {
 
     /// Takes the next task out of the worker's inbox, if the worker has not; returns its ticket.
     ///
-    /// It is either got by the worker or by us, as the queue promises. Its parcel stays behind.
+    /// It is either got by the worker or by us, as the queue promises. Its parcel stays behind, until
+    /// the worker is told to [drop](Self::drop_unwanted) it, or takes the next one.
     pub(crate) fn take_back(&self) -> TakenBack {
         loop {
             let record = match self.inbox.try_get() {
@@ -62,10 +70,25 @@ impl Employee {
                 Err(GetError::NoSeat(_)) => return TakenBack::Unable,
                 Err(_) => return TakenBack::Nothing,
             };
-            // Beside orders there is only what the keeper put to get a seat.
+            // Beside orders there is what the keeper put to get a seat, and what is said here.
+            if let Some(ticket) = record::unwanted(&record) {
+                self.unwanted.store(ticket, Relaxed);
+            }
             if let Some(order) = Order::read(&record) {
+                if order.freight != Freight::None {
+                    self.unwanted.store(order.ticket, Relaxed);
+                }
                 return TakenBack::Task(order.ticket);
             }
+        }
+    }
+
+    /// Tells the worker to let go of the parcels of tasks that were taken back: somebody may wait for the
+    /// last one who has what is in them.
+    pub(crate) fn drop_unwanted(&self) {
+        let ticket = self.unwanted.load(Relaxed);
+        if ticket != 0 && self.inbox.try_put(&ticket.to_le_bytes()).is_ok() {
+            self.unwanted.store(0, Relaxed);
         }
     }
 }

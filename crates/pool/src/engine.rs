@@ -483,12 +483,17 @@ impl State {
             given
         };
         let mut fed = dispatch.feed(&mut give);
+        let mut has_taken_back = false;
         while !fed.is_unable
             && let Some((place, worker)) = dispatch.most_ahead()
             && let TakenBack::Task(ticket) = worker.take_back()
         {
             dispatch.taken_back(place, ticket);
             fed.extend(dispatch.feed(&mut give));
+            has_taken_back = true;
+        }
+        if has_taken_back {
+            dispatch.places().iter().filter_map(Place::worker).for_each(|who| who.drop_unwanted());
         }
         fed.is_urgent = *look_at < before;
         for worker in dispatch.retired() {
@@ -530,7 +535,10 @@ impl State {
         loop {
             match worker.take_back() {
                 TakenBack::Task(ticket) => self.dispatch.taken_back(place, ticket),
-                TakenBack::Nothing => return true,
+                TakenBack::Nothing => {
+                    worker.drop_unwanted();
+                    return true;
+                }
                 TakenBack::Unable => return false,
             }
         }

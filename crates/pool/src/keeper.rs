@@ -18,6 +18,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use ipc_core::Deadline;
+use ipc_core::primitive::AtomicU64;
 use ipc_core::wire::MessageSocket;
 use ipc_queue::Builder as QueueBuilder;
 use proc_core::{ExitStatus, Process};
@@ -284,8 +285,8 @@ impl Keeper {
             initializer: self.hiring.initializer.clone(),
             limits: self.hiring.limits,
         };
-        let process = self.hiring.process(place).spawn(worker::work, seat)?;
-        Ok(Employee { process, place, inbox, socket })
+        let process = Arc::new(self.hiring.process(place).spawn(worker::work, seat)?);
+        Ok(Employee { process, place, inbox, socket, unwanted: AtomicU64::new(0) })
     }
 
     /// Gives the pool up if worker after worker did not come to work, and nobody is there who did.

@@ -51,6 +51,8 @@
 //! other. A thread of the pool sees the deaths and starts workers (`keeper`); results are collected
 //! by whoever waits for one (`lead`), so a warm call crosses no thread but the worker's.
 //! `docs/design/005-the-pool.md` says why it is so.
+// What is in the model is borrowed by `tests/model` file by file.
+#![cfg(not(ipc_loom))]
 
 mod board;
 mod builder;
@@ -64,6 +66,8 @@ mod events;
 mod executor;
 mod find;
 mod hiring;
+#[cfg(any(test, feature = "fuzzing"))]
+mod hostile;
 mod in_process;
 mod interrupt;
 mod job;
@@ -99,6 +103,9 @@ mod vacancies;
 mod wait;
 mod worker;
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub use hostile::play as play_hostile_workers;
 #[cfg(feature = "progress")]
 pub use indicatif;
 

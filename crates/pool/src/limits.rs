@@ -195,8 +195,12 @@ impl State {
 
     /// Ends the worker in a place, for a task that is the last that it has.
     fn end_worker(&mut self, place: usize, ticket: u64, why: Why, grace: Duration) {
-        if self.endings.iter().any(|ending| ending.place == place) {
-            // It was asked before, for this task, since it got no other.
+        if let Some(ending) = self.endings.iter_mut().find(|ending| ending.place == place) {
+            // It was asked before, for this task, since it got no other. If it was since its time is
+            // up, it might have run again, which a task that is cancelled does not.
+            if why == Why::Cancelled && ending.ticket == ticket {
+                ending.why = why;
+            }
             return;
         }
         self.dispatch.retire(place);

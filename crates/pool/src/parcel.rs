@@ -4,7 +4,8 @@
 //! whose descriptor is one more handle. Handles go through the worker's socket, *before* the record
 //! that speaks of them is put into the ring: so whoever gets the record finds the parcel there. A
 //! parcel has the ticket of its task on it. One whose record was never put, since its sender died or
-//! gave up in between, is recognized by its ticket and dropped, or goes with the socket.
+//! gave up in between, is recognized by its ticket and dropped, or goes with the socket. So is one whose
+//! record was taken back; its worker is told, so that its handles do not stay open until the next comes.
 //!
 //! The message that a socket carries is a few bytes and some descriptors, whatever the value, so its
 //! buffer does not fill up.
@@ -188,6 +189,18 @@ pub(crate) fn receive(socket: &MessageSocket, ticket: u64) -> Result<Vec<OwnedFd
     Err(RecvError::Truncated)
 }
 
+/// Drops the parcels up to that of this ticket; returns the ticket of the last one that was dropped.
+pub(crate) fn drop_up_to(socket: &MessageSocket, ticket: u64) -> Option<u64> {
+    let limits = Limits { max_bytes: size_of::<u64>(), max_handles: usize::MAX };
+    let mut last = None;
+    while last.is_none_or(|last| last < ticket) {
+        let Ok(Some(message)) = socket.recv(&limits, Deadline::now()) else { break };
+        let Ok(bytes) = message.bytes.try_into() else { break };
+        last = Some(u64::from_le_bytes(bytes));
+    }
+    last
+}
+
 /// More parcels than this that belong to no task, one after the other, were not sent in good faith.
 const MOST_STALE: usize = 1024;
 
@@ -213,13 +226,13 @@ impl Freight {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
-    use std::os::fd::OwnedFd;
+    use std::os::fd::{AsFd as _, OwnedFd};
 
     use ipc_core::Deadline;
     use ipc_core::wire::{self, Handle, MessageSocket};
     use proc_core::{Outcome, PanicInfo};
 
-    use super::{Freight, MOST_INLINE, Parcel, receive, send};
+    use super::{Freight, MOST_INLINE, Parcel, drop_up_to, receive, send, unload};
     use crate::sys::file_in_memory;
 
     type Value = (String, Vec<Handle>);
@@ -275,6 +288,41 @@ mod tests {
         assert_eq!(receive(&right, 5).unwrap().len(), 1);
         drop(left);
         assert!(receive(&right, 6).is_err());
+    }
+
+    #[test]
+    fn parcels_that_are_not_wanted_are_dropped_and_no_others() {
+        let (left, right) = MessageSocket::pair().unwrap();
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let writer = OwnedFd::from(writer);
+        for ticket in [3, 4] {
+            send(&left, ticket, &[writer.as_fd()], Deadline::now()).unwrap();
+        }
+        drop(writer);
+        send(&left, 6, &[], Deadline::now()).unwrap();
+        assert_eq!(drop_up_to(&right, 4), Some(4));
+        assert_eq!(
+            std::io::Read::read(&mut reader, &mut [0]).unwrap(),
+            0,
+            "nobody has the other end"
+        );
+        assert!(receive(&right, 6).unwrap().is_empty());
+        assert_eq!(drop_up_to(&right, 7), None, "there is none");
+    }
+
+    #[test]
+    fn file_that_others_can_change_or_that_is_none_in_memory_is_not_read() {
+        let changeable =
+            rustix::fs::memfd_create("x", rustix::fs::MemfdFlags::ALLOW_SEALING).unwrap();
+        let with_holes =
+            rustix::fs::memfd_create("x", rustix::fs::MemfdFlags::ALLOW_SEALING).unwrap();
+        rustix::fs::ftruncate(&with_holes, 1 << 40).unwrap();
+        let seals = rustix::fs::fcntl_get_seals(file_in_memory(b"").unwrap()).unwrap();
+        rustix::fs::fcntl_add_seals(&with_holes, seals).unwrap();
+        let files = [changeable, with_holes, File::open("/proc/self/maps").unwrap().into()];
+        for file in files.into_iter().chain([std::io::pipe().unwrap().0.into()]) {
+            unload(&mut vec![file], &mut Vec::new()).unwrap_err();
+        }
     }
 
     #[test]

@@ -6,7 +6,11 @@
 //! ```text
 //! order    | argument | function | ticket (8) | length of function (2) | freight (1) |
 //! report   | answer   | ticket (8) | nanoseconds (8) | place (4) | freight (1) | what (1) |
+//! unwanted | ticket (8) |
 //! ```
+//!
+//! The last one goes to a worker too: parcels up to that of this ticket are of tasks that it will not
+//! see. An order is longer.
 //!
 //! What a ring cannot carry, handles and many bytes, goes ahead as a parcel through the worker's
 //! socket (see [`parcel`](crate::parcel)); the *freight* says so.
@@ -51,6 +55,11 @@ pub(crate) struct Report {
     /// How long the task took.
     pub(crate) nanos: u64,
     pub(crate) freight: Freight,
+}
+
+/// Up to which ticket parcels are not wanted, if that is what a record says.
+pub(crate) fn unwanted(record: &[u8]) -> Option<u64> {
+    Some(u64::from_le_bytes(record.try_into().ok()?))
 }
 
 const ORDER_LEN: usize = 8 + 2 + 1;
@@ -136,7 +145,7 @@ impl What {
 
 #[cfg(test)]
 mod tests {
-    use super::{Freight, Order, Report, What};
+    use super::{Freight, Order, Report, What, unwanted};
 
     #[test]
     fn order_comes_out_as_it_went_in_and_a_cut_one_does_not() {
@@ -147,6 +156,7 @@ mod tests {
         assert_eq!(Order::read(&record), Some(order));
         for len in 0..11 {
             assert_eq!(Order::read(&record[..len]), None, "{len} bytes");
+            assert_eq!(unwanted(&record[..len]).is_some(), len == 8);
         }
         // A length that is longer than the record, and a freight that does not exist.
         record[17] = 0xff;

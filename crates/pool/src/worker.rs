@@ -14,7 +14,7 @@ use crate::board::{Board, Moment};
 use crate::find;
 use crate::hiring::{Initializer, Limits};
 use crate::parcel::{self, Freight};
-use crate::record::{Order, Report, What};
+use crate::record::{self, Order, Report, What};
 use crate::scratch::MOST_KEPT;
 use crate::state;
 use crate::sys::{self, OwnMemory};
@@ -48,6 +48,8 @@ struct Worker {
     outbox: ByteQueue,
     board: Board,
     socket: MessageSocket,
+    /// The ticket of the last parcel that it took or dropped.
+    last_parcel: u64,
     /// The functions called so far, the last one first.
     known: Vec<(Vec<u8>, Callable)>,
     /// Room for the bytes of an argument that came in a file.
@@ -97,6 +99,10 @@ pub(crate) fn work(seat: Seat) -> End {
         if record.is_empty() {
             continue;
         }
+        if let Some(ticket) = record::unwanted(&record) {
+            worker.drop_parcels(ticket);
+            continue;
+        }
         if worker.serve(&record) == Fit::No {
             break;
         }
@@ -122,6 +128,7 @@ impl Worker {
             outbox,
             board: Board::open(board, place).map_err(|error| error.to_string())?,
             socket,
+            last_parcel: 0,
             known: Vec::new(),
             argument: Vec::new(),
             answer: Vec::new(),
@@ -204,9 +211,12 @@ impl Worker {
         // First of all its parcel is taken, so that the next one's is next.
         let mut handles = match order.freight {
             Freight::None => Vec::new(),
-            Freight::Handles | Freight::File => parcel::receive(&self.socket, order.ticket)
-                // What comes next through the socket cannot be trusted.
-                .map_err(|error| Refused::argument(&error, Fit::No))?,
+            Freight::Handles | Freight::File => {
+                self.last_parcel = order.ticket;
+                parcel::receive(&self.socket, order.ticket)
+                    // What comes next through the socket cannot be trusted.
+                    .map_err(|error| Refused::argument(&error, Fit::No))?
+            }
         };
         let callable = self.find(order.function)?;
         let mut bytes = order.argument;
@@ -219,6 +229,15 @@ impl Worker {
         let answer = callable.call_into(bytes, handles, room)?;
         keep(&mut self.argument);
         Ok(answer)
+    }
+
+    /// Lets go of parcels, up to that of this ticket, whose tasks were taken back.
+    fn drop_parcels(&mut self, ticket: u64) {
+        // If it has come to a later one, it has dropped them.
+        if self.last_parcel < ticket {
+            let last = parcel::drop_up_to(&self.socket, ticket);
+            self.last_parcel = last.unwrap_or(self.last_parcel);
+        }
     }
 
     /// The function with this name, found before or found now.

@@ -535,5 +535,5 @@ impl<W, T: Task> Place<W, T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(ipc_loom)))]
 mod tests;

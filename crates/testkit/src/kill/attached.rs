@@ -8,6 +8,7 @@ use nix::unistd::Pid;
 use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity, sched_yield};
 
 use crate::proc;
+use crate::sys::{Instruction, Tracee};
 
 /// A child of this process, or of one of its children, that this thread traces.
 ///
@@ -88,6 +89,18 @@ impl Attached {
                 return Ok(Stepped::Asleep);
             }
         }
+    }
+
+    /// Whether its next instruction makes a system call.
+    ///
+    /// # Errors
+    ///
+    /// If the process is not there, or not stopped.
+    pub fn is_before_call(&self) -> Result<bool, String> {
+        let tracee = Tracee::of(self.0);
+        let next = tracee.place().and_then(|place| tracee.instruction(place));
+        Ok(next.map_err(|error| format!("looking at the next instruction: {error}"))?
+            == Instruction::Syscall)
     }
 
     fn begin(step: nix::Result<()>) -> Result<(), String> {
