@@ -27,7 +27,8 @@ use crate::start::board::Board;
 use crate::start::copies::{Copy, NoCopy, PATIENCE, Server};
 use crate::start::frame::{Call, Order, Parcel};
 use crate::start::{self, Started, spawn};
-use crate::sys::process::{self, Signal};
+use crate::sys::signal::Signal;
+use crate::sys::{proc, process, wait};
 
 /// The server of this process. A forked child has none yet.
 #[derive(Debug, Default)]
@@ -180,7 +181,7 @@ fn take(copy: Copy, order: &Message) -> Taken {
             return Taken::Refused(StartError::System { action, error });
         }
     };
-    if !process::is_well(child.as_fd()) {
+    if !wait::is_well(child.as_fd()) {
         Copy { pid, channel }.see_out();
         return Taken::Gone(gone());
     }
@@ -207,7 +208,7 @@ pub(crate) fn is_only_child() -> bool {
     let State::Running(server) = &*lock() else {
         return false;
     };
-    let Ok(children) = process::children() else { return false };
+    let Ok(children) = proc::children() else { return false };
     let spares = server.spare_copies();
     let is_ours = |pid: &u32| *pid == server.process().pid() || spares.contains(pid);
     children.iter().all(is_ours)
