@@ -68,10 +68,12 @@
 
 mod batch;
 mod builder;
+mod carrier;
 mod client;
 mod connector;
 mod error;
 mod host;
+mod ids;
 mod manager;
 mod object;
 mod protocol;
