@@ -48,8 +48,10 @@ impl Builder {
         let rules = Rules {
             max_bytes: 1 << 30,
             max_clients: 10_000,
+            max_lanes: 256,
             max_waiting: 10_000,
             max_backlog: 1 << 20,
+            max_kept: u64::MAX,
             workers: 4,
             passage_timeout: Duration::from_secs(60),
             hello_timeout: Duration::from_secs(10),
@@ -134,6 +136,15 @@ impl Builder {
         self
     }
 
+    /// How many clients' calls may go through shared memory; 256 if nothing is said, and none if it is 0.
+    ///
+    /// They are those who come first, on the same machine. Each takes 130 KiB and a descriptor of the
+    /// manager's. All other clients' calls go through their sockets.
+    pub fn max_lanes(mut self, lanes: usize) -> Self {
+        self.plan.rules.max_lanes = lanes;
+        self
+    }
+
     /// How long somebody who is let in may take to say what it speaks; 10 s if nothing is said.
     pub fn hello_timeout(mut self, timeout: Duration) -> Self {
         self.plan.rules.hello_timeout = timeout;
@@ -150,6 +161,15 @@ impl Builder {
     /// How long a call may be; 1 GiB if nothing is said.
     pub fn max_call_bytes(mut self, bytes: usize) -> Self {
         self.plan.rules.max_bytes = bytes;
+        self
+    }
+
+    /// How many bytes may be in dicts, lists, values and queues, with what these take beside; any number if
+    /// nothing is said.
+    ///
+    /// A call that would keep more is [`Error::Full`](crate::Error::Full); what takes out is done.
+    pub fn max_kept_bytes(mut self, bytes: u64) -> Self {
+        self.plan.rules.max_kept = bytes;
         self
     }
 
