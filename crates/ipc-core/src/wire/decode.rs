@@ -46,9 +46,11 @@ pub fn decode_parts<T: DeserializeOwned>(
 /// As [`decode`]; a handle in the value is [`DecodeError::NoSuchHandle`].
 #[inline]
 pub fn decode_plain<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-    let scope = Guard::hand(Vec::new());
+    let mut scope = Guard::hand_nothing();
     let result = take_whole(bytes);
-    scope.left_over()?;
+    if !scope.close_unopened() {
+        scope.left_over()?;
+    }
     result
 }
 

@@ -5,9 +5,8 @@
 //! neither a scope nor a descriptor behind. A scope also remembers why a handle was refused, because
 //! the error of a codec cannot carry that.
 //!
-//! Most values have no handles, and are quicker encoded than anything is put on a stack. So a scope is at
-//! first only a word, which says of what sort the topmost one is, and lies on the stack when there
-//! is something in it.
+//! Most values have no handles, and nobody asks for the scope that they are encoded in. So the topmost
+//! scope is *unopened* until somebody does: a note of its sort beside the stack.
 
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
@@ -17,23 +16,18 @@ use super::error::{DecodeError, EncodeError};
 use crate::sys::memory;
 
 thread_local! {
-    static TOP: Cell<Top> = const { Cell::new(Top::Nothing) };
     static SCOPES: RefCell<Vec<Scope>> = const { RefCell::new(Vec::new()) };
+    /// The sort of the topmost scope, if that is unopened.
+    static UNOPENED: Cell<Option<Sort>> = const { Cell::new(None) };
 }
 
-/// Where the topmost scope is.
-#[derive(Clone, Copy)]
-enum Top {
-    /// There is none.
-    Nothing,
-    /// Nowhere yet: it is a [`Scope::Gather`] with nothing in it.
+/// What an unopened scope will be.
+#[derive(Clone, Copy, Debug)]
+enum Sort {
     Gather,
-    /// A [`Scope::Forbid`] with nothing in it.
     Forbid,
-    /// A [`Scope::Hand`] with nothing in it.
+    /// With nothing to hand out.
     Hand,
-    /// On the stack.
-    Stacked,
 }
 
 enum Scope {
@@ -45,10 +39,19 @@ enum Scope {
     Hand { handles: Vec<Option<OwnedFd>>, failure: Option<DecodeError> },
 }
 
-/// A scope is open as long as this lives.
+impl Sort {
+    fn open(self) -> Scope {
+        match self {
+            Self::Gather => Scope::Gather { handles: Vec::new(), failure: None },
+            Self::Forbid => Scope::Forbid { failure: None },
+            Self::Hand => Scope::Hand { handles: Vec::new(), failure: None },
+        }
+    }
+}
+
+/// A scope is on the stack as long as this lives. The one that was opened last is closed first.
 pub(super) struct Guard {
-    /// Where the one around it is; `None` when this one is closed.
-    outer: Option<Top>,
+    is_closed: bool,
     /// The stack belongs to the thread.
     not_send: PhantomData<*const ()>,
 }
@@ -61,103 +64,106 @@ impl Guard {
     /// Opens a scope that gathers handles.
     #[inline]
     pub(super) fn gather() -> Self {
-        Self::open(Top::Gather)
+        Self::leave_unopened(Sort::Gather)
     }
 
     /// Opens a scope in which handles are refused.
     #[inline]
     pub(super) fn forbid() -> Self {
-        Self::open(Top::Forbid)
+        Self::leave_unopened(Sort::Forbid)
+    }
+
+    /// Opens a scope that hands out nothing.
+    #[inline]
+    pub(super) fn hand_nothing() -> Self {
+        Self::leave_unopened(Sort::Hand)
     }
 
     /// Opens a scope that hands out `handles`.
-    #[inline]
     pub(super) fn hand(handles: Vec<OwnedFd>) -> Self {
-        let guard = Self::open(Top::Hand);
+        let scope = Self::hand_nothing();
         if !handles.is_empty() {
-            let handles = handles.into_iter().map(Some).collect();
-            push(Scope::Hand { handles, failure: None });
+            let handed = handles.into_iter().map(Some).collect();
+            with_top(|scope| {
+                if let Scope::Hand { handles, .. } = scope {
+                    *handles = handed;
+                }
+            });
         }
-        guard
+        scope
     }
 
     #[inline]
-    fn open(top: Top) -> Self {
-        Self { outer: Some(TOP.replace(top)), not_send: PhantomData }
+    fn leave_unopened(sort: Sort) -> Self {
+        open_topmost();
+        UNOPENED.set(Some(sort));
+        Self { is_closed: false, not_send: PhantomData }
+    }
+
+    /// Closes the scope if nobody has asked for it, as for most values, and says whether it did.
+    #[inline]
+    pub(super) fn close_unopened(&mut self) -> bool {
+        self.is_closed |= UNOPENED.take().is_some();
+        self.is_closed
     }
 
     /// Closes a scope that gathers or refuses: what it gathered, or why it refused.
-    #[inline]
+    #[cold]
     pub(super) fn gathered(mut self) -> Result<Vec<OwnedFd>, EncodeError> {
         match self.close() {
-            None => Ok(Vec::new()),
-            Some(scope) => scope.gathered(),
+            Some(Scope::Gather { handles, failure: None }) => Ok(handles),
+            Some(
+                Scope::Gather { failure: Some(failure), .. }
+                | Scope::Forbid { failure: Some(failure) },
+            ) => Err(failure),
+            _ => Ok(Vec::new()),
         }
     }
 
     /// Closes a scope that hands out: how many nobody took, or why one was refused.
-    #[inline]
+    #[cold]
     pub(super) fn left_over(mut self) -> Result<usize, DecodeError> {
         match self.close() {
-            None => Ok(0),
-            Some(scope) => scope.left_over(),
+            Some(Scope::Hand { failure: Some(failure), .. }) => Err(failure),
+            Some(Scope::Hand { handles, .. }) => Ok(handles.iter().flatten().count()),
+            _ => Ok(0),
         }
     }
 
-    /// Closes the scope; what is in it, if it lies on the stack.
-    #[inline]
+    /// Closes the scope; returns it if anybody has asked for it.
+    #[cold]
     fn close(&mut self) -> Option<Scope> {
-        // Guards are dropped in the order opposite to their making.
-        match TOP.replace(self.outer.take()?) {
-            Top::Stacked => pop(),
-            _ => None,
+        if self.is_closed || self.close_unopened() {
+            return None;
         }
+        self.is_closed = true;
+        // The descriptors are closed by the caller, when the stack is not borrowed. A thread that is
+        // ending has no stack any more.
+        SCOPES.try_with(|scopes| scopes.borrow_mut().pop()).ok().flatten()
     }
 }
 
 impl Drop for Guard {
     #[inline]
     fn drop(&mut self) {
-        // Its descriptors are closed when the stack is not borrowed.
-        drop(self.close());
-    }
-}
-
-impl Scope {
-    #[cold]
-    fn gathered(self) -> Result<Vec<OwnedFd>, EncodeError> {
-        match self {
-            Self::Gather { handles, failure: None } => Ok(handles),
-            Self::Gather { failure: Some(failure), .. }
-            | Self::Forbid { failure: Some(failure) } => Err(failure),
-            _ => Ok(Vec::new()),
-        }
-    }
-
-    #[cold]
-    fn left_over(self) -> Result<usize, DecodeError> {
-        match self {
-            Self::Hand { failure: Some(failure), .. } => Err(failure),
-            Self::Hand { handles, .. } => Ok(handles.iter().flatten().count()),
-            _ => Ok(0),
+        if !self.is_closed {
+            drop(self.close());
         }
     }
 }
 
-/// Puts the topmost scope on the stack.
-#[cold]
-fn push(scope: Scope) {
-    // A thread that is ending has no stack any more: there a scope stays as if nothing were in it.
-    let pushed = SCOPES.try_with(|scopes| scopes.borrow_mut().push(scope));
-    if pushed.is_ok() {
-        TOP.set(Top::Stacked);
+/// Puts the topmost scope on the stack, if it is not there yet.
+#[inline]
+fn open_topmost() {
+    if let Some(sort) = UNOPENED.take() {
+        open(sort);
     }
 }
 
-/// Takes the topmost scope off the stack.
 #[cold]
-fn pop() -> Option<Scope> {
-    SCOPES.try_with(|scopes| scopes.borrow_mut().pop()).ok()?
+fn open(sort: Sort) {
+    // A thread that is ending has no stack any more: then there is no scope.
+    SCOPES.try_with(|scopes| scopes.borrow_mut().push(sort.open())).ok();
 }
 
 /// Puts a duplicate of `fd` into the topmost scope and returns its index.
@@ -182,6 +188,7 @@ pub(super) fn put(fd: BorrowedFd<'_>) -> Result<u32, Unfit> {
         }
         Scope::Hand { .. } => Err(Unfit),
     })
+    .unwrap_or(Err(Unfit))
 }
 
 /// Takes the handle with that index out of the topmost scope.
@@ -198,34 +205,22 @@ pub(super) fn take(index: u32) -> Result<OwnedFd, Unfit> {
         failure.get_or_insert(refused);
         Err(Unfit)
     })
+    .unwrap_or(Err(Unfit))
 }
 
 /// Remembers why a handle that was taken is refused.
 pub(super) fn refuse(error: DecodeError) {
     // Without a scope there is nobody to tell; the codec's error has to do.
-    let told = with_top(|scope| {
+    with_top(|scope| {
         if let Scope::Hand { failure, .. } = scope {
             failure.get_or_insert(error);
         }
-        Ok(())
     });
-    drop(told);
 }
 
-fn with_top<R>(work: impl FnOnce(&mut Scope) -> Result<R, Unfit>) -> Result<R, Unfit> {
-    match TOP.get() {
-        Top::Nothing => return Err(Unfit),
-        Top::Gather => push(Scope::Gather { handles: Vec::new(), failure: None }),
-        Top::Forbid => push(Scope::Forbid { failure: None }),
-        Top::Hand => push(Scope::Hand { handles: Vec::new(), failure: None }),
-        Top::Stacked => {}
-    }
-    if !matches!(TOP.get(), Top::Stacked) {
-        return Err(Unfit);
-    }
-    let result = SCOPES.try_with(|scopes| match scopes.borrow_mut().last_mut() {
-        Some(scope) => work(scope),
-        None => Err(Unfit),
-    });
-    result.unwrap_or(Err(Unfit))
+/// Does something with the topmost scope, if there is one.
+fn with_top<R>(work: impl FnOnce(&mut Scope) -> R) -> Option<R> {
+    open_topmost();
+    // A thread that is ending has no stack any more.
+    SCOPES.try_with(|scopes| scopes.borrow_mut().last_mut().map(work)).ok().flatten()
 }
