@@ -2,7 +2,9 @@
 //!
 //! | ticket | progress | the worker |
 //! |--------|----------|------------|
-//! | another's | – | has not begun the chunk with our ticket |
+//! | an older one | – | has not begun the chunk with our ticket |
+//! | `0` | – | is about to begin a chunk |
+//! | a later one | – | has answered the chunk with our ticket |
 //! | ours | `n`, `len` | has done `n` items, whose pieces are the first `len` bytes, and is at the next one, or has stopped |
 //!
 //! | limit | meaning |
@@ -12,7 +14,7 @@
 //!
 //! | move | by | how |
 //! |------|----|-----|
-//! | `begin` | the worker | progress to zero, then the ticket |
+//! | `begin` | the worker | the ticket to zero, progress to zero, then the ticket |
 //! | `put` | the worker | bytes behind those that count, then progress |
 //! | `may_go_on` | the worker, before each item but the first | fence, then looks at the limit |
 //! | `revoke` | the parent | the limit, then fence, then looks at the progress |
@@ -34,11 +36,15 @@
 //! | edge | release | acquire | carries |
 //! |------|---------|---------|---------|
 //! | E1 | the worker writes the ticket | the parent reads it | that no progress is an older chunk's |
+//! | E4 | the worker writes that nothing is done | the parent reads it | that the ticket is not the older chunk's any more |
 //! | E2 | the worker writes the progress | the parent reads it | the bytes of the results that count |
 //! | E3 | the fence of a worker that has begun another chunk | the fence of a parent that has read bytes of that one | that the ticket is another's |
 
 use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
 use ipc_core::primitive::{AtomicU64, fence, fence_heavy, fence_light};
+
+/// The ticket of no chunk.
+const NONE: u64 = 0;
 
 pub(crate) const WORD: usize = size_of::<u64>();
 
@@ -60,7 +66,9 @@ pub(crate) struct Words<'t> {
 impl Words<'_> {
     /// The worker begins the chunk with this ticket.
     pub(crate) fn begin(&self, ticket: u64) {
-        self.progress.store(0, Relaxed);
+        self.ticket.store(NONE, Relaxed);
+        // E4 release
+        self.progress.store(0, Release);
         // E1 release
         self.ticket.store(ticket, Release);
         // E3 release: before the bytes of this chunk.
@@ -99,24 +107,30 @@ impl Words<'_> {
     }
 
     /// Takes from the worker what it has not begun of the chunk with this ticket: says how many items it
-    /// keeps, of which it may leave the last. `None` if the system does not let us know.
+    /// keeps, of which it may leave the last. `None` if it has answered the chunk, or is about to begin one,
+    /// or if the system does not let us know.
     pub(crate) fn revoke(&self, ticket: u64) -> Option<u32> {
-        let limit = (self.n_done(ticket) + 1).min(MOST_ITEMS);
+        let limit = (self.n_done(ticket)? + 1).min(MOST_ITEMS);
         self.limit.store(ticket << LIMIT_BITS | u64::from(limit), Relaxed);
         // I1: between the limit and the progress.
         let is_heavy = fence_heavy();
         // It may have come further, or have stopped.
-        is_heavy.then(|| self.n_done(ticket) + 1)
+        if is_heavy { self.n_done(ticket).map(|n_done| n_done + 1) } else { None }
     }
 
-    /// How many items of the chunk with this ticket are done.
-    fn n_done(&self, ticket: u64) -> u32 {
+    /// How many items of the chunk with this ticket are done; `None` if that cannot be said, since the
+    /// worker has answered it, or is about to begin one.
+    fn n_done(&self, ticket: u64) -> Option<u32> {
         // E1 acquire
-        if self.ticket.load(Acquire) != ticket {
-            return 0;
+        let at = self.ticket.load(Acquire);
+        if at != ticket {
+            // Tickets grow: that of an older chunk is less.
+            return (at != NONE && at < ticket).then_some(0);
         }
-        let (n_done, _) = unpack(self.progress.load(Relaxed));
-        n_done.min(MOST_ITEMS)
+        // E4 acquire
+        let (n_done, _) = unpack(self.progress.load(Acquire));
+        // What was read may be the next one's.
+        (self.ticket.load(Relaxed) == ticket).then_some(n_done.min(MOST_ITEMS))
     }
 
     /// How many items of the chunk with this ticket the worker has done, and their pieces; none if it is

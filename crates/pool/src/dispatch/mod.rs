@@ -39,9 +39,12 @@ use ipc_core::Deadline;
 
 use self::backlog::Backlog;
 use self::place::Given;
-pub(crate) use self::place::{MOST_GIVEN, MOST_NANOS_AHEAD, Place, Standing};
+pub(crate) use self::place::{MOST_NANOS_AHEAD, Place, Standing};
 pub(crate) use self::task::Task;
 use crate::board::{FIRST_TICKET, Said};
+
+/// A worker has at most so many tasks that it has not answered.
+pub(crate) const MOST_GIVEN: usize = 64;
 
 /// All tasks and all workers of a pool.
 #[derive(Debug)]

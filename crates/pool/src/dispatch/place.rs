@@ -3,10 +3,8 @@
 use std::collections::VecDeque;
 use std::collections::vec_deque::Drain;
 
+use super::MOST_GIVEN;
 use super::task::Task;
-
-/// A worker has at most so many tasks that it has not answered.
-pub(crate) const MOST_GIVEN: usize = 64;
 
 /// A worker gets a third task, and more, only if all it has will likely be done in this time.
 pub(crate) const MOST_NANOS_AHEAD: u64 = 1_000_000;

@@ -2,6 +2,7 @@
 //!
 //! | model | of what |
 //! |-------|---------|
+//! | [`tray`] | items that travel together: their results, and what is taken back of them |
 //! | [`hand_over`] | a task's way to a worker and back: taking, answering, taking back, cancelling |
 //!
 //! The rings are what their own models prove them to be: a record is put or is not, and is got by one.
@@ -18,6 +19,9 @@ mod board;
 mod dispatch;
 mod hand_over;
 mod ring;
+mod tray;
+#[path = "../../src/chunk/words.rs"]
+mod words;
 
 use std::sync::Arc;
 
