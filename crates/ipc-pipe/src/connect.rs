@@ -11,7 +11,7 @@ use ipc_core::wire::Limits;
 use crate::address::Address;
 use crate::connection::Connection;
 use crate::error::ConnectError;
-use crate::handshake::{self, Hello, Verdict};
+use crate::handshake::Answer;
 use crate::key::Key;
 use crate::line::Line;
 use crate::listener::HANDSHAKE_PATIENCE;
@@ -59,12 +59,10 @@ pub fn connect_deadline<S, R>(
     deadline: Deadline,
 ) -> Result<Connection<S, R>, ConnectError> {
     let socket = open(address, deadline)?;
-    let ours = socket::random()?;
-    let hello: Hello = hear(socket.as_fd(), deadline)?;
-    let (proof, theirs) = handshake::answer(key, &ours, &hello)?;
+    let mut answer = Answer::new(key)?;
+    let proof = answer.prove(&hear(socket.as_fd(), deadline)?)?;
     socket::send_now(socket.as_fd(), &proof).map_err(sort)?;
-    let verdict: Verdict = hear(socket.as_fd(), deadline)?;
-    handshake::conclude(key, &ours, &theirs, &verdict)?;
+    answer.conclude(&hear(socket.as_fd(), deadline)?)?;
     Ok(Connection::new(Line::over(socket)?).with_limits(Limits::default()))
 }
 

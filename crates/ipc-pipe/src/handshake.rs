@@ -12,10 +12,14 @@
 //! sent back as its own proof, nor to another server as a client's. All parts have fixed lengths.
 //! Where no key is wanted the MACs are zeros.
 //!
-//! Nothing here reads or writes: these are the bytes, for whoever does.
+//! Nothing here reads or writes: these are the bytes, for whoever does. [`Challenge`] and [`Answer`] are for
+//! those outside of this crate who carry them by themselves.
+
+use std::io;
 
 use crate::error::ConnectError;
 use crate::key::{Key, PROOF_LEN};
+use crate::sys::socket;
 
 const MAGIC: [u8; 8] = *b"ipc-pipe";
 const VERSION: u8 = 1;
@@ -41,6 +45,106 @@ const REFUSED: u8 = 4;
 const CLIENT: &[u8] = b"ipc-pipe client:";
 const SERVER: &[u8] = b"ipc-pipe server:";
 const _: () = assert!(CLIENT.len() == SERVER.len());
+
+/// A server's side of the handshake, for who carries the bytes by itself, as through TLS.
+///
+/// A [`Listener`](crate::Listener) does all this for its own connections.
+///
+/// # Examples
+///
+/// ```
+/// use ipc_pipe::{Answer, Challenge, Key};
+///
+/// let key = Key::new("very secret");
+/// let (server, mut client) = (Challenge::new(Some(&key))?, Answer::new(Some(&key))?);
+/// let proof = client.prove(&server.hello())?;
+/// let (verdict, is_let_in) = server.judge(&proof).ok_or("it speaks as we do")?;
+/// assert!(is_let_in);
+/// client.conclude(&verdict)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Challenge {
+    key: Option<Key>,
+    ours: Nonce,
+}
+
+impl Challenge {
+    /// How many bytes a client answers.
+    pub const PROOF_LEN: usize = size_of::<Proof>();
+
+    /// Begins a handshake with a client that is to prove that it knows the key.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no random numbers.
+    pub fn new(key: Option<&Key>) -> io::Result<Self> {
+        Ok(Self { key: key.cloned(), ours: socket::random()? })
+    }
+
+    /// What the server says first.
+    #[must_use]
+    pub fn hello(&self) -> [u8; Answer::HELLO_LEN] {
+        hello(self.key.as_ref(), &self.ours)
+    }
+
+    /// What the server says last, and whether the client is let in; `None` if that was no answer of ours.
+    #[must_use]
+    pub fn judge(
+        &self,
+        proof: &[u8; Self::PROOF_LEN],
+    ) -> Option<([u8; Answer::VERDICT_LEN], bool)> {
+        judge(self.key.as_ref(), &self.ours, proof)
+    }
+}
+
+/// A client's side of the handshake, for who carries the bytes by itself; see [`Challenge`].
+#[derive(Debug)]
+pub struct Answer {
+    key: Option<Key>,
+    ours: Nonce,
+    /// The server's nonce; zeros until it has said it.
+    theirs: Nonce,
+}
+
+impl Answer {
+    /// How many bytes a server says first.
+    pub const HELLO_LEN: usize = size_of::<Hello>();
+    /// How many bytes a server says last.
+    pub const VERDICT_LEN: usize = size_of::<Verdict>();
+
+    /// Begins a handshake with a server, to which the key is to be proved.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no random numbers.
+    pub fn new(key: Option<&Key>) -> io::Result<Self> {
+        Ok(Self { key: key.cloned(), ours: socket::random()?, theirs: [0; 32] })
+    }
+
+    /// What the client answers to what the server says first.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::NotOurs`] if the server does not speak as we do.
+    pub fn prove(
+        &mut self,
+        hello: &[u8; Self::HELLO_LEN],
+    ) -> Result<[u8; Challenge::PROOF_LEN], ConnectError> {
+        let (proof, theirs) = answer(self.key.as_ref(), &self.ours, hello)?;
+        self.theirs = theirs;
+        Ok(proof)
+    }
+
+    /// What the client makes of what the server says last.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] says why it is not let in, or why it does not believe the server.
+    pub fn conclude(&self, verdict: &[u8; Self::VERDICT_LEN]) -> Result<(), ConnectError> {
+        conclude(self.key.as_ref(), &self.ours, &self.theirs, verdict)
+    }
+}
 
 /// What a server says first.
 pub(crate) fn hello(key: Option<&Key>, ours: &Nonce) -> Hello {

@@ -91,6 +91,17 @@ impl Batch {
         Ok(Later { at: self.requests.len() - 1, returned: PhantomData })
     }
 
+    /// [`call`](Self::call), waiting in a task.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    #[cfg(feature = "tokio")]
+    pub async fn call_async(self) -> Result<Done, Error> {
+        let Some(client) = self.client else { return Ok(Done(Vec::new())) };
+        Ok(Done(client.call_all_async(&self.requests).await?.into_iter().map(Some).collect()))
+    }
+
     /// Sends the calls, and waits until all are done.
     ///
     /// # Errors

@@ -6,9 +6,11 @@ use ipc_pipe::Address;
 use proc_core::{Process, Start};
 
 use crate::error::StartError;
-use crate::host::{Host, Server};
+use crate::host::{Host, Server, Site};
 use crate::manager::Manager;
 use crate::object::user::{Object, Registration};
+#[cfg(feature = "tls")]
+use crate::remote::TlsServer;
 use crate::server::Rules;
 
 /// How a manager shall be.
@@ -33,7 +35,7 @@ pub struct Builder {
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) address: Option<Address>,
-    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) site: Site,
     pub(crate) types: Vec<Registration>,
     pub(crate) rules: Rules,
     pub(crate) process: proc_core::Builder,
@@ -46,13 +48,18 @@ impl Builder {
         let rules = Rules {
             max_bytes: 1 << 30,
             max_clients: 10_000,
+            max_lanes: 256,
             max_waiting: 10_000,
             max_backlog: 1 << 20,
+            max_kept: u64::MAX,
             workers: 4,
             passage_timeout: Duration::from_secs(60),
             hello_timeout: Duration::from_secs(10),
+            reconnect_grace: Duration::from_secs(10),
         };
-        Self { plan: Plan { address: None, key: None, types: Vec::new(), rules, process } }
+        Self {
+            plan: Plan { address: None, site: Site::default(), types: Vec::new(), rules, process },
+        }
     }
 
     /// Tells the manager of a type of the program's own.
@@ -63,7 +70,9 @@ impl Builder {
 
     /// Where the manager can be connected to; a name of its own if nothing is said.
     ///
-    /// Only processes of this user are let in.
+    /// At a path or an abstract name only processes of this user are let in. At an address of TCP everybody
+    /// is who knows the [key](Self::key), which is needed there; functions, as of `update`, are not run
+    /// for these. Port 0 is any that is free: [`Manager::address`] says which.
     pub fn address(mut self, address: &Address) -> Self {
         self.plan.address = Some(address.clone());
         self
@@ -75,7 +84,30 @@ impl Builder {
     /// first.
     #[doc(alias = "authkey")]
     pub fn key(mut self, key: impl AsRef<[u8]>) -> Self {
-        self.plan.key = Some(key.as_ref().to_vec());
+        self.plan.site.key = Some(key.as_ref().to_vec());
+        self
+    }
+
+    /// Encrypts what is said at an address of TCP, and says to clients whose manager this is.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: TlsServer) -> Self {
+        self.plan.site.tls = Some(tls);
+        self
+    }
+
+    /// How long a client at an address of TCP may be cut off, and still has all that it had; 10 s if nothing
+    /// is said.
+    ///
+    /// Then it is gone, as after a death. With zero it is gone at once.
+    pub fn reconnect_grace(mut self, grace: Duration) -> Self {
+        self.plan.rules.reconnect_grace = grace;
+        self
+    }
+
+    /// How long a client at an address of TCP may not be heard of before it is taken for cut off; 20 s if
+    /// nothing is said. The kernel asks after it from time to time; less than 4 s is hardly less.
+    pub fn network_timeout(mut self, timeout: Duration) -> Self {
+        self.plan.site.network_timeout = timeout;
         self
     }
 
@@ -104,6 +136,15 @@ impl Builder {
         self
     }
 
+    /// How many clients' calls may go through shared memory; 256 if nothing is said, and none if it is 0.
+    ///
+    /// They are those who come first, on the same machine. Each takes 130 KiB and a descriptor of the
+    /// manager's. All other clients' calls go through their sockets.
+    pub fn max_lanes(mut self, lanes: usize) -> Self {
+        self.plan.rules.max_lanes = lanes;
+        self
+    }
+
     /// How long somebody who is let in may take to say what it speaks; 10 s if nothing is said.
     pub fn hello_timeout(mut self, timeout: Duration) -> Self {
         self.plan.rules.hello_timeout = timeout;
@@ -120,6 +161,15 @@ impl Builder {
     /// How long a call may be; 1 GiB if nothing is said.
     pub fn max_call_bytes(mut self, bytes: usize) -> Self {
         self.plan.rules.max_bytes = bytes;
+        self
+    }
+
+    /// How many bytes may be in dicts, lists, values and queues, with what these take beside; any number if
+    /// nothing is said.
+    ///
+    /// A call that would keep more is [`Error::Full`](crate::Error::Full); what takes out is done.
+    pub fn max_kept_bytes(mut self, bytes: u64) -> Self {
+        self.plan.rules.max_kept = bytes;
         self
     }
 

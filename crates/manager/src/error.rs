@@ -79,6 +79,14 @@ pub enum Error {
     /// The manager does not do that; it says why.
     #[error("refused: {0}")]
     Refused(String),
+    /// The manager keeps as much as it [may](crate::Builder::max_kept_bytes). Nothing was changed.
+    #[error("the manager keeps {kept} bytes, and may keep {limit}")]
+    Full {
+        /// What it keeps.
+        kept: u64,
+        /// What it may keep.
+        limit: u64,
+    },
     /// A value cannot be turned into bytes.
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -135,6 +143,7 @@ impl From<Fault> for Error {
             Fault::TooMany => Self::TooMany,
             Fault::Broken => Self::Broken,
             Fault::Refused(why) => Self::Refused(why),
+            Fault::Full { kept, limit } => Self::Full { kept, limit },
         }
     }
 }
@@ -166,9 +175,30 @@ pub enum ConnectError {
     /// The manager that the proxy is from is gone, and another has its address.
     #[error("the manager is gone, and another has its address")]
     OtherManager,
+    /// There is no TLS with the manager, or it is not one that is believed; says why.
+    #[error("no TLS with the manager: {0}")]
+    Tls(String),
     /// The system refused.
     #[error("the system refused: {0}")]
     Io(#[from] io::Error),
+}
+
+impl ConnectError {
+    /// Whether there may be a connection later, if nothing is changed but who listens.
+    pub(crate) fn is_for_now(&self) -> bool {
+        use ipc_pipe::ConnectError as Pipe;
+        // Who is cut off in the middle does not know why.
+        matches!(self, Self::Pipe(Pipe::TimedOut | Pipe::NotOurs | Pipe::Io(_)) | Self::Io(_))
+    }
+
+    /// Whether nobody listens there, or the way there is closed.
+    pub(crate) fn is_nobody_there(&self) -> bool {
+        use io::ErrorKind as Kind;
+        matches!(self, Self::Pipe(ipc_pipe::ConnectError::Io(error)) if matches!(
+            error.kind(),
+            Kind::NotFound | Kind::ConnectionRefused | Kind::HostUnreachable | Kind::NetworkUnreachable
+        ))
+    }
 }
 
 /// Why no manager was started.

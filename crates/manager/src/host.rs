@@ -1,28 +1,31 @@
 //! Where servers run: in a process of their own, or on a thread of this one.
 
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use ipc_core::Deadline;
 use ipc_core::robust::Thread;
-use ipc_pipe::{Address, Connection, Key, Listener, pipe};
+use ipc_pipe::{Address, Connection, Key, pipe};
 use proc_core::{Function, Process};
 use serde::{Deserialize, Serialize};
 
 use crate::builder::Plan;
 use crate::client::{self, Client};
 use crate::error::{ConnectError, StartError};
-use crate::manager::Manager;
+use crate::manager::{Manager, PATIENCE};
 use crate::object::user::Types;
-use crate::server::{Rules, Server as Engine, Stopper, random};
+use crate::remote::{Door, NETWORK_TIMEOUT};
+use crate::server::{Entrance, Rules, Server as Engine, Stopper, random};
 
 /// A server's process, as who started it has it.
 pub(crate) struct Host {
     process: Process<()>,
     /// At its end, or a word on it, the server ends.
-    lifeline: Connection<(), Result<(), String>>,
+    lifeline: Connection<(), Listening>,
     /// The process that started it.
     generation: u64,
 }
@@ -30,29 +33,88 @@ pub(crate) struct Host {
 /// How long a server may take to end by itself, and once more when it is asked to.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// Where a server listens, or why it does not.
+type Listening = Result<client::Place, String>;
+
+/// Who gets in, and how.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Site {
+    pub(crate) key: Option<Vec<u8>>,
+    /// How long the other side of a connection over TCP may not be heard of.
+    pub(crate) network_timeout: Duration,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<crate::remote::TlsServer>,
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        Self {
+            key: None,
+            network_timeout: NETWORK_TIMEOUT,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+}
+
+impl Site {
+    pub(crate) fn key(&self) -> Option<Key> {
+        self.key.as_ref().map(Key::new)
+    }
+
+    /// An error if something is said that is for TCP alone.
+    pub(crate) fn is_for_this_machine(&self) -> io::Result<()> {
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "TLS is for an address of TCP",
+            ));
+        }
+        Ok(())
+    }
+
+    /// How this program gets to its own server.
+    fn door(&self, address: &Address) -> io::Result<Door> {
+        let mut door = Door::new(address, self.key().as_ref());
+        door.network_timeout = self.network_timeout;
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            door.tls = Some(tls.own_client()?);
+        }
+        Ok(door)
+    }
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Site").finish_non_exhaustive()
+    }
+}
+
 /// What a server's process is told.
 #[derive(Serialize, Deserialize)]
 struct Orders {
-    lifeline: Connection<Result<(), String>, ()>,
+    lifeline: Connection<Listening, ()>,
     address: client::Place,
-    key: Option<Vec<u8>>,
+    site: Site,
     types: Vec<Function>,
     rules: Rules,
 }
 
 /// What a server's process does.
 fn serve(orders: Orders) {
-    let Orders { lifeline, address, key, types, rules } = orders;
+    let Orders { lifeline, address, site, types, rules } = orders;
     let engine = address.into_address().map_err(|error| error.to_string()).and_then(|address| {
         let types = Types::added_by(|| types.iter().for_each(crate::types::call));
         let watched = lifeline.as_fd().try_clone_to_owned().map_err(|error| error.to_string())?;
-        let engine = open(&address, key.as_deref(), &types, rules, Some(watched));
+        let engine = open(&address, &site, &types, rules, Some(watched));
         engine.map_err(|error| error.to_string())
     });
     match engine {
         Ok(engine) => {
             // If nobody hears it, nobody wants it.
-            if lifeline.send(&Ok(())).is_ok() {
+            if lifeline.send(&Ok(engine.address().into())).is_ok() {
                 // Who started it sees that it has ended.
                 engine.run().ok();
             }
@@ -63,23 +125,20 @@ fn serve(orders: Orders) {
 
 fn open(
     address: &Address,
-    key: Option<&[u8]>,
+    site: &Site,
     types: &Types,
     rules: Rules,
     lifeline: Option<OwnedFd>,
 ) -> io::Result<Engine> {
-    let key = key.map(Key::new);
-    let mut listener = Listener::builder().same_user_only().backlog(1024);
-    if let Some(key) = &key {
-        listener = listener.key(key.clone());
-    }
-    Engine::new(listener.bind(address)?, key, types, rules, lifeline)
+    let entrance = Entrance::open(address, site, rules.max_bytes)?;
+    let door = site.door(entrance.address())?;
+    Engine::new(entrance, door, types, rules, lifeline)
 }
 
 impl Host {
     /// Starts a server in a process of its own.
     pub(crate) fn start(plan: Plan) -> Result<Manager, StartError> {
-        let Plan { address, key, types, rules, process } = plan;
+        let Plan { address, site, types, rules, process } = plan;
         let address = match address {
             Some(address) => address,
             None => Address::abstract_name(format!(
@@ -94,17 +153,17 @@ impl Host {
         }
         let (lifeline, theirs) = pipe()?;
         let place = client::Place::from(&address);
-        let orders =
-            Orders { lifeline: theirs, address: place, key: key.clone(), types: functions, rules };
+        let (types, ours) = (functions, site.clone());
+        let orders = Orders { lifeline: theirs, address: place, site: ours, types, rules };
         let process = process.dies_with_parent(true).spawn(serve, orders)?;
-        match lifeline.recv() {
-            Ok(Ok(())) => {}
+        let listening = match lifeline.recv() {
+            Ok(Ok(place)) => place.into_address(),
             Ok(Err(why)) => return Err(StartError::Listen(why)),
             Err(_) => return Err(StartError::Died),
-        }
+        };
+        let address = listening.map_err(|error| StartError::Listen(error.to_string()))?;
         let host = Self { process, lifeline, generation: Thread::current().generation() };
-        let key = key.map(Key::new);
-        let client = client::connect(&address, key.as_ref(), None, ipc_core::Deadline::NEVER)?;
+        let client = client::connect(&site.door(&address)?, None, Deadline::NEVER)?;
         Ok(Manager::new(client, Some(host)))
     }
 
@@ -152,8 +211,7 @@ impl Host {
 /// ```
 #[derive(Debug)]
 pub struct Server {
-    address: Address,
-    key: Option<Vec<u8>>,
+    door: Door,
     stopper: Stopper,
     thread: Option<JoinHandle<io::Result<()>>>,
     /// The process that it runs in.
@@ -163,7 +221,7 @@ pub struct Server {
 impl Server {
     /// Starts a server on a thread of this process.
     pub(crate) fn start(plan: Plan) -> Result<Self, StartError> {
-        let Plan { address, key, types, rules, .. } = plan;
+        let Plan { address, site, types, rules, .. } = plan;
         let address = match address {
             Some(address) => address,
             None => Address::abstract_name(format!(
@@ -173,18 +231,19 @@ impl Server {
             )),
         };
         let types = Types::added_by(|| types.iter().for_each(|of_type| (of_type.add)(())));
-        let engine = open(&address, key.as_deref(), &types, rules, None);
+        let engine = open(&address, &site, &types, rules, None);
         let engine = engine.map_err(|error| StartError::Listen(error.to_string()))?;
+        let door = site.door(engine.address())?;
         let stopper = engine.stopper();
         let thread = std::thread::Builder::new().name("manager".into()).spawn(|| engine.run())?;
         let generation = Thread::current().generation();
-        Ok(Self { address, key, stopper, thread: Some(thread), generation })
+        Ok(Self { door, stopper, thread: Some(thread), generation })
     }
 
-    /// Where it can be connected to.
+    /// Where it can be connected to; if it was to be any free port, this is the one.
     #[must_use]
     pub fn address(&self) -> &Address {
-        &self.address
+        &self.door.address
     }
 
     /// A handle to it, as others have one by connecting.
@@ -193,7 +252,7 @@ impl Server {
     ///
     /// [`ConnectError`] says why there is no connection.
     pub fn manager(&self) -> Result<Manager, ConnectError> {
-        Manager::connect(&self.address, self.key.as_ref().map(Key::new).as_ref())
+        Ok(Manager::new(client::connect(&self.door, None, Deadline::after(PATIENCE))?, None))
     }
 
     /// Ends it; returns when it has ended. Methods of the program's own types that run meanwhile run on.

@@ -4,13 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipc_core::Deadline;
 use ipc_pipe::{Address, Key};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::builder::Builder;
 use crate::client::{self, Argument, Client, Handle};
+use crate::connector::Connector;
 use crate::error::{ConnectError, Error, StartError};
 use crate::host::Host;
 use crate::object::user::Object;
@@ -61,7 +61,7 @@ pub struct Manager {
 }
 
 /// How long it may take to connect if nothing else is said.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Manager {
     pub(crate) fn new(client: Arc<Client>, host: Option<Host>) -> Self {
@@ -101,8 +101,32 @@ impl Manager {
         key: Option<&Key>,
         timeout: Duration,
     ) -> Result<Self, ConnectError> {
-        let client = client::connect(address, key, None, Deadline::after(timeout))?;
-        Ok(Self::new(client, None))
+        Self::with(Connector::new(address), key).timeout(timeout).connect()
+    }
+
+    /// Connects to a manager that may not run yet: waits for it for so long.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub fn connect_within(
+        address: &Address,
+        key: Option<&Key>,
+        timeout: Duration,
+    ) -> Result<Self, ConnectError> {
+        Self::with(Connector::new(address), key).timeout(timeout).wait(true).connect()
+    }
+
+    /// Begins to say how to connect to a manager.
+    pub fn connector(address: &Address) -> Connector {
+        Connector::new(address)
+    }
+
+    fn with(connector: Connector, key: Option<&Key>) -> Connector {
+        match key {
+            Some(key) => connector.proving(key.clone()),
+            None => connector,
+        }
     }
 
     /// The manager whose object's method the calling thread runs; `None` if it runs none.
@@ -136,6 +160,14 @@ impl Manager {
     /// If the system does not say how it ended.
     pub fn shutdown(mut self) -> std::io::Result<()> {
         self.host.take().map_or(Ok(()), |host| host.end(&self.client))
+    }
+
+    /// Gives up this process's connection, if nothing else uses it: proxies do, and other handles.
+    ///
+    /// Else it is kept, since the next handle or proxy may want it, until the process ends. A manager at an
+    /// address of TCP learns by this that the client is not cut off, but gone.
+    pub fn disconnect(self) {
+        client::forget(&self.client);
     }
 
     /// What the manager has, and has done.

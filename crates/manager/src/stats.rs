@@ -17,12 +17,19 @@ pub struct Stats {
     pub types: BTreeMap<String, u64>,
     /// How many references there are, by clients, values, names and proxies on their way.
     pub references: u64,
+    /// How many bytes are in dicts, lists, values and queues, and what these take beside. What is in objects of
+    /// the program's own types is not known.
+    pub kept_bytes: u64,
     /// How many proxies are on their way, sent and not received.
     pub on_their_way: u64,
     /// How many objects are published under a name.
     pub published: u64,
     /// How many clients there are.
     pub clients: u64,
+    /// How many of them have their calls go through shared memory.
+    pub lanes: u64,
+    /// How many of these are cut off, and may come back.
+    pub cut_off: u64,
     /// How many calls wait for something.
     pub waiting: u64,
     /// How many calls there were in all.

@@ -219,6 +219,30 @@ fn remote_work() {
 }
 
 #[test]
+fn remote_manager() {
+    const TIMES: u64 = 30;
+    let mut serve = programs::command("remote_manager");
+    let mut server = Going::new(serve.args(["serve", "127.0.0.1:0"]));
+    let address = server.next_behind("listening on ");
+    let run = |arguments: &[&str]| {
+        let mut command = programs::command("remote_manager");
+        Going::new(command.args(arguments))
+    };
+    let names = ["ada", "bob", "eve"];
+    let counting = names.map(|name| run(&["count", &address, name, &TIMES.to_string()]));
+    let mut said = names.map(|_| server.next_behind(""));
+    said.sort();
+    assert_eq!(said, names.map(|name| format!("{name} has counted to {TIMES}")));
+    for mut program in counting {
+        assert!(program.child.wait().unwrap().success());
+    }
+    assert!(run(&["stop", &address]).child.wait().unwrap().success());
+    let expected = r#"[("ada", 30), ("all", 90), ("bob", 30), ("eve", 30)]"#;
+    assert_eq!(server.next_behind(""), expected);
+    assert!(server.child.wait().unwrap().success());
+}
+
+#[test]
 fn from_python() {
     let lines = lines_of("from_python", &[]);
     assert_eq!(lines, ["[(2, 1), (3, 2), (4, 3), (5, 1), (6, 1), (9, 1)]", "40"]);

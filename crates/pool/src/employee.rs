@@ -1,40 +1,62 @@
 //! A worker, as the parent has it.
 
+use std::sync::Arc;
+
 use ipc_core::Deadline;
+use ipc_core::primitive::AtomicU64;
+use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::wire::{MessageSocket, SendError};
 use ipc_queue::{ByteQueue, GetError, PutError};
 use proc_core::Process;
 
+use crate::chunk::tray::Tray;
 use crate::dispatch::Give;
-use crate::job::Job;
+use crate::job::{Argument, Job};
 use crate::parcel::{self, Freight};
-use crate::record::Order;
+use crate::record::{self, Order};
 use crate::worker::End;
 
 /// A process that works, and the ways to it.
 #[derive(Debug)]
 pub(crate) struct Employee {
-    pub(crate) process: Process<End>,
+    pub(crate) process: Arc<Process<End>>,
     /// Where in the pool it is.
     pub(crate) place: usize,
     /// Only this process puts, and only that one gets.
     pub(crate) inbox: ByteQueue,
     pub(crate) socket: MessageSocket,
+    /// Where it puts down what is done of a chunk.
+    pub(crate) tray: Tray,
+    /// The ticket of the last task that was taken back and had a parcel, if the worker is to be told. A
+    /// word of this process alone, under the engine's lock.
+    pub(crate) unwanted: AtomicU64,
 }
 
 impl Employee {
     /// Puts a task into the worker's inbox.
     pub(crate) fn give(&self, ticket: u64, job: &Job, record: &mut Vec<u8>) -> Give {
-        let freight = job.argument.freight();
-        let argument = job.argument.bytes();
-        Order { argument, function: &job.plan.known.name, ticket, freight }.write(record);
+        let known = &job.plan.known;
+        record.clear();
+        record.extend_from_slice(&known.prefix);
+        let (freight, handles) = match &job.argument {
+            Argument::One(parcel) => {
+                record.extend_from_slice(parcel.bytes());
+                (parcel.freight(), parcel.handles())
+            }
+            Argument::Many(chunk) => {
+                if let Err(error) = chunk.encode(record) {
+                    return Give::Unsendable(error.to_string());
+                }
+                (Freight::None, Vec::new())
+            }
+        };
+        Order::seal(record, &known.name, ticket, freight);
         if freight != Freight::None {
             // A parcel is sent only if its record can follow; nobody else takes the room.
             let n_slots = record.len().div_ceil(SLOT_BYTES);
             if self.inbox.len() + n_slots > self.inbox.capacity() {
                 return Give::Full;
             }
-            let handles = job.argument.handles();
             match parcel::send(&self.socket, ticket, &handles, Deadline::now()) {
                 Ok(()) => {}
                 Err(SendError::TimedOut) => return Give::Full,
@@ -54,7 +76,8 @@ impl Employee {
 
     /// Takes the next task out of the worker's inbox, if the worker has not; returns its ticket.
     ///
-    /// It is either got by the worker or by us, as the queue promises. Its parcel stays behind.
+    /// It is either got by the worker or by us, as the queue promises. Its parcel stays behind, until
+    /// the worker is told to [drop](Self::drop_unwanted) it, or takes the next one.
     pub(crate) fn take_back(&self) -> TakenBack {
         loop {
             let record = match self.inbox.try_get() {
@@ -62,10 +85,25 @@ impl Employee {
                 Err(GetError::NoSeat(_)) => return TakenBack::Unable,
                 Err(_) => return TakenBack::Nothing,
             };
-            // Beside orders there is only what the keeper put to get a seat.
+            // Beside orders there is what the keeper put to get a seat, and what is said here.
+            if let Some(ticket) = record::unwanted(&record) {
+                self.unwanted.store(ticket, Relaxed);
+            }
             if let Some(order) = Order::read(&record) {
+                if order.freight != Freight::None {
+                    self.unwanted.store(order.ticket, Relaxed);
+                }
                 return TakenBack::Task(order.ticket);
             }
+        }
+    }
+
+    /// Tells the worker to let go of the parcels of tasks that were taken back: somebody may wait for the
+    /// last one who has what is in them.
+    pub(crate) fn drop_unwanted(&self) {
+        let ticket = self.unwanted.load(Relaxed);
+        if ticket != 0 && self.inbox.try_put(&ticket.to_le_bytes()).is_ok() {
+            self.unwanted.store(0, Relaxed);
         }
     }
 }

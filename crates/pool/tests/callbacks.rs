@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use pool::{MapError, Pool, Retry, TaskError};
 
-use common::{Gate, pass, pool, square, wait_until_running, watch};
+use common::{Gate, pass, pool, pools, square, wait_until_running, watch};
 
 mod common;
 
@@ -68,18 +68,19 @@ fn callback_of_a_task_that_is_done_is_called_too() {
 #[test]
 fn callback_that_panics_harms_nobody() {
     let _watchdog = watch("panicking callback");
-    let pool = pool(1);
-    let (sender, receiver) = mpsc::channel();
-    for x in 0..10_u64 {
-        let sender = sender.clone();
-        let call = move |result: Result<u64, TaskError>| {
-            assert!(x % 2 == 0, "this panic is part of the test");
-            sender.send(result.unwrap()).unwrap();
-        };
-        pool.submit(square, x).unwrap().on_done(call).unwrap();
+    for pool in pools(1) {
+        let (sender, receiver) = mpsc::channel();
+        for x in 0..10_u64 {
+            let sender = sender.clone();
+            let call = move |result: Result<u64, TaskError>| {
+                assert!(x % 2 == 0, "this panic is part of the test");
+                sender.send(result.unwrap()).unwrap();
+            };
+            pool.submit(square, x).unwrap().on_done(call).unwrap();
+        }
+        pool.join().unwrap();
+        assert_eq!(receiver.try_iter().collect::<Vec<_>>(), [0, 4, 16, 36, 64]);
     }
-    pool.join().unwrap();
-    assert_eq!(receiver.try_iter().collect::<Vec<_>>(), [0, 4, 16, 36, 64]);
 }
 
 #[test]

@@ -133,6 +133,32 @@ fn task_that_returns_when_it_is_asked_has_its_result() {
     assert_eq!(pool.stats().replaced, 1);
 }
 
+/// Waits until it is asked to end, tells so, and does not.
+fn resist(asked: Handle) {
+    block_sigterm().wait().unwrap();
+    tell(asked);
+    loop {
+        thread::park();
+    }
+}
+
+#[test]
+fn task_whose_time_is_up_does_not_run_again_when_it_is_cancelled_then() {
+    let _watchdog = watch("cancel timed out");
+    let pool = pool(1);
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let resist = pool.task(resist).timeout(Duration::from_millis(20)).retry(Retry::always());
+    let resist = resist.grace(Duration::from_secs(3600));
+    let task = resist.submit(OwnedFd::from(writer).into()).unwrap();
+    reader.read_exact(&mut [0]).unwrap();
+    // It has an hour to end. Without the cancel it would run again.
+    assert!(task.cancel());
+    pool.kill_worker(0).unwrap();
+    assert!(task.join().unwrap_err().is_cancelled());
+    assert_eq!(pool.call(square, 3).unwrap(), 9);
+    assert_eq!(reader.read(&mut [0]).unwrap(), 0, "it ran again");
+}
+
 #[test]
 fn stopped_worker_can_be_cancelled() {
     let _watchdog = watch("cancel stopped");

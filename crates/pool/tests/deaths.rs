@@ -11,7 +11,9 @@ use ipc_core::wire::Handle;
 use pool::{Pool, Retry, TaskError};
 use proc_core::ExitStatus;
 
-use common::{Gate, pass, pool, square, wait_until, wait_until_idle, wait_until_running, watch};
+use common::{
+    Gate, STARTS, pass, pool, pools, square, wait_until, wait_until_idle, wait_until_running, watch,
+};
 
 mod common;
 
@@ -26,73 +28,81 @@ fn killed(status: ExitStatus) -> bool {
 #[test]
 fn worker_that_is_killed_fails_its_task_and_is_replaced() {
     let _watchdog = watch("kill running");
-    let pool = pool(1);
-    let gate = Gate::new();
-    let task = pool.submit(pass, gate.handle()).unwrap();
-    wait_until_running(&pool, 1);
-    let victim = pool.kill_worker(0).unwrap().unwrap();
-    match task.join() {
-        Err(TaskError::WorkerDied { pid, status, n_deaths: 1, .. }) => {
-            assert_eq!(pid, victim);
-            assert!(killed(status), "{status}");
+    for pool in pools(1) {
+        let gate = Gate::new();
+        let task = pool.submit(pass, gate.handle()).unwrap();
+        wait_until_running(&pool, 1);
+        let victim = pool.kill_worker(0).unwrap().unwrap();
+        match task.join() {
+            Err(TaskError::WorkerDied { pid, status, n_deaths: 1, .. }) => {
+                assert_eq!(pid, victim);
+                assert!(killed(status), "{status}");
+            }
+            other => panic!("{other:?}"),
         }
-        other => panic!("{other:?}"),
+        assert_eq!(pool.call(square, 3).unwrap(), 9);
+        let stats = pool.stats();
+        assert_eq!(stats.replaced, 1);
+        assert_ne!(stats.workers[0].pid, Some(victim));
     }
-    assert_eq!(pool.call(square, 3).unwrap(), 9);
-    let stats = pool.stats();
-    assert_eq!(stats.replaced, 1);
-    assert_ne!(stats.workers[0].pid, Some(victim));
 }
 
 #[test]
 fn worker_that_is_killed_when_idle_is_replaced_without_anybody_asking() {
     let _watchdog = watch("kill idle");
-    let pool = pool(2);
-    wait_until_idle(&pool);
-    for n_replaced in 1..=6 {
-        let pid = pool.kill_worker(n_replaced % 2).unwrap().unwrap();
-        wait_until(&pool, |pool| {
-            let stats = pool.stats();
-            stats.replaced == n_replaced as u64 && stats.workers.iter().all(|w| w.pid != Some(pid))
-        });
+    for pool in pools(2) {
         wait_until_idle(&pool);
+        for n_replaced in 1..=6 {
+            let pid = pool.kill_worker(n_replaced % 2).unwrap().unwrap();
+            wait_until(&pool, |pool| {
+                let stats = pool.stats();
+                stats.replaced == n_replaced as u64
+                    && stats.workers.iter().all(|w| w.pid != Some(pid))
+            });
+            wait_until_idle(&pool);
+        }
+        assert_eq!(pool.map(square, 0..10).unwrap(), (0..10).map(square).collect::<Vec<_>>());
     }
-    assert_eq!(pool.map(square, 0..10).unwrap(), (0..10).map(square).collect::<Vec<_>>());
 }
 
 #[test]
 fn tasks_that_a_dead_worker_had_not_begun_are_done_by_others() {
     let _watchdog = watch("not begun");
     // Many short tasks first, so that a worker gets several at a time.
-    let pool = pool(1);
-    let gate = Gate::new();
-    pool.map(square, 0..2_000).unwrap();
-    let first = pool.submit(pass, gate.handle()).unwrap();
-    wait_until_running(&pool, 1);
-    let others: Vec<_> = (0..100).map(|x| pool.submit(square, x).unwrap()).collect();
-    pool.kill_worker(0).unwrap();
-    assert!(first.join().unwrap_err().is_worker_died());
-    for (x, task) in others.iter().enumerate() {
-        assert_eq!(task.join().unwrap(), square(x as u64));
+    for pool in pools(1) {
+        let gate = Gate::new();
+        pool.map(square, 0..2_000).unwrap();
+        let first = pool.submit(pass, gate.handle()).unwrap();
+        wait_until_running(&pool, 1);
+        let others: Vec<_> = (0..100).map(|x| pool.submit(square, x).unwrap()).collect();
+        pool.kill_worker(0).unwrap();
+        assert!(first.join().unwrap_err().is_worker_died());
+        for (x, task) in others.iter().enumerate() {
+            assert_eq!(task.join().unwrap(), square(x as u64));
+        }
+        assert_eq!(pool.stats().replaced, 1);
     }
-    assert_eq!(pool.stats().replaced, 1);
 }
 
 #[test]
 fn other_workers_do_not_notice_a_death() {
     let _watchdog = watch("others");
-    let pool = pool(2);
-    let gate = Gate::new();
-    let tasks = [(); 2].map(|()| pool.submit(pass, gate.handle()).unwrap());
-    wait_until_running(&pool, 2);
-    let pids: Vec<_> = pool.stats().workers.iter().map(|w| w.pid).collect();
-    pool.kill_worker(0).unwrap();
-    let is_victim = |task: &pool::Task<u32>| task.is_ready();
-    wait_until(&pool, |_| tasks.iter().any(is_victim));
-    gate.open(1);
-    let results: Vec<_> = tasks.iter().map(pool::Task::join).collect();
-    assert_eq!(results.iter().filter(|result| result.is_err()).count(), 1);
-    assert!(results.iter().any(|result| result.as_ref().ok() == pids[1].as_ref()), "{results:?}");
+    for pool in pools(2) {
+        let gate = Gate::new();
+        let tasks = [(); 2].map(|()| pool.submit(pass, gate.handle()).unwrap());
+        wait_until_running(&pool, 2);
+        let pids: Vec<_> = pool.stats().workers.iter().map(|w| w.pid).collect();
+        pool.kill_worker(0).unwrap();
+        let is_victim = |task: &pool::Task<u32>| task.is_ready();
+        wait_until(&pool, |_| tasks.iter().any(is_victim));
+        gate.open(1);
+        let results: Vec<_> = tasks.iter().map(pool::Task::join).collect();
+        assert_eq!(results.iter().filter(|result| result.is_err()).count(), 1);
+        assert!(
+            results.iter().any(|result| result.as_ref().ok() == pids[1].as_ref()),
+            "{results:?}"
+        );
+    }
 }
 
 /// Starts a process of its own, tells its number, and waits.
@@ -109,17 +119,18 @@ fn have_a_child(tell: Handle) {
 #[test]
 fn worker_with_a_child_of_its_own_can_be_killed_like_any_other() {
     let _watchdog = watch("grandchild");
-    let pool = pool(1);
-    let (mut reader, writer) = std::io::pipe().unwrap();
-    let task = pool.submit(have_a_child, OwnedFd::from(writer).into()).unwrap();
-    let mut pid = [0; 4];
-    std::io::Read::read_exact(&mut reader, &mut pid).unwrap();
-    let grandchild = ipc_core::ProcessId::of(u32::from_le_bytes(pid)).unwrap();
-    pool.kill_worker(0).unwrap();
-    assert!(task.join().unwrap_err().is_worker_died());
-    assert_eq!(pool.call(square, 3).unwrap(), 9);
-    if let Some(grandchild) = grandchild {
-        assert!(ipc_core::wait_for_death(grandchild, ipc_core::Deadline::NEVER).unwrap());
+    for pool in pools(1) {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let task = pool.submit(have_a_child, OwnedFd::from(writer).into()).unwrap();
+        let mut pid = [0; 4];
+        std::io::Read::read_exact(&mut reader, &mut pid).unwrap();
+        let grandchild = ipc_core::ProcessId::of(u32::from_le_bytes(pid)).unwrap();
+        pool.kill_worker(0).unwrap();
+        assert!(task.join().unwrap_err().is_worker_died());
+        assert_eq!(pool.call(square, 3).unwrap(), 9);
+        if let Some(grandchild) = grandchild {
+            assert!(ipc_core::wait_for_death(grandchild, ipc_core::Deadline::NEVER).unwrap());
+        }
     }
 }
 
@@ -132,9 +143,11 @@ fn die(log: Handle) {
 #[test]
 fn task_runs_again_as_often_as_was_said() {
     let _watchdog = watch("retry");
-    for n_times in [0, 1, 3] {
-        let pool =
-            Pool::builder().workers(2).on_worker_death(Retry::times(n_times)).build().unwrap();
+    for (start, n_times) in
+        STARTS.into_iter().flat_map(|start| [(start, 0), (start, 1), (start, 3)])
+    {
+        let builder = Pool::builder().workers(2).start(start);
+        let pool = builder.on_worker_death(Retry::times(n_times)).build().unwrap();
         let (reader, writer) = std::io::pipe().unwrap();
         match pool.call(die, OwnedFd::from(writer).into()) {
             Err(TaskError::WorkerDied { status, n_deaths, .. }) => {
@@ -162,31 +175,36 @@ fn die_once(log: Handle) -> u64 {
 #[test]
 fn task_that_runs_again_and_returns_is_no_error() {
     let _watchdog = watch("retry once");
-    let pool = Pool::builder().workers(1).on_worker_death(Retry::always()).build().unwrap();
-    let file = tempfile::tempfile().unwrap();
-    assert_eq!(pool.call(die_once, OwnedFd::from(file).into()).unwrap(), 1);
-    assert_eq!(pool.stats().replaced, 1);
+    for start in STARTS {
+        let builder = Pool::builder().workers(1).start(start);
+        let pool = builder.on_worker_death(Retry::always()).build().unwrap();
+        let file = tempfile::tempfile().unwrap();
+        assert_eq!(pool.call(die_once, OwnedFd::from(file).into()).unwrap(), 1);
+        assert_eq!(pool.stats().replaced, 1);
+    }
 }
 
 #[test]
 fn exit_codes_and_signals_are_told_as_they_were() {
     let _watchdog = watch("statuses");
-    let pool = pool(2);
-    let status = |error: TaskError| match error {
-        TaskError::WorkerDied { status, .. } => status,
-        other => panic!("{other:?}"),
-    };
-    for code in [0, 1, 7, 255] {
-        let error = pool.call(|code: i32| -> () { std::process::exit(code) }, code).unwrap_err();
-        assert_eq!(status(error).code(), Some(code));
+    for pool in pools(2) {
+        let status = |error: TaskError| match error {
+            TaskError::WorkerDied { status, .. } => status,
+            other => panic!("{other:?}"),
+        };
+        for code in [0, 1, 7, 255] {
+            let error =
+                pool.call(|code: i32| -> () { std::process::exit(code) }, code).unwrap_err();
+            assert_eq!(status(error).code(), Some(code));
+        }
+        let error = pool.call(|()| -> () { std::process::abort() }, ()).unwrap_err();
+        assert_eq!(status(error).signal(), Some(SIGABRT));
+        let error = pool.call(segfault, ()).unwrap_err();
+        assert_eq!(status(error).signal(), Some(SIGSEGV));
+        let error = pool.call(raise, SIGKILL).unwrap_err();
+        assert!(killed(status(error)));
+        assert_eq!(pool.call(square, 2).unwrap(), 4);
     }
-    let error = pool.call(|()| -> () { std::process::abort() }, ()).unwrap_err();
-    assert_eq!(status(error).signal(), Some(SIGABRT));
-    let error = pool.call(segfault, ()).unwrap_err();
-    assert_eq!(status(error).signal(), Some(SIGSEGV));
-    let error = pool.call(raise, SIGKILL).unwrap_err();
-    assert!(killed(status(error)));
-    assert_eq!(pool.call(square, 2).unwrap(), 4);
 }
 
 fn raise(signal: i32) {
@@ -201,10 +219,11 @@ fn segfault(_: ()) {
 #[test]
 fn interrupt_does_nothing_to_a_worker() {
     let _watchdog = watch("SIGINT");
-    let pool = pool(1);
-    let sigint = rustix::process::Signal::INT.as_raw();
-    pool.call(raise, sigint).unwrap();
-    assert_eq!(pool.stats().replaced, 0);
+    for pool in pools(1) {
+        let sigint = rustix::process::Signal::INT.as_raw();
+        pool.call(raise, sigint).unwrap();
+        assert_eq!(pool.stats().replaced, 0);
+    }
 }
 
 /// Its decoding kills the process.
@@ -220,10 +239,11 @@ impl<'de> serde::Deserialize<'de> for Deadly {
 #[test]
 fn decoding_of_an_argument_belongs_to_its_task() {
     let _watchdog = watch("deadly argument");
-    let pool = pool(1);
-    let error = pool.call(|_: Deadly| (), Deadly).unwrap_err();
-    assert!(error.is_worker_died(), "{error:?}");
-    assert_eq!(pool.call(square, 2).unwrap(), 4);
+    for pool in pools(1) {
+        let error = pool.call(|_: Deadly| (), Deadly).unwrap_err();
+        assert!(error.is_worker_died(), "{error:?}");
+        assert_eq!(pool.call(square, 2).unwrap(), 4);
+    }
 }
 
 #[test]

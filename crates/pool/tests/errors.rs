@@ -6,50 +6,53 @@ use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use common::{pool, square, watch};
+use common::{pools, square, watch};
 
 mod common;
 
 #[test]
 fn panic_is_told_with_message_and_place() {
     let _watchdog = watch("panic");
-    let pool = pool(1);
-    let error = pool.call(|x: u64| -> u64 { panic!("no {x}") }, 7).unwrap_err();
-    let line = line!() - 1;
-    let panic = error.panic().unwrap();
-    assert_eq!(panic.message(), "no 7");
-    let location = panic.location().unwrap();
-    assert!(location.file.ends_with("errors.rs"));
-    assert_eq!(location.line, line);
-    assert_eq!(pool.call(square, 2).unwrap(), 4);
-    assert_eq!(pool.stats().replaced, 0, "the worker lives on");
+    for pool in pools(1) {
+        let error = pool.call(|x: u64| -> u64 { panic!("no {x}") }, 7).unwrap_err();
+        let line = line!() - 1;
+        let panic = error.panic().unwrap();
+        assert_eq!(panic.message(), "no 7");
+        let location = panic.location().unwrap();
+        assert!(location.file.ends_with("errors.rs"));
+        assert_eq!(location.line, line);
+        assert_eq!(pool.call(square, 2).unwrap(), 4);
+        assert_eq!(pool.stats().replaced, 0, "the worker lives on");
+    }
 }
 
 #[test]
 fn thrown_value_that_is_not_text_is_told_too() {
     let _watchdog = watch("panic_any");
-    let pool = pool(1);
-    let error = pool.call(|()| std::panic::panic_any(7), ()).map(|(): ()| ()).unwrap_err();
-    assert!(error.panic().unwrap().message().contains("not text"));
+    for pool in pools(1) {
+        let error = pool.call(|()| std::panic::panic_any(7), ()).map(|(): ()| ()).unwrap_err();
+        assert!(error.panic().unwrap().message().contains("not text"));
+    }
 }
 
 #[test]
 fn map_names_the_first_item_that_failed_and_does_all_others() {
     let _watchdog = watch("map error");
-    let pool = pool(2);
-    let error = pool
-        .map(
-            |x: u64| {
-                assert!(x != 40 && x != 70, "not {x}");
-                x
-            },
-            0..100,
-        )
-        .unwrap_err();
-    assert_eq!(error.index, 40);
-    assert_eq!(error.error.panic().unwrap().message(), "not 40");
-    assert!(error.to_string().starts_with("item 40: the task panicked at "), "{error}");
-    assert_eq!(pool.stats().done, 100);
+    for pool in pools(2) {
+        let error = pool
+            .map(
+                |x: u64| {
+                    assert!(x != 40 && x != 70, "not {x}");
+                    x
+                },
+                0..100,
+            )
+            .unwrap_err();
+        assert_eq!(error.index, 40);
+        assert_eq!(error.error.panic().unwrap().message(), "not 40");
+        assert!(error.to_string().starts_with("item 40: the task panicked at "), "{error}");
+        assert_eq!(pool.stats().done, 100);
+    }
 }
 
 /// Can be sent as an argument and not as a result: it is decoded as another value than it was.
@@ -77,45 +80,49 @@ impl<'de> Deserialize<'de> for OneWay {
 #[test]
 fn result_that_cannot_be_encoded_is_an_error_of_its_task() {
     let _watchdog = watch("unsendable");
-    let pool = pool(1);
-    let error = pool.call(OneWay, 1).unwrap_err();
-    assert!(matches!(&error, TaskError::Unsendable(_)), "{error:?}");
-    assert_eq!(pool.call(OneWay, 3).unwrap().0, 3);
-    assert_eq!(pool.stats().replaced, 0);
+    for pool in pools(1) {
+        let error = pool.call(OneWay, 1).unwrap_err();
+        assert!(matches!(&error, TaskError::Unsendable(_)), "{error:?}");
+        assert_eq!(pool.call(OneWay, 3).unwrap().0, 3);
+        assert_eq!(pool.stats().replaced, 0);
+    }
 }
 
 #[test]
 fn result_that_cannot_be_decoded_is_an_error_of_its_task() {
     let _watchdog = watch("undecodable result");
-    let pool = pool(1);
-    let error = pool.call(OneWay, 2).unwrap_err();
-    assert!(matches!(&error, TaskError::Decode(_)), "{error:?}");
-    assert_eq!(pool.call(OneWay, 3).unwrap().0, 3);
+    for pool in pools(1) {
+        let error = pool.call(OneWay, 2).unwrap_err();
+        assert!(matches!(&error, TaskError::Decode(_)), "{error:?}");
+        assert_eq!(pool.call(OneWay, 3).unwrap().0, 3);
+    }
 }
 
 #[test]
 fn argument_that_cannot_be_decoded_is_an_error_of_its_task() {
     let _watchdog = watch("undecodable argument");
-    let pool = pool(1);
-    let error = pool.call(|_: OneWay| (), OneWay(2)).unwrap_err();
-    assert!(matches!(&error, TaskError::Refused(Refusal::Argument(_))), "{error:?}");
-    pool.call(|_: OneWay| (), OneWay(3)).unwrap();
+    for pool in pools(1) {
+        let error = pool.call(|_: OneWay| (), OneWay(2)).unwrap_err();
+        assert!(matches!(&error, TaskError::Refused(Refusal::Argument(_))), "{error:?}");
+        pool.call(|_: OneWay| (), OneWay(3)).unwrap();
+    }
 }
 
 #[test]
 fn argument_that_cannot_be_encoded_comes_back() {
     let _watchdog = watch("unsendable argument");
-    let pool = pool(1);
-    let error = pool.submit(|_: OneWay| (), OneWay(1)).unwrap_err();
-    assert!(matches!(error.reason(), PoolError::Argument(_)), "{error:?}");
-    assert_eq!(error.into_inner().0, 1);
-    // In the middle of many, it is that one only.
-    let items = [OneWay(5), OneWay(1), OneWay(6)];
-    let results: Vec<_> = pool.imap(|one: OneWay| one.0, items).collect();
-    assert_eq!(results.len(), 3);
-    assert_eq!(*results[0].as_ref().unwrap(), 5);
-    assert!(matches!(results[1], Err(TaskError::NotTaken(PoolError::Argument(_)))));
-    assert_eq!(*results[2].as_ref().unwrap(), 6);
+    for pool in pools(1) {
+        let error = pool.submit(|_: OneWay| (), OneWay(1)).unwrap_err();
+        assert!(matches!(error.reason(), PoolError::Argument(_)), "{error:?}");
+        assert_eq!(error.into_inner().0, 1);
+        // In the middle of many, it is that one only.
+        let items = [OneWay(5), OneWay(1), OneWay(6)];
+        let results: Vec<_> = pool.imap(|one: OneWay| one.0, items).collect();
+        assert_eq!(results.len(), 3);
+        assert_eq!(*results[0].as_ref().unwrap(), 5);
+        assert!(matches!(results[1], Err(TaskError::NotTaken(PoolError::Argument(_)))));
+        assert_eq!(*results[2].as_ref().unwrap(), 6);
+    }
 }
 
 #[test]

@@ -2,10 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "tests end when something is not as it should be")]
 
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
+
+use ipc_core::wire::Handle;
 use ipc_pipe::{Connection, pipe};
 use ipc_queue::Queue;
 use ipc_sync::{LockError, Mutex};
 use pool::{Pool, Retry};
+use rustix::process::{Pid, Signal, kill_process};
 
 use common::{pool, square, watch};
 
@@ -96,4 +101,29 @@ fn pools_in_tasks_reach_what_the_outer_ones_reach() {
         sum += x;
     }
     assert_eq!(sum, (0..100).sum::<u64>() + (0..200).sum::<u64>());
+}
+
+fn hold(_: Handle) {}
+
+#[test]
+fn handle_of_a_task_that_was_taken_back_does_not_stay_open() {
+    let _watchdog = watch("taken back");
+    let pool = pool(1);
+    common::wait_until_idle(&pool);
+    let pid = Pid::from_raw(pool.stats().workers[0].pid.unwrap().cast_signed()).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let writer = OwnedFd::from(writer);
+    // It was given each of them, and begins none.
+    for _ in 0..10 {
+        let task = pool.submit(hold, writer.try_clone().unwrap().into()).unwrap();
+        assert!(task.cancel());
+        assert!(task.join().unwrap_err().is_cancelled());
+    }
+    drop(writer);
+    kill_process(pid, Signal::CONT).unwrap();
+    // Nobody else comes to that worker, and it lets go all the same.
+    assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+    assert_eq!(pool.call(square, 3).unwrap(), 9);
+    assert_eq!(pool.stats().replaced, 0);
 }

@@ -9,10 +9,10 @@ use std::os::fd::OwnedFd;
 use ipc_core::wire::Handle;
 use ipc_core::{Deadline, ProcessId, wait_for_death};
 use pool::{MapError, Pool, TaskError};
-use proc_core::{JoinError, Process, Stdio};
+use proc_core::{JoinError, Process, Start, Stdio};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use common::{square, wait_until_running, watch};
+use common::{STARTS, square, wait_until_running, watch};
 
 mod common;
 
@@ -36,11 +36,11 @@ fn sleep(_: u32) {
 }
 
 /// A program with a pool that is at something which takes for ever. Tells when all workers are at it.
-fn run((manner, tell): (Manner, Handle)) -> String {
+fn run((manner, start, tell): (Manner, Start, Handle)) -> String {
     let mut tell = File::from(OwnedFd::from(tell));
     let mut told = String::new();
     loop {
-        let pool = Pool::builder().workers(2).build().unwrap();
+        let pool = Pool::builder().workers(2).start(start).build().unwrap();
         if manner != Manner::Plain {
             pool.end_on_interrupt().unwrap();
         }
@@ -78,12 +78,12 @@ struct Program {
 }
 
 impl Program {
-    fn start(manner: Manner) -> Self {
+    fn start(manner: Manner, start: Start) -> Self {
         let (reader, writer) = std::io::pipe().unwrap();
         // Who started the tests may have had it ignored, as shells do in the background.
         let builder = Process::builder().default_signal(SIGINT);
         let builder = builder.new_group(true).stderr(Stdio::piped());
-        let process = builder.spawn(run, (manner, OwnedFd::from(writer).into())).unwrap();
+        let process = builder.spawn(run, (manner, start, OwnedFd::from(writer).into())).unwrap();
         Self { process, reports: OwnedFd::from(reader).into() }
     }
 
@@ -120,51 +120,59 @@ fn await_deaths(workers: Vec<ProcessId>) {
 #[test]
 fn first_interrupt_ends_the_pool_and_the_program_returns() {
     let _watchdog = watch("returns");
-    let mut program = Program::start(Manner::Returns);
-    let workers = program.hear();
-    assert_eq!(workers.len(), 2);
-    program.interrupt();
-    assert_eq!(program.noise(), "");
-    assert_eq!(program.process.join().unwrap(), "terminated ");
-    await_deaths(workers);
+    for start in STARTS {
+        let mut program = Program::start(Manner::Returns, start);
+        let workers = program.hear();
+        assert_eq!(workers.len(), 2);
+        program.interrupt();
+        assert_eq!(program.noise(), "");
+        assert_eq!(program.process.join().unwrap(), "terminated ");
+        await_deaths(workers);
+    }
 }
 
 #[test]
 fn second_interrupt_ends_the_program() {
     let _watchdog = watch("stays");
-    let mut program = Program::start(Manner::Stays);
-    let workers = program.hear();
-    program.interrupt();
-    program.hear();
-    // The workers are gone already.
-    await_deaths(workers);
-    program.interrupt();
-    assert_eq!(program.noise(), "");
-    let error = program.process.join().unwrap_err();
-    assert!(matches!(error, JoinError::Signaled { signal: SIGINT, .. }), "{error:?}");
+    for start in STARTS {
+        let mut program = Program::start(Manner::Stays, start);
+        let workers = program.hear();
+        program.interrupt();
+        program.hear();
+        // The workers are gone already.
+        await_deaths(workers);
+        program.interrupt();
+        assert_eq!(program.noise(), "");
+        let error = program.process.join().unwrap_err();
+        assert!(matches!(error, JoinError::Signaled { signal: SIGINT, .. }), "{error:?}");
+    }
 }
 
 #[test]
 fn program_that_asks_again_can_be_interrupted_again() {
     let _watchdog = watch("again");
-    let mut program = Program::start(Manner::Again);
-    for _ in 0..2 {
-        let workers = program.hear();
-        program.interrupt();
-        await_deaths(workers);
+    for start in STARTS {
+        let mut program = Program::start(Manner::Again, start);
+        for _ in 0..2 {
+            let workers = program.hear();
+            program.interrupt();
+            await_deaths(workers);
+        }
+        assert_eq!(program.noise(), "");
+        assert_eq!(program.process.join().unwrap(), "terminated terminated ");
     }
-    assert_eq!(program.noise(), "");
-    assert_eq!(program.process.join().unwrap(), "terminated terminated ");
 }
 
 #[test]
 fn interrupt_ends_a_program_that_knows_nothing_of_it_with_its_workers() {
     let _watchdog = watch("plain");
-    let mut program = Program::start(Manner::Plain);
-    let workers = program.hear();
-    program.interrupt();
-    assert_eq!(program.noise(), "");
-    let error = program.process.join().unwrap_err();
-    assert!(matches!(error, JoinError::Signaled { signal: SIGINT, .. }), "{error:?}");
-    await_deaths(workers);
+    for start in STARTS {
+        let mut program = Program::start(Manner::Plain, start);
+        let workers = program.hear();
+        program.interrupt();
+        assert_eq!(program.noise(), "");
+        let error = program.process.join().unwrap_err();
+        assert!(matches!(error, JoinError::Signaled { signal: SIGINT, .. }), "{error:?}");
+        await_deaths(workers);
+    }
 }

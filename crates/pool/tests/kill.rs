@@ -4,7 +4,8 @@
 //! the taking of a task, the word on the board, the call, the answer, and all between. Whatever n
 //! is, each task must have its result or have died with the worker, at most one may have died, and
 //! the next worker must go on. The same for a worker that makes room for another after its second
-//! task: through that task and what it says, to where it returns.
+//! task: through that task and what it says, to where it returns. And the same for a worker from its
+//! first instruction to its first answer (`life`).
 //!
 //! The quick form takes every so-many-th instruction, beginning at a random one.
 
@@ -17,6 +18,7 @@ use ipc_core::primitive::AtomicU64;
 use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::{Kind, Segment};
 use pool::{Pool, Retry, Task, TaskError, WorkerState};
+use proc_core::Start;
 use testkit::kill::{Attached, Stepped};
 use testkit::report::Sweep;
 use testkit::seed::Rng;
@@ -25,13 +27,17 @@ use testkit::{Outcome, Report, full};
 use common::square;
 
 mod common;
+#[path = "sweeps/life.rs"]
+mod life;
 
 fn main() -> ExitCode {
     testkit::main(&[
-        ("worker dies in two tasks, which fail", || sweep(Retry::never())),
-        ("worker dies in two tasks, which run again", || sweep(Retry::always())),
+        ("worker dies in two tasks, which fail", || sweep(Start::ForkServer, Retry::never())),
+        ("spawned worker dies in two tasks, which fail", || sweep(Start::Spawn, Retry::never())),
+        ("worker dies in two tasks, which run again", || sweep(Start::ForkServer, Retry::always())),
         ("one of two tasks is cancelled", cancelled),
         ("worker dies in its last task and as it leaves", sweep_leaving),
+        ("worker dies between its first instruction and its first answer", life::sweep),
     ])
 }
 
@@ -42,8 +48,8 @@ const N_QUICK: usize = if cfg!(debug_assertions) { 25 } else { 150 };
 /// before it falls asleep, in which no step would end.
 const N_BEHIND: usize = 200;
 
-fn sweep(retry: Retry) -> Outcome {
-    let pool = Pool::builder().workers(1).on_worker_death(retry).build()?;
+fn sweep(start: Start, retry: Retry) -> Outcome {
+    let pool = Pool::builder().workers(1).start(start).on_worker_death(retry).build()?;
     let n_steps = n_steps(&pool)?;
     let stride = if full() { 1 } else { (n_steps / N_QUICK).max(1) };
     let mut sweep = Sweep::default();
@@ -208,16 +214,16 @@ fn sweep_leaving() -> Outcome {
     let pool = Pool::builder().workers(1).max_tasks_per_worker(2).build()?;
     // The first of its two.
     pool.call(square, 5)?;
-    let (n_steps, _) = leave_after(&pool, usize::MAX)?;
+    let Leaving { n_steps, with_the_task, .. } = leave_after(&pool, usize::MAX)?;
     let stride = if full() { 1 } else { (n_steps / N_QUICK_LEAVING).max(1) };
     let mut sweep = Sweep::default();
     let first = Rng::of_run("first instruction of the last task").index(stride);
     let mut n_died = 0;
-    // The last one costs nothing, however few there are.
-    for n in (first..n_steps).step_by(stride).chain([n_steps]) {
+    // Of the last two one costs the task and one does not, however few there are.
+    for n in (first..n_steps).step_by(stride).chain([with_the_task, n_steps]) {
         sweep.points += 1;
         match leave_after(&pool, n) {
-            Ok((_, has_died)) => {
+            Ok(Leaving { has_died, .. }) => {
                 sweep.survived += 1;
                 n_died += u64::from(has_died);
             }
@@ -237,38 +243,59 @@ fn sweep_leaving() -> Outcome {
 
 const KIND: Kind = Kind::new(*b"audit\0\0\0", 1);
 
+/// Where a task counts its runs.
+fn no_runs() -> Segment {
+    Segment::create(KIND, 0, size_of::<u64>()).unwrap()
+}
+
 /// Counts its runs.
 fn count(runs: Segment) -> u64 {
     runs.at::<AtomicU64>(0).unwrap().fetch_add(1, Relaxed)
 }
 
-/// Kills a worker so many instructions after it got its last task; says how many it made, and whether
-/// the task died with it. If they have no bound, they end when it has said that it leaves.
-fn leave_after(pool: &Pool, n: usize) -> Result<(usize, bool), String> {
+fn n_runs(runs: &Segment) -> u64 {
+    runs.at::<AtomicU64>(0).unwrap().load(Relaxed)
+}
+
+/// A worker that was killed in its last task, or as it left.
+struct Leaving {
+    n_steps: usize,
+    /// After so many steps it had the task, as far as was seen.
+    with_the_task: usize,
+    /// Whether the task died with it.
+    has_died: bool,
+}
+
+/// Kills a worker so many instructions after it got its last task. If they have no bound, they end when
+/// it has said that it leaves.
+fn leave_after(pool: &Pool, n: usize) -> Result<Leaving, String> {
     common::wait_until_idle(pool);
     let before = pool.stats();
     let pid = before.workers[0].pid.unwrap();
-    let runs = Segment::create(KIND, 0, size_of::<u64>()).unwrap();
+    let runs = no_runs();
     let worker = Attached::stop(pid.cast_signed())?;
     let task = pool.submit(count, runs.clone()).map_err(|error| error.to_string())?;
     let (mut n_steps, mut n_left, mut leaves) = (0, N_BEHIND_LEAVING, false);
-    while n_steps < n && n_left > 0 {
-        if worker.step()? == Stepped::Ended {
-            return Err("the worker has ended".to_owned());
-        }
+    let (mut with_the_task, mut has_ended) = (Vec::new(), false);
+    while n_steps < n && n_left > 0 && !has_ended {
+        has_ended = worker.step()? == Stepped::Ended;
         n_steps += 1;
         if n == usize::MAX && n_steps % 50 == 0 {
-            leaves = leaves || pool.stats().workers[0].state == WorkerState::Starting;
+            let stats = pool.stats();
+            leaves = leaves || stats.workers[0].state == WorkerState::Starting;
+            with_the_task.extend((stats.running > 0).then_some(n_steps));
         }
         n_left -= usize::from(leaves);
     }
-    if pool.kill_worker(0).unwrap() != Some(pid) {
+    // One that has not ended a while after it said that it leaves is killed by the pool. Steps are slow.
+    let killed = if has_ended { None } else { pool.kill_worker(0).unwrap() };
+    if killed.is_some_and(|killed| killed != pid) {
         return Err(format!("worker {pid} is not there any more"));
     }
     let has_died = match task.join() {
         Ok(0) => false,
         Err(TaskError::WorkerDied { pid: told, status, n_deaths: 1, .. })
-            if told == pid && status.signal() == Some(9) =>
+            if !has_ended && told == pid && status.signal() == Some(9) =>
         {
             true
         }
@@ -278,8 +305,10 @@ fn leave_after(pool: &Pool, n: usize) -> Result<(usize, bool), String> {
         return Err("the next worker does not go on".to_owned());
     }
     common::wait_until(pool, |pool| pool.stats().replaced == before.replaced + 1);
-    match runs.at::<AtomicU64>(0).unwrap().load(Relaxed) {
-        0 | 1 => Ok((n_steps, has_died)),
-        n_runs => Err(format!("the task was run {n_runs} times")),
+    match n_runs(&runs) {
+        0 | 1 => {}
+        n_runs => return Err(format!("the task was run {n_runs} times")),
     }
+    let with_the_task = with_the_task.get(with_the_task.len() / 2).copied().unwrap_or_default();
+    Ok(Leaving { n_steps, with_the_task, has_died })
 }

@@ -76,15 +76,8 @@ fn large_values_hold_no_descriptors() -> Outcome {
 
 /// The fork server of this process.
 fn fork_server() -> u32 {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
-    let lists = tasks.flat_map(|task| std::fs::read_to_string(task.path().join("children")));
-    let lists: Vec<String> = lists.collect();
-    let children = lists.iter().flat_map(|list| list.split_whitespace());
-    let is_server = |pid: &&str| {
-        let name = std::fs::read_to_string(format!("/proc/{pid}/comm"));
-        name.is_ok_and(|name| name == "fork-server\n")
-    };
-    children.into_iter().find(is_server).unwrap().parse().unwrap()
+    let children = common::children();
+    children.iter().find(|(_, name)| name == "fork-server").unwrap().0
 }
 
 fn send(signal: Signal, pid: u32) {
@@ -298,34 +291,36 @@ fn replaced_workers_leave_nothing() -> Outcome {
 
 fn killed_parent_leaves_no_worker() -> Outcome {
     let before = Snapshot::with_names("multiproc");
-    let pids = SharedArena::<Counter>::new(4);
-    let mut parent = child::fork(|| {
-        let pool = pool(3);
-        wait_until_idle(&pool);
-        let _tasks = [(); 2].map(|()| pool.submit(sleep_for_ever, ()).unwrap());
-        wait_until_running(&pool, 2);
-        for (slot, worker) in pids.iter().zip(&pool.stats().workers) {
-            slot.set(worker.pid.unwrap().into());
+    for start in common::STARTS {
+        let pids = SharedArena::<Counter>::new(4);
+        let mut parent = child::fork(|| {
+            let pool = Pool::builder().workers(3).start(start).build().unwrap();
+            wait_until_idle(&pool);
+            let _tasks = [(); 2].map(|()| pool.submit(sleep_for_ever, ()).unwrap());
+            wait_until_running(&pool, 2);
+            for (slot, worker) in pids.iter().zip(&pool.stats().workers) {
+                slot.set(worker.pid.unwrap().into());
+            }
+            pids[3].set(1);
+            loop {
+                clock::pause(Duration::from_secs(1000));
+            }
+        });
+        while pids[3].get() == 0 {
+            clock::pause(Duration::from_millis(1));
         }
-        pids[3].set(1);
-        loop {
-            clock::pause(Duration::from_secs(1000));
+        parent.kill();
+        parent.wait();
+        for slot in pids.iter().take(3) {
+            let pid = u32::try_from(slot.get())?;
+            // Nothing is asserted about how soon; the runner ends what takes for ever.
+            if let Some(id) = ipc_core::ProcessId::of(pid)? {
+                assert!(ipc_core::wait_for_death(id, ipc_core::Deadline::NEVER)?);
+            }
         }
-    });
-    while pids[3].get() == 0 {
-        clock::pause(Duration::from_millis(1));
+        drop((parent, pids));
+        before.assert_none();
     }
-    parent.kill();
-    parent.wait();
-    for slot in pids.iter().take(3) {
-        let pid = u32::try_from(slot.get())?;
-        // Nothing is asserted about how soon; the runner ends what takes for ever.
-        if let Some(id) = ipc_core::ProcessId::of(pid)? {
-            assert!(ipc_core::wait_for_death(id, ipc_core::Deadline::NEVER)?);
-        }
-    }
-    drop((parent, pids));
-    before.assert_none();
     Ok(Report::PASSED)
 }
 

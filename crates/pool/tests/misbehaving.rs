@@ -7,14 +7,11 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use pool::{Pool, TaskError};
-use proc_core::{ExitStatus, Fork, Start, fork_with_threads};
+use proc_core::{ExitStatus, Fork, fork_with_threads};
 
-use common::{square, watch};
+use common::{STARTS, square, watch};
 
 mod common;
-
-/// Both ways in which workers start.
-const STARTS: [Start; 2] = [Start::ForkServer, Start::Spawn];
 
 /// Has a worker of a new pool misbehave, twice, while others work; then all is as before.
 fn survives<R: serde::Serialize + serde::de::DeserializeOwned>(
@@ -25,7 +22,7 @@ fn survives<R: serde::Serialize + serde::de::DeserializeOwned>(
     let _watchdog = watch(what);
     for start in STARTS {
         let pool = Pool::builder().workers(2).start(start).build().unwrap();
-        let large = vec![7_u8; 3 << 20];
+        let large = "x".repeat(3 << 20);
         for _ in 0..2 {
             let misbehaving = pool.submit(task, 1).unwrap();
             let others: Vec<_> = (0..50).map(|n| pool.submit(square, n).unwrap()).collect();
@@ -35,7 +32,7 @@ fn survives<R: serde::Serialize + serde::de::DeserializeOwned>(
             }
         }
         // What is large goes through descriptors.
-        let lengths = pool.map(|bytes: Vec<u8>| bytes.len(), vec![large.clone(); 4]).unwrap();
+        let lengths = pool.map(|text: String| text.len(), vec![large.clone(); 4]).unwrap();
         assert_eq!(lengths, [large.len(); 4]);
         pool.join().unwrap();
     }

@@ -11,9 +11,8 @@ use std::rc::Rc;
 
 use ipc_core::wire::Handle;
 use pool::{Pool, StatefulPool, TaskError};
-use proc_core::Start;
 
-use common::{square, wait_until, watch};
+use common::{STARTS, square, wait_until, watch};
 
 mod common;
 
@@ -40,7 +39,7 @@ fn counters(n_workers: usize) -> StatefulPool<Counter> {
 #[test]
 fn each_worker_has_a_state_of_its_own_and_keeps_it() {
     let _watchdog = watch("own state");
-    for start_method in [Start::ForkServer, Start::Spawn] {
+    for start_method in STARTS {
         let builder = Pool::builder().workers(2).start(start_method);
         let pool = builder.initializer(start, 100).build().unwrap();
         let counts = pool.map(count, 0..10).unwrap();
@@ -133,19 +132,22 @@ fn refuse((log, what): (Handle, String)) -> Result<Counter, String> {
 #[test]
 fn initializer_that_fails_is_told_to_all_who_wait_and_the_starts_end() {
     let _watchdog = watch("fails");
-    let (mut reader, writer) = std::io::pipe().unwrap();
-    let log: Handle = OwnedFd::from(writer).into();
-    let builder = Pool::builder().workers(2).try_initializer(refuse, (log, "tea".to_owned()));
-    let pool = builder.build().unwrap();
-    // The first failure is told; tasks that come too late hear it at once.
-    for _ in 0..2 {
-        let error = pool.call(count, 1).unwrap_err();
-        assert!(error.to_string().contains("the initializer failed: no tea"), "{error}");
+    for start in STARTS {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let log: Handle = OwnedFd::from(writer).into();
+        let builder = Pool::builder().workers(2).start(start);
+        let builder = builder.try_initializer(refuse, (log, "tea".to_owned()));
+        let pool = builder.build().unwrap();
+        // The first failure is told; tasks that come too late hear it at once.
+        for _ in 0..2 {
+            let error = pool.call(count, 1).unwrap_err();
+            assert!(error.to_string().contains("the initializer failed: no tea"), "{error}");
+        }
+        drop(pool);
+        let mut starts = String::new();
+        reader.read_to_string(&mut starts).unwrap();
+        assert!((10..=12).contains(&starts.len()), "{} starts", starts.len());
     }
-    drop(pool);
-    let mut starts = String::new();
-    reader.read_to_string(&mut starts).unwrap();
-    assert!((10..=12).contains(&starts.len()), "{} starts", starts.len());
 }
 
 #[test]
@@ -159,13 +161,16 @@ fn initializer_that_panics_or_dies_is_told_as_well() {
     }
 
     let _watchdog = watch("panics");
-    let pool = Pool::builder().workers(1).initializer(panic, "spilled".to_owned()).build().unwrap();
-    let error = pool.call(count, 1).unwrap_err();
-    assert!(matches!(error, TaskError::NoWorkers(_) | TaskError::NotTaken(_)), "{error:?}");
-    assert!(error.to_string().contains("spilled"), "{error}");
-    let pool = Pool::builder().workers(1).initializer(die, ()).build().unwrap();
-    let error = pool.call(count, 1).unwrap_err();
-    assert!(error.to_string().contains("SIGABRT"), "{error}");
+    for start in STARTS {
+        let builder = || Pool::builder().workers(1).start(start);
+        let pool = builder().initializer(panic, "spilled".to_owned()).build().unwrap();
+        let error = pool.call(count, 1).unwrap_err();
+        assert!(matches!(error, TaskError::NoWorkers(_) | TaskError::NotTaken(_)), "{error:?}");
+        assert!(error.to_string().contains("spilled"), "{error}");
+        let pool = builder().initializer(die, ()).build().unwrap();
+        let error = pool.call(count, 1).unwrap_err();
+        assert!(error.to_string().contains("SIGABRT"), "{error}");
+    }
 }
 
 /// Fails as long as there are bytes to read, each for one start.
@@ -179,14 +184,16 @@ fn fail_for_each_byte(bytes: Handle) -> Result<Counter, String> {
 #[test]
 fn initializer_that_fails_at_first_is_tried_again() {
     let _watchdog = watch("at first");
-    let (reader, mut writer) = std::io::pipe().unwrap();
-    writer.write_all(b"12345").unwrap();
-    drop(writer);
-    let reader: Handle = OwnedFd::from(reader).into();
-    let pool = Pool::builder().workers(1).try_initializer(fail_for_each_byte, reader);
-    let pool = pool.build().unwrap();
-    assert_eq!(pool.call(count, 1).unwrap().0, 1);
-    assert_eq!(pool.pool().stats().replaced, 5);
+    for start in STARTS {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(b"12345").unwrap();
+        drop(writer);
+        let reader: Handle = OwnedFd::from(reader).into();
+        let builder = Pool::builder().workers(1).start(start);
+        let pool = builder.try_initializer(fail_for_each_byte, reader).build().unwrap();
+        assert_eq!(pool.call(count, 1).unwrap().0, 1);
+        assert_eq!(pool.pool().stats().replaced, 5);
+    }
 }
 
 /// The first worker is ready, the others wait for a byte.
@@ -217,8 +224,9 @@ fn tasks_go_to_workers_that_are_ready() {
 fn initializer_that_never_returns_holds_up_no_end() {
     let _watchdog = watch("never returns");
     let endings: [fn(StatefulPool<Counter>); 2] = [drop, |pool| pool.pool().terminate().unwrap()];
-    for end in endings {
-        let pool = Pool::builder().workers(2).initializer(
+    for (start_method, end) in STARTS.into_iter().flat_map(|start| endings.map(|end| (start, end)))
+    {
+        let pool = Pool::builder().workers(2).start(start_method).initializer(
             |()| -> Counter {
                 std::thread::park();
                 start(0)

@@ -10,18 +10,27 @@ use std::time::{Duration, Instant};
 
 use ipc_core::primitive::AtomicU64;
 use ipc_core::primitive::Ordering::Relaxed;
+use ipc_core::wire::Handle;
 use ipc_core::{Kind, Segment};
-use pool::{Pool, Retry, TaskError};
+use pool::{Pool, Retry, Task, TaskError};
+use proc_core::Start;
 use testkit::seed::Rng;
 use testkit::{Outcome, clock, full, report};
+
+use common::{resident_bytes, wait_until_idle};
+
+mod common;
 
 fn main() -> ExitCode {
     testkit::main(&[
         ("pool storm, tasks run again", tasks_run_again),
         ("pool storm, tasks fail", tasks_fail),
+        ("pool storm, items that travel together", chunks),
         ("pool storm, large values", large_values),
         ("pool storm, many threads", many_threads),
         ("pool storm, workers that come and go", workers_that_come_and_go),
+        ("pool storm, nothing is lost and nothing left", || lasting(Start::ForkServer)),
+        ("pool storm, nothing is lost and nothing left by spawn", || lasting(Start::Spawn)),
     ])
 }
 
@@ -160,6 +169,40 @@ fn tasks_fail() -> Outcome {
     tally.report(pool, kills)
 }
 
+/// Quick items in chunks: each is run once, and has its result or has died with its worker.
+fn chunks() -> Outcome {
+    let n_tasks = n_tasks() * 2;
+    let audit = Audit::new(usize::try_from(n_tasks)?);
+    let builder = Pool::builder().workers(2);
+    let pool = builder.initializer(Audit, audit.0.clone()).build()?;
+    let quick = |audit: &mut Audit, task: u64| work((audit.0.clone(), task, task % 20));
+    let mut tally = Tally::new(n_tasks);
+    let mut n_died = 0;
+    let (kills, ()) = in_a_storm(pool.pool(), "chunks", Duration::from_millis(4), || {
+        for (task, result) in (0..).zip(pool.imap(quick, 0..n_tasks)) {
+            match result {
+                Ok(value) => tally.came(value / 31),
+                Err(TaskError::WorkerDied { status, .. }) => {
+                    assert_eq!(status.signal(), Some(9), "{status}");
+                    n_died += 1;
+                    tally.came(task);
+                }
+                Err(error) => panic!("task {task}: {error}"),
+            }
+        }
+    });
+    if n_died > kills {
+        return Err(format!("{n_died} tasks died of {kills} kills").into());
+    }
+    let n_not_run = (0..n_tasks).filter(|task| audit.runs(*task).load(Relaxed) != 1).count() as u64;
+    // One may have been begun and not run.
+    if n_not_run > n_died {
+        return Err(format!("{n_not_run} tasks were not run once, and {n_died} died").into());
+    }
+    drop(pool);
+    tally.report(Pool::builder().workers(1).build()?, kills)
+}
+
 fn large_values() -> Outcome {
     let n_tasks = n_tasks() / 20;
     let pool = Pool::builder().workers(2).on_worker_death(Retry::always()).build()?;
@@ -229,4 +272,133 @@ fn workers_that_come_and_go() -> Outcome {
     }
     drop(pool);
     tally.report(Pool::builder().workers(1).build()?, kills)
+}
+
+/// How many tasks are under way at a time in [`lasting`].
+const N_AT_A_TIME: u64 = 500;
+
+/// After so many rounds all that grows to some size has done so.
+const N_FIRST_ROUNDS: u64 = 2;
+
+/// What is kept for each of a hundred thousand tasks, or of the thousands of workers, would be more.
+const MOST_GROWTH: u64 = 4 << 20;
+
+type Job = (Segment, u64, u64, Option<Handle>, String);
+
+/// As [`work`], of tasks some of which bring a handle or much text.
+fn carry((audit, task, micros, handle, text): Job) -> (u64, usize) {
+    drop(handle);
+    (work((audit, task, micros)), text.len())
+}
+
+/// A worker is killed every 5 ms, at tasks of all kinds, of which every second one runs again. Each has
+/// its answer or its error; and of all that was there for a while, nothing stays.
+fn lasting(start: Start) -> Outcome {
+    let n_tasks: u64 = if full() { 100_000 } else { 3_000 };
+    let pool = Pool::builder().workers(2).start(start).build()?;
+    let audit = Audit::new(usize::try_from(n_tasks)?);
+    let mut tally = Tally::new(n_tasks);
+    let (mut n_died, mut first) = (0, None);
+    let name = format!("lasting, {start:?}");
+    let (kills, last) = in_a_storm(&pool, &name, Duration::from_millis(5), || {
+        for round in 0..n_tasks / N_AT_A_TIME {
+            if round == N_FIRST_ROUNDS {
+                first = Some(Held::now(&pool));
+            }
+            let tasks = (0..N_AT_A_TIME).map(|n| round * N_AT_A_TIME + n);
+            let tasks: Vec<_> = tasks.map(|task| (task, submit(&pool, &audit, task))).collect();
+            for (task, running) in tasks {
+                match running.join() {
+                    Ok((value, len)) => {
+                        assert_eq!((value, len), (task.wrapping_mul(31), text_of(task).len()));
+                    }
+                    Err(TaskError::WorkerDied { status, n_deaths: 1, .. }) if task % 2 == 0 => {
+                        assert_eq!(status.signal(), Some(9), "{status}");
+                        n_died += 1;
+                    }
+                    Err(error) => panic!("task {task}: {error}"),
+                }
+                tally.came(task);
+            }
+        }
+        Held::now(&pool)
+    });
+    last.is_not_above(&first.ok_or("it was over too soon")?)?;
+    let mut again = 0;
+    for task in 0..n_tasks {
+        match (audit.runs(task).load(Relaxed), task % 2) {
+            (0 | 1, 0) => {}
+            (0, _) => return Err(format!("task {task} has a result and was not run").into()),
+            (runs, 0) => return Err(format!("task {task} was run {runs} times").into()),
+            (runs, _) => again += runs - 1,
+        }
+    }
+    if n_died + again > kills {
+        return Err(format!("{n_died} died and {again} ran again of {kills} kills").into());
+    }
+    tally.report(pool, kills)
+}
+
+fn text_of(task: u64) -> String {
+    if task.is_multiple_of(41) { "text ".repeat(8_000) } else { String::new() }
+}
+
+fn submit(pool: &Pool, audit: &Audit, task: u64) -> Task<(u64, usize)> {
+    let handle =
+        || Handle::from(std::os::fd::OwnedFd::from(std::fs::File::open("/dev/null").unwrap()));
+    let job =
+        (audit.0.clone(), task, task % 300, task.is_multiple_of(29).then(handle), text_of(task));
+    let retry = if task.is_multiple_of(2) { Retry::never() } else { Retry::always() };
+    pool.task(carry).retry(retry).submit(job).unwrap()
+}
+
+/// What this process and its fork server have at a moment when no task is under way.
+#[derive(Debug)]
+struct Held {
+    n_descriptors: usize,
+    n_of_server: usize,
+    n_mappings: usize,
+    n_children: usize,
+    bytes: u64,
+}
+
+impl Held {
+    /// The killer goes on: so it is the least of several looks, which has nobody starting or ending.
+    fn now(pool: &Pool) -> Self {
+        let mut least = Self::look();
+        for _ in 0..50 {
+            wait_until_idle(pool);
+            let now = Self::look();
+            least.n_descriptors = least.n_descriptors.min(now.n_descriptors);
+            least.n_of_server = least.n_of_server.min(now.n_of_server);
+            least.n_mappings = least.n_mappings.min(now.n_mappings);
+            least.n_children = least.n_children.min(now.n_children);
+            least.bytes = least.bytes.min(now.bytes);
+        }
+        least
+    }
+
+    fn look() -> Self {
+        let n_open =
+            |pid: &str| std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
+        let children = common::children();
+        let server = children.iter().find(|(_, name)| name == "fork-server");
+        Self {
+            n_descriptors: n_open("self"),
+            n_of_server: server.map_or(0, |(pid, _)| n_open(&pid.to_string())),
+            n_mappings: std::fs::read_to_string("/proc/self/maps").unwrap().lines().count(),
+            n_children: children.len(),
+            bytes: resident_bytes(),
+        }
+    }
+
+    fn is_not_above(&self, first: &Self) -> Result<(), String> {
+        // At each of the two looks some worker may have been on its way, at most.
+        let is_flat = self.n_descriptors <= first.n_descriptors + 8
+            && self.n_of_server <= first.n_of_server + 4
+            && self.n_mappings <= first.n_mappings + 8
+            && self.n_children <= first.n_children + 2
+            && self.bytes <= first.bytes + MOST_GROWTH;
+        if is_flat { Ok(()) } else { Err(format!("it grew from {first:?} to {self:?}")) }
+    }
 }

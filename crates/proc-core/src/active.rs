@@ -10,7 +10,7 @@ use ipc_core::Deadline;
 use crate::child::Child;
 use crate::children;
 use crate::exit::ExitStatus;
-use crate::sys::process::Signal;
+use crate::sys::signal::Signal;
 
 /// A child of this process, without what its function returns.
 #[derive(Clone)]

@@ -10,7 +10,9 @@ use ipc_core::{Deadline, PerProcess, ProcessId};
 use crate::events;
 use crate::exit::{ExitStatus, SignalName};
 use crate::memory::{self, MemoryHint};
-use crate::sys::process::{self, Signal, Waited};
+use crate::sys::signal::{self, Signal};
+use crate::sys::wait::{self, Waited};
+use crate::sys::{poll, process};
 use crate::usage::Usage;
 
 /// A child of this process, from its start until its status was taken, and that status after.
@@ -129,7 +131,7 @@ impl Child {
         if status.is_some() {
             return Ok(*status);
         }
-        let ended = match process::wait_child(self.as_fd())? {
+        let ended = match wait::wait_child(self.as_fd())? {
             Waited::Ended(status, usage) => {
                 let _first = self.usage.set(usage);
                 Some(status)
@@ -137,7 +139,7 @@ impl Child {
             Waited::Running => None,
             // With SIGCHLD ignored the kernel says so when it is gone. A copy of this process,
             // which has no such child, is told so at once.
-            Waited::NoChild if process::is_ready(self)? => Some(ExitStatus::Unknown),
+            Waited::NoChild if poll::is_ready(self)? => Some(ExitStatus::Unknown),
             Waited::NoChild => None,
         };
         *status = ended;
@@ -155,7 +157,7 @@ impl Child {
             if let Some(status) = self.try_reap()? {
                 return Ok(Some(status));
             }
-            if !process::poll_two(None, self.as_fd(), deadline)?.second {
+            if !poll::poll_two(None, self.as_fd(), deadline)?.second {
                 return Ok(None);
             }
             // It has ended. One case is left in which its status is not to be had at once: a
@@ -176,7 +178,7 @@ impl Child {
             // Once is enough.
             let _first = self.was_killed.set(());
         }
-        let was_sent = process::signal(self.as_fd(), signal)?;
+        let was_sent = signal::signal(self.as_fd(), signal)?;
         if was_sent {
             events::signalled(self.pid, SignalName(signal.as_raw()));
         }

@@ -11,7 +11,8 @@ use ipc_core::{Deadline, PerProcess};
 use crate::child::Child;
 use crate::exit::ExitStatus;
 use crate::start::server;
-use crate::sys::process::{self, Block};
+use crate::sys::wait::{self, Block};
+use crate::sys::{poll, process};
 
 /// What this process knows of its children. A forked child has none.
 #[derive(Debug, Default)]
@@ -60,10 +61,10 @@ pub fn wait_timeout(timeout: Duration) -> io::Result<Option<(u32, ExitStatus)>> 
 
 fn wait_deadline(deadline: Deadline) -> io::Result<Option<(u32, ExitStatus)>> {
     loop {
-        let pid = match process::peek_any(Block::No)? {
+        let pid = match wait::peek_any(Block::No)? {
             // The fork server and its spare are children too, but none to wait for.
-            None if server::is_only_child() => return Err(process::no_child()),
-            None if deadline.is_never() && !server::is_running() => process::peek_any(Block::Yes)?,
+            None if server::is_only_child() => return Err(wait::no_child()),
+            None if deadline.is_never() && !server::is_running() => wait::peek_any(Block::Yes)?,
             None if deadline.is_past() => return Ok(None),
             None => {
                 await_any(deadline)?;
@@ -88,7 +89,7 @@ fn await_any(deadline: Deadline) -> io::Result<()> {
 
     let known: Vec<_> = all().into_iter().filter(|child| child.known_status().is_none()).collect();
     let files: Vec<BorrowedFd<'_>> = known.iter().map(|child| child.as_fd()).collect();
-    if process::poll_many(&files, deadline.min(Deadline::after(LOOK)))?.is_some() {
+    if poll::poll_many(&files, deadline.min(Deadline::after(LOOK)))?.is_some() {
         // It is told at once, unless its status is not to be had.
         process::pause(Duration::from_micros(100));
     }
@@ -126,7 +127,7 @@ pub fn wait_any(
 ) -> io::Result<Option<usize>> {
     let sentinels: Vec<_> = sentinels.into_iter().collect();
     let files: Vec<BorrowedFd<'_>> = sentinels.iter().map(AsFd::as_fd).collect();
-    process::poll_many(&files, deadline)
+    poll::poll_many(&files, deadline)
 }
 
 /// Waits for the end of one child of this process, by its number, and returns how it ended.
@@ -145,7 +146,7 @@ pub fn wait_for(pid: u32) -> io::Result<ExitStatus> {
         return Ok(status);
     }
     loop {
-        if let Some(status) = process::wait_pid(pid, Block::Yes)? {
+        if let Some(status) = wait::wait_pid(pid, Block::Yes)? {
             lock().copies.remove(&pid);
             return Ok(status);
         }
@@ -157,8 +158,8 @@ fn take_status(pid: u32) -> io::Result<Option<ExitStatus>> {
     if let Some(child) = find(pid) {
         return child.try_reap();
     }
-    match process::wait_pid(pid, Block::No) {
-        Err(error) if process::is_no_child(&error) => Ok(None),
+    match wait::wait_pid(pid, Block::No) {
+        Err(error) if wait::is_no_child(&error) => Ok(None),
         result => {
             lock().copies.remove(&pid);
             result

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::inspect::{self, Role};
 use crate::start::Start;
-use crate::sys::process;
+use crate::sys::{poll, process};
 
 /// This process, as it is known to whoever started it.
 ///
@@ -92,7 +92,7 @@ impl Parent {
     #[must_use]
     pub fn is_alive(&self) -> bool {
         // The question itself cannot fail for a descriptor that is open, as ours is.
-        !process::is_ready(self).unwrap_or(true)
+        !poll::is_ready(self).unwrap_or(true)
     }
 
     /// Waits for its end; `false` when the deadline has passed.
@@ -101,7 +101,7 @@ impl Parent {
     ///
     /// What the system says if it cannot wait, for want of memory.
     pub fn wait(&self, deadline: Deadline) -> io::Result<bool> {
-        Ok(process::poll_two(None, self.as_fd(), deadline)?.second)
+        Ok(poll::poll_two(None, self.as_fd(), deadline)?.second)
     }
 }
 

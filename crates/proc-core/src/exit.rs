@@ -82,7 +82,7 @@ pub(crate) struct SignalName(pub(crate) i32);
 
 impl fmt::Display for SignalName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match crate::sys::process::signal_name(self.0) {
+        match crate::sys::signal::signal_name(self.0) {
             Some(name) => formatter.write_str(name),
             None => write!(formatter, "signal {}", self.0),
         }

@@ -12,7 +12,7 @@ use ipc_core::robust::Lent;
 use crate::children;
 use crate::current;
 use crate::error::StartError;
-use crate::sys::{files, process};
+use crate::sys::{files, proc, process};
 
 /// Which of the two processes this is after a [`fork`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ pub unsafe fn fork_with_threads() -> io::Result<Fork> {
 
 /// Refuses if a copy of this process could not go on safely.
 pub(crate) fn check_copyable() -> Result<(), StartError> {
-    let count = process::thread_count().map_err(StartError::system("count its threads"))?;
+    let count = proc::thread_count().map_err(StartError::system("count its threads"))?;
     match count {
         1 if Lent::is_any() => Err(StartError::Lends),
         1 => Ok(()),

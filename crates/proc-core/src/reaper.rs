@@ -8,8 +8,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::children;
 use crate::events;
 use crate::exit::ExitStatus;
-use crate::sys::process::{self, Block};
 use crate::sys::setup;
+use crate::sys::wait::{self, Block};
+use crate::sys::{poll, proc, process};
 
 /// Makes this process the parent of all its descendants whose own parent dies.
 ///
@@ -79,7 +80,7 @@ impl Reaper {
     pub fn adopt_orphans() -> io::Result<Self> {
         let was_one = setup::adopts_orphans()?;
         // Before the first one can come.
-        let spared = Mutex::new(process::children()?.into_iter().collect());
+        let spared = Mutex::new(proc::children()?.into_iter().collect());
         setup::adopt_orphans()?;
         Ok(Self { spared, was_one })
     }
@@ -100,7 +101,7 @@ impl Reaper {
             .map(|pid| {
                 let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
                 let name = name.trim_end().to_owned();
-                Orphan { pid, name, is_zombie: process::is_zombie(pid) }
+                Orphan { pid, name, is_zombie: proc::is_zombie(pid) }
             })
             .collect())
     }
@@ -113,14 +114,14 @@ impl Reaper {
     pub fn reap(&self) -> io::Result<Vec<(u32, ExitStatus)>> {
         let mut reaped = Vec::new();
         for pid in self.find()? {
-            match process::wait_pid(pid, Block::No) {
+            match wait::wait_pid(pid, Block::No) {
                 Ok(Some(status)) => {
                     events::orphan_reaped(pid, status);
                     reaped.push((pid, status));
                 }
                 Ok(None) => {}
                 // Somebody else was faster.
-                Err(error) if process::is_no_child(&error) => {}
+                Err(error) if wait::is_no_child(&error) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -144,15 +145,15 @@ impl Reaper {
             match pidfds {
                 Ok(pidfds) => {
                     let files: Vec<_> = pidfds.iter().map(std::os::fd::AsFd::as_fd).collect();
-                    let ended = process::poll_many(&files, ipc_core::Deadline::NEVER)?;
+                    let ended = poll::poll_many(&files, ipc_core::Deadline::NEVER)?;
                     let Some(pid) = ended.and_then(|at| pids.get(at)) else { continue };
-                    match process::wait_pid(*pid, Block::No) {
+                    match wait::wait_pid(*pid, Block::No) {
                         Ok(Some(status)) => {
                             events::orphan_reaped(*pid, status);
                             return Ok(Some((*pid, status)));
                         }
                         Ok(None) => process::pause(std::time::Duration::from_millis(1)),
-                        Err(error) if process::is_no_child(&error) => {}
+                        Err(error) if wait::is_no_child(&error) => {}
                         Err(error) => return Err(error),
                     }
                 }
@@ -164,7 +165,7 @@ impl Reaper {
     }
 
     fn find(&self) -> io::Result<Vec<u32>> {
-        let children = process::children()?;
+        let children = proc::children()?;
         let mut spared = self.spared();
         // A number that is free again may be an orphan's next.
         spared.retain(|pid| children.contains(pid));
@@ -197,5 +198,5 @@ impl Drop for Reaper {
 ///
 /// What the system says if it will not tell of children.
 pub fn zombies() -> io::Result<Vec<u32>> {
-    Ok(process::children()?.into_iter().filter(|pid| process::is_zombie(*pid)).collect())
+    Ok(proc::children()?.into_iter().filter(|pid| proc::is_zombie(*pid)).collect())
 }

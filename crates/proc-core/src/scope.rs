@@ -11,7 +11,7 @@ use crate::builder::Builder;
 use crate::child::Child;
 use crate::error::StartError;
 use crate::process::Process;
-use crate::sys::process::Signal;
+use crate::sys::signal::Signal;
 
 /// Processes that were started in a [`scope()`].
 #[derive(Default)]

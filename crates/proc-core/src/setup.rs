@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use crate::call::Refusal;
 use crate::error::StartError;
 use crate::stdio::Stream;
-use crate::sys::process::Disposition;
 use crate::sys::setup::{self, Limit};
+use crate::sys::signal::Disposition;
 
 /// All that was said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

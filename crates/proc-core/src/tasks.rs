@@ -24,7 +24,7 @@ use crate::error::JoinError;
 use crate::exit::ExitStatus;
 use crate::process::Process;
 use crate::program::Running;
-use crate::sys::process;
+use crate::sys::poll;
 
 impl<R: DeserializeOwned> Process<R> {
     /// Waits in a task until the process has ended, and returns what its function did, as
@@ -165,7 +165,7 @@ impl Watch {
     fn poll(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             let mut seen = ready!(self.0.poll_read_ready(context))?;
-            if process::is_ready(self.0.get_ref())? {
+            if poll::is_ready(self.0.get_ref())? {
                 return Poll::Ready(Ok(()));
             }
             seen.clear_ready();

@@ -19,7 +19,9 @@ use std::time::Duration;
 use ipc_core::Deadline;
 
 use crate::child::Child;
-use crate::sys::process::{self, Signal, Standing};
+use crate::sys::proc::{self, Standing};
+use crate::sys::signal::{self, Signal};
+use crate::sys::{poll, process};
 
 /// A process of the tree.
 #[derive(Debug)]
@@ -38,17 +40,17 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(crate) fn kill(root: &Child) -> io::Result<usize> {
     root.while_unreaped(|pid| {
         let pidfd = root.as_fd().try_clone_to_owned()?;
-        process::signal(pidfd.as_fd(), Signal::STOP)?;
+        signal::signal(pidfd.as_fd(), Signal::STOP)?;
         let mut members = vec![Member { pid, pidfd }];
         let found = find_all(&mut members);
         // The root at the end: orphans go to nobody else before.
         for member in members.iter().rev() {
-            process::signal(member.pidfd.as_fd(), Signal::KILL)?;
+            signal::signal(member.pidfd.as_fd(), Signal::KILL)?;
         }
-        process::kill_group_of(pid);
+        signal::kill_group_of(pid);
         let deadline = Deadline::after(GRACE);
         for member in &members {
-            process::poll_two(None, member.pidfd.as_fd(), deadline)?;
+            poll::poll_two(None, member.pidfd.as_fd(), deadline)?;
         }
         found.map(|()| members.len())
     })
@@ -63,15 +65,15 @@ fn find_all(members: &mut Vec<Member>) -> io::Result<()> {
         }
         let mut new = Vec::new();
         for member in &*members {
-            for pid in process::children_of(member.pid) {
+            for pid in proc::children_of(member.pid) {
                 let is_known = |members: &[Member]| members.iter().any(|known| known.pid == pid);
                 if is_known(members) || is_known(&new) {
                     continue;
                 }
                 match process::open_pidfd(pid) {
                     // The number may be another process's by now.
-                    Ok(pidfd) if process::parent_of(pid) == Some(member.pid) => {
-                        process::signal(pidfd.as_fd(), Signal::STOP)?;
+                    Ok(pidfd) if proc::parent_of(pid) == Some(member.pid) => {
+                        signal::signal(pidfd.as_fd(), Signal::STOP)?;
                         new.push(Member { pid, pidfd });
                     }
                     Err(error) if !process::is_no_such_process(&error) => return Err(error),
@@ -90,11 +92,11 @@ fn find_all(members: &mut Vec<Member>) -> io::Result<()> {
 fn await_standstill(pid: u32) {
     let held = Deadline::after(HELD);
     loop {
-        match process::standing(pid) {
+        match proc::standing(pid) {
             Standing::Still => return,
             // In the middle of something for the kernel, as one whose child has not run its program
             // yet, which it will not while that stands still.
-            Standing::Held if held.is_past() || !process::children_of(pid).is_empty() => return,
+            Standing::Held if held.is_past() || !proc::children_of(pid).is_empty() => return,
             Standing::Held | Standing::Running => process::pause(Duration::from_micros(100)),
         }
     }

@@ -4,7 +4,9 @@
 //! |--------------------------------------------------------------|-----------------------------------------|
 //! | the fork server, while it makes the next copy: after each instruction | the starts before and after it are done once each |
 //! | the fork server, while a start waits for a copy: after each instruction | that start is done once, by another server if need be |
-//! | the child: before and after each system call                  | its start is an error, or its join, or it has returned; it was called at most once |
+//! | the child of a server: before and after each system call      | its start is an error, or its join, or it has returned; it was called at most once |
+//! | the child by spawn, by a copy: from its first instruction on, before and after each system call, those of the system's linker among them | the same |
+//! | the fork server: the same, from its first instruction on      | the start is an error or done once, by the next server or by spawn |
 //! | the parent: before and after each system call                 | nobody is left: no child that dies with its parent, no server, no next copy |
 //!
 //! After each nobody is left, no zombie, no descriptor. The victim is stepped by ptrace.
@@ -25,6 +27,7 @@ use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::{Deadline, DeathWatch, Kind, ProcessId, Segment};
 use proc_core::{JoinError, Process, Start, StartError, stop_fork_server};
 use rustix::process::{Pid, Signal, kill_process};
+use testkit::child::End;
 use testkit::kill::{Attached, Stepped};
 use testkit::leaks::Snapshot;
 use testkit::report::Sweep;
@@ -36,6 +39,9 @@ fn main() -> ExitCode {
         ("fork server dies while it makes the next copy", server_in_advance),
         ("fork server dies while a start waits for it", server_in_need),
         ("child of a fork server dies in its start", child_dies),
+        ("child by spawn dies in its start", || newborn_dies(Start::Spawn)),
+        ("child by a copy dies in its start", || newborn_dies(Start::Fork)),
+        ("fork server dies in its own start", || newborn_dies(Start::ForkServer)),
         ("parent dies in a start by spawn", || parent_dies(Start::Spawn)),
         ("parent dies in a start by a fork server", || parent_dies(Start::ForkServer)),
         ("parent dies in a start by a copy", || parent_dies(Start::Fork)),
@@ -116,7 +122,11 @@ impl Calls {
     }
 
     fn start(&self) -> Result<Process<u64>, StartError> {
-        Process::builder().start(Start::ForkServer).spawn(count, self.0.clone())
+        self.start_by(Start::ForkServer)
+    }
+
+    fn start_by(&self, way: Start) -> Result<Process<u64>, StartError> {
+        Process::builder().start(way).spawn(count, self.0.clone())
     }
 
     fn n(&self) -> u64 {
@@ -250,6 +260,81 @@ fn child_dies() -> Outcome {
     });
     if n_not_called == 0 || n_lost == 0 {
         return Err(format!("{n_not_called} starts failed, and {n_lost} values were lost").into());
+    }
+    outcome
+}
+
+/// What came of a start whose first process was to die.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+enum Came {
+    Returned,
+    NotStarted,
+    Killed,
+    ServerKilled,
+    Other,
+}
+
+impl Came {
+    const ALL: [Self; 5] =
+        [Self::Returned, Self::NotStarted, Self::Killed, Self::ServerKilled, Self::Other];
+
+    /// Makes a start, in the process that is to be its parent.
+    fn of_a_start(calls: &Calls, way: Start) -> Self {
+        match calls.start_by(way).map(|child| child.join()) {
+            Ok(Ok(7)) => Self::Returned,
+            Ok(Err(JoinError::Signaled { signal: 9, .. })) => Self::Killed,
+            Err(StartError::Died { status, .. }) if status.signal() == Some(9) => Self::NotStarted,
+            Err(StartError::ServerDied { status }) if status.signal() == Some(9) => {
+                Self::ServerKilled
+            }
+            other => {
+                println!("{other:?}");
+                Self::Other
+            }
+        }
+    }
+}
+
+/// The first process that a start makes dies, from its first instruction on.
+fn newborn_dies(way: Start) -> Outcome {
+    let calls = Calls::new();
+    let before = warm_up(&calls);
+    let mut seen = Vec::new();
+    let outcome = sweep_calls(|n| {
+        let n_calls = calls.n();
+        let (gate, opener) = std::io::pipe().unwrap();
+        let mut parent = child::fork(|| {
+            drop(opener.try_clone());
+            std::io::Read::read_exact(&mut &gate, &mut [0]).unwrap();
+            let before = Snapshot::with_names("multiproc");
+            let came = Came::of_a_start(&calls, way);
+            nobody_is_left(&before).unwrap();
+            came as i32
+        });
+        drop(gate);
+        let maker = Attached::stop(parent.pid())?;
+        std::io::Write::write_all(&mut &opener, &[0]).unwrap();
+        let victim = maker.let_go_for_its_child()?;
+        let n_steps = run_and_kill(&victim, victim.pid(), n)?;
+        victim.see_off()?;
+        let End::Exited(code) = parent.wait() else { return Err("the parent died".to_owned()) };
+        drop((parent, opener));
+        let came = Came::ALL.into_iter().find(|came| *came as i32 == code);
+        let n_calls = calls.n() - n_calls;
+        match (way, came, n_calls) {
+            (_, Some(Came::Returned), 1) | (_, Some(Came::NotStarted), 0) => {}
+            (Start::ForkServer, Some(Came::ServerKilled), 0) => {}
+            (Start::Spawn | Start::Fork, Some(Came::Killed), 0 | 1) => {}
+            _ => return Err(format!("{came:?} (code {code}) after {n_calls} calls")),
+        }
+        seen.extend(came);
+        nobody_is_left(&before).map(|()| n_steps)
+    });
+    let dead = if way == Start::ForkServer { Came::ServerKilled } else { Came::NotStarted };
+    let lost = if way == Start::ForkServer { Came::Returned } else { Came::Killed };
+    if !seen.contains(&dead) || !seen.contains(&lost) {
+        return Err(format!("never seen: {dead:?} or {lost:?}").into());
     }
     outcome
 }

@@ -1,4 +1,4 @@
-//! Each promise of `docs/guarantees.md` names a test, and the test is there.
+//! Each promise of `docs/guarantees.md` and `docs/semantics-proc.md` names a test, and the test is there.
 //!
 //! A test is named as `CRATE/PATH::NAME`: the function `NAME` in `crates/CRATE/tests/PATH.rs`, or in a
 //! file below the folder of that name. It has to be run, too: as a `#[test]`, or because a list of
@@ -11,29 +11,29 @@ use super::{
 };
 
 /// Where the promises are.
-pub(super) const PAGE: &str = "docs/guarantees.md";
+pub(super) const PAGES: [&str; 2] = ["docs/guarantees.md", "docs/semantics-proc.md"];
 
 /// The title of the column that names tests.
 const COLUMN: &str = "proved by";
 
-/// Finds promises without a test, and tests that are not there.
-pub(super) fn check(page: &str, sources: &[Source]) -> Vec<Finding> {
-    let tables = Table::with_column(page, COLUMN);
+/// Finds promises of a page without a test, and tests that are not there.
+pub(super) fn check(page: &str, text: &str, sources: &[Source]) -> Vec<Finding> {
+    let tables = Table::with_column(text, COLUMN);
     let mut findings = vec![];
     for table in &tables {
         for row in &table.rows {
             let names = row.codes(table.column);
             if names.is_empty() {
-                findings.push(Finding::new(PAGE, row.line, "no test is named that proves it"));
+                findings.push(Finding::new(page, row.line, "no test is named that proves it"));
             }
             findings.extend(names.into_iter().filter_map(|name| {
                 let why = missing(name, sources)?;
-                Some(Finding::new(PAGE, row.line, format!("`{name}`: {why}")))
+                Some(Finding::new(page, row.line, format!("`{name}`: {why}")))
             }));
         }
     }
     if tables.is_empty() {
-        findings.push(Finding::new(PAGE, 0, format!("no table has a column {COLUMN:?}")));
+        findings.push(Finding::new(page, 0, format!("no table has a column {COLUMN:?}")));
     }
     findings
 }
@@ -86,7 +86,7 @@ mod tests {
             Source::new("crates/b/tests/lock.rs", "fn run() { idle() }"),
         ];
         let page = format!("| type | proved by |\n|---|---|\n| `T` | {proof} |\n");
-        check(&page, &sources).into_iter().map(|finding| finding.to_string()).collect()
+        check(PAGES[0], &page, &sources).into_iter().map(|finding| finding.to_string()).collect()
     }
 
     #[test]
@@ -105,6 +105,6 @@ mod tests {
         ] {
             assert_eq!(found(proof), [format!("docs/guarantees.md:3: {why}")]);
         }
-        assert_eq!(check("no table", &[]).len(), 1);
+        assert_eq!(check(PAGES[0], "no table", &[]).len(), 1);
     }
 }

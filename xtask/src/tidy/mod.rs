@@ -81,7 +81,9 @@ pub(crate) fn run(workspace: &Workspace, flags: &flags::Tidy) -> Result<String> 
     findings.extend(door::check(&sources));
     findings.extend(leftovers::check_code(&sources));
     findings.extend(leftovers::check_texts(&texts(root)?));
-    findings.extend(guarantees::check(&read(root, guarantees::PAGE)?, &sources));
+    for page in guarantees::PAGES {
+        findings.extend(guarantees::check(page, &read(root, page)?, &sources));
+    }
     findings.extend(python_names::check(&read(root, python_names::PAGE)?));
     findings.sort();
     findings.dedup();

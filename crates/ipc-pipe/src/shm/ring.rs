@@ -88,7 +88,7 @@ pub(crate) struct Side {
 }
 
 /// Whoever is on the other side.
-pub(crate) trait Partner {
+pub trait Partner {
     /// Calls it, if it sleeps or is about to.
     fn call(&self);
 
@@ -100,13 +100,16 @@ pub(crate) trait Partner {
 }
 
 /// Why an operation came to nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
     /// The deadline came.
+    #[error("the time is up")]
     TimedOut,
     /// Nobody is on the other side any more.
+    #[error("nobody is on the other side any more")]
     Gone,
     /// The words contradict one another: somebody scribbled over them.
+    #[error("the memory does not say what it can say")]
     Corrupt,
 }
 
@@ -171,7 +174,6 @@ impl Writer {
 
     /// Looks whether there is room for a record of so many bytes; if not, the other side calls when
     /// there is, or goes.
-    #[cfg(feature = "tokio")]
     pub(crate) fn look_for_room(
         &mut self,
         way: &impl Way,
@@ -190,7 +192,7 @@ impl Writer {
         wake(way.reader(), partner);
     }
 
-    fn has_room(&mut self, way: &impl Way, len: usize) -> Result<bool, Refused> {
+    pub(crate) fn has_room(&mut self, way: &impl Way, len: usize) -> Result<bool, Refused> {
         let wanted = units(len) + 1;
         if self.tail - self.head + wanted <= way.n_units() {
             return Ok(true);
@@ -226,7 +228,6 @@ impl Reader {
     }
 
     /// Looks whether there is a record; if not, the other side calls when there is, or goes.
-    #[cfg(feature = "tokio")]
     pub(crate) fn look_for_record(
         &self,
         way: &impl Way,

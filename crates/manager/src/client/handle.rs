@@ -25,6 +25,7 @@ use crate::error::Error;
 use crate::protocol::ObjectId;
 use crate::protocol::bytes::Reader;
 use crate::protocol::methods::desk;
+use crate::remote::Door;
 
 /// A reference to an object, given back when it is dropped.
 #[derive(Debug)]
@@ -61,6 +62,17 @@ impl Handle {
         here.client.call(&Request { object: here.object, method, argument })
     }
 
+    /// Calls a method, and waits in a task for what it returns.
+    #[cfg(feature = "tokio")]
+    pub(crate) async fn call_async(
+        self: &Arc<Self>,
+        method: u64,
+        argument: Argument,
+    ) -> Result<Got, Error> {
+        let here = self.here()?;
+        here.client.call_async(Request { object: here.object, method, argument }).await
+    }
+
     /// Calls a method without waiting for it, or hearing of it; not in a forked child, which has nothing
     /// of what its parent had.
     pub(crate) fn tell(&self, method: u64, argument: &Argument) {
@@ -94,8 +106,7 @@ impl Handle {
 
     /// This process's own connection to the server.
     pub(crate) fn reconnect(client: &Client) -> Result<Arc<Client>, Error> {
-        let (address, server) = (client.address(), Some(client.server()));
-        Ok(connect(address, client.key(), server, Deadline::after(PATIENCE))?)
+        Ok(connect(client.door(), Some(client.server()), Deadline::after(PATIENCE))?)
     }
 
     /// A reference to an object that somebody keeps.
@@ -120,8 +131,8 @@ impl Handle {
         object: ObjectId,
         passage: u64,
     ) -> Result<Arc<Self>, Error> {
-        let address = place.into_address()?;
-        let client = connect(&address, None, Some(server), Deadline::after(PATIENCE))?;
+        let door = Door::new(&place.into_address()?, None);
+        let client = connect(&door, Some(server), Deadline::after(PATIENCE))?;
         client.call_desk(desk::REDEEM, Argument::new().number(passage).number(object))?;
         Ok(Self::new(client, object))
     }

@@ -8,24 +8,32 @@ mod argument;
 mod carrier;
 mod got;
 mod handle;
+mod hello;
+mod lane;
+mod remote;
 mod replies;
 mod scope;
 mod table;
+#[cfg(feature = "tokio")]
+mod tasks;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use ipc_core::Deadline;
 use ipc_core::robust::Thread as Generation;
-use ipc_core::wire::Limits;
-use ipc_core::{Deadline, ProcessId};
-use ipc_pipe::{Address, Connection, Key, connect_deadline};
+use ipc_pipe::Address;
 
+use crate::carrier::{Received, Sent};
 use crate::error::{ConnectError, Error};
 use crate::protocol::methods::desk;
-use crate::protocol::{self, Call, ClientHello, DESK, ObjectId, ServerHello};
-use carrier::{Carrier, Packets, Received, Sent};
-use replies::{Arrived, Awaited, State, append};
+use crate::protocol::{Call, DESK, ObjectId, ServerHello};
+use crate::remote::Door;
+use carrier::Carrier;
+use hello::meet;
+use remote::Remote;
+use replies::{Arrived, Awaited, State, Waiter, append};
 
 pub(crate) use argument::{Argument, Request};
 pub(crate) use got::Got;
@@ -37,8 +45,7 @@ pub(crate) use table::{connect, forget};
 /// A connection to a server.
 pub(crate) struct Client {
     carrier: Box<dyn Carrier>,
-    address: Address,
-    key: Option<Key>,
+    door: Door,
     hello: ServerHello,
     /// The process that it belongs to.
     generation: u64,
@@ -46,47 +53,27 @@ pub(crate) struct Client {
     state: Mutex<State>,
 }
 
-/// What a message is no longer than, but for one of a single call.
-const MESSAGE_BYTES: usize = 256 << 10;
-
 impl Client {
     /// Connects, and says hello.
-    fn open(
-        address: &Address,
-        key: Option<&Key>,
-        deadline: Deadline,
-    ) -> Result<Self, ConnectError> {
-        let connection: Connection<(), ()> = connect_deadline(address, key, deadline)?;
-        let connection = connection.with_limits(Limits::NONE);
-        let process = ProcessId::current().ok();
-        let ours = ClientHello { version: protocol::VERSION, process };
-        let gone = |_| ConnectError::NotAManager;
-        connection.send_bytes_deadline(&ours.to_bytes(), deadline).map_err(gone)?;
-        let said = connection.recv_bytes_deadline(1024, deadline).map_err(|error| {
-            let timed_out = ipc_pipe::ConnectError::TimedOut;
-            if error.is_timed_out() { timed_out.into() } else { ConnectError::NotAManager }
-        })?;
-        let hello = ServerHello::parse(&said).map_err(|_| ConnectError::NotAManager)?;
-        if hello.version != protocol::VERSION {
-            let (ours, theirs) = (protocol::VERSION, hello.version);
-            return Err(ConnectError::OtherVersion { ours, theirs });
-        }
-        Ok(Self {
-            carrier: Box::new(Packets(connection)),
-            address: address.clone(),
-            key: key.cloned(),
-            hello,
-            generation: Generation::current().generation(),
-            state: Mutex::default(),
-        })
+    fn open(door: &Door, deadline: Deadline) -> Result<Self, ConnectError> {
+        let (hello, carrier): (_, Box<dyn Carrier>) = match door.address {
+            Address::Tcp(address) => {
+                let (remote, hello) = Remote::open(door, address, deadline)?;
+                (hello, Box::new(remote))
+            }
+            _ => meet(door, deadline)?,
+        };
+        let (door, generation) = (door.clone(), Generation::current().generation());
+        Ok(Self { carrier, door, hello, generation, state: Mutex::default() })
+    }
+
+    /// How to get to the server once more.
+    pub(crate) fn door(&self) -> &Door {
+        &self.door
     }
 
     pub(crate) fn address(&self) -> &Address {
-        &self.address
-    }
-
-    pub(crate) fn key(&self) -> Option<&Key> {
-        self.key.as_ref()
+        &self.door.address
     }
 
     /// Which server it is a client of.
@@ -101,6 +88,11 @@ impl Client {
 
     pub(crate) fn is_broken(&self) -> bool {
         self.state().is_broken || self.carrier.is_closed()
+    }
+
+    /// Whether the connection is broken, and there may be another.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.carrier.is_cut_off()
     }
 
     /// Calls a method of the server itself.
@@ -123,7 +115,7 @@ impl Client {
         self: &Arc<Self>,
         requests: &[Request],
     ) -> Result<Vec<Result<Got, Error>>, Error> {
-        let first = self.expect(requests.len() as u64)?;
+        let first = self.expect(requests.len() as u64, &Waiter::Thread(thread::current()))?;
         if let Err(error) = self.send_all(first, requests) {
             self.give_up_on(first, requests.len() as u64);
             return Err(error);
@@ -155,16 +147,15 @@ impl Client {
         std::mem::take(&mut self.state().unsent)
     }
 
-    /// Numbers for so many calls, whose replies this thread waits for; returns the first.
-    fn expect(&self, count: u64) -> Result<u64, Error> {
+    /// Numbers for so many calls, whose replies somebody waits for; returns the first.
+    fn expect(&self, count: u64, waiter: &Waiter) -> Result<u64, Error> {
         let mut state = self.state();
         if state.is_broken {
             return Err(Error::Disconnected);
         }
         let first = state.last_id + 1;
         state.last_id += count;
-        let me = thread::current();
-        state.calls.extend((first..first + count).map(|id| (id, Awaited::By(me.clone()))));
+        state.calls.extend((first..first + count).map(|id| (id, Awaited::By(waiter.clone()))));
         Ok(first)
     }
 
@@ -174,8 +165,14 @@ impl Client {
     }
 
     fn send_all(&self, first: u64, requests: &[Request]) -> Result<(), Error> {
+        self.messages(first, requests)?.iter().try_for_each(|message| self.send(message))
+    }
+
+    /// The messages that calls go in.
+    fn messages(&self, first: u64, requests: &[Request]) -> Result<Vec<Vec<u8>>, Error> {
         let limit = usize::try_from(self.hello.max_bytes).unwrap_or(usize::MAX);
-        let mut message = self.unsent();
+        let most = self.carrier.piece_bytes();
+        let (mut messages, mut message) = (Vec::new(), self.unsent());
         for (id, request) in (first..).zip(requests) {
             let Request { object, method, argument } = request;
             let links = argument.links.clone();
@@ -186,13 +183,14 @@ impl Client {
             if message.len() - before > limit {
                 return Err(Error::TooLong { len: message.len() - before, limit });
             }
-            if message.len() > MESSAGE_BYTES && before > 0 {
+            if message.len() > most && before > 0 {
                 let next = message.split_off(before);
-                self.send(&message)?;
+                messages.push(message);
                 message = next;
             }
         }
-        self.send(&message)
+        messages.push(message);
+        Ok(messages)
     }
 
     /// Sends a message, and takes in replies as long as there is no room for it: the server may be
@@ -200,41 +198,47 @@ impl Client {
     fn send(&self, message: &[u8]) -> Result<(), Error> {
         loop {
             match self.carrier.send(message)? {
-                Sent::Whole => return Ok(()),
-                Sent::NoRoom => {}
+                Sent::Taken => return Ok(()),
+                Sent::NoRoom => self.await_room()?,
                 Sent::Gone => {
                     self.break_off();
                     return Err(Error::Disconnected);
                 }
             }
-            if self.carrier.wait()? && !self.read_if_nobody_does() {
-                thread::yield_now();
-            }
         }
     }
 
-    fn read_if_nobody_does(&self) -> bool {
+    fn await_room(&self) -> Result<(), Error> {
         let mut state = self.state();
-        let reads = !std::mem::replace(&mut state.is_read, true);
-        drop(state);
-        if reads {
-            self.read(Deadline::now()).wake_another();
+        if state.is_broken {
+            return Err(Error::Disconnected);
         }
-        reads
+        if !std::mem::replace(&mut state.is_read, true) {
+            drop(state);
+            let waited = self.carrier.wait();
+            self.read(Deadline::now()).wake_another();
+            return Ok(waited?);
+        }
+        // Whoever reads now wakes this thread afterwards, at the latest.
+        state.stuck.push(thread::current());
+        drop(state);
+        if !self.carrier.wait_for_room()? {
+            thread::park();
+        }
+        Ok(())
     }
 
     fn await_reply(&self, id: u64) -> Result<Arrived, Error> {
         let mut state = self.state();
         loop {
-            match state.calls.remove(&id) {
-                Some(Awaited::Arrived(arrived)) => {
-                    if !state.is_read {
-                        state.wake_another();
-                    }
-                    return Ok(arrived);
+            if let Some(arrived) = state.take(id) {
+                if !state.is_read {
+                    state.wake_another();
                 }
-                _ if state.is_broken => return Err(Error::Lost),
-                _ => drop(state.calls.insert(id, Awaited::By(thread::current()))),
+                return Ok(arrived);
+            }
+            if state.is_broken {
+                return Err(state.outcome_of(id));
             }
             if std::mem::replace(&mut state.is_read, true) {
                 drop(state);
@@ -255,7 +259,9 @@ impl Client {
         });
         let mut state = state.unwrap_or_else(|| self.state());
         state.is_read = false;
+        state.stuck.drain(..).for_each(|thread| thread.unpark());
         if !is_well || received == Received::End {
+            state.note_never_sent(&self.carrier.never_sent());
             state.break_off();
         }
         state
@@ -268,6 +274,6 @@ impl Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Client").field("address", &self.address).finish_non_exhaustive()
+        formatter.debug_struct("Client").field("address", self.address()).finish_non_exhaustive()
     }
 }

@@ -1,9 +1,11 @@
 //! Who waits for which reply.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::thread::Thread;
 
 use crate::client::Argument;
+use crate::error::Error;
+use crate::ids::IdMap;
 use crate::protocol::bytes::Reader;
 use crate::protocol::methods::desk;
 use crate::protocol::{Call, DESK, ObjectId, Reply};
@@ -13,18 +15,53 @@ use crate::protocol::{Call, DESK, ObjectId, Reply};
 pub(super) struct State {
     pub(super) last_id: u64,
     /// The calls whose replies nobody has taken yet.
-    pub(super) calls: HashMap<u64, Awaited>,
+    pub(super) calls: IdMap<Awaited>,
+    /// How many tasks wait.
+    #[cfg(feature = "tokio")]
+    pub(super) n_tasks: usize,
+    /// Whether there is a thread that reads for tasks.
+    #[cfg(feature = "tokio")]
+    pub(super) has_driver: bool,
+    /// That thread, while another reads.
+    #[cfg(feature = "tokio")]
+    pub(super) driver: Option<Thread>,
     pub(super) is_read: bool,
+    /// Threads that wait for room to send while another reads.
+    pub(super) stuck: Vec<Thread>,
     pub(super) is_broken: bool,
+    /// The calls of which the server has got nothing, when the connection is broken.
+    pub(super) never_sent: HashSet<u64>,
     /// References that are given back with the next message: there was no room for a message of its own.
     pub(super) unsent: Vec<u8>,
 }
 
 /// A call whose reply nobody has taken yet: it is awaited, or has come.
 pub(super) enum Awaited {
-    /// By this thread.
-    By(Thread),
+    By(Waiter),
     Arrived(Arrived),
+}
+
+/// Who waits for a reply.
+#[derive(Clone)]
+pub(super) enum Waiter {
+    Thread(Thread),
+    #[cfg(feature = "tokio")]
+    Task(std::task::Waker),
+    /// A task that has not asked yet.
+    #[cfg(feature = "tokio")]
+    Nobody,
+}
+
+impl Waiter {
+    fn wake(&self) {
+        match self {
+            Self::Thread(thread) => thread.unpark(),
+            #[cfg(feature = "tokio")]
+            Self::Task(task) => task.wake_by_ref(),
+            #[cfg(feature = "tokio")]
+            Self::Nobody => {}
+        }
+    }
 }
 
 /// A reply.
@@ -36,6 +73,17 @@ pub(super) struct Arrived {
 }
 
 impl State {
+    /// Takes the reply to a call, if it has come. Who asks is the thread that awaits it.
+    pub(super) fn take(&mut self, id: u64) -> Option<Arrived> {
+        match self.calls.get(&id)? {
+            Awaited::By(_) => None,
+            Awaited::Arrived(_) => match self.calls.remove(&id)? {
+                Awaited::Arrived(arrived) => Some(arrived),
+                Awaited::By(_) => None,
+            },
+        }
+    }
+
     /// Puts the replies of a message where they are waited for; `false` if it is none.
     pub(super) fn deposit(&mut self, message: &[u8]) -> bool {
         let mut reader = Reader::new(message);
@@ -51,8 +99,8 @@ impl State {
                 continue;
             };
             let arrived = Arrived { is_returned, links, bytes: bytes.to_vec() };
-            if let Awaited::By(thread) = std::mem::replace(awaited, Awaited::Arrived(arrived)) {
-                thread.unpark();
+            if let Awaited::By(waiter) = std::mem::replace(awaited, Awaited::Arrived(arrived)) {
+                waiter.wake();
             }
         }
         true
@@ -61,21 +109,39 @@ impl State {
     /// Wakes one of those who wait, to be the one who reads.
     pub(super) fn wake_another(&self) {
         let mut awaited = self.calls.values();
-        if let Some(thread) = awaited.find_map(|awaited| match awaited {
-            Awaited::By(thread) => Some(thread),
-            Awaited::Arrived(_) => None,
-        }) {
-            thread.unpark();
+        let waiting = awaited.find_map(|awaited| match awaited {
+            Awaited::By(Waiter::Thread(thread)) => Some(thread),
+            _ => None,
+        });
+        #[cfg(feature = "tokio")]
+        let waiting = waiting.or(self.driver.as_ref());
+        waiting.into_iter().for_each(Thread::unpark);
+    }
+
+    /// What became of a call when the connection is broken.
+    pub(super) fn outcome_of(&self, id: u64) -> Error {
+        if self.never_sent.contains(&id) { Error::Disconnected } else { Error::Lost }
+    }
+
+    /// Notes which calls are in messages of which the server has got nothing.
+    pub(super) fn note_never_sent(&mut self, messages: &[Vec<u8>]) {
+        for message in messages {
+            let mut reader = Reader::new(message);
+            while let Ok(call) = Call::read(&mut reader) {
+                self.never_sent.insert(call.id);
+            }
         }
     }
 
     pub(super) fn break_off(&mut self) {
         self.is_broken = true;
         for awaited in self.calls.values() {
-            if let Awaited::By(thread) = awaited {
-                thread.unpark();
+            if let Awaited::By(waiter) = awaited {
+                waiter.wake();
             }
         }
+        #[cfg(feature = "tokio")]
+        self.driver.iter().for_each(Thread::unpark);
     }
 }
 

@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ipc_core::{Deadline, PerProcess};
-use ipc_pipe::{Address, Key};
 
 use super::Client;
 use crate::error::ConnectError;
+use crate::remote::Door;
 
 /// A forked child has connections of its own.
 static CLIENTS: PerProcess<Mutex<Vec<Arc<Client>>>> = PerProcess::new();
@@ -16,26 +16,25 @@ fn clients() -> MutexGuard<'static, Vec<Arc<Client>>> {
     clients.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The connection to whoever is at that address; it must be that server, if one is named.
+/// The connection to whoever is behind that door; it must be that server, if one is named.
 pub(crate) fn connect(
-    address: &Address,
-    key: Option<&Key>,
+    door: &Door,
     server: Option<u64>,
     deadline: Deadline,
 ) -> Result<Arc<Client>, ConnectError> {
     let is_it = |client: &Arc<Client>| match server {
         Some(server) => client.server() == server,
-        None => client.address() == address,
+        None => client.address() == &door.address,
     };
     let found = clients().iter().find(|client| is_it(client)).cloned();
-    if let Some(client) = found {
-        if !client.is_broken() {
-            return Ok(client);
-        }
-        forget(&client);
+    match found {
+        Some(client) if client.is_broken() => forget(&client),
+        // If nobody is named, whoever is at the address now is meant.
+        Some(client) if server.is_some() || !client.is_cut_off() => return Ok(client),
+        _ => {}
     }
     // Several may connect at the same time; the first is kept.
-    let client = Arc::new(Client::open(address, key, deadline)?);
+    let client = Arc::new(Client::open(door, deadline)?);
     if server.is_some_and(|server| server != client.server()) {
         return Err(ConnectError::OtherManager);
     }

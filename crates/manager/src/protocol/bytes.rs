@@ -61,6 +61,11 @@ impl<'b> Reader<'b> {
         Err(Malformed)
     }
 
+    /// A number, or zero at the end.
+    pub(crate) fn number_or_zero(&mut self) -> Result<u64, Malformed> {
+        if self.is_empty() { Ok(0) } else { self.number() }
+    }
+
     /// A number that counts things in memory.
     pub(crate) fn count(&mut self) -> Result<usize, Malformed> {
         usize::try_from(self.number()?).map_err(|_| Malformed)

@@ -16,6 +16,8 @@ mod queue;
 mod remote;
 mod semaphore;
 mod set;
+#[cfg(feature = "tokio")]
+mod tasks;
 mod value;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::timers::Timer;
 use super::work::{Finished, Kept, Task};
 use super::{Parked, Server};
+use crate::object::weight::take_balance;
 use crate::object::{Answers, ClientId, Link, Payload, Request, Step, Ticket, too_many_waiting};
 use crate::protocol::bytes::Reader;
 use crate::protocol::{Call, DESK, Fault, ObjectId, Reply};
@@ -21,6 +22,7 @@ impl Server {
         let mut n_done = guest.n_done;
         let mut reader = Reader::new(inbox.get(n_done..).unwrap_or_default());
         let mut is_well = true;
+        let mut began = Instant::now();
         for _ in 0..CALLS_AT_ONCE {
             if reader.is_empty() {
                 break;
@@ -31,6 +33,9 @@ impl Server {
             };
             n_done = inbox.len() - reader.rest().len();
             self.do_call(client, call);
+            let ended = Instant::now();
+            self.counts.called(ended - began);
+            began = ended;
             let Some(guest) = self.guests.get(&client) else { return true };
             if guest.n_waiting_bytes() > self.rules.max_backlog {
                 break;
@@ -46,7 +51,6 @@ impl Server {
     }
 
     fn do_call(&mut self, client: ClientId, call: Call<'_>) {
-        let began = Instant::now();
         self.last_ticket += 1;
         let ticket = Ticket { client, number: self.last_ticket, id: call.id };
         if let Some(answer) = self.begin(ticket, call) {
@@ -54,7 +58,6 @@ impl Server {
         }
         // What was dropped by it is not there any more for the next.
         self.empty_bin();
-        self.counts.called(began.elapsed());
     }
 
     /// Does a call; `None` if the answer comes later, or came already.
@@ -83,6 +86,12 @@ impl Server {
         links: Vec<Link>,
     ) -> Option<Result<Payload, Fault>> {
         let may_wait = self.may_wait(ticket.client);
+        let slot = self.registry.slots.get(&object);
+        if slot.and_then(|slot| slot.object.as_ref()).is_some_and(|body| body.stores(method))
+            && let Err(fault) = self.has_room_for(argument.len())
+        {
+            return Some(Err(fault));
+        }
         let Some(slot) = self.registry.slots.get_mut(&object) else {
             return Some(Err(Fault::NoSuchObject));
         };
@@ -131,6 +140,21 @@ impl Server {
         }
     }
 
+    /// How many bytes objects keep.
+    pub(super) fn n_kept_bytes(&mut self) -> u64 {
+        self.n_kept_bytes = self.n_kept_bytes.saturating_add(take_balance());
+        u64::try_from(self.n_kept_bytes).unwrap_or(0)
+    }
+
+    /// Whether so many bytes more may be kept.
+    pub(super) fn has_room_for(&mut self, len: usize) -> Result<(), Fault> {
+        let (kept, limit) = (self.n_kept_bytes(), self.rules.max_kept);
+        if kept.saturating_add(len as u64) > limit {
+            return Err(Fault::Full { kept, limit });
+        }
+        Ok(())
+    }
+
     /// The links of a call, to objects that the client has references to.
     fn links(&mut self, client: ClientId, ids: &[ObjectId]) -> Result<Vec<Link>, Fault> {
         let mut links = Vec::with_capacity(ids.len());
@@ -162,7 +186,8 @@ impl Server {
     pub(super) fn take_finished(&mut self) {
         self.waker.reset();
         for finished in self.workers.finished() {
-            let Finished { id, object, ticket, answer, is_new } = finished;
+            let Finished { id, object, ticket, answer, is_new, balance } = finished;
+            self.n_kept_bytes = self.n_kept_bytes.saturating_add(balance);
             self.leave_line(ticket.client);
             let Some(slot) = self.registry.slots.get_mut(&id) else {
                 // Nobody has a reference any more.

@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use ipc_core::Deadline;
-use ipc_pipe::{Address, Key};
 
 use crate::client::{self, Client};
 use crate::error::ConnectError;
+use crate::remote::Door;
 
 /// Where an object lives, and how it can call others there: as everybody does.
 #[derive(Clone, Debug)]
@@ -16,8 +16,7 @@ pub(crate) struct Home(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     server: u64,
-    address: Address,
-    key: Option<Key>,
+    door: Door,
 }
 
 thread_local! {
@@ -26,8 +25,8 @@ thread_local! {
 }
 
 impl Home {
-    pub(super) fn new(server: u64, address: Address, key: Option<Key>) -> Self {
-        Self(Arc::new(Inner { server, address, key }))
+    pub(super) fn new(server: u64, door: Door) -> Self {
+        Self(Arc::new(Inner { server, door }))
     }
 
     pub(crate) fn server(&self) -> u64 {
@@ -36,8 +35,8 @@ impl Home {
 
     /// This process's own connection to the server.
     pub(crate) fn client(&self) -> Result<Arc<Client>, ConnectError> {
-        let Inner { server, address, key } = &*self.0;
-        client::connect(address, key.as_ref(), Some(*server), Deadline::NEVER)
+        let Inner { server, door } = &*self.0;
+        client::connect(door, Some(*server), Deadline::NEVER)
     }
 
     /// Runs foreign code that may ask for its home.

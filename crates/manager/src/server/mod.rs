@@ -12,10 +12,15 @@
 
 mod calls;
 mod carrier;
+mod entrance;
 mod front;
 mod guest;
 mod home;
+mod local;
+mod looks;
 mod registry;
+mod remote;
+mod sessions;
 mod sys;
 mod timers;
 mod visits;
@@ -28,18 +33,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipc_core::Deadline;
-use ipc_pipe::{Key, Listener};
+use ipc_core::primitive::{AtomicU32, Spin};
+use ipc_pipe::Address;
 use serde::{Deserialize, Serialize};
 
+use crate::carrier::courtesy::Courtesy;
+use crate::ids::IdMap;
 use crate::object::user::{Maker, Types};
 use crate::object::{Answers, ClientId, Kind, Ticket};
-use crate::protocol::ObjectId;
+use crate::protocol::{ObjectId, SessionId};
+use crate::remote::Door;
 use crate::stats::Counts;
+pub(crate) use entrance::Entrance;
 use guest::Guest;
 pub(crate) use home::Home;
 use registry::Registry;
-pub(crate) use sys::random;
-use sys::{Interest, Many, Waker};
+use sys::{Interest, Many};
+pub(crate) use sys::{Waker, random};
 use timers::Timer;
 use work::{Task, Workers};
 
@@ -49,17 +59,23 @@ pub(crate) struct Rules {
     /// How long a message may be.
     pub(crate) max_bytes: usize,
     pub(crate) max_clients: usize,
+    /// How many clients may have a lane.
+    pub(crate) max_lanes: usize,
     /// How many calls of one client may wait.
     pub(crate) max_waiting: usize,
     /// How many bytes may wait to be sent to a client before it is not heard any more; at four times
     /// that it is shown out.
     pub(crate) max_backlog: usize,
+    /// How many bytes objects may keep.
+    pub(crate) max_kept: u64,
     /// How many threads run foreign code.
     pub(crate) workers: usize,
     /// How long a passage is kept whose sender is gone.
     pub(crate) passage_timeout: Duration,
     /// How long somebody may take to say hello.
     pub(crate) hello_timeout: Duration,
+    /// How long a session is kept whose connection is broken.
+    pub(crate) reconnect_grace: Duration,
 }
 
 /// Ends a server, from another thread.
@@ -76,19 +92,21 @@ struct Stop {
 pub(crate) struct Server {
     id: u64,
     many: Many,
-    listener: Listener,
+    entrance: Entrance,
     waker: Arc<Waker>,
     stop: Stopper,
     /// When its other end is closed, the server ends.
     _lifeline: Option<OwnedFd>,
     rules: Rules,
-    guests: HashMap<ClientId, Guest>,
+    guests: IdMap<Guest>,
     last_client: ClientId,
+    /// Whose the sessions are.
+    sessions: HashMap<SessionId, ClientId>,
     registry: Registry,
     makers: HashMap<&'static str, Arc<dyn Maker>>,
     workers: Workers,
     /// The calls that wait, by the numbers of their tickets.
-    parked: HashMap<u64, Parked>,
+    parked: IdMap<Parked>,
     last_ticket: u64,
     timers: BTreeMap<(Deadline, u64), Timer>,
     last_timer: u64,
@@ -96,7 +114,20 @@ pub(crate) struct Server {
     to_flush: Vec<ClientId>,
     /// Those whose last message is not done yet: others have their turn first.
     unfinished: Vec<ClientId>,
+    /// Those from whom something may come of which their files say nothing.
+    looked_at: Vec<ClientId>,
+    /// The looks that were in vain since the last that was not, and how many.
+    spin: Option<(Spin, u32)>,
+    /// Whether it has paid to look.
+    spin_note: AtomicU32,
+    courtesy: Courtesy,
+    /// How many processors this process may use.
+    n_processors: usize,
+    /// How many clients have a lane.
+    n_lanes: usize,
     counts: Counts,
+    /// What objects keep, but for what was not taken from the balance of this thread yet.
+    n_kept_bytes: i64,
     /// Memory to receive with.
     room: Vec<u8>,
 }
@@ -132,44 +163,57 @@ impl Stopper {
 
 impl Server {
     pub(crate) fn new(
-        listener: Listener,
-        key: Option<Key>,
+        entrance: Entrance,
+        door: Door,
         types: &Types,
         rules: Rules,
         lifeline: Option<OwnedFd>,
     ) -> io::Result<Self> {
         let many = Many::new()?;
         let waker = Arc::new(Waker::new()?);
-        many.add(&listener, LISTENER, Interest::Read)?;
+        many.add(&entrance, LISTENER, Interest::Read)?;
         many.add(&*waker, WAKER, Interest::Read)?;
         if let Some(lifeline) = &lifeline {
             many.add(lifeline, LIFELINE, Interest::Read)?;
         }
         let id = random()?;
-        let home = Home::new(id, listener.address().clone(), key);
+        let home = Home::new(id, door);
         let stop = Stop { waker: Arc::clone(&waker), is_asked: false.into() };
         Ok(Self {
             id,
             many,
-            listener,
+            entrance,
             stop: Stopper(Arc::new(stop)),
             _lifeline: lifeline,
             rules,
-            guests: HashMap::new(),
+            guests: IdMap::default(),
             last_client: FIRST_CLIENT,
+            sessions: HashMap::new(),
             registry: Registry::default(),
             makers: types.makers(&home),
             workers: Workers::new(rules.workers, Arc::clone(&waker)),
             waker,
-            parked: HashMap::new(),
+            parked: IdMap::default(),
             last_ticket: 0,
             timers: BTreeMap::new(),
             last_timer: 0,
             to_flush: Vec::new(),
             unfinished: Vec::new(),
+            looked_at: Vec::new(),
+            spin: None,
+            spin_note: AtomicU32::new(0),
+            courtesy: Courtesy::default(),
+            n_processors: sys::n_processors(),
+            n_lanes: 0,
             counts: Counts::default(),
+            n_kept_bytes: 0,
             room: vec![0; ROOM_BYTES],
         })
+    }
+
+    /// Where it can be connected to.
+    pub(crate) fn address(&self) -> &Address {
+        self.entrance.address()
     }
 
     /// Who can end it.
@@ -181,7 +225,7 @@ impl Server {
     pub(crate) fn run(mut self) -> io::Result<()> {
         while !self.stop.is_asked() {
             let next = match self.timers.first_key_value() {
-                _ if !self.unfinished.is_empty() => Deadline::now(),
+                _ if !self.unfinished.is_empty() || !self.looked_at.is_empty() => Deadline::now(),
                 Some(((next, _), _)) => *next,
                 None => Deadline::NEVER,
             };
@@ -190,8 +234,8 @@ impl Server {
                     LISTENER => self.admit(),
                     WAKER => self.take_finished(),
                     LIFELINE => self.stop.stop(),
-                    name if name % 2 == 0 => self.serve(name / 2),
-                    name => self.show_out(name / 2),
+                    name if name % 2 == 0 => self.hear(name / 2),
+                    name => self.see_death(name / 2),
                 }
             }
             for id in std::mem::take(&mut self.unfinished) {
@@ -200,7 +244,9 @@ impl Server {
             self.ring();
             self.empty_bin();
             self.flush();
+            self.look_around();
         }
+        self.guests.values_mut().for_each(|guest| guest.carrier.say_goodbye());
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use rustix::io::{Errno, read, write};
 pub(super) enum Interest {
     Read,
     Write,
+    Both,
     /// Only that the other end is gone.
     Nothing,
 }
@@ -22,6 +23,7 @@ impl Interest {
         match self {
             Self::Read => epoll::EventFlags::IN,
             Self::Write => epoll::EventFlags::OUT,
+            Self::Both => epoll::EventFlags::IN | epoll::EventFlags::OUT,
             Self::Nothing => epoll::EventFlags::empty(),
         }
     }
@@ -65,19 +67,19 @@ const AT_ONCE: usize = 256;
 
 /// Wakes the server from another thread.
 #[derive(Debug)]
-pub(super) struct Waker(OwnedFd);
+pub(crate) struct Waker(OwnedFd);
 
 impl Waker {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
     }
 
-    pub(super) fn wake(&self) {
+    pub(crate) fn wake(&self) {
         // If it cannot be counted higher, it is awake.
         write(&self.0, &1_u64.to_ne_bytes()).ok();
     }
 
-    pub(super) fn reset(&self) {
+    pub(crate) fn reset(&self) {
         read(&self.0, &mut [0_u8; 8]).ok();
     }
 }
@@ -86,6 +88,12 @@ impl AsFd for Waker {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+/// How many processors this thread may use; two if the system does not say.
+pub(super) fn n_processors() -> usize {
+    let set = rustix::thread::sched_getaffinity(None);
+    set.map_or(2, |set| usize::try_from(set.count()).unwrap_or(2)).max(1)
 }
 
 /// A number that nobody guesses.

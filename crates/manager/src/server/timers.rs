@@ -13,6 +13,8 @@ pub(super) enum Timer {
     Call(u64),
     Passage(u64),
     Hello(ClientId),
+    /// A client whose connection is broken.
+    Away(ClientId),
     /// To let clients in again.
     Accept,
 }
@@ -45,8 +47,9 @@ impl Server {
                     let ended = self.end_passage(passage);
                     ended.into_iter().for_each(|passage| self.unrefer(passage.object, 1));
                 }
+                Timer::Away(client) => self.give_up_on(client),
                 Timer::Accept => {
-                    self.many.change(&self.listener, LISTENER, Interest::Read).ok();
+                    self.many.change(&self.entrance, LISTENER, Interest::Read).ok();
                 }
                 Timer::Hello(client) => {
                     if self.guests.get(&client).is_some_and(|guest| !guest.is_greeted) {

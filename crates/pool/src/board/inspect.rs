@@ -6,7 +6,8 @@ use ipc_core::SegmentError;
 use ipc_core::inspect::{Description, View};
 use ipc_core::primitive::Ordering::Relaxed;
 
-use super::{APART, KIND, LEAVING, Line, Moment, NOBODY, READY};
+use super::words::{LEAVING, NOBODY, READY};
+use super::{KIND, LINE_BYTES, Line, Moment};
 
 /// A worker, as far as it tells.
 #[non_exhaustive]
@@ -32,7 +33,7 @@ pub fn describe(view: &View) -> Result<Option<Description>, SegmentError> {
     let workers = workers(view)?;
     Ok(Some(Description {
         depth: Some(workers.iter().filter(|worker| worker.task.is_some()).count() as u64),
-        capacity: Some((view.extent().body / APART) as u64),
+        capacity: Some((view.extent().body / LINE_BYTES) as u64),
         holders: workers.iter().map(|worker| worker.pid).collect(),
         ..Description::of("Pool")
     }))
@@ -49,8 +50,8 @@ pub fn workers(view: &View) -> Result<Vec<Seen>, SegmentError> {
     if view.kind() != KIND {
         return Ok(Vec::new());
     }
-    let n_places = view.extent().body / APART;
-    let copy = view.copy(0, n_places * APART)?;
+    let n_places = view.extent().body / LINE_BYTES;
+    let copy = view.copy(0, n_places * LINE_BYTES)?;
     let lines: &[Line] = copy.slice_at(0, n_places)?;
     Ok(lines.iter().enumerate().filter_map(|(place, line)| see(place, line)).collect())
 }

@@ -1,60 +1,22 @@
 //! The board: some words for each worker, in which it says what it has begun, and when.
 //!
-//! They are written by the worker alone and read by the parent when the worker is dead, or to
-//! see what goes on. That the parent sees the last values a worker wrote before its death follows
-//! from how it learns of the death, from the kernel.
-//!
-//! | first word | meaning                                                   |
-//! |------------|-----------------------------------------------------------|
-//! | `0`        | no worker has come to work in this place yet              |
-//! | `1`        | the worker is ready, and has begun nothing yet            |
-//! | a ticket   | the last task that it has begun, before any of its code ran |
-//! | `2^64 - 1` | the worker has answered what it had begun, begins nothing more, and ends |
-//!
-//! The second word is the time when it began that task, or one after it: it is written before the
-//! first, so that whoever sees a ticket sees a time that is not before its task began.
-//!
-//! Two more are for people who look ([`inspect`]), and nothing rests on them: the number of the worker's
-//! process, and the ticket of the last task that it has answered.
-//!
-//! # Edges
-//!
-//! | edge | release | acquire | carries |
-//! |------|---------|---------|---------|
-//! | E1 | the worker writes a ticket | the parent reads it | the time when that task began |
+//! Which they are, and who writes them, is in [`words`].
 
 pub(crate) mod inspect;
+pub(crate) mod words;
 
 use std::time::Duration;
 
 use ipc_core::primitive::AtomicU64;
-use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
 use ipc_core::{Deadline, Kind, Layout, Segment, SegmentError};
+
+use self::words::Words;
+pub(crate) use self::words::{FIRST_TICKET, Said};
 
 const KIND: Kind = Kind::new(*b"pl-board", 2);
 
 /// Words that different processes write do not share a pair of cache lines.
-const APART: usize = 128;
-
-/// The first number of a ticket.
-pub(crate) const FIRST_TICKET: u64 = 2;
-
-const NOBODY: u64 = 0;
-const READY: u64 = 1;
-const LEAVING: u64 = u64::MAX;
-
-/// What a worker last said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Said {
-    /// Nothing: it has not come to work.
-    Nothing,
-    /// It is ready for its first task.
-    Ready,
-    /// It has begun the task with this ticket.
-    Begun(u64),
-    /// It begins nothing more, and is about to end.
-    Leaving,
-}
+pub(crate) const LINE_BYTES: usize = 128;
 
 /// A moment on the clock that all processes have in common, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +38,7 @@ impl Moment {
 }
 
 /// The words of a worker, the first of these, with what keeps them apart from the next one's.
-type Line = [AtomicU64; APART / size_of::<AtomicU64>()];
+type Line = [AtomicU64; LINE_BYTES / size_of::<AtomicU64>()];
 
 /// The words of all workers of a pool.
 #[derive(Clone, Debug)]
@@ -105,75 +67,59 @@ impl Board {
 
     /// Wipes a place for a worker that is about to be started.
     pub(crate) fn wipe(&self, place: usize) {
-        self.say(place, NOBODY);
+        if let Some(words) = self.words(place) {
+            words.wipe();
+        }
     }
 
     /// The worker, which is this process, is ready.
     pub(crate) fn say_ready(&self, place: usize, pid: u32) {
-        if let Some([_, _, process, answered, ..]) = self.line(place) {
-            process.store(pid.into(), Relaxed);
-            answered.store(NOBODY, Relaxed);
+        if let Some(words) = self.words(place) {
+            words.say_ready(pid);
         }
-        self.say(place, READY);
     }
 
     /// The worker has answered the task with this ticket.
     pub(crate) fn say_answered(&self, place: usize, ticket: u64) {
-        if let Some([_, _, _, answered, ..]) = self.line(place) {
-            answered.store(ticket, Relaxed);
+        if let Some(words) = self.words(place) {
+            words.say_answered(ticket);
         }
     }
 
     /// The worker is about to run the task with this ticket, at this time.
     pub(crate) fn say_begun(&self, place: usize, ticket: u64, now: Moment) {
-        if let Some([word, since, ..]) = self.line(place) {
-            since.store(now.0, Relaxed);
-            // E1 release
-            word.store(ticket, Release);
+        if let Some(words) = self.words(place) {
+            words.say_begun(ticket, now.0);
+        }
+    }
+
+    /// The worker begins nothing more.
+    pub(crate) fn say_leaving(&self, place: usize) {
+        if let Some(words) = self.words(place) {
+            words.say_leaving();
         }
     }
 
     /// How long the worker in a place has been at the task with this ticket, if it is at that one;
     /// never too long.
     pub(crate) fn time_at(&self, place: usize, ticket: u64) -> Option<Duration> {
-        let [word, since, ..] = self.line(place)?;
-        // E1 acquire
-        let is_at_it = word.load(Acquire) == ticket;
-        is_at_it.then(|| Moment(since.load(Relaxed)).elapsed())
-    }
-
-    /// The worker begins nothing more.
-    pub(crate) fn say_leaving(&self, place: usize) {
-        self.say(place, LEAVING);
+        Some(Moment(self.words(place)?.begun_at(ticket)?).elapsed())
     }
 
     /// What the worker in a place last said.
     pub(crate) fn read(&self, place: usize) -> Said {
-        match self.word(place).map_or(NOBODY, |word| word.load(Relaxed)) {
-            NOBODY => Said::Nothing,
-            READY => Said::Ready,
-            LEAVING => Said::Leaving,
-            ticket => Said::Begun(ticket),
-        }
+        self.words(place).map_or(Said::Nothing, |words| words.read())
     }
 
-    fn say(&self, place: usize, value: u64) {
-        if let Some(word) = self.word(place) {
-            word.store(value, Relaxed);
-        }
-    }
-
-    fn word(&self, place: usize) -> Option<&AtomicU64> {
-        self.line(place)?.first()
-    }
-
-    fn line(&self, place: usize) -> Option<&Line> {
-        self.segment.at::<Line>(offset(place)).ok()
+    /// The words of a place, if there is such.
+    fn words(&self, place: usize) -> Option<Words<'_>> {
+        let [said, since, process, answered, ..] = self.segment.at::<Line>(offset(place)).ok()?;
+        Some(Words { said, since, process, answered })
     }
 }
 
 fn offset(place: usize) -> usize {
-    place.saturating_mul(APART)
+    place.saturating_mul(LINE_BYTES)
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 //!
 //! # Safety
 //!
-//! Signal handlers are set that do nothing, or next to nothing; one writes to a descriptor by its
+//! What is mapped is sealed. Signal handlers are set that do nothing, or next to nothing; one writes to a descriptor by its
 //! number, which whoever set it keeps open for ever.
-#![expect(unsafe_code, reason = "sets what a signal does")]
+#![expect(unsafe_code, reason = "sets what a signal does, and maps files")]
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -15,9 +15,10 @@ use std::time::Duration;
 use ipc_core::Deadline;
 use ipc_core::primitive::AtomicU64;
 use ipc_core::primitive::Ordering::Relaxed;
+use memmap2::{Mmap, MmapOptions};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
-use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
 use rustix::io::Errno;
 
 /// Makes a file in memory that holds these bytes and never anything else.
@@ -29,20 +30,28 @@ pub(crate) fn file_in_memory(bytes: &[u8]) -> io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let mut file = File::from(memfd_create("multiproc parcel", flags)?);
     file.write_all(bytes)?;
-    fcntl_add_seals(
-        &file,
-        SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL,
-    )?;
+    fcntl_add_seals(&file, SEALS)?;
     Ok(file.into())
 }
 
-/// Reads all of a file into `bytes`, in place of what was there, without moving its position.
+/// What is true of our files in memory for ever.
+const SEALS: SealFlags =
+    SealFlags::WRITE.union(SealFlags::GROW).union(SealFlags::SHRINK).union(SealFlags::SEAL);
+
+/// Reads all of such a file into `bytes`, in place of what was there, without moving its position.
+///
+/// Of another file nothing is read: that could take for ever, or another process change it.
 ///
 /// # References
 ///
 /// - POSIX `pread`
+/// - Linux `fcntl(2)` with `F_GET_SEALS`
 pub(crate) fn read_whole(file: OwnedFd, bytes: &mut Vec<u8>) -> io::Result<()> {
     let file = File::from(file);
+    // Only files in memory have seals.
+    if !fcntl_get_seals(&file)?.contains(SEALS) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
     let metadata = file.metadata()?;
     // A file with holes can claim any length. What its sender really has in memory, we can have too.
     if !metadata.is_file() || metadata.blocks().saturating_mul(BLOCK) < metadata.len() {
@@ -53,6 +62,20 @@ pub(crate) fn read_whole(file: OwnedFd, bytes: &mut Vec<u8>) -> io::Result<()> {
     bytes.try_reserve_exact(more).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
     bytes.resize(len, 0);
     file.read_exact_at(bytes, 0)
+}
+
+/// Maps all of such a file; of another one nothing, as it is not read.
+///
+/// # References
+///
+/// - Linux `fcntl(2)` with `F_GET_SEALS`, `mmap(2)`
+pub(crate) fn map_whole(file: &OwnedFd) -> io::Result<Mmap> {
+    if !fcntl_get_seals(file)?.contains(SEALS) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    // SAFETY: the seals hold for all processes and for ever: nobody can write to the file, by no mapping
+    // either, and nobody can cut it, so the bytes stay what and where they are.
+    unsafe { MmapOptions::new().populate().map(file) }
 }
 
 /// What `stat` counts room in.

@@ -15,10 +15,21 @@ use std::time::Duration;
 
 use ipc_core::wire::Handle;
 use pool::{Pool, WorkerState};
+use proc_core::Start;
 use testkit::Watchdog;
 
 pub(crate) fn watch(what: &str) -> Watchdog {
     Watchdog::start(Duration::from_secs(100), what)
+}
+
+/// All ways in which workers can start.
+pub(crate) const STARTS: [Start; 2] = [Start::ForkServer, Start::Spawn];
+
+/// A pool for each way in which its workers can start.
+pub(crate) fn pools(n_workers: usize) -> impl Iterator<Item = Pool> {
+    STARTS
+        .into_iter()
+        .map(move |start| Pool::builder().workers(n_workers).start(start).build().unwrap())
 }
 
 pub(crate) fn pool(n_workers: usize) -> Pool {
@@ -76,4 +87,25 @@ pub(crate) fn wait_until(pool: &Pool, is_so: impl Fn(&Pool) -> bool) {
     while !is_so(pool) {
         testkit::clock::pause(Duration::from_micros(200));
     }
+}
+
+/// The children of this process, with what the kernel calls them.
+pub(crate) fn children() -> Vec<(u32, String)> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let lists = tasks.flat_map(|task| std::fs::read_to_string(task.path().join("children")));
+    let lists: Vec<String> = lists.collect();
+    let pids = lists.iter().flat_map(|list| list.split_whitespace()).flat_map(str::parse);
+    let named = pids.flat_map(|pid: u32| {
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm"));
+        name.map(|name| (pid, name.trim_end().to_owned()))
+    });
+    named.collect()
+}
+
+/// How much memory this process has.
+pub(crate) fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
+    kilobytes << 10
 }

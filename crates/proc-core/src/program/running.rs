@@ -13,7 +13,7 @@ use crate::children;
 use crate::exit::ExitStatus;
 use crate::program::ProgramError;
 use crate::program::talk::{Pipes, Talk};
-use crate::sys::process::Signal;
+use crate::sys::signal::Signal;
 use crate::tree;
 use crate::usage::Usage;
 

@@ -11,7 +11,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use ipc_core::Deadline;
 
 use crate::sys::files;
-use crate::sys::process::{self, Interest};
+use crate::sys::poll::{self, Interest};
 
 /// Our ends of a program's pipes.
 #[derive(Debug, Default)]
@@ -61,7 +61,7 @@ impl Talk {
             interests.extend(pipes.stdin.as_ref().map(|pipe| Interest::ToWrite(pipe.as_fd())));
             let to_read = [&pipes.stdout, &pipes.stderr].into_iter().flatten();
             interests.extend(to_read.map(|pipe| Interest::ToRead(pipe.as_fd())));
-            let Some(has_ended) = process::poll_first_of(&interests, deadline)? else {
+            let Some(has_ended) = poll::poll_first_of(&interests, deadline)? else {
                 return Ok(false);
             };
             if has_ended {

@@ -34,7 +34,9 @@ use crate::exit::ExitStatus;
 use crate::start::board::Board;
 use crate::start::frame::{Order, Parcel, Report};
 use crate::start::{self, Heard};
-use crate::sys::process::{self, Block, Signal};
+use crate::sys::poll;
+use crate::sys::signal::Signal;
+use crate::sys::wait::{self, Block};
 
 /// The fork server of this process.
 #[derive(Debug)]
@@ -105,7 +107,7 @@ impl Server {
 
     /// Whether it lives, and was not stopped.
     pub(super) fn is_well(&self) -> bool {
-        process::is_well(self.process.as_fd())
+        wait::is_well(self.process.as_fd())
     }
 
     /// A copy that was asked for before; `None` if there is none.
@@ -163,7 +165,7 @@ impl Server {
             }
             let until = request.patience.min(deadline).min(Deadline::after(LOOK));
             let server = Some(self.process.as_fd());
-            match process::poll_two(server, request.channel.as_fd(), until) {
+            match poll::poll_two(server, request.channel.as_fd(), until) {
                 Ok(ready) if ready.second => {}
                 // It has said and written all that it ever will.
                 Ok(ready) if ready.first => {
@@ -182,7 +184,7 @@ impl Server {
 
     /// Whether the server was stopped, or has done nothing for too long.
     fn is_useless(&self, patience: Deadline) -> bool {
-        patience.is_past() || process::is_stopped(self.process.as_fd())
+        patience.is_past() || wait::is_stopped(self.process.as_fd())
     }
 
     /// The copies that were told nothing yet, as far as there are any by now.
@@ -197,7 +199,7 @@ impl Server {
         let mut spares = self.spares();
         let place = spares.waiting.iter_mut().position(|it| it.look(&self.board) == Some(pid));
         let Some(place) = place else { return false };
-        if !matches!(process::wait_pid(pid, Block::No), Ok(Some(_))) {
+        if !matches!(wait::wait_pid(pid, Block::No), Ok(Some(_))) {
             return false;
         }
         spares.waiting.remove(place);
@@ -252,7 +254,7 @@ impl Copy {
         };
         // Nobody else has the other end of its channel, so as long as that is open the number is its
         // own. If it is not, the copy is dead, and need not be killed.
-        if matches!(process::is_ready(&self.channel), Ok(false)) {
+        if matches!(poll::is_ready(&self.channel), Ok(false)) {
             // It fails only if it is dead by now.
             let _killed = child.signal(Signal::KILL);
         }

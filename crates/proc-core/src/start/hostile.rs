@@ -17,7 +17,7 @@ use super::frame::{Call, Order, Parcel, Report};
 use crate::call::{Outcome, Refusal};
 use crate::entry::Entry;
 use crate::setup::Setup;
-use crate::sys::{files, process};
+use crate::sys::{files, poll};
 use crate::{call, current};
 
 /// Plays a script: which message, how many handles of which kind, how long it is, and what is
@@ -55,7 +55,7 @@ pub fn play(script: &[u8]) {
     read_as_parent(copy);
     // All that came with the message is closed, so this is the end; a process that another thread is
     // just starting may have a copy for a moment.
-    let ended = process::poll_two(None, reader.as_fd(), Deadline::after(Duration::from_secs(5)));
+    let ended = poll::poll_two(None, reader.as_fd(), Deadline::after(Duration::from_secs(5)));
     assert!(ended.unwrap().second, "somebody has a descriptor");
 }
 

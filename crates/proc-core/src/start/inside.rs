@@ -21,7 +21,8 @@ use crate::start::frame::{Call, Order, Parcel, Report};
 use crate::start::serve::Served;
 use crate::start::{self, orphan, serve};
 use crate::sys::files;
-use crate::sys::process::{self, Disposition, Signal};
+use crate::sys::process;
+use crate::sys::signal::{self, Disposition, Signal};
 
 /// With this code a child ends that did not take its call.
 pub(crate) const EXIT_NOT_STARTED: i32 = 254;
@@ -74,7 +75,7 @@ fn take_order(channel: OwnedFd) -> Result<(Parcel<Order>, MessageSocket), i32> {
     if !files::is_from_parent(channel.as_fd()) {
         return Err(EXIT_NOT_STARTED);
     }
-    process::set_disposition(Signal::PIPE, Disposition::Ignore);
+    signal::set_disposition(Signal::PIPE, Disposition::Ignore);
     files::fill_closed_outputs().map_err(|_| EXIT_NOT_STARTED)?;
     let channel = MessageSocket::from_fd(channel).map_err(|_| EXIT_NOT_STARTED)?;
     let message = match channel.recv(&Limits::NONE, Deadline::NEVER) {

@@ -49,7 +49,9 @@ use crate::exit::ExitStatus;
 use crate::setup::Setup;
 use crate::start::frame::{Call, Parcel, Report};
 use crate::stdio::Pipes;
-use crate::sys::process::{self, Block, Signal};
+use crate::sys::signal::{self, Signal};
+use crate::sys::wait::{self, Block};
+use crate::sys::{poll, process};
 
 /// How a process is started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -139,7 +141,7 @@ fn await_acceptance(
     loop {
         let until = if is_late { Deadline::now() } else { deadline };
         let (has_spoken, has_ended) =
-            match process::poll_two(Some(channel.as_fd()), child.as_fd(), until) {
+            match poll::poll_two(Some(channel.as_fd()), child.as_fd(), until) {
                 Ok(ready) => (ready.first, ready.second),
                 // No memory for the call now, or not so many descriptors allowed. Both are looked at.
                 Err(_) => {
@@ -271,16 +273,16 @@ fn end(child: &Arc<Child>) -> ExitStatus {
 /// Kills a child that cannot be taken care of for want of a descriptor.
 pub(crate) fn discard(pid: u32) {
     // If its status was taken, the number may be another process's by now.
-    if process::is_own_child_number(pid) {
-        process::kill_unreaped(pid);
-        let _status = process::wait_pid(pid, Block::Yes);
+    if wait::is_own_child_number(pid) {
+        signal::kill_unreaped(pid);
+        let _status = wait::wait_pid(pid, Block::Yes);
     }
 }
 
 /// Takes care of a child of which we know only the number, which it still has.
 pub(crate) fn adopt(pid: u32) -> io::Result<Arc<Child>> {
     let pidfd = process::open_pidfd(pid)?;
-    if !process::is_own_child(pidfd.as_fd()) {
+    if !wait::is_own_child(pidfd.as_fd()) {
         // Its status was taken, so the number may be another process's by now.
         return Err(process::no_such_process());
     }

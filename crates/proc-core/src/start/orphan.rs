@@ -15,7 +15,7 @@ use std::time::Duration;
 use ipc_core::Deadline;
 
 use crate::current::Parent;
-use crate::sys::process;
+use crate::sys::{process, signal};
 
 /// Sees to it that this process is killed as soon as its parent has ended.
 pub(super) fn end_with(parent: Parent) -> io::Result<()> {
@@ -24,11 +24,11 @@ pub(super) fn end_with(parent: Parent) -> io::Result<()> {
 
     let watch = move || loop {
         match parent.wait(Deadline::NEVER) {
-            Ok(true) => process::kill_self(),
+            Ok(true) => signal::kill_self(),
             // No memory for the call now.
             Ok(false) | Err(_) => process::pause(Duration::from_millis(10)),
         }
     };
     let thread = thread::Builder::new().name("parent-watch".to_owned()).stack_size(STACK_LEN);
-    process::with_signals_blocked(|| thread.spawn(watch)).map(drop)
+    signal::with_signals_blocked(|| thread.spawn(watch)).map(drop)
 }

@@ -40,8 +40,9 @@ use crate::start::board::Board;
 use crate::start::frame::{Order, Parcel, Report};
 use crate::start::inside::{EXIT_NOT_STARTED, report};
 use crate::sys::clone::{self, Copied, Places};
-use crate::sys::process::{self, Disposition, Signal};
+use crate::sys::signal::{self, Disposition, Signal};
 use crate::sys::text;
+use crate::sys::{poll, proc, process};
 
 /// What became of a process that was to be the fork server.
 #[derive(Debug)]
@@ -77,7 +78,7 @@ pub(super) fn serve(
     };
     // Ctrl-C is for the program and its children. It goes to all of them, but ends only those that
     // do not want to do something else about it.
-    let interrupt = process::set_disposition(Signal::INT, Disposition::Ignore);
+    let interrupt = signal::set_disposition(Signal::INT, Disposition::Ignore);
     let Some(places) = Places::find() else {
         return refuse(
             &channel,
@@ -91,7 +92,10 @@ pub(super) fn serve(
         return refuse(&channel, refusal);
     }
     text::is_to_be_copied();
-    report(&channel, Report::Accepted { pid: process::own_pid() });
+    if !report(&channel, Report::Accepted { pid: process::own_pid() }) {
+        // The parent would wait for it.
+        return Served::Over(EXIT_NOT_STARTED);
+    }
     let of_copy = loop {
         let request = match hear(&channel, &parent) {
             // A request that is not one is dropped, and with it whoever asked learns that it failed.
@@ -108,7 +112,7 @@ pub(super) fn serve(
     drop((channel, board, badge));
     match hear(&of_copy, &parent).map(Parcel::<Order>::unpack) {
         Ok(Ok(order)) => {
-            process::set_disposition(Signal::INT, interrupt);
+            signal::set_disposition(Signal::INT, interrupt);
             Served::Told(Box::new(Told { order, channel: of_copy, parent }))
         }
         Ok(Err(error)) => refuse(&of_copy, malformed(&error.to_string())),
@@ -118,7 +122,7 @@ pub(super) fn serve(
 
 /// Waits for the next message; the code to end with if none will come.
 fn hear(channel: &MessageSocket, parent: &OwnedFd) -> Result<Message, i32> {
-    match process::poll_two(Some(channel.as_fd()), parent.as_fd(), Deadline::NEVER) {
+    match poll::poll_two(Some(channel.as_fd()), parent.as_fd(), Deadline::NEVER) {
         // Nobody would hear of what is done for a dead parent.
         Ok(ready) if ready.second => Err(0),
         Ok(_) => match channel.recv(&Limits::NONE, Deadline::NEVER) {
@@ -178,7 +182,7 @@ fn prepare(preload: &Entry) -> Result<(), Refusal> {
 }
 
 fn is_single() -> bool {
-    process::thread_count().is_ok_and(|count| count == 1)
+    proc::thread_count().is_ok_and(|count| count == 1)
 }
 
 fn malformed(reason: &str) -> Refusal {

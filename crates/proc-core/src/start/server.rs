@@ -27,7 +27,8 @@ use crate::start::board::Board;
 use crate::start::copies::{Copy, NoCopy, PATIENCE, Server};
 use crate::start::frame::{Call, Order, Parcel};
 use crate::start::{self, Started, spawn};
-use crate::sys::process::{self, Signal};
+use crate::sys::signal::Signal;
+use crate::sys::{proc, process, wait};
 
 /// The server of this process. A forked child has none yet.
 #[derive(Debug, Default)]
@@ -45,12 +46,15 @@ static SERVER: PerProcess<Mutex<State>> = PerProcess::new();
 ///
 /// The processes that it started go on. There is no need to call this: the server ends when this
 /// process does. It is for programs that want no child of theirs left at some moment.
+///
+/// Where a server could not be, because the system refused it something, its starts are done as by
+/// [`Start::Spawn`](crate::Start::Spawn); after this the next one tries again.
 pub fn stop_fork_server() {
     let mut state = lock();
     if let State::Running(server) = &*state {
         server.end();
-        *state = State::None;
     }
+    *state = State::None;
 }
 
 /// Has the fork server of this process call a function before it makes any copy: what that loads or
@@ -180,7 +184,7 @@ fn take(copy: Copy, order: &Message) -> Taken {
             return Taken::Refused(StartError::System { action, error });
         }
     };
-    if !process::is_well(child.as_fd()) {
+    if !wait::is_well(child.as_fd()) {
         Copy { pid, channel }.see_out();
         return Taken::Gone(gone());
     }
@@ -207,7 +211,7 @@ pub(crate) fn is_only_child() -> bool {
     let State::Running(server) = &*lock() else {
         return false;
     };
-    let Ok(children) = process::children() else { return false };
+    let Ok(children) = proc::children() else { return false };
     let spares = server.spare_copies();
     let is_ours = |pid: &u32| *pid == server.process().pid() || spares.contains(pid);
     children.iter().all(is_ours)

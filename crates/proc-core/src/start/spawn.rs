@@ -18,7 +18,8 @@ use crate::error::StartError;
 use crate::exit::ExitStatus;
 use crate::start::frame::{Call, Order, Parcel};
 use crate::start::{self, Started};
-use crate::sys::process::{self, Block};
+use crate::sys::process;
+use crate::sys::wait::{self, Block};
 use crate::sys::{exec, hook};
 
 /// Starts a child for a call.
@@ -70,7 +71,7 @@ pub(super) fn run_program() -> Result<(MessageSocket, Arc<Child>), StartError> {
             // Without a descriptor for it we cannot look after it. It ends when it finds nobody at
             // the other end of its channel.
             drop(channel);
-            let status = process::wait_pid(pid, Block::Yes);
+            let status = wait::wait_pid(pid, Block::Yes);
             Err(match status {
                 Ok(_) => StartError::System { action: "open the child's descriptor", error },
                 Err(_) => StartError::Died { pid, status: ExitStatus::Unknown },

@@ -21,7 +21,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use serde::{Deserialize, Serialize};
 
 use crate::stdio::Stream;
-use crate::sys::process::Disposition;
+use crate::sys::signal::Disposition;
 
 /// Something that a process can be given only so much of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

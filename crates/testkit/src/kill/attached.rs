@@ -1,13 +1,14 @@
 //! A process that is stepped from outside: one that somebody else has started.
 
 use nix::errno::Errno;
-use nix::sys::ptrace;
+use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity, sched_yield};
 
 use crate::proc;
+use crate::sys::{Instruction, Tracee};
 
 /// A child of this process, or of one of its children, that this thread traces.
 ///
@@ -50,6 +51,62 @@ impl Attached {
         }
     }
 
+    /// Lets it go on untraced from where it makes a process of its own, which stands before its first
+    /// instruction then and is the traced one from now on.
+    ///
+    /// # Errors
+    ///
+    /// If it is not there, or ends without having made one.
+    pub fn let_go_for_its_child(self) -> Result<Self, String> {
+        let of_births = Options::PTRACE_O_TRACEFORK
+            | Options::PTRACE_O_TRACEVFORK
+            | Options::PTRACE_O_TRACECLONE;
+        ptrace::setoptions(self.0, of_births).map_err(|error| format!("options: {error}"))?;
+        let mut signal = None;
+        let child = loop {
+            ptrace::cont(self.0, signal).map_err(|error| format!("going on: {error}"))?;
+            match waitpid(self.0, Some(WaitPidFlag::__WALL)) {
+                Ok(WaitStatus::PtraceEvent(..)) => {
+                    let number = ptrace::getevent(self.0).map_err(|error| error.to_string())?;
+                    let number = i32::try_from(number).map_err(|error| error.to_string())?;
+                    break Self(Pid::from_raw(number));
+                }
+                Ok(WaitStatus::Stopped(_, other)) => signal = Some(other),
+                other => return Err(format!("before it made a process: {other:?}")),
+            }
+        };
+        match waitpid(child.0, Some(WaitPidFlag::__WALL)) {
+            Ok(WaitStatus::Stopped(_, Signal::SIGSTOP)) => {}
+            other => return Err(format!("the new process: {other:?}")),
+        }
+        ptrace::setoptions(child.0, Options::empty()).map_err(|error| error.to_string())?;
+        self.let_go()?;
+        share_processor(child.0).map_err(|error| format!("one CPU: {error}"))?;
+        Ok(child)
+    }
+
+    /// The number of the process.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.0.as_raw()
+    }
+
+    /// Takes leave of one that has ended, or is about to, and is another process's child: as long as it
+    /// is traced, that one does not hear of its end.
+    ///
+    /// # Errors
+    ///
+    /// If it is not traced, or a child of this process.
+    pub fn see_off(self) -> Result<(), String> {
+        loop {
+            match waitpid(self.0, Some(WaitPidFlag::__WALL)) {
+                Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) => return Ok(()),
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(error) => return Err(format!("its end: {error}")),
+            }
+        }
+    }
+
     /// Makes a step, however long it takes.
     ///
     /// # Errors
@@ -88,6 +145,18 @@ impl Attached {
                 return Ok(Stepped::Asleep);
             }
         }
+    }
+
+    /// Whether its next instruction makes a system call.
+    ///
+    /// # Errors
+    ///
+    /// If the process is not there, or not stopped.
+    pub fn is_before_call(&self) -> Result<bool, String> {
+        let tracee = Tracee::of(self.0);
+        let next = tracee.place().and_then(|place| tracee.instruction(place));
+        Ok(next.map_err(|error| format!("looking at the next instruction: {error}"))?
+            == Instruction::Syscall)
     }
 
     fn begin(step: nix::Result<()>) -> Result<(), String> {

@@ -123,6 +123,11 @@ impl Tracee {
         Ok(Self(pid))
     }
 
+    /// Names a process that this thread traces.
+    pub(crate) fn of(pid: Pid) -> Self {
+        Self(pid)
+    }
+
     /// Lets it run until the next stop.
     pub(crate) fn go_on(self) -> io::Result<()> {
         Ok(ptrace::cont(self.0, None)?)

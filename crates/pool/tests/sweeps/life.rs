@@ -1,0 +1,232 @@
+//! A worker is killed anywhere between its first instruction and its first answer: in its start, in its
+//! initializer, as it takes a task, runs it, and answers.
+//!
+//! A point is an instruction after one of its system calls, so that whoever comes to it need not step all
+//! that comes before. Whatever the point is, the task has its result or has died with the worker, was run
+//! at most once, and not at all if another worker did it; and the next worker goes on.
+//!
+//! The worker is a copy that the fork server has made in advance: it exists before its start, and can be
+//! stopped there. Starts by spawn are swept by `proc-core`.
+
+use std::fs;
+use std::thread;
+
+use ipc_core::Segment;
+use pool::{Pool, StatefulPool, Task, TaskError};
+use proc_core::Start;
+use rustix::process::{Pid, Signal, kill_process};
+use testkit::kill::{Attached, Stepped};
+use testkit::report::Sweep;
+use testkit::seed::Rng;
+use testkit::{Outcome, Report, full};
+
+use crate::common::{self, square};
+use crate::{count, n_runs, no_runs};
+
+/// How many kills there are in the quick form.
+const N_QUICK: usize = if cfg!(debug_assertions) { 20 } else { 60 };
+
+/// In the quick form a point is fewer instructions than this after a call.
+const MOST_STEPS: usize = 1000;
+
+/// Where to kill: so many instructions after so many system calls, or before the next one.
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    n_calls: usize,
+    n_steps: usize,
+}
+
+/// When in its life a worker died, by what became of its task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Died {
+    /// Before it had begun the task, which another one did.
+    Before,
+    /// With the task.
+    In,
+    /// After its answer.
+    After,
+}
+
+type Pools = StatefulPool<u64>;
+
+/// Makes the state; this takes part in the life that is swept.
+fn initialize(start: u64) -> u64 {
+    (0..start).map(std::hint::black_box).sum()
+}
+
+fn counted(_: &mut u64, runs: Segment) -> (u64, u32) {
+    (count(runs), proc_core::current().pid())
+}
+
+pub(crate) fn sweep() -> Outcome {
+    let pool = Pool::builder().workers(1).start(Start::ForkServer);
+    let pool = pool.initializer(initialize, 20).build()?;
+    pool.pool().call(square, 2)?;
+    let route = walk(&pool)?;
+    let mut swept = Swept::default();
+    if full() {
+        for n_calls in 0..route.n_calls {
+            let mut n_steps = 0;
+            while swept.kill_at(&pool, Point { n_calls, n_steps }) {
+                n_steps += 1;
+            }
+        }
+    } else {
+        let mut rng = Rng::of_run("points of a life");
+        let stride = (route.n_calls / N_QUICK).max(1);
+        let some = (rng.index(stride)..route.n_calls).step_by(stride);
+        // However few there are, in one of them it has the task.
+        for n_calls in some.chain([route.with_the_task]) {
+            let n_steps = if rng.chance(3) { 0 } else { rng.index(MOST_STEPS) };
+            let n_steps = if n_calls == route.with_the_task { 0 } else { n_steps };
+            swept.kill_at(&pool, Point { n_calls, n_steps });
+        }
+    }
+    let Swept { sweep, n_before, n_in } = swept;
+    if sweep.failed == 0 && (n_before == 0 || n_in == 0) {
+        return Err(format!("{n_before} died before the task, and {n_in} with it").into());
+    }
+    drop(pool);
+    proc_core::stop_fork_server();
+    Ok(Report { kill: sweep, ..Report::default() })
+}
+
+/// What became of all kills so far.
+#[derive(Default)]
+struct Swept {
+    sweep: Sweep,
+    n_before: u32,
+    n_in: u32,
+}
+
+impl Swept {
+    /// Kills a worker at a point; says whether there may be points behind it before the next call.
+    fn kill_at(&mut self, pool: &Pools, point: Point) -> bool {
+        self.sweep.points += 1;
+        match kill_at(pool, point) {
+            Ok((died, goes_on)) => {
+                self.sweep.survived += 1;
+                self.n_before += u32::from(died == Died::Before);
+                self.n_in += u32::from(died == Died::In);
+                goes_on
+            }
+            Err(why) => {
+                self.sweep.failed += 1;
+                println!("\nkilled at {point:?}: {why}");
+                false
+            }
+        }
+    }
+}
+
+/// A worker that is about to be started, and the task that waits for it.
+struct Born {
+    worker: Attached,
+    pid: u32,
+    runs: Segment,
+    task: Task<(u64, u32)>,
+}
+
+/// Stops the copy that will be the next worker, ends the worker there is, and submits a task.
+fn bear(pool: &Pools) -> Result<Born, String> {
+    common::wait_until_idle(pool.pool());
+    let pid = spare();
+    let worker = Attached::stop(pid.cast_signed())?;
+    let old = pool.pool().kill_worker(0).unwrap();
+    // It must not get the task.
+    common::wait_until(pool.pool(), |pool| pool.stats().workers[0].pid != old);
+    let runs = no_runs();
+    let task = pool.submit(counted, runs.clone()).map_err(|error| error.to_string())?;
+    Ok(Born { worker, pid, runs, task })
+}
+
+/// The copy that the fork server has made in advance, when it sleeps.
+fn spare() -> u32 {
+    loop {
+        let is_asleep = |pid: u32| {
+            fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") S "))
+        };
+        let children = common::children();
+        let spare = children.iter().find(|(pid, name)| name == "fork-spare" && is_asleep(*pid));
+        if let Some((pid, _)) = spare {
+            return *pid;
+        }
+        thread::yield_now();
+    }
+}
+
+/// The way through a life.
+struct Route {
+    /// How many system calls there are up to the first answer.
+    n_calls: usize,
+    /// After so many of them the worker has the task.
+    with_the_task: usize,
+}
+
+/// Lives a life to its first answer.
+fn walk(pool: &Pools) -> Result<Route, String> {
+    let Born { worker, task, .. } = bear(pool)?;
+    let (mut n_calls, mut with_the_task) = (0, Vec::new());
+    while !task.is_ready() {
+        pass_call(&worker)?;
+        if task.is_running() {
+            with_the_task.push(n_calls);
+        }
+        n_calls += 1;
+    }
+    worker.let_go()?;
+    task.join().map_err(|error| error.to_string())?;
+    let with_the_task = with_the_task.get(with_the_task.len() / 2).copied();
+    Ok(Route { n_calls, with_the_task: with_the_task.ok_or("it makes no call in its task")? })
+}
+
+/// Lets a process run to the end of its next system call, or of the one that it is in.
+fn pass_call(worker: &Attached) -> Result<(), String> {
+    for _ in 0..2 {
+        if worker.run_to_call()? == Stepped::Ended {
+            return Err("the worker has ended".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// Kills a worker at a point of its life; says when that was, and whether there are
+/// instructions behind that point before the next call.
+fn kill_at(pool: &Pools, point: Point) -> Result<(Died, bool), String> {
+    let Born { worker, pid, runs, task } = bear(pool)?;
+    for _ in 0..=point.n_calls {
+        // If it was quicker this time, it sleeps, and has answered.
+        if task.is_ready() {
+            break;
+        }
+        pass_call(&worker)?;
+    }
+    let mut goes_on = !task.is_ready();
+    for _ in 0..point.n_steps {
+        goes_on = goes_on && !worker.is_before_call()?;
+        if !goes_on || worker.step()? == Stepped::Ended {
+            break;
+        }
+    }
+    // Its start may not have returned yet, so that the pool does not know it.
+    kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL)
+        .map_err(|error| error.to_string())?;
+    let died = match task.join() {
+        Ok((0, by)) if by == pid => Died::After,
+        Ok((0, _)) => Died::Before,
+        Err(TaskError::WorkerDied { pid: told, status, n_deaths: 1, .. })
+            if told == pid && status.signal() == Some(9) =>
+        {
+            Died::In
+        }
+        other => return Err(format!("{other:?}")),
+    };
+    match (died, n_runs(&runs)) {
+        (Died::In, 0) | (_, 1) => {}
+        (died, n_runs) => return Err(format!("{died:?}, and it was run {n_runs} times")),
+    }
+    match pool.pool().call(square, 5) {
+        Ok(25) => Ok((died, goes_on)),
+        other => Err(format!("afterwards: {other:?}")),
+    }
+}
