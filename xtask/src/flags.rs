@@ -113,6 +113,9 @@ pub(crate) struct Storm {
     /// How many kills each storm makes, if it is to be another number than its own
     #[arg(long, value_name = "N")]
     pub(crate) kills: Option<u64>,
+    /// How many minutes each storm lasts, however many it kills: an hour is a soak
+    #[arg(long, value_name = "N", conflicts_with = "kills", value_parser = value_parser!(u64).range(1..=10_080))]
+    pub(crate) minutes: Option<u64>,
     /// The seed of a storm that is to be repeated
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<String>,

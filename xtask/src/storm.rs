@@ -12,6 +12,7 @@ use crate::{
 pub(crate) fn run(workspace: &Workspace, flags: &flags::Storm) -> Result<String> {
     let settings = [
         ("TESTKIT_KILLS", flags.kills.map(|n| n.to_string())),
+        ("TESTKIT_MINUTES", flags.minutes.map(|n| n.to_string())),
         ("TESTKIT_SEED", flags.seed.clone()),
     ];
     let asked = Asked {

@@ -22,7 +22,7 @@
 //! | bytes without a copy | [`Loan`], [`Sample`] |
 //! | one side of either | [`Sender`] and [`Receiver`], [`ByteSender`] and [`ByteReceiver`]: told when the other side is gone |
 //! | other shapes | [`Builder`] |
-//! | tasks and event loops | `get_async` and `put_async`, and [`Readiness`], of all these; feature `futures`: a stream and a sink |
+//! | tasks and event loops | `get_async` and `put_async`, and [`Readiness`], of all these, and `join_async`; feature `futures`: a stream and a sink |
 //! | a look from outside | [`Stats`], and each [`Participant`] |
 //!
 //! # How it works
@@ -105,8 +105,8 @@ pub use crate::{
     futures::{Getting, Putting},
     iter::{IntoIter, Iter, TryIter},
     joinable::{
-        InHand, JoinableQueue, JoinableReceiver, JoinableSender, JoinableStats, Lease, LeaseError,
-        UnfinishedError,
+        InHand, JoinableQueue, JoinableReceiver, JoinableSender, JoinableStats, Joining, Lease,
+        LeaseError, UnfinishedError,
     },
     loan::Loan,
     participant::Participant,

@@ -25,8 +25,9 @@ use crate::stats::Stats;
 /// handles to the same queue.
 ///
 /// A value travels as bytes, made by its `Serialize`, in memory that all processes have mapped. It
-/// must not contain handles (segments, files, other queues) yet: such a put is an error. How long a
-/// value may be is for the [`Builder`] to say.
+/// must not contain handles (segments, files, other queues), which memory cannot carry: such a put is
+/// [`PutError::Encode`], and the value comes back. A connection or a pool takes them. How long a value
+/// may be is for the [`Builder`] to say.
 ///
 /// `S` is the side that the handle is on: this one may put and get, a [`Sender`](crate::Sender) and a
 /// [`Receiver`](crate::Receiver) only one of the two. Those are told when nobody is left on the other

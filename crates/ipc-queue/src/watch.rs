@@ -16,11 +16,12 @@ use std::task::Waker;
 use std::thread;
 use std::time::Duration;
 
+use ipc_core::Deadline;
 use ipc_core::robust::Thread;
 
 use crate::lease::Leases;
 use crate::mapped::Mapped;
-use crate::ring::Ring;
+use crate::ring::{Patience, Ring};
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub(crate) enum News {
     Item,
     /// A slot to put into.
     Room,
+    /// All items of a joinable queue are finished, or nobody is left who could.
+    Finished,
     /// Memory for a large message. Nothing is woken by that alone, so it is looked for.
     Memory,
 }
@@ -133,6 +136,10 @@ impl Shared {
                     ring.pend(me);
                     Ring(ring).await_room(|| self.is_over());
                     me.pend_clear();
+                }
+                News::Finished => {
+                    let is_in_vain = || self.is_over() || ring.misses_getters();
+                    Leases(ring).join(me, Patience::Until(Deadline::NEVER), is_in_vain).ok();
                 }
                 News::Memory => self.pause(),
             }

@@ -144,6 +144,106 @@ fn a_task_that_waits_is_told_of_a_holders_death() {
 }
 
 #[test]
+fn a_task_joins_when_another_has_finished() {
+    let _watchdog = watch("a task that joins");
+    let queue = queue(4);
+    let (calls, waker) = Calls::new();
+    let mut context = Context::from_waker(&waker);
+    for _ in 0..50 {
+        queue.put(7).unwrap();
+        queue.put(8).unwrap();
+        // In the hands of the thread that polls, as another task's on the same thread would be.
+        let (first, second) = (queue.get().unwrap(), queue.get().unwrap());
+        assert_eq!(queue.try_join(), Err(UnfinishedError::ByCaller));
+        let mut joining = pin!(queue.join_async());
+        assert!(joining.as_mut().poll(&mut context).is_pending());
+        second.done().unwrap();
+        assert!(joining.as_mut().poll(&mut context).is_pending());
+        first.done().unwrap();
+        calls.wait();
+        assert_eq!(joining.as_mut().poll(&mut context), Poll::Ready(Ok(())));
+    }
+}
+
+#[test]
+fn a_task_joins_what_a_dead_holder_left_when_another_has_finished_it() {
+    let _watchdog = watch("a task that joins beside a holder that dies");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let queue = queue(4);
+    for _ in 0..20 {
+        queue.put(7).unwrap();
+        let is_held = Arc::new(Barrier::new(2));
+        let holder = {
+            let (queue, is_held) = (queue.clone(), is_held.clone());
+            Mortal::spawn(move || {
+                std::mem::forget(queue.get().unwrap());
+                is_held.wait();
+            })
+        };
+        is_held.wait();
+        let (worker, joiner) = (queue.clone(), queue.clone());
+        let joined = runtime.spawn(async move { joiner.join_async().await });
+        let deliveries = thread::spawn(move || worker.get().unwrap().deliveries());
+        runtime.block_on(joined).unwrap().unwrap();
+        assert_eq!(deliveries.join().unwrap(), 2);
+        holder.wait();
+    }
+}
+
+#[test]
+fn a_sender_in_a_task_is_told_that_nobody_is_left_to_finish() {
+    let _watchdog = watch("a task that joins for nothing");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    for _ in 0..20 {
+        let (sender, receiver) = queue(4).split().unwrap();
+        sender.put(7).unwrap();
+        let task = sender.clone();
+        let joined = runtime.spawn(async move { task.join_async().await });
+        let (calls, waker) = Calls::new();
+        let mut joining = pin!(sender.join_async());
+        assert!(joining.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        drop(receiver);
+        assert_eq!(runtime.block_on(joined).unwrap(), Err(UnfinishedError::Disconnected));
+        calls.wait();
+    }
+}
+
+#[test]
+fn a_join_that_is_dropped_leaves_nobody_waiting() {
+    let _watchdog = watch("dropped joins");
+    let queue = queue(1);
+    let (calls, waker) = Calls::new();
+    queue.put(7).unwrap();
+    let threads_before = n_threads();
+    {
+        let clone = queue.clone();
+        let mut joining = pin!(clone.join_async());
+        assert!(joining.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        assert!(format!("{joining:?}").contains("JoinableQueue"));
+    }
+    queue.get().unwrap().done().unwrap();
+    // Whoever was promised a call gets it, and the next join has all it needs.
+    calls.wait();
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(queue.join_async())
+        .unwrap();
+    drop(queue);
+    // The thread that watched ends with the last handle.
+    while n_threads() > threads_before {
+        thread::yield_now();
+    }
+}
+
+/// How many threads of this process watch queues: other tests have some as well, for a while.
+fn n_threads() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let names = tasks.flatten().flat_map(|task| std::fs::read_to_string(task.path().join("comm")));
+    names.filter(|name| name.trim_end() == "queue watch").count()
+}
+
+#[test]
 fn a_future_that_is_dropped_loses_nothing() {
     let _watchdog = watch("dropped futures");
     let queue = queue(1);

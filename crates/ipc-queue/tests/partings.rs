@@ -247,7 +247,7 @@ mod scenarios {
     pub(crate) fn sent_away() -> Outcome {
         let (here, there) = MessageSocket::pair()?;
         let queue = Queue::<Sender<u32>>::bounded(1)?;
-        // Handles do not go into queues yet, but the value comes back, and is whole.
+        // Handles do not go into queues, but the value comes back, and is whole.
         let (sender, receiver) = ipc_queue::channel::<u32>(1)?;
         let refused = queue.put(sender).err().ok_or("a handle in a queue")?;
         let sender = refused.into_inner();

@@ -16,11 +16,15 @@ mod joinable;
 #[cfg(not(ipc_loom))]
 mod ring {
     use std::cell::Cell;
+    use std::fs::File;
+    use std::os::fd::AsFd as _;
+    use std::os::unix::fs::MetadataExt as _;
     use std::time::Duration;
 
     use ipc_core::Deadline;
     use ipc_queue::{Builder, ByteQueue, GetError, PutError};
     use testkit::kill::{Ledger, Message, Storm, Worker};
+    use testkit::seed::Rng;
     use testkit::{Outcome, clock};
 
     /// What is stormed, and how.
@@ -38,12 +42,15 @@ mod ring {
         pub(crate) bytes: (u64, u64),
         /// How many kills in the quick form.
         pub(crate) kills: u64,
+        /// Whether the first of each kind is spared, and most messages are short, whatever they may be.
+        pub(crate) is_soak: bool,
     }
 
     struct Stormed {
         queue: ByteQueue,
         ledger: Ledger,
         lens: (usize, usize),
+        is_soak: bool,
     }
 
     /// Longer messages may be lent.
@@ -63,6 +70,7 @@ mod ring {
     /// A queue said what it must never say here.
     const REFUSED: i32 = 4;
 
+    #[expect(clippy::print_stdout, reason = "what a soak has measured is for whoever asked for it")]
     pub(crate) fn storm(name: &str, setting: Setting) -> Outcome {
         let Setting { capacity, putters, getters, lens, kills, .. } = setting;
         let seats = putters + getters + 1;
@@ -79,12 +87,16 @@ mod ring {
         }
         // The one that drains in the end is a receiver too.
         let ledger = Ledger::new(putters, getters + 1, ROOM);
-        let stormed = Stormed { queue, ledger, lens };
+        let stormed = Stormed { queue, ledger, lens, is_soak: setting.is_soak };
         let is_stuck = Cell::new(false);
-        let end = Storm::new(name, &stormed)
+        let (first, most) = (stormed.memory(), Cell::new(0));
+        let storm = Storm::new(name, &stormed);
+        let storm = if setting.is_soak { storm.spare_the_first() } else { storm };
+        let end = storm
             .role("putter", putters, Stormed::put)
             .role("getter", getters, Stormed::get)
             .on_death(|stormed, death| {
+                most.set(most.get().max(stormed.memory()));
                 match death.role.as_str() {
                     "putter" => stormed.ledger.sender_died(death.place),
                     _ => stormed.ledger.receiver_died(death.place),
@@ -99,7 +111,9 @@ mod ring {
             .on_stop(|stormed| stormed.queue.close())
             .kills(if testkit::full() { kills * 50 } else { kills })
             .mean(Duration::from_millis(2))
-            .longest_stall(LONGEST_STALL)
+            // A soak has the machine for long, and seldom for itself.
+            .limit(Duration::from_secs(if setting.is_soak { 60 } else { 20 }))
+            .longest_stall(if setting.is_soak { Duration::MAX } else { LONGEST_STALL })
             .run()?;
         if is_stuck.get() {
             return Err("after a death nobody got on until the dead one's place was taken".into());
@@ -113,6 +127,17 @@ mod ring {
         }
         let audit = ledger.audit();
         let stats = queue.stats();
+        // What it had at first, all that it may have for messages (a queue that grows: twice), and what
+        // is known of blocks.
+        let limit = first + 2 * setting.bytes.0 + (1 << 20);
+        if most.get() > limit {
+            return Err(format!("the queue took {} bytes and not {limit}", most.get()).into());
+        }
+        if setting.is_soak {
+            let held =
+                end.flat().map_err(|held| format!("somebody held more and more:\n{held}"))?;
+            println!("\n{held}\nthe queue: {first} bytes at first, {} at the most", most.get());
+        }
         // All memory is back, or kept for the next.
         if stats.blocks > 0 || stats.bytes > setting.bytes.1 {
             return Err(format!("memory was left in use: {stats:?}").into());
@@ -125,6 +150,22 @@ mod ring {
     }
 
     impl Stormed {
+        /// How many bytes of memory the queue has.
+        fn memory(&self) -> u64 {
+            let file = self.queue.segment().as_fd().try_clone_to_owned().map(File::from);
+            let metadata = file.and_then(|file| file.metadata());
+            metadata.map_or(u64::MAX, |metadata| metadata.blocks() * 512)
+        }
+
+        /// How long the next message is.
+        fn len(&self, rng: &mut Rng) -> usize {
+            let (least, end) = self.lens;
+            let range = end - least;
+            // All orders of magnitude are as frequent.
+            let range = if self.is_soak { (range >> rng.index(16)).max(1) } else { range };
+            least + rng.index(range)
+        }
+
         /// Whether a message comes through now, within a time that is long for that.
         fn gets_on(&self) -> bool {
             let before = self.ledger.n_received();
@@ -140,11 +181,10 @@ mod ring {
 
         fn put(&self, me: &Worker<'_>) -> i32 {
             let mut rng = me.rng("lengths");
-            let (least, end) = self.lens;
             let mut bytes = Vec::new();
             loop {
                 let Some(message) = self.ledger.intend(me.place) else { return 0 };
-                bytes.resize(least + rng.index(end - least), 0);
+                bytes.resize(self.len(&mut rng), 0);
                 message.fill(&mut bytes);
                 let is_lent = self.lens.1 > SHORT && rng.chance(2);
                 match if is_lent { self.lend(&bytes, rng.chance(8)) } else { self.put_copy(&bytes) }
@@ -263,6 +303,19 @@ fn main() -> ExitCode {
         short: 112,
         bytes: (1 << 20, 1 << 18),
         kills: 300,
+        is_soak: false,
+    };
+
+    /// What `cargo xtask storm soak --minutes 60` is for.
+    const SOAK: Setting = Setting {
+        capacity: Some(64),
+        putters: 4,
+        getters: 4,
+        lens: (8, 1 << 20),
+        bytes: (8 << 20, 1 << 20),
+        kills: 100,
+        is_soak: true,
+        ..USUAL
     };
 
     const JOINABLE: joinable::Setting =
@@ -298,6 +351,10 @@ fn main() -> ExitCode {
             let lens = (200, 40_000);
             storm("short of memory", Setting { lens, bytes: (50_000, 0), ..USUAL })
         }),
+        (
+            "soak: 4 putters and 4 getters, messages of any size, and the first of each lives",
+            || storm("soak", SOAK),
+        ),
         ("joinable: 2 putters, 3 workers, 2 who join, two slots", || {
             joinable::storm("joinable", JOINABLE)
         }),

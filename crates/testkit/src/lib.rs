@@ -19,6 +19,8 @@
 //! | `TESTKIT_SEED` | the [seed](seed::seed) of the run |
 //! | `TESTKIT_FULL` | `1`: the [long form](full) of every proof |
 //! | `TESTKIT_KILLS` | how many are killed in every storm |
+//! | `TESTKIT_STALLS` | after how many milliseconds without progress a storm tells where everybody is |
+//! | `TESTKIT_MINUTES` | how long every storm lasts, however many it kills |
 //!
 //! A test binary that forks has `harness = false` in its manifest and [`main`] as its `main`:
 //! libtest runs tests in threads, and a process with threads must not be forked. Tests that fork
@@ -39,6 +41,7 @@ mod arena;
 pub mod child;
 pub mod clock;
 pub mod kill;
+mod lasting;
 pub mod leaks;
 mod proc;
 pub mod report;

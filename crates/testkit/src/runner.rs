@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, WaitOptions};
 use crate::{
     arena::SharedArena,
     child::{self, Child, End},
-    clock, proc,
+    clock, lasting, proc,
     report::Report,
     seed,
     text::Text,
@@ -187,7 +187,7 @@ impl<'a> Runner<'a> {
         // The seed is drawn here, for all scenarios.
         let seed = seed::seed();
         let outcome = SharedArena::<Text<60_000>>::new(1);
-        let mut scenario = child::fork(|| match body().and_then(and_alone) {
+        let mut scenario = child::fork(|| match lasting::play(body).and_then(and_alone) {
             Ok(report) => {
                 outcome[0].set(&report.to_string());
                 0
@@ -227,6 +227,7 @@ impl<'a> Runner<'a> {
     /// Waits for the end of a scenario, or says what hangs.
     fn watch(&self, board: &Board, scenario: &mut Child) -> Option<String> {
         let start = Instant::now();
+        let limit = self.limit + lasting::told().unwrap_or_default();
         loop {
             if scenario.wait_within(Duration::from_millis(100)).is_some() {
                 return None;
@@ -234,8 +235,8 @@ impl<'a> Runner<'a> {
             if let Some(overdue) = board.overdue() {
                 return Some(overdue);
             }
-            if start.elapsed() > self.limit {
-                return Some(format!("the scenario saw no end within {:?}", self.limit));
+            if start.elapsed() > limit {
+                return Some(format!("the scenario saw no end within {limit:?}"));
             }
         }
     }

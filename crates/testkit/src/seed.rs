@@ -11,6 +11,8 @@ use std::{
     time::Duration,
 };
 
+use crate::lasting;
+
 /// The environment variable that sets the run's seed, in decimal, or in hex after `0x`.
 pub const VARIABLE: &str = "TESTKIT_SEED";
 
@@ -75,7 +77,7 @@ impl Rng {
     /// Numbers for one purpose in this run: other purposes draw without changing these.
     #[must_use]
     pub fn of_run(purpose: &str) -> Self {
-        Self::new(seed(), purpose)
+        Self::new(seed(), &lasting::purpose(purpose))
     }
 
     /// Numbers for one purpose from a seed.

@@ -2,16 +2,17 @@
 #![expect(clippy::disallowed_types, reason = "toys that are stormed, apart from the door")]
 
 use std::{
-    process::ExitCode,
+    fs::File,
+    process::{Command, ExitCode},
     sync::atomic::{
         AtomicU64,
         Ordering::{Acquire, Relaxed, Release},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use testkit::{
-    Outcome, Report, SharedArena, clock,
+    Counter, Outcome, Report, SharedArena, clock,
     kill::{Ledger, Message, StallMeter, Storm, Worker},
 };
 
@@ -25,6 +26,10 @@ fn main() -> ExitCode {
         ("workers that do not stop are told of with a trace", stubborn),
         ("workers that are done are not replaced", done),
         ("a stall over the bound fails", stalled),
+        ("who is spared lives as long as the storm", spared),
+        ("who holds more and more is told of", leaking),
+        ("a storm of one kill", brief),
+        ("a storm that was told a time lasts so long", lasting),
         ("the ledger tells the dead's messages from lost ones", hands_of_the_dead),
         ("the ledger sees forged, refused and disordered messages", forged),
         ("a payload that is torn is not read", torn),
@@ -236,6 +241,98 @@ fn stalled() -> Outcome {
         .longest_stall(Duration::from_millis(2))
         .run();
     is(matches!(&end, Err(why) if why.contains("nobody got on for")), &end)
+}
+
+fn spared() -> Outcome {
+    let starts = SharedArena::<Counter>::new(4);
+    let work = |starts: &SharedArena<Counter>, me: &Worker<'_>, role: usize| {
+        starts[role * 2 + me.place].add(1);
+        while !me.should_stop() {
+            me.got_on();
+            clock::pause(Duration::from_micros(100));
+        }
+        0
+    };
+    let end = Storm::new("spared", &starts)
+        .role("one", 2, move |starts, me| work(starts, me, 0))
+        .role("other", 2, move |starts, me| work(starts, me, 1))
+        .spare_the_first()
+        .kills(40)
+        .run()?;
+    let held = end.flat()?;
+    let is_told_of = |role| end.spared.iter().any(|spared| spared.role == role);
+    is(["one", "other", "the storm"].into_iter().all(is_told_of), &held)?;
+    let starts: Vec<_> = starts.iter().map(Counter::get).collect();
+    // One that is killed at once counts nothing.
+    is(end.kills == 40 && starts[0] == 1 && starts[2] == 1 && starts[1] + starts[3] <= 42, &starts)
+}
+
+/// Workers that keep what `take` gives them; after each kill they take once more at the least.
+fn keeping<T>(take: impl Fn() -> T) -> Result<Result<String, String>, String> {
+    let taken = SharedArena::<Counter>::new(1);
+    let end = Storm::new("leaking", &taken)
+        .role("keeper", 2, |taken, me| {
+            let mut kept = Vec::new();
+            while !me.should_stop() {
+                kept.push(take());
+                if me.place == 0 {
+                    taken[0].add(1);
+                }
+                me.got_on();
+                clock::pause(Duration::from_millis(1));
+            }
+            0
+        })
+        .on_death(|taken, _| {
+            let before = taken[0].get();
+            while taken[0].get() == before {
+                clock::pause(Duration::from_micros(100));
+            }
+        })
+        .spare_the_first()
+        .kills(40)
+        .run()?;
+    Ok(end.flat())
+}
+
+fn leaking() -> Outcome {
+    let descriptors = keeping(|| File::open("/dev/null"))?;
+    is(matches!(&descriptors, Err(held) if held.contains("keeper: ")), &descriptors)?;
+    let memory = keeping(|| vec![1_u8; 1 << 18])?;
+    is(memory.is_err(), &memory)?;
+    let nothing = keeping(|| ())?;
+    is(nothing.is_ok(), &nothing)
+}
+
+/// The second in its place has nothing to do, so that a storm that goes on finds nobody.
+fn brief() -> Outcome {
+    let end = Storm::new("brief", &())
+        .role("one", 1, |(), me| {
+            while me.generation == 0 && !me.should_stop() {
+                me.got_on();
+                clock::pause(Duration::from_micros(100));
+            }
+            0
+        })
+        .kills(1)
+        .run()?;
+    Ok(end.report(0, 0, 0).into())
+}
+
+fn lasting() -> Outcome {
+    let start = Instant::now();
+    let output = Command::new(std::env::current_exe()?)
+        .args(["--exact", "a storm of one kill"])
+        .env("TESTKIT_MINUTES", "0.03")
+        .output()?;
+    let took = start.elapsed();
+    let words = String::from_utf8_lossy(&output.stdout);
+    let report: Report = words.lines().flat_map(str::parse::<Report>).sum();
+    // It was played again and again.
+    let right = output.status.success()
+        && report.storm.kills > 1
+        && took >= Duration::from_secs_f64(0.03 * 60.0);
+    is(right, &(words, took))
 }
 
 fn hands_of_the_dead() -> Outcome {

@@ -2,9 +2,11 @@
 
 mod ends;
 mod hand;
+mod joining;
 mod lease;
 mod stats;
 
+pub use joining::Joining;
 pub use lease::{Lease, LeaseError};
 pub use stats::{InHand, JoinableStats};
 
@@ -20,12 +22,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::builder::Builder;
 use crate::bytes::ByteQueue;
-use crate::ends::Side;
 use crate::error::{GetError, PutError, QueueError};
 use crate::heap::Heap;
 use crate::lease::{Leases, NotJoined};
 use crate::participant::Participant;
-use crate::ring::{Memory as _, Patience};
+use crate::ring::Patience;
 use crate::seat::{Seated, TableHandle};
 use crate::side::{Both, MayGet, MayPut, OnSide};
 use hand::Hand;
@@ -291,8 +292,7 @@ impl<T, S: OnSide> JoinableQueue<T, S> {
 
     fn join_patiently(&self, patience: Patience) -> Result<(), UnfinishedError> {
         let ring = self.bytes.ring();
-        // Getters are watched by who can only put; another could get itself.
-        let is_deserted = || S::SIDE == Side::Put && ring.is_deserted();
+        let is_deserted = || ring.misses_getters();
         Leases(ring).join(Thread::current(), patience, is_deserted).map_err(|why| match why {
             NotJoined::NotNow => UnfinishedError::Unfinished,
             NotJoined::TimedOut => UnfinishedError::TimedOut,

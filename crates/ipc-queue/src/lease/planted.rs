@@ -24,9 +24,10 @@
 //! `lease_no_call`, which the sweep cannot: there the process that gives back ends afterwards, and its
 //! death is told.
 //!
-//! The models do not find `lease_no_pend`: who dies while it finishes an item or gives it back is told of by
-//! its life word as well, as long as not more sit at the table than the kernel compares words. Nor,
-//! within the bound that was run, `lease_mark_stays`.
+//! Two are found by one kind of model each (`model/told`). `lease_mark_stays`: who is about to sleep, and has
+//! looked who sits at the table, is not told of one who sits down then, takes an item and dies.
+//! `lease_no_pend`, where an item is finished: who dies then is told of by its life word as well, unless more
+//! sit at the table than the kernel compares words. Where one is given back, nothing finds it yet.
 
 /// Whether a put is counted.
 pub(super) const COUNTS: bool = !cfg!(ipc_planted = "lease_no_count");

@@ -183,6 +183,11 @@ impl Mapped {
         &self.end
     }
 
+    /// Whether nobody is left who could get, for a handle that cannot: another could get itself.
+    pub(crate) fn misses_getters(&self) -> bool {
+        self.end.upgrade().is_some_and(|end| !end.side().can_get() && end.is_deserted())
+    }
+
     pub(crate) fn shape(&self) -> Shape {
         self.shape
     }

@@ -9,6 +9,9 @@ use ipc_core::robust::Life;
 /// The most words that a sleeper sleeps on besides life words.
 const MOST_OTHERS: usize = 6;
 
+/// The most words that a sleeper sleeps on; few in the models, whose queues have few seats.
+const MOST: usize = if cfg!(ipc_loom) { MOST_OTHERS + 4 } else { MAX_WAITS };
+
 /// How long a sleep is in which not all deaths are told of: the kernel compares only so many words.
 const NAP: Duration = Duration::from_millis(50);
 
@@ -53,7 +56,7 @@ impl<'w> FromIterator<(&'w Life, u32)> for Watched<'w> {
             if all.waits.is_empty() {
                 all.waits.resize(MOST_OTHERS, wait);
             }
-            if all.waits.len() == MAX_WAITS {
+            if all.waits.len() == MOST {
                 all.longest = NAP;
                 break;
             }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use ipc_core::primitive::model::{Ended, run};
 
-use crate::ring::{Refused, Ring};
+use crate::ring::slot::Owner;
+use crate::ring::{Memory as _, Refused, Ring};
 use crate::words::{Words, drain};
 use crate::{FOREVER, bound, explore_deaths, explore_deaths_within};
 
@@ -177,6 +178,44 @@ fn a_getter_that_dies_leaves_its_chunk_to_a_putter_that_waits_for_it() {
         got.extend(drain(&words));
         got.sort_unstable();
         assert!(got == [1, 2] || died && (got == [1] || got == [2]), "{got:?}");
+        died
+    });
+}
+
+#[test]
+fn a_getter_that_dies_with_the_first_chunk_is_noticed_by_who_has_looked_at_the_others() {
+    explore_deaths(|dies_at| {
+        let words = Words::growing(3, 4);
+        let me = words.sit_down(2);
+        // All three chunks are on the list: the next message needs the first of them.
+        words.put(me, 1, FOREVER).unwrap();
+        words.put(me, 2, FOREVER).unwrap();
+        let victim = Arc::clone(&words);
+        let victim = loom::thread::spawn(move || {
+            run(Some(dies_at), || {
+                let me = victim.sit_down(0);
+                victim.get(me, FOREVER).unwrap()
+            })
+        });
+        let putter = Arc::clone(&words);
+        let putter = loom::thread::spawn(move || {
+            let me = putter.sit_down(1);
+            putter.put(me, 3, FOREVER).unwrap();
+        });
+        let ended = victim.join().unwrap();
+        let died = ended == Ended::Died;
+        let mut got = Vec::new();
+        if let Ended::Finished(message) = ended {
+            got.push(message);
+        }
+        // If the victim died before it took the message, somebody else must. Else nobody comes any more.
+        let first = words.slot(0).look();
+        if first.is_written() && first.owner() == Owner::NOBODY {
+            got.push(words.get(me, FOREVER).unwrap());
+        }
+        putter.join().unwrap();
+        got.extend(drain(&words));
+        assert!(got == [1, 2, 3] || died && got == [2, 3], "{got:?}");
         died
     });
 }

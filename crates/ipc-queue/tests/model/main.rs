@@ -28,6 +28,7 @@ mod observers;
 mod ring;
 mod seats;
 mod store;
+mod told;
 mod words;
 
 use std::sync::Arc;

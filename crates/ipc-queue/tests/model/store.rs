@@ -30,6 +30,8 @@ pub(crate) struct Store {
     classes: Vec<ClassWords>,
     blocks: Vec<Block>,
     bytes: Vec<UnsafeCell<u64>>,
+    /// How many bytes of each block have memory, whatever its words say.
+    memory: Vec<UnsafeCell<u64>>,
     leases: LeaseWords,
     is_joinable: bool,
     /// What the slots say of their messages.
@@ -55,6 +57,7 @@ impl Store {
             classes: (0..geometry.n_classes()).map(|_| ClassWords::default()).collect(),
             blocks: (0..n_blocks).map(|_| Block::default()).collect(),
             bytes: (0..n_blocks).map(|_| UnsafeCell::new(0)).collect(),
+            memory: (0..n_blocks).map(|_| UnsafeCell::new(0)).collect(),
             records: (0..n_slots).map(|_| AtomicU64::new(0)).collect(),
             leases: LeaseWords::default(),
             geometry,
@@ -86,8 +89,7 @@ impl Store {
     ) -> Result<(), heap::Refused> {
         let thread = Thread::current();
         let id = Heap(self).allocate(me, thread, 1, patience)?;
-        // SAFETY: loom checks what the ownership is to guarantee.
-        self.bytes[id.index as usize].with_mut(|bytes| unsafe { *bytes = message });
+        self.write(id, message);
         self.pend(thread);
         let claim = Ring(self).put(me, patience).unwrap();
         self.records[claim.at.index() as usize].store(id.index.into(), Relaxed);
@@ -118,6 +120,16 @@ impl Store {
         Ok(message)
     }
 
+    /// Writes into a block of the caller's, which has memory by now.
+    fn write(&self, id: BlockId, message: u64) {
+        let place = id.index as usize;
+        // SAFETY: loom checks what the ownership is to guarantee.
+        let memory = self.memory[place].with(|memory| unsafe { *memory });
+        assert!(memory > 0, "nobody has asked the kernel for memory");
+        // SAFETY: the same.
+        self.bytes[place].with_mut(|bytes| unsafe { *bytes = message });
+    }
+
     fn pend(&self, me: Thread) {
         heap::Memory::pend_alarm(self, me);
     }
@@ -145,8 +157,7 @@ impl Store {
         let Ok(id) = Heap(self).allocate(me, thread, 1, patience) else {
             return Err(Refused::NotNow);
         };
-        // SAFETY: loom checks what the ownership is to guarantee.
-        self.bytes[id.index as usize].with_mut(|bytes| unsafe { *bytes = item });
+        self.write(id, item);
         self.pend(thread);
         let put = Leases(self).put(id, 1, me, patience);
         thread.pend_clear();
@@ -274,10 +285,14 @@ impl heap::Memory for Store {
     fn begin_blocks(&self, _: usize, _: u32) -> Result<(), SegmentError> {
         Ok(())
     }
-    fn back(&self, _: BlockId, _: u64, _: u64) -> Result<(), SegmentError> {
+    fn back(&self, id: BlockId, _: u64, to: u64) -> Result<(), SegmentError> {
+        // SAFETY: loom checks what the ownership is to guarantee.
+        self.memory[id.index as usize].with_mut(|memory| unsafe { *memory = to });
         Ok(())
     }
-    fn give_back(&self, id: BlockId, _: u64) -> Result<(), SegmentError> {
+    fn give_back(&self, id: BlockId, from: u64) -> Result<(), SegmentError> {
+        // SAFETY: loom checks that nobody uses what is given back.
+        self.memory[id.index as usize].with_mut(|memory| unsafe { *memory = from });
         // SAFETY: loom checks that nobody uses what is given back.
         self.bytes[id.index as usize].with_mut(|bytes| unsafe { *bytes = 0 });
         Ok(())

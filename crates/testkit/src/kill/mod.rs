@@ -11,6 +11,7 @@
 
 mod access;
 mod attached;
+mod holdings;
 mod ledger;
 mod message;
 mod moment;
@@ -25,6 +26,7 @@ mod sweep;
 
 pub use self::{
     attached::{Attached, Stepped},
+    holdings::Spared,
     ledger::{Audit, Ledger},
     message::Message,
     moment::{Moments, Paused},

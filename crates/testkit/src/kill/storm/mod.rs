@@ -1,15 +1,20 @@
 //! The storm: many processes at work, random kills, everybody replaced at once.
 
+mod raging;
+
 use std::{fmt, time::Duration};
 
+use super::holdings::Spared;
 use crate::{
-    Counter, SharedArena, Watchdog,
-    child::{self, Child, End},
-    clock,
+    Counter, SharedArena, Watchdog, clock,
     kill::StallMeter,
-    proc, report,
+    lasting, report,
     seed::{Rng, Seed, seed},
 };
+use raging::Raging;
+
+/// When all that is got once was got, in hundredths of a storm.
+const EARLY: u64 = 25;
 
 /// Many worker processes, killed at random and replaced, until enough have died.
 ///
@@ -51,6 +56,7 @@ pub struct Storm<'a, S> {
     mean: Duration,
     limit: Duration,
     longest_stall: Duration,
+    spares: bool,
     seed: Seed,
 }
 
@@ -123,6 +129,9 @@ pub struct StormEnd {
     pub longest_stall: Duration,
     /// How long it took.
     pub elapsed: Duration,
+    /// What those held who were [spared](Storm::spare_the_first), in the order of the roles; and, last,
+    /// this process.
+    pub spared: Vec<Spared>,
 }
 
 impl StormEnd {
@@ -131,6 +140,17 @@ impl StormEnd {
     pub fn report(&self, messages: u64, lost: u64, doubled: u64) -> report::Storm {
         let (kills, longest_stall) = (self.kills, self.longest_stall);
         report::Storm { kills, messages, lost, doubled, longest_stall }
+    }
+
+    /// That nobody who was spared came to hold more and more, and what they held.
+    ///
+    /// # Errors
+    ///
+    /// The same, if somebody did.
+    pub fn flat(&self) -> Result<String, String> {
+        let held: Vec<_> = self.spared.iter().map(ToString::to_string).collect();
+        let held = held.join("\n");
+        if self.spared.iter().all(Spared::is_flat) { Ok(held) } else { Err(held) }
     }
 }
 
@@ -148,6 +168,7 @@ impl<'a, S> Storm<'a, S> {
             mean: Duration::from_millis(1),
             limit: Duration::from_secs(20),
             longest_stall: Duration::MAX,
+            spares: false,
             seed: seed(),
         }
     }
@@ -211,6 +232,14 @@ impl<'a, S> Storm<'a, S> {
         self
     }
 
+    /// Kills nobody who is the first of its role: those live as long as the storm, and what they hold is
+    /// looked at early and in the end ([`StormEnd::spared`]).
+    #[must_use]
+    pub fn spare_the_first(mut self) -> Self {
+        self.spares = true;
+        self
+    }
+
     /// Other kills than the run's.
     #[must_use]
     pub fn seed(mut self, seed: Seed) -> Self {
@@ -218,7 +247,8 @@ impl<'a, S> Storm<'a, S> {
         self
     }
 
-    /// Lets it storm: as often as told, or as `TESTKIT_KILLS` says for every storm.
+    /// Lets it storm: as often as told, or as `TESTKIT_KILLS` says for every storm; or as long as
+    /// `TESTKIT_MINUTES` says, or until all of a role have done all they had to do.
     ///
     /// # Errors
     ///
@@ -233,32 +263,48 @@ impl<'a, S> Storm<'a, S> {
         let watch = || Watchdog::start_without_thread((self.limit + self.mean) * 2, &what);
         let words = SharedArena::<Counter>::new(1);
         let meter = StallMeter::new();
-        let mut rng = Rng::new(self.seed, &self.name);
+        let mut rng = Rng::new(self.seed, &lasting::purpose(&self.name));
         let start = clock::now_ns();
-        let mut raging = Raging { storm: &self, stop: &words[0], meter: &meter, workers: vec![] };
+        let mut raging = Raging::new(&self, &words[0], &meter);
         raging.start();
         let mut kills_by_role = vec![0; self.roles.len()];
         let mut kills = 0;
         let wanted = std::env::var("TESTKIT_KILLS").ok().and_then(|kills| kills.parse().ok());
-        let wanted = wanted.unwrap_or(self.kills);
-        while kills < wanted {
+        let wanted: u64 = wanted.unwrap_or(self.kills);
+        // How much of the storm is over, in hundredths.
+        let progress = |kills: u64| match lasting::until() {
+            Some(until) => (clock::now_ns() - start) * 100 / until.saturating_sub(start).max(1),
+            None => (kills * 100).checked_div(wanted).unwrap_or(100),
+        };
+        let mut early = None;
+        while progress(kills) < 100 {
             let _watchdog = watch();
             raging.wait_until(clock::now_ns() + ns(rng.until_next(self.mean)))?;
-            if raging.workers.is_empty() {
+            if early.is_none() && self.spares && progress(kills) >= EARLY {
+                early = Some(raging.holdings()?);
+            }
+            let victims = raging.victims();
+            if lasting::until().is_some() && kills > 0 && raging.misses_a_role() {
+                break;
+            }
+            if victims.is_empty() {
                 return Err(format!("{}: all was done after {kills} kills", self.name));
             }
-            let victim = rng.index(raging.workers.len());
-            if let Some(role) = raging.kill(victim)? {
+            if let Some(role) = raging.kill(victims[rng.index(victims.len())])? {
                 kills_by_role[role] += 1;
                 kills += 1;
             }
         }
+        let spared = match early {
+            Some(early) => Spared::all(&early, &raging.holdings()?),
+            None => Vec::new(),
+        };
         let longest_stall = raging.calm()?;
         let elapsed = Duration::from_nanos(clock::now_ns() - start);
         if longest_stall > self.longest_stall {
             return Err(format!("{}: nobody got on for {longest_stall:?}", self.name));
         }
-        Ok(StormEnd { kills, kills_by_role, longest_stall, elapsed })
+        Ok(StormEnd { kills, kills_by_role, longest_stall, elapsed, spared })
     }
 }
 
@@ -272,126 +318,6 @@ impl<S> fmt::Debug for Storm<'_, S> {
             .field("mean", &self.mean)
             .field("seed", &self.seed)
             .finish_non_exhaustive()
-    }
-}
-
-/// A storm and the workers that are in it now.
-struct Raging<'s, 'a, S> {
-    storm: &'s Storm<'a, S>,
-    stop: &'s Counter,
-    meter: &'s StallMeter,
-    workers: Vec<InPlace>,
-}
-
-struct InPlace {
-    child: Child,
-    role: usize,
-    place: usize,
-    generation: u64,
-}
-
-impl<S> Raging<'_, '_, S> {
-    fn start(&mut self) {
-        self.meter.got_on();
-        for (role, of_role) in self.storm.roles.iter().enumerate() {
-            for place in 0..of_role.n_places {
-                let worker = self.fork(role, place, 0);
-                self.workers.push(worker);
-            }
-        }
-    }
-
-    fn fork(&self, role: usize, place: usize, generation: u64) -> InPlace {
-        let child = child::fork(|| {
-            let worker = Worker { place, generation, stop: self.stop, meter: self.meter };
-            (self.storm.roles[role].body)(self.storm.state, &worker)
-        });
-        InPlace { child, role, place, generation }
-    }
-
-    /// Waits for a time of the clock, with an eye on the workers.
-    fn wait_until(&mut self, time_ns: u64) -> Result<(), String> {
-        loop {
-            self.check_workers()?;
-            let left = time_ns.saturating_sub(clock::now_ns());
-            if left == 0 {
-                return Ok(());
-            }
-            clock::pause(Duration::from_nanos(left.min(500_000)));
-        }
-    }
-
-    /// Kills a worker and fills its place; says of which role it was, or nothing if it had come
-    /// to its end by itself.
-    fn kill(&mut self, victim: usize) -> Result<Option<usize>, String> {
-        let worker = &mut self.workers[victim];
-        worker.child.kill();
-        let end = worker.child.wait();
-        let (role, place, generation) = (worker.role, worker.place, worker.generation);
-        match end {
-            End::Killed(libc::SIGKILL) => {}
-            End::Exited(0) => {
-                self.workers.swap_remove(victim);
-                return Ok(None);
-            }
-            end => return Err(self.complain(role, place, end)),
-        }
-        let name = self.storm.roles[role].name.clone();
-        (self.storm.on_death)(self.storm.state, &Death { role: name, place, generation });
-        self.workers[victim] = self.fork(role, place, generation + 1);
-        Ok(Some(role))
-    }
-
-    /// The killing is over: everybody stops.
-    fn calm(mut self) -> Result<Duration, String> {
-        let longest = self.meter.longest();
-        self.stop.set(1);
-        (self.storm.on_stop)(self.storm.state);
-        let start = clock::now_ns();
-        let mut workers = std::mem::take(&mut self.workers);
-        for worker in &mut workers {
-            let spent = Duration::from_nanos(clock::now_ns() - start);
-            match worker.child.wait_within(self.storm.limit.saturating_sub(spent)) {
-                Some(End::Exited(0)) => {}
-                Some(end) => return Err(self.complain(worker.role, worker.place, end)),
-                None => {
-                    let limit = self.storm.limit;
-                    return Err(self.trace(&format!("not everybody stopped within {limit:?}")));
-                }
-            }
-        }
-        Ok(longest)
-    }
-
-    /// Takes off the workers that are done, and complains of those that failed, and if nobody
-    /// gets on.
-    fn check_workers(&mut self) -> Result<(), String> {
-        let mut failure = None;
-        self.workers.retain_mut(|worker| match worker.child.try_wait() {
-            None => true,
-            Some(End::Exited(0)) => false,
-            Some(end) => {
-                failure = Some((worker.role, worker.place, end));
-                false
-            }
-        });
-        if let Some((role, place, end)) = failure {
-            return Err(self.complain(role, place, end));
-        }
-        let still = self.meter.since_last();
-        if still > self.storm.limit && !self.workers.is_empty() {
-            return Err(self.trace(&format!("nobody got on for {still:?}")));
-        }
-        Ok(())
-    }
-
-    fn complain(&self, role: usize, place: usize, end: End) -> String {
-        format!("{}: {} {place} {end}", self.storm.name, self.storm.roles[role].name)
-    }
-
-    fn trace(&self, what: &str) -> String {
-        let me = rustix::process::getpid().as_raw_nonzero().get();
-        format!("{}: {what}:\n{}", self.storm.name, proc::trace(me))
     }
 }
 
