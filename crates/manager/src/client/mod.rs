@@ -18,6 +18,7 @@ mod table;
 mod tasks;
 
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -52,6 +53,11 @@ pub(crate) struct Client {
     /// Locked for steps that do not wait.
     state: Mutex<State>,
 }
+
+// What may change behind a shared reference is locked, here and in the carriers, and whoever finds a lock
+// that was held in a panic goes on with a state that each step leaves whole.
+impl UnwindSafe for Client {}
+impl RefUnwindSafe for Client {}
 
 impl Client {
     /// Connects, and says hello.
