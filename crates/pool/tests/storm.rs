@@ -48,6 +48,14 @@ impl Audit {
     fn runs(&self, task: u64) -> &AtomicU64 {
         self.0.at(usize::try_from(task).unwrap() * size_of::<u64>()).unwrap()
     }
+
+    /// What failed was begun, and nothing is begun twice.
+    fn is_none_run_twice(&self, n_tasks: u64) -> Result<(), String> {
+        match (0..n_tasks).find(|&task| self.runs(task).load(Relaxed) > 1) {
+            Some(task) => Err(format!("task {task} was run twice")),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What a task does: notes that it runs, and works for a while.
@@ -100,7 +108,21 @@ impl Tally {
         self.seen[usize::try_from(task).unwrap()] += 1;
     }
 
-    fn report(mut self, pool: Pool, kills: u64) -> Outcome {
+    /// The task has a result or has died with its worker; whether it died.
+    fn came_or_died(&mut self, task: u64, result: Result<u64, TaskError>) -> bool {
+        match result {
+            Ok(value) => self.came(value / 31),
+            Err(TaskError::WorkerDied { status, .. }) => {
+                assert_eq!(status.signal(), Some(9), "{status}");
+                self.came(task);
+                return true;
+            }
+            Err(error) => panic!("task {task}: {error}"),
+        }
+        false
+    }
+
+    fn report<P>(mut self, pool: P, kills: u64) -> Outcome {
         drop(pool);
         // A scenario leaves no process behind.
         proc_core::stop_fork_server();
@@ -146,26 +168,13 @@ fn tasks_fail() -> Outcome {
     let mut n_died = 0;
     let (kills, ()) = in_a_storm(&pool, "fail", Duration::from_millis(4), || {
         for (task, result) in (0..).zip(pool.imap(work, items)) {
-            match result {
-                Ok(value) => tally.came(value / 31),
-                Err(TaskError::WorkerDied { status, .. }) => {
-                    assert_eq!(status.signal(), Some(9), "{status}");
-                    n_died += 1;
-                    tally.came(task);
-                }
-                Err(error) => panic!("task {task}: {error}"),
-            }
+            n_died += u64::from(tally.came_or_died(task, result));
         }
     });
     if n_died > kills {
         return Err(format!("{n_died} tasks died of {kills} kills").into());
     }
-    // What failed was begun, and nothing is begun twice.
-    for task in 0..n_tasks() {
-        if audit.runs(task).load(Relaxed) > 1 {
-            return Err(format!("task {task} was run twice").into());
-        }
-    }
+    audit.is_none_run_twice(n_tasks())?;
     tally.report(pool, kills)
 }
 
@@ -180,27 +189,19 @@ fn chunks() -> Outcome {
     let mut n_died = 0;
     let (kills, ()) = in_a_storm(pool.pool(), "chunks", Duration::from_millis(4), || {
         for (task, result) in (0..).zip(pool.imap(quick, 0..n_tasks)) {
-            match result {
-                Ok(value) => tally.came(value / 31),
-                Err(TaskError::WorkerDied { status, .. }) => {
-                    assert_eq!(status.signal(), Some(9), "{status}");
-                    n_died += 1;
-                    tally.came(task);
-                }
-                Err(error) => panic!("task {task}: {error}"),
-            }
+            n_died += u64::from(tally.came_or_died(task, result));
         }
     });
     if n_died > kills {
         return Err(format!("{n_died} tasks died of {kills} kills").into());
     }
-    let n_not_run = (0..n_tasks).filter(|task| audit.runs(*task).load(Relaxed) != 1).count() as u64;
+    audit.is_none_run_twice(n_tasks)?;
+    let n_not_run = (0..n_tasks).filter(|task| audit.runs(*task).load(Relaxed) == 0).count() as u64;
     // One may have been begun and not run.
     if n_not_run > n_died {
-        return Err(format!("{n_not_run} tasks were not run once, and {n_died} died").into());
+        return Err(format!("{n_not_run} tasks were not run, and {n_died} died").into());
     }
-    drop(pool);
-    tally.report(Pool::builder().workers(1).build()?, kills)
+    tally.report(pool, kills)
 }
 
 fn large_values() -> Outcome {
@@ -270,8 +271,7 @@ fn workers_that_come_and_go() -> Outcome {
             return Err(format!("task {task} has a result and was not run").into());
         }
     }
-    drop(pool);
-    tally.report(Pool::builder().workers(1).build()?, kills)
+    tally.report(pool, kills)
 }
 
 /// How many tasks are under way at a time in [`lasting`].
