@@ -1,7 +1,7 @@
 //! A mailbox: where the results of one caller's tasks arrive, and where that caller waits.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use ipc_core::Deadline;
@@ -9,7 +9,9 @@ use proc_core::{ExitStatus, MemoryHint, PanicInfo, Refusal};
 
 use crate::chunk::answers::Answers;
 use crate::parcel::Parcel;
+use crate::planted::lead::{WAKES, WAKES_ALL};
 use crate::receipt::{Ear, Listener};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// What became of a task, before anybody who knows its type has looked.
 #[derive(Debug)]
@@ -111,7 +113,7 @@ impl Mailbox {
         let mut state = self.lock();
         state.n_arrived += fate.n_items();
         state.arrived.push_back((index, fate));
-        if state.n_asleep > 0 {
+        if state.n_asleep > 0 && WAKES {
             self.changed.notify_one();
         }
         if state.listeners.is_empty() || !state.is_whole() {
@@ -226,7 +228,7 @@ impl Mailbox {
             let n_items = fate.n_items();
             state.n_arrived = state.n_arrived.saturating_sub(n_items);
             state.n_due = state.n_due.saturating_sub(n_items);
-            if state.n_due == 0 && state.n_asleep > 0 {
+            if state.n_due == 0 && state.n_asleep > 0 && WAKES_ALL {
                 self.changed.notify_all();
             }
             return Some(Waited::Arrived(index, fate));

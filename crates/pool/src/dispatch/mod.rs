@@ -45,6 +45,7 @@ use self::place::Given;
 pub(crate) use self::place::{MOST_NANOS_AHEAD, Place, Standing};
 pub(crate) use self::task::Task;
 use crate::board::FIRST_TICKET;
+use crate::planted::table::{ENDS_ANY, LOSES_TAKEN_BACK, TICKET_STEP};
 
 /// A worker has at most so many tasks that it has not answered.
 pub(crate) const MOST_GIVEN: usize = 64;
@@ -104,7 +105,7 @@ impl<W, T: Task> Dispatch<W, T> {
             let Some(task) = self.backlog.front() else { break };
             match give(worker, ticket, task) {
                 Give::Taken => {
-                    self.next_ticket += 1;
+                    self.next_ticket += TICKET_STEP;
                     let nanos = task.nanos();
                     place.nanos = place.nanos.saturating_add(nanos);
                     place.n_parcels += usize::from(task.has_parcel());
@@ -176,6 +177,12 @@ impl<W, T: Task> Dispatch<W, T> {
         Some((place.worker.as_ref()?, given.ticket, &mut given.task))
     }
 
+    /// The last task that a worker has, which it comes to when it is done with all others, with its ticket.
+    pub(crate) fn last_of(&self, place: usize) -> Option<(u64, &T)> {
+        let mut given = self.places.get(place)?.given();
+        if ENDS_ANY { given.next() } else { given.next_back() }
+    }
+
     /// Of a task of many, a worker does not begin more than the first `n_kept`: the rest is queued again,
     /// if there is one.
     pub(crate) fn divide(&mut self, place: usize, ticket: u64, n_kept: usize) -> bool {
@@ -195,7 +202,9 @@ impl<W, T: Task> Dispatch<W, T> {
             && let Some(given) = place.given.remove(at)
         {
             place.forget(&given);
-            self.backlog.put(given.task);
+            if !LOSES_TAKEN_BACK {
+                self.backlog.put(given.task);
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Dispatch, Gone, Standing, Task};
 use crate::board::Said;
+use crate::planted::table::{BEGUN_RUNS_AGAIN, UNBEGUN_DIES};
 
 impl<W, T: Task> Dispatch<W, T> {
     /// A worker has died, and all its answers were taken: what it had not begun is queued again, in
@@ -19,7 +20,8 @@ impl<W, T: Task> Dispatch<W, T> {
         let worker = place.worker.take()?;
         let mut victim = None;
         for given in place.let_go() {
-            if said == Said::Begun(given.ticket) {
+            let is_begun = said == Said::Begun(given.ticket) && !BEGUN_RUNS_AGAIN;
+            if is_begun || UNBEGUN_DIES && victim.is_none() {
                 victim = Some(given.task);
             } else {
                 self.backlog.put(given.task);
