@@ -170,7 +170,7 @@ impl State {
     /// A part of a chunk was not begun: hands it out again, in smaller parts if need be; gives it back
     /// if it is cancelled.
     pub(crate) fn hand_on(&mut self, rest: Job, is_cancelled: bool) -> Option<Job> {
-        if is_cancelled {
+        if is_cancelled || rest.mailbox.is_cancelled() {
             return Some(rest);
         }
         // Of a caller that has no interest any more nothing further is begun.

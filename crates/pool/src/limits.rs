@@ -28,6 +28,7 @@ use std::time::Duration;
 use ipc_core::Deadline;
 
 use crate::board::Board;
+use crate::dispatch::{Place, Task as _};
 use crate::engine::{Engine, State};
 use crate::job::Job;
 use crate::mailbox::{Fate, Mailbox};
@@ -101,7 +102,12 @@ impl Engine {
             state.cancelled.push(Arc::clone(mailbox));
             Cancelled::Unable
         };
-        let is_any = cancelled != Cancelled::None || !waiting.is_empty();
+        // Of a chunk that is answered in part the rest comes back.
+        let is_any =
+            cancelled != Cancelled::None || !waiting.is_empty() || state.has_chunk_of(mailbox);
+        if is_any {
+            mailbox.cancel();
+        }
         let mut fed = state.feed();
         fed.is_urgent |= is_any;
         let drained = state.drained();
@@ -143,6 +149,12 @@ impl Engine {
 }
 
 impl State {
+    /// Whether a worker has a chunk of a mailbox.
+    fn has_chunk_of(&self, mailbox: &Arc<Mailbox>) -> bool {
+        let given = self.dispatch.places().iter().flat_map(Place::given);
+        given.into_iter().any(|(_, job)| job.n_items() > 1 && Arc::ptr_eq(&job.mailbox, mailbox))
+    }
+
     /// Ends workers that run tasks of a mailbox, and nothing else behind them.
     fn end_those_of(&mut self, mailbox: &Arc<Mailbox>) -> Cancelled {
         let mut cancelled = Cancelled::None;

@@ -64,6 +64,8 @@ struct State {
     n_due: usize,
     /// Nobody will take them.
     is_forsaken: bool,
+    /// What has not arrived is cancelled.
+    is_cancelled: bool,
     /// How many threads are asleep here.
     n_asleep: usize,
     /// Somebody who waits here has become the collector.
@@ -169,6 +171,15 @@ impl Mailbox {
     /// Nobody is interested in what arrives here any more.
     pub(crate) fn forsake(&self) {
         self.lock().is_forsaken = true;
+    }
+
+    /// All that is to arrive here is cancelled.
+    pub(crate) fn cancel(&self) {
+        self.lock().is_cancelled = true;
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.lock().is_cancelled
     }
 
     pub(crate) fn is_forsaken(&self) -> bool {
