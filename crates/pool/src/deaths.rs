@@ -20,7 +20,7 @@ use crate::events::{Event, TaskId};
 use crate::job::{Argument, Job};
 use crate::limits::Why;
 use crate::mailbox::Fate;
-use crate::planted::chunk::{DIES_WHOLE, FORGOTTEN_IS_DONE, IS_SAVED};
+use crate::planted::chunk::{CANCELLED_GOES_ON, DIES_WHOLE, FORGOTTEN_IS_DONE, IS_SAVED};
 use crate::planted::ends::CANCELLED_RUNS_AGAIN;
 use crate::trace;
 use crate::worker::End;
@@ -134,8 +134,8 @@ impl State {
             return Some((job, Fate::Cancelled));
         }
         let end = process.try_join();
-        if let (Err(JoinError::Panicked(panic)), None) = (&end, ending) {
-            // Where panics end the process, this is how they are told.
+        if let Err(JoinError::Panicked(panic)) = &end {
+            // Where panics end the process, this is how they are told, also if the time was up meanwhile.
             return Some((job, Fate::Panicked(panic.clone())));
         }
         job.n_deaths = job.n_deaths.saturating_add(1);
@@ -170,7 +170,7 @@ impl State {
     /// A part of a chunk was not begun: hands it out again, in smaller parts if need be; gives it back
     /// if it is cancelled.
     pub(crate) fn hand_on(&mut self, rest: Job, is_cancelled: bool) -> Option<Job> {
-        if is_cancelled || rest.mailbox.is_cancelled() {
+        if (is_cancelled || rest.mailbox.is_cancelled()) && !CANCELLED_GOES_ON {
             return Some(rest);
         }
         // Of a caller that has no interest any more nothing further is begun.

@@ -30,6 +30,7 @@
 //! | `chunk_dies_whole` | what a dead worker had not begun of its chunk dies with the item that it had |
 //! | `chunk_told_twice` | results that were told early are told again with the others |
 //! | `chunk_no_share` | a worker does all items of its chunk, more than its share or not |
+//! | `chunk_cancelled_goes_on` | what is cancelled of a chunk, and was not done, is handed out again |
 //! | `chunk_forgotten_done` | what nobody wants any more of a chunk is done all the same |
 
 use ipc_core::primitive::Ordering::{self, Acquire, Relaxed, Release};
@@ -107,5 +108,6 @@ pub(crate) mod chunk {
     pub(crate) const DIES_WHOLE: bool = cfg!(ipc_planted = "chunk_dies_whole");
     pub(crate) const TOLD_TWICE: bool = cfg!(ipc_planted = "chunk_told_twice");
     pub(crate) const HAS_SHARE: bool = !cfg!(ipc_planted = "chunk_no_share");
+    pub(crate) const CANCELLED_GOES_ON: bool = cfg!(ipc_planted = "chunk_cancelled_goes_on");
     pub(crate) const FORGOTTEN_IS_DONE: bool = cfg!(ipc_planted = "chunk_forgotten_done");
 }

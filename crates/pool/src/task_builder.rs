@@ -70,6 +70,9 @@ impl<'p, A, R> TaskBuilder<'p, A, R> {
     /// When the time is up, the worker is killed, and another takes its place. The task is
     /// [`TaskError::TimedOut`], or runs again as [`retry`](Self::retry) says. A task is never ended
     /// early.
+    ///
+    /// A task that panics has not ended before its panic is told: what the program's panic hook does, such
+    /// as writing a backtrace, counts, and if the time is up meanwhile, the task is timed out.
     pub const fn timeout(mut self, limit: Duration) -> Self {
         self.options.limit = Some(limit);
         self

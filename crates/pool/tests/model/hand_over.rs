@@ -13,6 +13,7 @@ use ipc_core::primitive::model::{self, Ended};
 
 use crate::board::{Said, Words};
 use crate::dispatch::{Dispatch, Give, Standing, Task};
+use crate::planted::ends::CANCELLED_COMES_BACK;
 use crate::ring::Ring;
 use crate::{explore, explore_deaths};
 
@@ -266,7 +267,9 @@ fn task_that_is_cancelled_is_not_begun_and_its_worker_ends_with_nobody_elses() {
             // It had been taken: it died, or comes back unbegun, and is not queued again.
             is_cancelled = true;
             parent.victims.retain(|task| *task != 0);
-            parent.table.take_waiting(is_it);
+            if !CANCELLED_COMES_BACK {
+                parent.table.take_waiting(is_it);
+            }
         }
         if shared.notes.died_of_it.load(Relaxed) {
             assert!(!parent.victims.contains(&1), "another task has died of the cancel");

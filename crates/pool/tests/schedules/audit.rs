@@ -89,7 +89,12 @@ fn hang() -> ! {
     }
 }
 
-/// The function of all tasks.
+/// The function of items, which are known to be quick.
+pub(crate) fn run_item(order: Order) -> Done {
+    run(order)
+}
+
+/// The function of all other tasks.
 #[expect(clippy::exit, reason = "some tasks end their process")]
 pub(crate) fn run(order: Order) -> Done {
     let Order { number, does, cargo } = order;

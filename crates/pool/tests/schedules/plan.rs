@@ -52,6 +52,8 @@ pub(crate) enum Step {
     /// So many tasks of one map, which run again so often.
     SubmitMany {
         n_items: usize,
+        /// How many travel together, if that is said.
+        n_each: Option<usize>,
         micros: u32,
         retries: u32,
     },
@@ -119,8 +121,9 @@ fn step() -> impl Strategy<Value = Step> {
     let which = 0..40_usize;
     prop_oneof![
         24 => how().prop_map(Step::Submit),
-        2 => (0..80_usize, 0..100_u32, 0..3_u32)
-            .prop_map(|(n_items, micros, retries)| Step::SubmitMany { n_items, micros, retries }),
+        2 => (0..80_usize, proptest::option::of(1..30_usize), 0..100_u32, 0..3_u32).prop_map(
+            |(n_items, n_each, micros, retries)| Step::SubmitMany { n_items, n_each, micros, retries }
+        ),
         3 => which.clone().prop_map(Step::Cancel),
         1 => (0..4_usize).prop_map(Step::CancelMany),
         3 => which.clone().prop_map(Step::Join),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pool::{MapTask, Pool, Retry, StatefulPool, Task, TaskError};
 use proc_core::Start;
 
-use crate::audit::{Audit, Done, Order, cargo, open_book, run};
+use crate::audit::{Audit, Done, Order, cargo, open_book, run, run_item};
 use crate::given::Given;
 use crate::plan::{Does, End, How, MOST_WORKERS, Plan, Step};
 use crate::reference::Reference;
@@ -55,8 +55,8 @@ impl Play {
     fn step(&mut self, step: &Step) -> Result<(), String> {
         match *step {
             Step::Submit(how) => return self.submit(how),
-            Step::SubmitMany { n_items, micros, retries } => {
-                self.submit_many(n_items, micros, retries);
+            Step::SubmitMany { n_items, n_each, micros, retries } => {
+                self.submit_many(n_items, n_each, micros, retries);
             }
             Step::Cancel(which) => self.cancel(which),
             Step::CancelMany(which) => self.cancel_many(which),
@@ -128,7 +128,7 @@ impl Play {
         Ok(())
     }
 
-    fn submit_many(&mut self, n_items: usize, micros: u32, retries: u32) {
+    fn submit_many(&mut self, n_items: usize, n_each: Option<usize>, micros: u32, retries: u32) {
         if self.reference.is_closed {
             // What a closed pool makes of a map is told by a test of its own.
             return;
@@ -142,7 +142,11 @@ impl Play {
             self.reference.submit(how, true);
             self.tasks.push(None);
         }
-        let map = self.pool.pool().task(run).retry(Retry::times(retries)).submit_map(orders);
+        let mut tasks = self.pool.pool().task(run_item).retry(Retry::times(retries));
+        if let Some(n_each) = n_each {
+            tasks = tasks.chunk_size(n_each);
+        }
+        let map = tasks.submit_map(orders);
         self.maps.push((first, map));
     }
 
@@ -214,10 +218,15 @@ impl Play {
             }
             End::Terminate | End::Drop => self.reference.terminate(),
         }
-        let Self { pool, .. } = &self;
         match end {
-            End::Join => pool.pool().join().map_err(|error| error.to_string())?,
-            End::Terminate => pool.pool().terminate().map_err(|error| error.to_string())?,
+            End::Join => {
+                // Something that runs again and again is told of meanwhile.
+                let pause = Duration::from_millis(100);
+                while !self.pool.pool().join_timeout(pause).map_err(|error| error.to_string())? {
+                    self.given.look()?;
+                }
+            }
+            End::Terminate => self.pool.pool().terminate().map_err(|error| error.to_string())?,
             End::Drop => {}
         }
         let Self { pool, audit, mut given, mut reference, tasks, maps, .. } = self;
