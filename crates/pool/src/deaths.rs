@@ -20,7 +20,7 @@ use crate::events::{Event, TaskId};
 use crate::job::{Argument, Job};
 use crate::limits::Why;
 use crate::mailbox::Fate;
-use crate::planted::chunk::{CANCELLED_GOES_ON, DIES_WHOLE, FORGOTTEN_IS_DONE, IS_SAVED};
+use crate::planted::chunk::{CANCELLED_GOES_ON, DIES_WHOLE, IS_SAVED};
 use crate::planted::ends::CANCELLED_RUNS_AGAIN;
 use crate::trace;
 use crate::worker::End;
@@ -149,8 +149,9 @@ impl State {
             }
             None => {
                 let (pid, n_deaths, tag) = (process.pid(), job.n_deaths, options.tag.clone());
+                let place = job.plan.known.place;
                 let fate = if let Some(Why::TimedOut(limit)) = ending {
-                    Fate::TimedOut { limit, pid, n_deaths, tag }
+                    Fate::TimedOut { limit, pid, n_deaths, tag, place }
                 } else {
                     let status = process.exit_status().ok().flatten();
                     let status = status.unwrap_or(ExitStatus::Unknown);
@@ -159,7 +160,7 @@ impl State {
                         _ => None,
                     };
                     let max_memory = process.usage().map(|usage| usage.max_memory);
-                    Fate::Died { pid, status, n_deaths, max_memory, memory_hint, tag }
+                    Fate::Died { pid, status, n_deaths, max_memory, memory_hint, tag, place }
                 };
                 return Some((job, fate));
             }
@@ -174,7 +175,7 @@ impl State {
             return Some(rest);
         }
         // Of a caller that has no interest any more nothing further is begun.
-        if !rest.mailbox.is_forsaken() || FORGOTTEN_IS_DONE {
+        if !rest.mailbox.is_forsaken() {
             self.dispatch.queue(rest);
         }
         None

@@ -178,7 +178,7 @@ impl Engine {
         &self,
         function: Function,
         number: u64,
-        begin: impl FnOnce() -> Result<(Vec<u8>, Arc<Pace>), PoolError>,
+        begin: impl FnOnce() -> Result<(Vec<u8>, Arc<Pace>, u64), PoolError>,
     ) -> Result<Arc<Plan>, PoolError> {
         let mut state = self.lock();
         let key = (function, number);
@@ -187,8 +187,8 @@ impl Engine {
         }
         let mut name = Vec::new();
         wire::encode_plain(&key.0, &mut name).map_err(PoolError::Argument)?;
-        let (prefix, pace) = begin()?;
-        let known = Arc::new(Known { name, prefix, pace });
+        let (prefix, pace, place) = begin()?;
+        let known = Arc::new(Known { name, prefix, pace, place });
         let plan = Arc::new(Plan { known, options: self.options.clone() });
         state.plans.insert(key, Arc::clone(&plan));
         Ok(plan)

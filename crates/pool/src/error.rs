@@ -143,7 +143,7 @@ pub enum TaskError {
     /// The worker died while it ran the task, and the task was not to run (once more) again.
     #[error(
         "worker {pid} died while it ran the task{}: {status}{}",
-        Tag(.tag), Memory { hint: *.memory_hint, max: *.max_memory }
+        Name(.tag, .function), Memory { hint: *.memory_hint, max: *.max_memory }
     )]
     WorkerDied {
         /// The number of the process, which may be another one's by now.
@@ -158,10 +158,13 @@ pub enum TaskError {
         memory_hint: Option<MemoryHint>,
         /// What the caller called the task.
         tag: Option<Arc<str>>,
+        /// What the program's symbols call its function; closures have no such name, nor has a program
+        /// that was stripped.
+        function: Option<Arc<str>>,
     },
     /// The task took longer than it [was to](crate::TaskBuilder::timeout), and was not to run (once
     /// more) again; its worker was ended.
-    #[error("the task{} took longer than {limit:?}, and worker {pid} was ended", Tag(.tag))]
+    #[error("the task{} took longer than {limit:?}, and worker {pid} was ended", Name(.tag, .function))]
     TimedOut {
         /// How long it was to take at most.
         limit: Duration,
@@ -171,6 +174,9 @@ pub enum TaskError {
         n_deaths: u32,
         /// What the caller called the task.
         tag: Option<Arc<str>>,
+        /// What the program's symbols call its function; closures have no such name, nor has a program
+        /// that was stripped.
+        function: Option<Arc<str>>,
     },
     /// The task was [cancelled](crate::Task::cancel) before it was done.
     #[error("the task was cancelled")]
@@ -245,12 +251,16 @@ pub struct MapError {
     pub error: TaskError,
 }
 
-/// What a task is called, in the middle of a sentence.
-struct Tag<'t>(&'t Option<Arc<str>>);
+/// What a task is called, in the middle of a sentence: its tag, or its function.
+struct Name<'t>(&'t Option<Arc<str>>, &'t Option<Arc<str>>);
 
-impl fmt::Display for Tag<'_> {
+impl fmt::Display for Name<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_ref().map_or(Ok(()), |tag| write!(formatter, " {tag:?}"))
+        match self {
+            Self(Some(tag), _) => write!(formatter, " {tag:?}"),
+            Self(None, Some(function)) => write!(formatter, " {function}"),
+            Self(None, None) => Ok(()),
+        }
     }
 }
 

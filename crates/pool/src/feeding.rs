@@ -15,6 +15,7 @@ use crate::engine::{Engine, State};
 use crate::events::{Event, TaskId};
 use crate::job::Job;
 use crate::mailbox::{Fate, Mailbox};
+use crate::planted::chunk::FORGOTTEN_IS_DONE;
 use crate::sys;
 
 impl Engine {
@@ -154,7 +155,7 @@ impl State {
             if self
                 .dispatch
                 .first_of(place)
-                .is_some_and(|(_, _, job)| Arc::ptr_eq(&job.mailbox, mailbox))
+                .is_some_and(|(_, _, job)| Arc::ptr_eq(&job.mailbox, mailbox) && !FORGOTTEN_IS_DONE)
             {
                 self.divide(place);
             }

@@ -110,7 +110,7 @@ impl Scene {
         let board = Board::new(N_WORKERS).unwrap();
         let engine = Engine::new(size, Options::new(), outbox, board, Bell::new().unwrap());
         let function = Function::of(|value: Value| value).unwrap();
-        let plan = engine.plan(function, 0, || Ok((Vec::new(), Arc::default()))).unwrap();
+        let plan = engine.plan(function, 0, || Ok((Vec::new(), Arc::default(), 0))).unwrap();
         let again =
             Options { retry: Retry::times(1), limit: Some(Duration::ZERO), ..Options::new() };
         let again = Plan { known: Arc::clone(&plan.known), options: again };
@@ -388,37 +388,4 @@ fn write(memory: &Segment, at: usize, value: u64) {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::collection::vec;
-    use proptest::prelude::{ProptestConfig, any};
-    use proptest::proptest;
-
-    use ipc_core::Deadline;
-
-    use super::{Scene, Script, play};
-    use crate::mailbox::{Fate, Waited};
-
-    #[test]
-    fn worker_that_closes_the_ring_of_reports_ends_the_pool_which_says_so() {
-        let mut scene = Scene::new();
-        scene.submit(&mut Script(&[]));
-        scene.engine.outbox.close();
-        let waited = scene.engine.wait(&scene.mailboxes[0], Deadline::NEVER);
-        match waited {
-            Waited::Arrived(0, Fate::NoWorkers(why)) => assert!(why.contains("closed"), "{why}"),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig {
-            cases: 300,
-            failure_persistence: None,
-            ..ProptestConfig::default()
-        })]
-        #[test]
-        fn workers_that_say_anything_cost_no_task_its_end(script in vec(any::<u8>(), 0..600)) {
-            play(&script);
-        }
-    }
-}
+mod tests;

@@ -52,6 +52,8 @@ pub(crate) struct Known {
     /// What all its arguments begin with.
     pub(crate) prefix: Vec<u8>,
     pub(crate) pace: Arc<Pace>,
+    /// Where the user's function lies in the program.
+    pub(crate) place: u64,
 }
 
 impl Job {

@@ -106,6 +106,7 @@ mod state;
 mod stateful;
 mod stateful_task;
 mod stats;
+mod symbol;
 mod sync;
 mod sys;
 mod task;

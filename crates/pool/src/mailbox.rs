@@ -32,9 +32,11 @@ pub(crate) enum Fate {
         max_memory: Option<u64>,
         memory_hint: Option<MemoryHint>,
         tag: Option<Arc<str>>,
+        /// Where its function lies in the program.
+        place: u64,
     },
     /// It took longer than it was to, which was so long.
-    TimedOut { limit: Duration, pid: u32, n_deaths: u32, tag: Option<Arc<str>> },
+    TimedOut { limit: Duration, pid: u32, n_deaths: u32, tag: Option<Arc<str>>, place: u64 },
     /// Its caller did not want it any more.
     Cancelled,
     /// It is to be had elsewhere.

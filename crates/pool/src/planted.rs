@@ -32,6 +32,13 @@
 //! | `chunk_no_share` | a worker does all items of its chunk, more than its share or not |
 //! | `chunk_cancelled_goes_on` | what is cancelled of a chunk, and was not done, is handed out again |
 //! | `chunk_forgotten_done` | what nobody wants any more of a chunk is done all the same |
+//!
+//! # Which proof was seen to find which
+//!
+//! By the models, at two preemptions: TABLE_LOOM. By the random schedules, in the quick form: TABLE_SCHED.
+//! By `tests/chunks.rs`: TABLE_CHUNKS.
+//!
+//! Why a proof does not find what it does not find: TABLE_WHY
 
 use ipc_core::primitive::Ordering::{self, Acquire, Relaxed, Release};
 

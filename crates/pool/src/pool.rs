@@ -387,7 +387,10 @@ impl Pool {
             return Err(PoolError::NotOurs);
         }
         let name = Function::of(function).ok_or(PoolError::NotInProgram)?;
-        self.engine.plan(name, number, || Ok((Vec::new(), Arc::new(Pace::new()))))
+        self.engine.plan(name, number, || {
+            let place = if number == 0 { Named::of(function).number() } else { number };
+            Ok((Vec::new(), Arc::new(Pace::new()), place))
+        })
     }
 
     /// The same for many of them together, where `one` is how each is run.
@@ -407,7 +410,7 @@ impl Pool {
         self.engine.plan(each, number, || {
             let mut prefix = Vec::new();
             wire::encode_plain(&function, &mut prefix).map_err(PoolError::Argument)?;
-            Ok((prefix, Arc::clone(&one.known.pace)))
+            Ok((prefix, Arc::clone(&one.known.pace), one.known.place))
         })
     }
 

@@ -16,6 +16,7 @@ use crate::error::{PoolError, TaskError};
 use crate::job::Plan;
 use crate::mailbox::{Fate, Mailbox};
 use crate::receipt::Receipt;
+use crate::symbol;
 
 /// A result to come from a [`Pool`](crate::Pool).
 ///
@@ -244,11 +245,21 @@ pub(crate) fn result<R: DeserializeOwned>(fate: Fate) -> Result<R, TaskError> {
         Fate::Chunk(answers) => answers.into_results().next().unwrap_or(Err(TaskError::Taken)),
         Fate::Refused(refusal) => Err(TaskError::Refused(refusal)),
         Fate::Panicked(panic) => Err(TaskError::Panicked(panic)),
-        Fate::Died { pid, status, n_deaths, max_memory, memory_hint, tag } => {
-            Err(TaskError::WorkerDied { pid, status, n_deaths, max_memory, memory_hint, tag })
+        Fate::Died { pid, status, n_deaths, max_memory, memory_hint, tag, place } => {
+            let function = symbol::name_at(place);
+            Err(TaskError::WorkerDied {
+                pid,
+                status,
+                n_deaths,
+                max_memory,
+                memory_hint,
+                tag,
+                function,
+            })
         }
-        Fate::TimedOut { limit, pid, n_deaths, tag } => {
-            Err(TaskError::TimedOut { limit, pid, n_deaths, tag })
+        Fate::TimedOut { limit, pid, n_deaths, tag, place } => {
+            let function = symbol::name_at(place);
+            Err(TaskError::TimedOut { limit, pid, n_deaths, tag, function })
         }
         Fate::Cancelled => Err(TaskError::Cancelled),
         Fate::Lost(reason) => Err(TaskError::Lost(reason)),

@@ -274,3 +274,33 @@ fn error_of_a_death_tells_task_attempt_and_memory() {
     let text = pool.call(|()| -> () { std::process::exit(3) }, ()).unwrap_err().to_string();
     assert!(text.ends_with("died while it ran the task: exit code 3"), "{text}");
 }
+
+/// Never returns.
+fn waste_all_its_time(x: u64) -> u64 {
+    while std::hint::black_box(x) == x {}
+    x + 7
+}
+
+/// Never returns.
+fn waste_the_time_of_its_state(state: &mut u64, x: u64) -> u64 {
+    while std::hint::black_box(*state) == *state {}
+    x + 8
+}
+
+#[test]
+fn error_of_a_task_without_a_tag_names_its_function() {
+    let _watchdog = watch("names");
+    let builder = Pool::builder().workers(1).timeout(SOON);
+    let pool = builder.initializer(|x: u64| x, 3).build().unwrap();
+    let plain = pool.pool().call(waste_all_its_time, 1).unwrap_err();
+    let mapped = pool.pool().map(waste_all_its_time, [1, 2]).unwrap_err().error;
+    for error in [plain, mapped] {
+        let text = error.to_string();
+        assert!(text.starts_with("the task limits::waste_all_its_time took longer"), "{text}");
+    }
+    let stateful = pool.call(waste_the_time_of_its_state, 1).unwrap_err();
+    let TaskError::TimedOut { function, .. } = &stateful else { panic!("{stateful:?}") };
+    assert_eq!(function.as_deref(), Some("limits::waste_the_time_of_its_state"));
+    let tagged = pool.pool().task(waste_all_its_time).tag("waste").call(1).unwrap_err();
+    assert!(tagged.to_string().starts_with("the task \"waste\" took longer"), "{tagged}");
+}

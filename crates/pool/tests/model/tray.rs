@@ -36,13 +36,18 @@ impl Tray {
 
     /// What a worker does with a chunk of so many items; how many it has done.
     fn work(&self, ticket: u64, n_items: u32) -> u32 {
+        self.work_with(ticket, n_items, 0)
+    }
+
+    /// The same; the piece of an item is its number and so much.
+    fn work_with(&self, ticket: u64, n_items: u32, more: u8) -> u32 {
         let words = self.words();
         words.begin(ticket);
         let mut pieces = Vec::new();
         for n_done in 1..=n_items {
             self.begun[n_done as usize - 1].fetch_add(1, SeqCst);
             let from = pieces.len();
-            pieces.push(u8::try_from(n_done).unwrap());
+            pieces.push(u8::try_from(n_done).unwrap() + more);
             assert!(words.put(n_done, &pieces, from));
             if n_done < n_items && !words.may_go_on(ticket, n_done) {
                 return n_done;
@@ -96,6 +101,25 @@ fn limit_of_one_chunk_is_none_of_the_next() {
         assert_eq!(second, 2);
         // Of what it has done nothing is taken back.
         assert!(n_kept.is_none_or(|n_kept| first <= n_kept), "{first} done, {n_kept:?} kept");
+    });
+}
+
+#[test]
+fn results_that_are_read_early_are_whole_and_of_that_chunk() {
+    explore(|| {
+        let tray = Tray::new();
+        let worker = {
+            let tray = Arc::clone(&tray);
+            loom::thread::spawn(move || {
+                tray.work_with(TICKET, 2, 0);
+                tray.work_with(TICKET + 1, 2, 100);
+            })
+        };
+        let (n_done, pieces) = tray.words().read(TICKET);
+        assert_eq!(pieces, (1..=u8::try_from(n_done).unwrap()).collect::<Vec<_>>());
+        worker.join().unwrap();
+        let (n_done, pieces) = tray.words().read(TICKET + 1);
+        assert_eq!((n_done, pieces), (2, vec![101, 102]));
     });
 }
 

@@ -121,16 +121,16 @@ fn step() -> impl Strategy<Value = Step> {
     let which = 0..40_usize;
     prop_oneof![
         24 => how().prop_map(Step::Submit),
-        2 => (0..80_usize, proptest::option::of(1..30_usize), 0..100_u32, 0..3_u32).prop_map(
+        3 => (0..80_usize, proptest::option::of(1..30_usize), 0..300_u32, 0..3_u32).prop_map(
             |(n_items, n_each, micros, retries)| Step::SubmitMany { n_items, n_each, micros, retries }
         ),
         3 => which.clone().prop_map(Step::Cancel),
-        1 => (0..4_usize).prop_map(Step::CancelMany),
+        2 => (0..4_usize).prop_map(Step::CancelMany),
         3 => which.clone().prop_map(Step::Join),
         2 => which.clone().prop_map(Step::Glance),
         1 => which.prop_map(Step::Forget),
         2 => Just(Step::Open),
-        3 => (0..MOST_WORKERS).prop_map(Step::Kill),
+        4 => (0..MOST_WORKERS).prop_map(Step::Kill),
         2 => (1..=MOST_WORKERS).prop_map(Step::Resize),
         4 => (0..2_000_u64).prop_map(Step::Rest),
     ]
