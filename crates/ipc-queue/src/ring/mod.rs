@@ -444,7 +444,8 @@ impl<M: Memory> Ring<'_, M> {
         let next = self.next(claim.at, claim.state.link());
         self.0.head().help(claim.at, next);
         let items = &self.0.bells().items;
-        if planted::GET_CHAINS && items.is_waiting_after_exchange() && self.is_good_for_getter(next) {
+        if planted::GET_CHAINS && items.is_waiting_after_exchange() && self.is_good_for_getter(next)
+        {
             items.wake_one();
         }
         claim

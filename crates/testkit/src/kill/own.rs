@@ -14,7 +14,9 @@
 //!
 //! - Linux `Documentation/scheduler/sched-stats.rst`
 
-use std::{collections::VecDeque, fs::File, ops::Range, os::unix::fs::FileExt as _, time::Duration};
+use std::{
+    collections::VecDeque, fs::File, ops::Range, os::unix::fs::FileExt as _, time::Duration,
+};
 
 use super::StallMeter;
 use crate::clock;
