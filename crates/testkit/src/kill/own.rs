@@ -5,10 +5,11 @@
 //! or at work to no end. The kernel says how long each process was ready to run and did not
 //! (`/proc/PID/schedstat`); a storm adds that up for its workers, at every look.
 //!
-//! The waiting is known at the looks and not at the moments at which a stall began and ended, and that of
-//! two who waited at once is counted twice. So the figure is a lower bound: if it is long, something is
-//! wrong, however busy the machine is. A processor that is taken away from the whole machine, or from a
-//! group of processes that has had its share, is not seen.
+//! The kernel counts a wait when it is over, so a stall is judged when it is. The waiting is known at the
+//! looks and not at the moments at which a stall began and ended, and that of two who waited at once is
+//! counted twice. So the figure is a lower bound: if it is long, something is wrong, however busy the
+//! machine is. A processor that is taken away from the whole machine, or from a group of processes that
+//! has had its share, is not seen.
 //!
 //! # References
 //!
@@ -87,7 +88,6 @@ impl OwnStalls {
         for stall in meter.long_since(self.n_known) {
             self.judge(stall);
         }
-        self.judge(last..now);
         self.n_known = n_long;
         // No stall that is yet to be told of began before the last sign.
         while self.looks.get(1).is_some_and(|(time, _)| *time <= last) {
