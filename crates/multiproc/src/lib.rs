@@ -142,6 +142,7 @@
 //! - `futures`: queues as a `Stream` and a `Sink`.
 //! - `tokio`: waiting for processes in tasks of tokio.
 //! - `tracing`: starts, ends and tasks as events, for a subscriber of `tracing`.
+//! - `ndarray`: shared arrays as those of `ndarray`, where they lie.
 //! - `progress`: maps of a pool with a bar of `indicatif`.
 //!
 //! # Process death

@@ -11,6 +11,7 @@ use ipc_core::primitive::AtomicU64;
 use ipc_core::primitive::Ordering::Relaxed;
 
 use crate::plain::WORD;
+use crate::raw::planted::faces::WRITES_WHOLE_WORDS;
 
 /// The bytes of some words.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +75,7 @@ fn copy(target: &mut [u8], source: &[u8]) {
 fn write_part(word: &AtomicU64, at: usize, part: &[u8]) {
     let mut found = word.load(Relaxed);
     loop {
-        let mut bytes = found.to_le_bytes();
+        let mut bytes = if WRITES_WHOLE_WORDS { [0; WORD] } else { found.to_le_bytes() };
         copy(bytes.get_mut(at..).unwrap_or(&mut []), part);
         match word.compare_exchange(found, u64::from_le_bytes(bytes), Relaxed, Relaxed) {
             Ok(_) => return,

@@ -17,6 +17,8 @@
 //! | [`FrozenMemory`] | bytes that nobody can change any more |
 //! | [`raw`] | another shared thing of your own |
 //!
+//! With the feature `ndarray`, an [`Array`]'s values are lent as arrays of that crate, too.
+//!
 //! What is shared is plain data: numbers, arrays of them, and structs that derive [`bytemuck`]'s
 //! traits, which this crate hands on.
 //!

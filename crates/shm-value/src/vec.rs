@@ -25,6 +25,7 @@ use crate::named;
 use crate::place::Place;
 use crate::plain::{Draft, WORD, n_words, words_of};
 use crate::raw::Cell;
+use crate::raw::planted::faces::LENGTHENS_FIRST;
 
 /// What a segment is called that holds a vector.
 pub(crate) const KIND: Kind = Kind::new(*b"vec\0\0\0\0\0", 1);
@@ -159,6 +160,10 @@ impl<T: NoUninit + CheckedBitPattern> ShmVec<T> {
         let len = self.len();
         if len == self.capacity {
             return Err(ChangeError::Full);
+        }
+        if LENGTHENS_FIRST {
+            // E1 release, too early.
+            self.word(LEN).store(len as u64 + 1, Release);
         }
         self.cell(len)?.write(words_of(&item));
         // E1 release.

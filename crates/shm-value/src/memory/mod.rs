@@ -35,6 +35,7 @@ pub use frozen::FrozenMemory;
 use crate::named;
 use crate::place::Place;
 use crate::plain::{Draft, words_of_bytes};
+use crate::raw::planted::faces::GROWS_FIRST;
 use owner::Owner;
 use windows::Windows;
 
@@ -256,6 +257,10 @@ impl SharedMemory {
         if new > self.segment().room_len() {
             return Err(SegmentError::NoSpace { bytes: new }.into());
         }
+        if GROWS_FIRST {
+            // E1 release, too early.
+            inner.word(SIZE).store(new, Release);
+        }
         self.segment().back_room(0..new)?;
         inner.word(GENERATION).store(self.generation().wrapping_add(1), Relaxed);
         // E1 release.
@@ -264,6 +269,10 @@ impl SharedMemory {
     }
 
     /// A copy that nobody can ever write, whose bytes can be borrowed.
+    ///
+    /// It has to be a copy: the kernel refuses to seal memory that anybody has mapped to write to it, and
+    /// every handle to a block does. What is frozen from the beginning needs none: see
+    /// [`FrozenMemory::build`].
     ///
     /// # Errors
     ///

@@ -12,6 +12,7 @@ use ipc_core::{Deadline, Presence, ProcessId, Segment, SegmentError};
 
 use super::{GONE, KEPT, MARK, MemoryError};
 use crate::place::Place;
+use crate::raw::planted::faces::LOOKS_FOR_OWNERS;
 
 /// The role of the owner.
 const OWNS: core::ops::Range<u32> = 0..1;
@@ -37,7 +38,7 @@ pub(super) fn enter(segment: &Segment) -> io::Result<Presence> {
 pub(super) fn has_died(segment: &Segment, place: &Place, name: &str) -> Result<bool, SegmentError> {
     let Some(mark) = place.words().get(MARK) else { return Ok(false) };
     let asker = Presence::enter(segment, ASKS)?;
-    if mark.load(Relaxed) == KEPT || asker.is_anybody_else(OWNS)? {
+    if !LOOKS_FOR_OWNERS || mark.load(Relaxed) == KEPT || asker.is_anybody_else(OWNS)? {
         return Ok(false);
     }
     // Where somebody keeps the turn, the name stays for now.

@@ -11,7 +11,7 @@
 //! | `planted` | bugs to order, which the proofs must find |
 
 mod cell;
-mod planted;
+pub(crate) mod planted;
 mod table;
 mod turn;
 

@@ -13,6 +13,8 @@ mod raw;
 #[cfg(not(ipc_loom))]
 #[path = "../together/mod.rs"]
 mod together;
+#[cfg(not(ipc_loom))]
+mod views;
 
 use std::process::ExitCode;
 
@@ -34,6 +36,16 @@ fn main() -> ExitCode {
         ("words that lie are not believed", arrays::words_that_lie_are_not_believed),
         ("arrays have names", arrays::arrays_have_names),
         ("nothing is left of arrays", arrays::nothing_is_left_of_arrays),
+        ("views show the values where they lie", views::views_show_the_values_where_they_lie),
+        (
+            "what is written through a view others read",
+            views::what_is_written_through_a_view_others_read,
+        ),
+        (
+            "a view that does not go with the values is refused",
+            views::a_view_that_does_not_go_with_the_values_is_refused,
+        ),
+        ("an array is made of a view", views::an_array_is_made_of_a_view),
         ("raw values are copied in and out", raw::values_are_copied_in_and_out),
         ("raw values keep to their bytes", raw::values_keep_to_their_bytes),
         ("bytes that are no value are refused", raw::bytes_that_are_no_value_are_refused),

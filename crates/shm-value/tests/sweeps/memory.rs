@@ -1,6 +1,7 @@
 //! The scenarios on blocks of bytes and arrays.
 
 use ipc_core::ProcessId;
+use rustix::fs::fstat;
 use shm_value::{Array, ArrayGuard, SharedMemory};
 use testkit::Outcome;
 use testkit::kill::{KillPoint, Sweep};
@@ -18,6 +19,9 @@ pub(super) fn grow() -> Outcome {
             let size = memory.size();
             let is_right = size == 10_000 || size == 100 && *point != KillPoint::Survived;
             expect(is_right, || format!("{size} bytes"))?;
+            let stat = fstat(memory.segment()).map_err(|error| error.to_string())?;
+            let is_there = stat.st_blocks * 512 >= i64::try_from(size).unwrap();
+            expect(is_there, || format!("{size} bytes, for which there is no memory"))?;
             memory.grow(20_000).map_err(|error| error.to_string())?;
             memory.set(19_992, 7_u64).map_err(|error| error.to_string())?;
             let found = memory.get::<u64>(19_992).map_err(|error| error.to_string())?;
