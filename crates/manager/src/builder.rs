@@ -50,6 +50,7 @@ impl Builder {
             max_clients: 10_000,
             max_waiting: 10_000,
             max_backlog: 1 << 20,
+            max_kept: u64::MAX,
             workers: 4,
             passage_timeout: Duration::from_secs(60),
             hello_timeout: Duration::from_secs(10),
@@ -150,6 +151,15 @@ impl Builder {
     /// How long a call may be; 1 GiB if nothing is said.
     pub fn max_call_bytes(mut self, bytes: usize) -> Self {
         self.plan.rules.max_bytes = bytes;
+        self
+    }
+
+    /// How many bytes may be in dicts, lists, values and queues, with what these take beside; any number if
+    /// nothing is said.
+    ///
+    /// A call that would keep more is [`Error::Full`](crate::Error::Full); what takes out is done.
+    pub fn max_kept_bytes(mut self, bytes: u64) -> Self {
+        self.plan.rules.max_kept = bytes;
         self
     }
 

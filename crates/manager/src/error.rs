@@ -79,6 +79,14 @@ pub enum Error {
     /// The manager does not do that; it says why.
     #[error("refused: {0}")]
     Refused(String),
+    /// The manager keeps as much as it [may](crate::Builder::max_kept_bytes). Nothing was changed.
+    #[error("the manager keeps {kept} bytes, and may keep {limit}")]
+    Full {
+        /// What it keeps.
+        kept: u64,
+        /// What it may keep.
+        limit: u64,
+    },
     /// A value cannot be turned into bytes.
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -135,6 +143,7 @@ impl From<Fault> for Error {
             Fault::TooMany => Self::TooMany,
             Fault::Broken => Self::Broken,
             Fault::Refused(why) => Self::Refused(why),
+            Fault::Full { kept, limit } => Self::Full { kept, limit },
         }
     }
 }

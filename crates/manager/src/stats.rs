@@ -17,6 +17,9 @@ pub struct Stats {
     pub types: BTreeMap<String, u64>,
     /// How many references there are, by clients, values, names and proxies on their way.
     pub references: u64,
+    /// How many bytes are in dicts, lists, values and queues, and what these take beside. What is in objects of
+    /// the program's own types is not known.
+    pub kept_bytes: u64,
     /// How many proxies are on their way, sent and not received.
     pub on_their_way: u64,
     /// How many objects are published under a name.

@@ -293,6 +293,39 @@ fn a_client_has_so_many_calls_waiting_and_no_more() {
 }
 
 #[test]
+fn so_much_is_kept_and_no_more() {
+    let _watchdog = watch("kept");
+    let manager = Manager::builder().max_kept_bytes(20_000).start().unwrap();
+    let (dict, list) =
+        (manager.dict::<u16, Vec<u8>>().unwrap(), manager.list::<Vec<u8>>().unwrap());
+    let (queue, value) = (manager.queue(0).unwrap(), manager.value(&Vec::<u8>::new()).unwrap());
+    let one = vec![7_u8; 1_000];
+    let mut n_kept = 0;
+    loop {
+        match dict.set(&n_kept, &one) {
+            Ok(()) => n_kept += 1,
+            Err(Error::Full { kept, limit: 20_000 }) => break assert!(kept <= 20_000, "{kept}"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    // Each takes something beside.
+    assert!((16..20).contains(&n_kept), "{n_kept}");
+    let is_full = |result: Result<(), Error>| matches!(result, Err(Error::Full { .. }));
+    assert!(is_full(dict.get_or_insert(&n_kept, &one).map(drop)));
+    assert!(is_full(dict.update(&0, |(old, _): (Option<Vec<u8>>, Vec<u8>)| old, &one).map(drop)));
+    assert!(is_full(list.push(&one)) && is_full(list.extend(std::slice::from_ref(&one))));
+    assert!(is_full(queue.put(&one)) && is_full(value.set(&one)));
+    assert!(is_full(manager.value(&one).map(drop)));
+    // Nothing was changed, and what is there can be looked at and taken out.
+    assert_eq!((dict.len().unwrap(), list.len().unwrap()), (usize::from(n_kept), 0));
+    assert_eq!(dict.remove(&0).unwrap(), Some(one.clone()));
+    list.push(&one).unwrap();
+    assert!(manager.stats().unwrap().kept_bytes <= 20_000);
+    drop((dict, list, queue, value));
+    wait_until(&manager, "nothing is kept", |stats| stats.kept_bytes == 0);
+}
+
+#[test]
 fn there_are_so_many_clients_and_no_more() {
     let _watchdog = watch("clients");
     let manager = Manager::builder().max_clients(3).start().unwrap();

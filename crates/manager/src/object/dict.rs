@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::weight::Weight;
 use super::{Answers, Kind, Payload, Request, Step, Stored, foreign, no_such_method};
 use crate::protocol::Fault;
 use crate::protocol::bytes::{Reader, put_number};
@@ -22,6 +23,8 @@ pub(super) struct Dict {
 struct Entry {
     place: u64,
     value: Stored,
+    /// Of the key.
+    _weight: Weight,
 }
 
 /// A page is full when it has so many bytes.
@@ -35,7 +38,8 @@ impl Dict {
         self.last_place += 1;
         let key: Arc<[u8]> = key.into();
         self.order.insert(self.last_place, Arc::clone(&key));
-        self.entries.insert(key, Entry { place: self.last_place, value });
+        let _weight = Weight::of(key.len());
+        self.entries.insert(key, Entry { place: self.last_place, value, _weight });
         None
     }
 
@@ -138,6 +142,18 @@ impl Kind for Dict {
             _ => return Err(no_such_method(method)),
         };
         Ok(payload.into())
+    }
+
+    fn stores(&self, method: u64) -> bool {
+        matches!(
+            method,
+            methods::SET
+                | methods::INSERT
+                | methods::GET_OR_INSERT
+                | methods::COMPARE_AND_SET
+                | methods::EXTEND
+                | methods::UPDATE
+        )
     }
 
     fn work(&mut self, request: Request<'_>) -> Result<Payload, Fault> {

@@ -149,6 +149,18 @@ impl Kind for List {
         Ok(payload.into())
     }
 
+    fn stores(&self, method: u64) -> bool {
+        matches!(
+            method,
+            methods::SET
+                | methods::PUSH
+                | methods::INSERT
+                | methods::EXTEND
+                | methods::COMPARE_AND_SET
+                | methods::UPDATE
+        )
+    }
+
     fn work(&mut self, request: Request<'_>) -> Result<Payload, Fault> {
         let mut argument = request.argument;
         let (function, index) = (argument.block()?, argument.number()?);

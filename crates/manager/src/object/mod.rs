@@ -18,6 +18,7 @@ mod queue;
 mod semaphore;
 pub(crate) mod user;
 mod value;
+pub(crate) mod weight;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,6 +28,7 @@ use ipc_core::Deadline;
 use crate::client::Handle;
 use crate::protocol::bytes::{Malformed, Reader, put_number};
 use crate::protocol::{Fault, ObjectId};
+use weight::Weight;
 
 /// A client, as the server counts them.
 pub(crate) type ClientId = u64;
@@ -82,6 +84,11 @@ pub(crate) trait Kind: Send {
     /// calls is to be answered.
     fn forget(&mut self, _client: ClientId, _answers: &mut Answers) {}
 
+    /// Whether a method may make more of what is kept.
+    fn stores(&self, _method: u64) -> bool {
+        false
+    }
+
     /// Whether its end is foreign code too.
     fn is_foreign(&self) -> bool {
         false
@@ -130,11 +137,12 @@ impl Drop for Link {
 pub(crate) struct Stored {
     pub(crate) bytes: Box<[u8]>,
     pub(crate) links: Vec<Link>,
+    _weight: Weight,
 }
 
 impl Stored {
     pub(crate) fn new(bytes: &[u8], links: Vec<Link>) -> Self {
-        Self { bytes: bytes.into(), links }
+        Self { bytes: bytes.into(), links, _weight: Weight::of(bytes.len()) }
     }
 }
 

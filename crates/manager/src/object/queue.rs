@@ -202,6 +202,10 @@ impl Kind for Queue {
         self.settle(answers);
     }
 
+    fn stores(&self, method: u64) -> bool {
+        method == methods::PUT
+    }
+
     fn forget(&mut self, client: ClientId, answers: &mut Answers) {
         self.getting.retain(|getting| getting.client != client);
         self.putting.retain(|(putting, _)| putting.client != client);

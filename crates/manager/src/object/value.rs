@@ -44,6 +44,13 @@ impl Kind for Value {
         Ok(payload.into())
     }
 
+    fn stores(&self, method: u64) -> bool {
+        matches!(
+            method,
+            methods::SET | methods::REPLACE | methods::COMPARE_AND_SET | methods::UPDATE
+        )
+    }
+
     fn work(&mut self, request: Request<'_>) -> Result<Payload, Fault> {
         let mut argument = request.argument;
         let function = argument.block()?;

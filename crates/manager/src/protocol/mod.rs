@@ -254,6 +254,11 @@ pub(crate) enum Fault {
     Broken,
     /// The server does not do that, and says why.
     Refused(String),
+    /// Objects keep so many bytes already.
+    Full {
+        kept: u64,
+        limit: u64,
+    },
 }
 
 impl From<Malformed> for Fault {

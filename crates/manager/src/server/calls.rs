@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::timers::Timer;
 use super::work::{Finished, Kept, Task};
 use super::{Parked, Server};
+use crate::object::weight::take_balance;
 use crate::object::{Answers, ClientId, Link, Payload, Request, Step, Ticket, too_many_waiting};
 use crate::protocol::bytes::Reader;
 use crate::protocol::{Call, DESK, Fault, ObjectId, Reply};
@@ -83,6 +84,12 @@ impl Server {
         links: Vec<Link>,
     ) -> Option<Result<Payload, Fault>> {
         let may_wait = self.may_wait(ticket.client);
+        let slot = self.registry.slots.get(&object);
+        if slot.and_then(|slot| slot.object.as_ref()).is_some_and(|body| body.stores(method))
+            && let Err(fault) = self.has_room_for(argument.len())
+        {
+            return Some(Err(fault));
+        }
         let Some(slot) = self.registry.slots.get_mut(&object) else {
             return Some(Err(Fault::NoSuchObject));
         };
@@ -131,6 +138,21 @@ impl Server {
         }
     }
 
+    /// How many bytes objects keep.
+    pub(super) fn n_kept_bytes(&mut self) -> u64 {
+        self.n_kept_bytes = self.n_kept_bytes.saturating_add(take_balance());
+        u64::try_from(self.n_kept_bytes).unwrap_or(0)
+    }
+
+    /// Whether so many bytes more may be kept.
+    pub(super) fn has_room_for(&mut self, len: usize) -> Result<(), Fault> {
+        let (kept, limit) = (self.n_kept_bytes(), self.rules.max_kept);
+        if kept.saturating_add(len as u64) > limit {
+            return Err(Fault::Full { kept, limit });
+        }
+        Ok(())
+    }
+
     /// The links of a call, to objects that the client has references to.
     fn links(&mut self, client: ClientId, ids: &[ObjectId]) -> Result<Vec<Link>, Fault> {
         let mut links = Vec::with_capacity(ids.len());
@@ -162,7 +184,8 @@ impl Server {
     pub(super) fn take_finished(&mut self) {
         self.waker.reset();
         for finished in self.workers.finished() {
-            let Finished { id, object, ticket, answer, is_new } = finished;
+            let Finished { id, object, ticket, answer, is_new, balance } = finished;
+            self.n_kept_bytes = self.n_kept_bytes.saturating_add(balance);
             self.leave_line(ticket.client);
             let Some(slot) = self.registry.slots.get_mut(&id) else {
                 // Nobody has a reference any more.

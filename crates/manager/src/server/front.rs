@@ -110,6 +110,7 @@ impl Server {
             self.workers.give(Task::Make { id, maker, call });
             return Ok(None);
         }
+        self.has_room_for(argument.rest().len())?;
         let object = object::make(&sort, argument, links)?.ok_or(Fault::NoSuchType(sort))?;
         let id = self.registry.reserve(label);
         if let Some(slot) = self.registry.slots.get_mut(&id) {
@@ -151,8 +152,8 @@ impl Server {
     }
 
     /// What there is.
-    fn stats(&self) -> Stats {
-        let mut types = BTreeMap::new();
+    fn stats(&mut self) -> Stats {
+        let (mut types, kept_bytes) = (BTreeMap::new(), self.n_kept_bytes());
         for slot in self.registry.slots.values() {
             *types.entry(slot.label.clone()).or_insert(0) += 1;
         }
@@ -161,6 +162,7 @@ impl Server {
             objects: self.registry.slots.len() as u64,
             types,
             references: self.registry.slots.values().map(|slot| slot.refs).sum(),
+            kept_bytes,
             on_their_way: self.registry.passages.len() as u64,
             published: self.registry.names.len() as u64,
             clients: self.guests.len() as u64,

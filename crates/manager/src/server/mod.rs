@@ -59,6 +59,8 @@ pub(crate) struct Rules {
     /// How many bytes may wait to be sent to a client before it is not heard any more; at four times
     /// that it is shown out.
     pub(crate) max_backlog: usize,
+    /// How many bytes objects may keep.
+    pub(crate) max_kept: u64,
     /// How many threads run foreign code.
     pub(crate) workers: usize,
     /// How long a passage is kept whose sender is gone.
@@ -106,6 +108,8 @@ pub(crate) struct Server {
     /// Those whose last message is not done yet: others have their turn first.
     unfinished: Vec<ClientId>,
     counts: Counts,
+    /// What objects keep, but for what was not taken from the balance of this thread yet.
+    n_kept_bytes: i64,
     /// Memory to receive with.
     room: Vec<u8>,
 }
@@ -178,6 +182,7 @@ impl Server {
             to_flush: Vec::new(),
             unfinished: Vec::new(),
             counts: Counts::default(),
+            n_kept_bytes: 0,
             room: vec![0; ROOM_BYTES],
         })
     }

@@ -9,6 +9,7 @@ use proc_core::PanicInfo;
 
 use super::sys::Waker;
 use crate::object::user::Maker;
+use crate::object::weight::take_balance;
 use crate::object::{Kind, Link, Payload, Request, Ticket};
 use crate::protocol::bytes::Reader;
 use crate::protocol::{Fault, ObjectId};
@@ -49,6 +50,8 @@ pub(super) struct Finished {
     pub(super) answer: Result<Payload, Fault>,
     /// Whether the object is new.
     pub(super) is_new: bool,
+    /// How many bytes more, or less, are kept.
+    pub(super) balance: i64,
 }
 
 /// The threads.
@@ -154,7 +157,14 @@ impl Task {
                 let ticket = call.ticket;
                 let answer = PanicInfo::catch(|| object.work(call.request()));
                 let answer = answer.unwrap_or_else(|panic| Err(Fault::Panicked(panic)));
-                Some(Finished { id, object: Some(object), ticket, answer, is_new: false })
+                Some(Finished {
+                    id,
+                    object: Some(object),
+                    ticket,
+                    answer,
+                    is_new: false,
+                    balance: take_balance(),
+                })
             }
             Self::Make { id, maker, mut call } => {
                 let ticket = call.ticket;
@@ -164,7 +174,7 @@ impl Task {
                     Ok(object) => (Some(object), Ok(Payload::number(id))),
                     Err(fault) => (None, Err(fault)),
                 };
-                Some(Finished { id, object, ticket, answer, is_new: true })
+                Some(Finished { id, object, ticket, answer, is_new: true, balance: take_balance() })
             }
             Self::Bury(object) => {
                 // Nobody waits for it, and the panic hook has told of a panic.

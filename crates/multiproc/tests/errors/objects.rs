@@ -33,6 +33,7 @@ fn of_calls() -> Vec<Row> {
         manager::Error::NotHeld => "give back once, and only what you have",
         manager::Error::TooMany => "give back as often as was taken, and no more",
         manager::Error::Broken => "reset the barrier, or give up",
+        manager::Error::Full { kept: 990, limit: 1000 } => "take something out, or raise the limit",
         manager::Error::Refused("too many calls wait".into()) => "do less at a time, or raise the limit",
         manager::Error::TooLong { len: 1 << 31, limit: 1 << 30 } => "send less, or raise the limit",
         manager::Error::Malformed => "build both programs with the same version",
