@@ -21,6 +21,7 @@
 use std::fs;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use ipc_core::primitive::AtomicU64;
 use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
@@ -104,7 +105,7 @@ fn install() {
     let listen = || {
         let listener = loop {
             match LISTENER.load(Acquire) {
-                0 => clock::pause(std::time::Duration::from_micros(100)),
+                0 => clock::pause(Duration::from_micros(100)),
                 number => break i32::try_from(number - 1).unwrap(),
             }
         };
@@ -244,6 +245,12 @@ fn sweep(whose: Whose, prepare: impl Fn(&Calls), start: impl Fn(&Calls) -> Start
                 Ok::<_, StartError>((child, joined))
             });
             drop(hush);
+            // Nobody was waited for who had nothing more to say, and killed when that took too long.
+            if let Err(StartError::Died { status, .. } | StartError::ServerDied { status }) =
+                &started
+            {
+                assert_ne!(status.signal(), Some(libc::SIGKILL), "call {turn}, error {error}");
+            }
             let (came, is_error) = match (started, whose) {
                 (Ok((_, Ok(12))), _) => (1..=1, false),
                 // The value is there when the system does not refuse any more.

@@ -158,9 +158,9 @@ impl Builder {
 
     /// Has the process become the parent of each of its descendants whose parent dies.
     ///
-    /// As long as it lives none of them gets away, so [`Process::kill_tree`] finds them all. In turn
-    /// the process has to take their statuses, or they stay zombies until it ends; see
-    /// [`Reaper`](crate::Reaper).
+    /// As long as it lives none of them gets away, so [`kill_tree`](crate::Process::kill_tree) finds
+    /// them all. In turn the process has to take their statuses, or they stay zombies until it ends;
+    /// see [`Reaper`](crate::Reaper).
     pub fn keeps_orphans(mut self, keeps: bool) -> Self {
         self.setup.set_keeps_orphans(keeps);
         self

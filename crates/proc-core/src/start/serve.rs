@@ -92,7 +92,10 @@ pub(super) fn serve(
         return refuse(&channel, refusal);
     }
     text::is_to_be_copied();
-    report(&channel, Report::Accepted { pid: process::own_pid() });
+    if !report(&channel, Report::Accepted { pid: process::own_pid() }) {
+        // The parent would wait for it.
+        return Served::Over(EXIT_NOT_STARTED);
+    }
     let of_copy = loop {
         let request = match hear(&channel, &parent) {
             // A request that is not one is dropped, and with it whoever asked learns that it failed.

@@ -46,12 +46,15 @@ static SERVER: PerProcess<Mutex<State>> = PerProcess::new();
 ///
 /// The processes that it started go on. There is no need to call this: the server ends when this
 /// process does. It is for programs that want no child of theirs left at some moment.
+///
+/// Where a server could not be, because the system refused it something, its starts are done as by
+/// [`Start::Spawn`](crate::Start::Spawn); after this the next one tries again.
 pub fn stop_fork_server() {
     let mut state = lock();
     if let State::Running(server) = &*state {
         server.end();
-        *state = State::None;
     }
+    *state = State::None;
 }
 
 /// Has the fork server of this process call a function before it makes any copy: what that loads or
