@@ -28,9 +28,28 @@ def spin(seconds):
         pass
 
 
+def first():
+    """Nanoseconds to the first result of a pool of two, and its end, in the middle of many."""
+    for seconds in crew.times():
+        taken = []
+        begin = time.perf_counter()
+        while time.perf_counter() - begin < seconds or len(taken) < 5:
+            start = time.perf_counter_ns()
+            pool = crew.FORK.Pool(2)
+            if pool.apply(next_, (1,)) != 2:
+                sys.exit("the result is wrong")
+            pool.terminate()
+            pool.join()
+            taken.append(time.perf_counter_ns() - start)
+    return sorted(taken)[len(taken) // 2]
+
+
 def main():
     scenario, n_workers, chunked, single, large = sys.argv[3], *map(int, sys.argv[4:8])
     seconds_each = int(sys.argv[8]) / 1e6 if scenario == "spin" else 0
+    if scenario == "first":
+        crew.say(first())
+        return
     pool = crew.FORK.Pool(n_workers)
 
     def submit(numbers):

@@ -26,6 +26,7 @@
 //! | two who talk | [`pipe()`]: a [`Connection`] for each |
 //! | one who talks to another | [`channel()`]: a [`Sender`] and a [`Receiver`] |
 //! | two who talk all the time | [`shm_pipe()`]: a [`ShmConnection`] for each, through shared memory |
+//! | an event loop and many who talk to it all the time | [`lane`]: shared memory beside their sockets |
 //! | programs that meet by an address | [`Listener`] and [`connect()`], with an [`Address`] and a [`Key`] |
 //! | the first of many to be ready | [`wait()`]: connections, processes, sockets, whatever has a descriptor |
 //!
@@ -84,6 +85,6 @@ pub use crate::{
     listener::{Builder, Listener},
     peer::Peer,
     pipe::{channel, pipe},
-    shm::{ShmConnection, shm_pipe},
+    shm::{ShmConnection, lane, shm_pipe},
     wait::{Source, wait, wait_deadline},
 };

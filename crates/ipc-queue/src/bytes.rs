@@ -4,6 +4,8 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
+use ipc_core::robust::Thread;
+use ipc_core::wire::Scratch;
 use ipc_core::{Deadline, Segment};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -15,7 +17,7 @@ use crate::heap::record::Record;
 use crate::heap::{Heap, Memory as _};
 use crate::mapped::Mapped;
 use crate::participant::Participant;
-use crate::ring::{Patience, Ring, Tuning};
+use crate::ring::{Claim, Patience, Ring, Tuning};
 use crate::seat::{Seated, TableHandle};
 use crate::side::{Both, MayGet, MayPut, OnSide};
 use crate::stats::Stats;
@@ -248,6 +250,26 @@ impl<S: MayGet> ByteQueue<S> {
         }
     }
 
+    /// Gets the next message for a moment: if it fits into a slot that is no longer than scratch, no
+    /// memory is allocated for it.
+    #[inline]
+    pub(crate) fn get_short(
+        &self,
+        bytes: &mut Scratch,
+        patience: Patience,
+    ) -> Result<(), GetError> {
+        if self.ring().shape().payload() > Scratch::SHORT {
+            return self.get_patiently(bytes.long(), patience);
+        }
+        let taken = self.take_with(patience, |ring, _, claim, len| {
+            ring.read_to(claim, bytes.short(len));
+        })?;
+        match taken {
+            None => Ok(()),
+            Some((seated, id, len)) => self.read_large(seated, id, len, bytes.long()),
+        }
+    }
+
     /// Takes the next message: into `bytes`, or, if it is large, its block and its length, which is
     /// yet to be checked.
     #[inline]
@@ -256,11 +278,28 @@ impl<S: MayGet> ByteQueue<S> {
         bytes: &mut Vec<u8>,
         patience: Patience,
     ) -> Result<Option<(Seated, BlockId, u64)>, GetError> {
-        let ring = self.ring();
         bytes.clear();
-        let Seated { me, owner } = self.table.sit_down()?;
         // Most messages fit into a slot: make room for those before anything is claimed.
         bytes.reserve(self.room_ahead());
+        self.take_with(patience, |ring, me, claim, len| {
+            if len > bytes.capacity() {
+                bytes.reserve_exact(len);
+                // An allocator may use libc's robust mutexes, which clear what is pending.
+                ring.pend(me);
+            }
+            ring.read(claim, len, bytes);
+        })
+    }
+
+    /// The same, where `read` copies a message of a length out of its slot.
+    #[inline]
+    fn take_with(
+        &self,
+        patience: Patience,
+        read: impl FnOnce(&Mapped, Thread, &Claim, usize),
+    ) -> Result<Option<(Seated, BlockId, u64)>, GetError> {
+        let ring = self.ring();
+        let Seated { me, owner } = self.table.sit_down()?;
         ring.pend(me);
         let claim = match Ring(ring).get(owner, patience) {
             Ok(claim) => claim,
@@ -273,12 +312,7 @@ impl<S: MayGet> ByteQueue<S> {
             Record::Inline(len) if len <= ring.shape().payload() as u64 => {
                 #[expect(clippy::cast_possible_truncation, reason = "at most the payload")]
                 let len = len as usize;
-                if len > bytes.capacity() {
-                    bytes.reserve_exact(len);
-                    // An allocator may use libc's robust mutexes, which clear what is pending.
-                    ring.pend(me);
-                }
-                ring.read(&claim, len, bytes);
+                read(ring, me, &claim, len);
                 Ok(None)
             }
             Record::Large(id, len) if Heap(ring).claim(id, claim.at, owner) => {
@@ -315,7 +349,7 @@ impl<S> ByteQueue<S> {
     /// What was put can still be got; whoever waits to put, or to get from the empty queue, is
     /// told. It happens at one exchange: a process that dies in here has closed the queue or not.
     pub fn close(&self) {
-        let me = ipc_core::robust::Thread::current();
+        let me = Thread::current();
         self.ring().pend(me);
         Ring(self.ring()).close();
         me.pend_clear();

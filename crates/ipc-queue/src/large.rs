@@ -37,6 +37,8 @@ impl<S: MayPut> ByteQueue<S> {
     }
 
     /// Takes a block for a message of `len` bytes, which is the caller's to publish or to free.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a result in memory takes longer")]
     pub(crate) fn allocate(
         &self,
         len: usize,

@@ -1,11 +1,10 @@
 //! `Queue<T>`: values.
 
-use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use ipc_core::wire::{decode_plain, encode_plain};
+use ipc_core::wire::{Scratch, decode_plain, encode_plain};
 use ipc_core::{Deadline, Segment, type_hash};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -137,13 +136,12 @@ impl<T: Serialize, S: MayPut> Queue<T, S> {
     }
 
     fn put_patiently(&self, value: T, patience: Patience) -> Result<(), PutError<T>> {
-        with_scratch(|scratch| {
-            scratch.clear();
-            if let Err(source) = encode_plain(&value, scratch) {
-                return Err(PutError::Encode { value, source });
-            }
-            self.bytes.put_patiently(scratch, patience).map_err(|error| error.map(|_| value))
-        })
+        // No code of the value's own runs after anything is claimed, and none before it is given back.
+        let mut scratch = Scratch::new();
+        if let Err(source) = encode_plain(&value, &mut scratch) {
+            return Err(PutError::Encode { value, source });
+        }
+        self.bytes.put_patiently(scratch.bytes(), patience).map_err(|error| error.map(|_| value))
     }
 }
 
@@ -186,10 +184,9 @@ impl<T: DeserializeOwned, S: MayGet> Queue<T, S> {
     }
 
     fn get_patiently(&self, patience: Patience) -> Result<T, GetError> {
-        with_scratch(|scratch| {
-            self.bytes.get_patiently(scratch, patience)?;
-            Ok(decode_plain(scratch)?)
-        })
+        let mut scratch = Scratch::new();
+        self.bytes.get_short(&mut scratch, patience)?;
+        Ok(decode_plain(scratch.bytes())?)
     }
 }
 
@@ -284,25 +281,6 @@ impl<T, S> Queue<T, S> {
         self.bytes.stats()
     }
 }
-
-/// Lends a buffer that this thread keeps: a value is encoded before anything is claimed, and
-/// decoded after everything was given back.
-pub(crate) fn with_scratch<R>(work: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-    thread_local! {
-        static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-    }
-    // Taken out and put back, so that a value whose `Serialize` uses a queue finds none and makes
-    // another.
-    let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
-    let result = work(&mut scratch);
-    if scratch.capacity() <= MOST_SCRATCH {
-        SCRATCH.try_with(|kept| kept.set(scratch)).ok();
-    }
-    result
-}
-
-/// A larger buffer is not kept.
-const MOST_SCRATCH: usize = 1 << 20;
 
 impl<T, S> Clone for Queue<T, S> {
     fn clone(&self) -> Self {

@@ -10,8 +10,8 @@ use std::time::Duration;
 use ipc_core::primitive::{AtomicU32, Ordering};
 use ipc_core::wire::{self, EncodeError};
 use ipc_core::{Deadline, Kind, Segment, SegmentError};
-use ipc_queue::{Builder, ByteQueue, GetError, PutError, Queue, QueueError};
-use serde::{Deserialize, Serialize, Serializer};
+use ipc_queue::{Builder, ByteQueue, GetError, JoinableQueue, PutError, Queue, QueueError};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use testkit::Watchdog;
 
 const SHORT: Duration = Duration::from_millis(5);
@@ -189,7 +189,7 @@ fn a_value_may_use_a_queue_while_it_is_encoded_and_decoded() {
         }
     }
     impl<'de> Deserialize<'de> for Busy {
-        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
             INNER.with(|inner| {
                 inner.put("y".repeat(90)).unwrap();
                 assert_eq!(inner.get().unwrap(), "y".repeat(90));
@@ -217,6 +217,62 @@ fn a_panic_in_a_value_leaves_the_queue_as_it_was() {
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(put)).is_err());
     queue.put(None).unwrap();
     assert!(queue.get().unwrap().is_none());
+}
+
+#[test]
+fn values_of_every_length_arrive_whole_whatever_the_slots_are() {
+    let text = |len: usize| (b'a'..=b'z').cycle().take(len).map(char::from).collect::<String>();
+    let lens = || (0..=20).chain(100..=300).chain([1000, 4096, 5000, 70_000]);
+    for slot in [8, 32, 112, 113, 128, 144, 256, 2000] {
+        let queue = Builder::new(4).message_bytes(slot).values::<String>().unwrap();
+        for len in lens() {
+            queue.put(text(len)).unwrap();
+            assert_eq!(queue.get().unwrap(), text(len), "{len} bytes, slots of {slot}");
+        }
+    }
+    let queue = JoinableQueue::<String>::bounded(4).unwrap();
+    for len in lens() {
+        queue.put(text(len)).unwrap();
+        assert_eq!(*queue.get().unwrap(), text(len), "{len} bytes");
+    }
+}
+
+/// A value that uses queues while it is encoded and decoded.
+#[derive(Debug, PartialEq)]
+struct Busybody(String);
+
+fn mind_others_business() {
+    let other = Queue::<String>::bounded(1).unwrap();
+    other.put("x".repeat(300)).unwrap();
+    assert_eq!(other.get().unwrap(), "x".repeat(300));
+    assert!(matches!(
+        Queue::<Queue<u8>>::bounded(1).unwrap().put(Queue::bounded(1).unwrap()),
+        Err(PutError::Encode { source: EncodeError::HandleNotAllowed, .. })
+    ));
+}
+
+impl Serialize for Busybody {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        mind_others_business();
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Busybody {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        mind_others_business();
+        Ok(Self(text))
+    }
+}
+
+#[test]
+fn a_value_may_use_queues_while_it_is_encoded_and_decoded() {
+    let queue = Queue::<(String, Busybody)>::bounded(1).unwrap();
+    for len in [1, 60, 127, 500, 5000] {
+        queue.put(("y".repeat(len), Busybody("z".repeat(len)))).unwrap();
+        assert_eq!(queue.get().unwrap(), ("y".repeat(len), Busybody("z".repeat(len))));
+    }
 }
 
 #[test]

@@ -48,6 +48,7 @@ impl Builder {
         let rules = Rules {
             max_bytes: 1 << 30,
             max_clients: 10_000,
+            max_lanes: 256,
             max_waiting: 10_000,
             max_backlog: 1 << 20,
             max_kept: u64::MAX,
@@ -132,6 +133,15 @@ impl Builder {
     /// How many clients there may be; 10 000 if nothing is said, or as many as there are descriptors.
     pub fn max_clients(mut self, clients: usize) -> Self {
         self.plan.rules.max_clients = clients;
+        self
+    }
+
+    /// How many clients' calls may go through shared memory; 256 if nothing is said, and none if it is 0.
+    ///
+    /// They are those who come first, on the same machine. Each takes 130 KiB and a descriptor of the
+    /// manager's. All other clients' calls go through their sockets.
+    pub fn max_lanes(mut self, lanes: usize) -> Self {
+        self.plan.rules.max_lanes = lanes;
         self
     }
 

@@ -26,6 +26,10 @@
 //! | objects of your own | [`object`], or [`Object`] and [`Remote`] |
 //! | many calls at once | [`Batch`] |
 //! | a look inside | [`Stats`] |
+//! | other machines | [`Builder::address`] with an address of TCP, and a [`Builder::key`]; [`Connector`] |
+//!
+//! With feature `tls` what goes between machines is encrypted. With feature `tokio` replies can be waited for in
+//! tasks: `get_async` and its like.
 //!
 //! Between processes of one machine the types of `ipc-sync`, `ipc-queue` and `shm-value` do the same in
 //! shared memory, without a server and many times faster. A manager is for programs that were started
@@ -57,13 +61,19 @@
 //! The end of a client is told by the kernel. Its references are given up, and what it held (locks,
 //! permits, leases) is free at once; who is next is told, where it matters. What a call was to do is done
 //! or not: a client that dies has sent it whole or not at all.
+//!
+//! Over TCP a process that was killed and a network that is broken look alike. So a client that is cut off keeps
+//! what it has for a [grace](Builder::reconnect_grace), within which it comes back by itself: then each call is
+//! done once, and nobody notices but by the time it takes. After it, it is gone, as if it had died.
 
 mod batch;
 mod builder;
+mod carrier;
 mod client;
 mod connector;
 mod error;
 mod host;
+mod ids;
 mod manager;
 mod object;
 mod protocol;

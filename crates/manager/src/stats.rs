@@ -26,6 +26,8 @@ pub struct Stats {
     pub published: u64,
     /// How many clients there are.
     pub clients: u64,
+    /// How many of them have their calls go through shared memory.
+    pub lanes: u64,
     /// How many of these are cut off, and may come back.
     pub cut_off: u64,
     /// How many calls wait for something.

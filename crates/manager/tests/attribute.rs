@@ -146,7 +146,7 @@ impl Library {
 }
 
 fn start() -> Manager {
-    Manager::builder().register::<Shelf>().register::<Library>().start().unwrap()
+    common::builder().register::<Shelf>().register::<Library>().start().unwrap()
 }
 
 fn book(title: &str, pages: u32) -> Book {
@@ -184,7 +184,7 @@ fn a_panic_is_told_and_harms_nobody() {
     );
     assert_eq!(shelf.copy().unwrap().books.len(), 0, "as the panic left it");
     assert!(matches!(ShelfProxy::new_in(&manager, "bad", &[]), Err(Error::Panicked(_))));
-    let shelfless = Manager::start().unwrap();
+    let shelfless = common::builder().start().unwrap();
     let refused = ShelfProxy::new_in(&shelfless, "top", &[]);
     assert!(matches!(refused, Err(Error::NoSuchType(name)) if name == "Shelf"));
 }

@@ -14,21 +14,32 @@ use testkit::{Counter, Outcome, Report, SharedArena};
 
 mod common;
 
+/// Each with lanes, and over sockets.
+macro_rules! both {
+    ($($name:literal => $scenario:ident,)*) => {
+        &[$(
+            ($name, $scenario as fn() -> Outcome),
+            (concat!($name, " (over sockets)"), || common::over_sockets($scenario)),
+        )*]
+    };
+}
+
 fn main() -> ExitCode {
-    testkit::main(&[
-        ("a lock whose holder is killed is free, and the next is told", holder_of_lock),
-        ("who waits for a lock is told when its holder is killed", waiter_is_told),
-        ("a reentrant lock whose holder is killed is free", holder_of_rlock),
-        ("permits of a killed process come back", permits_come_back),
-        ("a condition survives its holder and who waits", condition),
-        ("a barrier is broken by a party that is killed", barrier),
-        ("what was in the hands of a killed process comes back", leases),
-        ("who waited at a queue and was killed takes and puts nothing", waiters_at_queues),
-        ("a process that was killed holds nothing though its child lives", child_has_the_socket),
-        ("a forked child has nothing of its parent's", forked_child),
-        ("a manager ends when its parent is killed", parent_is_killed),
-        ("a manager that is killed is told of", manager_is_killed),
-        ("managers and children of every start method", start_methods),
+    testkit::main(both![
+        "a lock whose holder is killed is free, and the next is told" => holder_of_lock,
+        "who waits for a lock is told when its holder is killed" => waiter_is_told,
+        "a reentrant lock whose holder is killed is free" => holder_of_rlock,
+        "permits of a killed process come back" => permits_come_back,
+        "a condition survives its holder and who waits" => condition,
+        "a barrier is broken by a party that is killed" => barrier,
+        "what was in the hands of a killed process comes back" => leases,
+        "what a process had finished just before its end is finished" => finished_and_gone,
+        "who waited at a queue and was killed takes and puts nothing" => waiters_at_queues,
+        "a process that was killed holds nothing though its child lives" => child_has_the_socket,
+        "a forked child has nothing of its parent's" => forked_child,
+        "a manager ends when its parent is killed" => parent_is_killed,
+        "a manager that is killed is told of" => manager_is_killed,
+        "managers and children of every start method" => start_methods,
     ])
 }
 
@@ -60,7 +71,7 @@ fn is_clean(manager: &Manager, objects: u64) {
 }
 
 fn holder_of_lock() -> Outcome {
-    let manager = Manager::start()?;
+    let manager = common::builder().start()?;
     let lock = manager.lock()?;
     let victim = victim(|| std::mem::forget(lock.lock().unwrap()));
     wait_until(&manager, "it has the lock", |_| lock.is_locked().unwrap());
@@ -76,7 +87,7 @@ fn holder_of_lock() -> Outcome {
 }
 
 fn waiter_is_told() -> Outcome {
-    let manager = Manager::start()?;
+    let manager = common::builder().start()?;
     let lock = manager.lock()?;
     let victim = victim(|| std::mem::forget(lock.lock().unwrap()));
     wait_until(&manager, "it has the lock", |_| lock.is_locked().unwrap());
@@ -92,7 +103,7 @@ fn waiter_is_told() -> Outcome {
 }
 
 fn holder_of_rlock() -> Outcome {
-    let manager = Manager::start()?;
+    let manager = common::builder().start()?;
     let lock = manager.rlock()?;
     let victim = victim(|| {
         std::mem::forget(lock.lock().unwrap());
@@ -108,7 +119,7 @@ fn holder_of_rlock() -> Outcome {
 }
 
 fn permits_come_back() -> Outcome {
-    let manager = Manager::start()?;
+    let manager = common::builder().start()?;
     let (semaphore, bounded) = (manager.semaphore(3)?, manager.bounded_semaphore(2)?);
     let victim = victim(|| {
         std::mem::forget((semaphore.acquire().unwrap(), semaphore.acquire().unwrap()));
@@ -131,7 +142,7 @@ fn permits_come_back() -> Outcome {
 }
 
 fn condition() -> Outcome {
-    let manager = Manager::start()?;
+    let manager = common::builder().start()?;
     let condition = manager.condition()?;
     let holder = victim(|| std::mem::forget(condition.lock().unwrap()));
     wait_until(&manager, "it is held", |_| condition.lock_timeout(Duration::ZERO).is_err());
@@ -156,7 +167,7 @@ fn condition() -> Outcome {
 }
 
 fn barrier() -> Outcome {
-    let manager = Manager::start()?;
+    let manager = common::builder().start()?;
     let barrier = manager.barrier(3)?;
     let victim = victim(|| drop(barrier.wait()));
     wait_until(&manager, "it waits", |_| barrier.n_waiting().unwrap() == 1);
@@ -174,7 +185,7 @@ fn barrier() -> Outcome {
 }
 
 fn leases() -> Outcome {
-    let manager = Manager::start()?;
+    let manager = common::builder().start()?;
     let queue = manager.joinable_queue::<u32>(0)?;
     for n in 1..=4 {
         queue.put(&n)?;
@@ -201,7 +212,7 @@ fn leases() -> Outcome {
 }
 
 fn waiters_at_queues() -> Outcome {
-    let manager = Manager::start()?;
+    let manager = common::builder().start()?;
     let (empty, full) = (manager.queue::<u32>(0)?, manager.queue::<u32>(1)?);
     full.put(&1)?;
     let getting = victim(|| drop(empty.get()));
@@ -215,8 +226,28 @@ fn waiters_at_queues() -> Outcome {
     Ok(Report::PASSED)
 }
 
+fn finished_and_gone() -> Outcome {
+    const N_LEASES: u64 = 50;
+    let manager = common::builder().start()?;
+    let jobs = manager.joinable_queue::<u64>(0)?;
+    for _ in 0..10 {
+        (0..N_LEASES).try_for_each(|job| jobs.put(&job))?;
+        let mut worker = child::fork(|| {
+            let leases: Vec<_> = (0..N_LEASES).map(|_| jobs.get().unwrap()).collect();
+            // Each finishes its job, and nobody waits for the manager to hear of it.
+            drop(leases);
+            0
+        });
+        is(worker.wait().is_success(), "the worker has worked")?;
+        wait_until(&manager, "it is gone", |stats| stats.clients == 1);
+        is((jobs.len()?, jobs.n_unfinished()?) == (0, 0), "all are finished")?;
+    }
+    is_clean(&manager, 1);
+    Ok(Report::PASSED)
+}
+
 fn child_has_the_socket() -> Outcome {
-    let manager = Manager::start()?;
+    let manager = common::builder().start()?;
     let lock = manager.lock()?;
     let shared = SharedArena::<Counter>::new(1);
     let victim = child::fork(|| {
@@ -240,7 +271,7 @@ fn child_has_the_socket() -> Outcome {
 }
 
 fn forked_child() -> Outcome {
-    let mut manager = Some(Manager::start()?);
+    let mut manager = Some(common::builder().start()?);
     let (lock, dict) = (
         manager.as_ref().ok_or("it is there")?.lock()?,
         manager.as_ref().ok_or("it is there")?.dict::<u32, u32>()?,
@@ -272,7 +303,7 @@ fn parent_is_killed() -> Outcome {
     for _ in 0..5 {
         shared[0].set(0);
         let parent = victim(|| {
-            let manager = Manager::start().unwrap();
+            let manager = common::builder().start().unwrap();
             shared[0].set(manager.pid().unwrap().into());
             std::mem::forget(manager);
         });
@@ -285,7 +316,7 @@ fn parent_is_killed() -> Outcome {
 }
 
 fn manager_is_killed() -> Outcome {
-    let manager = Manager::start()?;
+    let manager = common::builder().start()?;
     let dict = manager.dict::<u32, u32>()?;
     let queue = manager.queue::<u32>(0)?;
     let waiting = std::thread::spawn(move || queue.get());
@@ -296,7 +327,7 @@ fn manager_is_killed() -> Outcome {
     is(dict.get(&1).is_err_and(|error| error.is_disconnected()), "and who calls")?;
     manager.shutdown()?;
     // Another is another.
-    is(Manager::start()?.dict::<u32, u32>()?.is_empty()?, "a new one")?;
+    is(common::builder().start()?.dict::<u32, u32>()?.is_empty()?, "a new one")?;
     Ok(Report::PASSED)
 }
 
@@ -309,7 +340,7 @@ fn work((total, seen): (Value<u64>, Dict<u32, String>)) -> bool {
 fn start_methods() -> Outcome {
     for of_manager in [Start::Fork, Start::Spawn, Start::ForkServer] {
         for of_children in [Start::Fork, Start::Spawn, Start::ForkServer] {
-            let manager = Manager::builder().start_method(of_manager).start()?;
+            let manager = common::builder().start_method(of_manager).start()?;
             let (total, seen) = (manager.value(&0_u64)?, manager.dict()?);
             let mut children = Vec::new();
             for _ in 0..4 {

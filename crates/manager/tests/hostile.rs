@@ -98,7 +98,7 @@ fn works(manager: &Manager) {
 #[test]
 fn who_does_not_say_hello_is_shown_out() {
     let _watchdog = watch("no hello");
-    let manager = Manager::builder().hello_timeout(SOON).start().unwrap();
+    let manager = common::builder().hello_timeout(SOON).start().unwrap();
     let silent = Raw::connect(&manager);
     for garbage in [&b"GET / HTTP/1.1"[..], b"", MAGIC, &[0xff; 100]] {
         let raw = Raw::connect(&manager);
@@ -113,7 +113,7 @@ fn who_does_not_say_hello_is_shown_out() {
 #[test]
 fn another_version_is_told_which_this_is() {
     let _watchdog = watch("version");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let raw = Raw::connect(&manager);
     raw.say(&[MAGIC, &[99, 0, 0]].concat());
     let said = raw.hear().unwrap();
@@ -150,7 +150,7 @@ fn another_version_is_told_which_this_is() {
 #[test]
 fn nobody_reaches_an_object_without_a_reference() {
     let _watchdog = watch("no reference");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let dict: Dict<u8, u8> = manager.dict().unwrap();
     dict.set(&1, &2).unwrap();
     let raw = Raw::greeted(&manager);
@@ -170,7 +170,7 @@ fn nobody_reaches_an_object_without_a_reference() {
 #[test]
 fn who_gives_up_an_object_that_it_waits_at_is_answered() {
     let _watchdog = watch("gives up");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let raw = Raw::greeted(&manager);
     let queue = raw.make("queue", &[0, 0]);
     // It waits for an item, without end.
@@ -184,7 +184,7 @@ fn who_gives_up_an_object_that_it_waits_at_is_answered() {
 #[test]
 fn a_message_that_is_cut_short_ends_its_client_alone() {
     let _watchdog = watch("cut short");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let whole = call(7, DESK, CREATE, &[], &[block(b"dict"), block(b"x")].concat());
     for len in 1..whole.len() {
         let raw = Raw::greeted(&manager);
@@ -204,7 +204,7 @@ fn a_message_that_is_cut_short_ends_its_client_alone() {
 #[test]
 fn a_call_that_is_too_long_is_refused_at_both_ends() {
     let _watchdog = watch("too long");
-    let manager = Manager::builder().max_call_bytes(10_000).start().unwrap();
+    let manager = common::builder().max_call_bytes(10_000).start().unwrap();
     let dict: Dict<u8, Vec<u8>> = manager.dict().unwrap();
     match dict.set(&1, &vec![0; 20_000]) {
         Err(Error::TooLong { limit: 10_000, .. }) => {}
@@ -223,7 +223,7 @@ fn who_does_not_read_is_not_heard_until_it_does() {
     const LEN: usize = 20_000;
 
     let _watchdog = watch("slow reader");
-    let manager = Manager::builder().max_backlog_bytes(100_000).start().unwrap();
+    let manager = common::builder().max_backlog_bytes(100_000).start().unwrap();
     let raw = Raw::greeted(&manager);
     let value = raw.make("value", &[7; LEN]);
     let before = manager.stats().unwrap().calls;
@@ -253,7 +253,7 @@ fn who_does_not_read_is_not_heard_until_it_does() {
 #[test]
 fn who_lets_too_much_wait_for_it_is_shown_out() {
     let _watchdog = watch("hoarder");
-    let manager = Manager::builder().max_backlog_bytes(100_000).start().unwrap();
+    let manager = common::builder().max_backlog_bytes(100_000).start().unwrap();
     let queue: Queue<Vec<u8>> = manager.queue(0).unwrap();
     manager.publish("queue", &queue).unwrap();
     let raw = Raw::greeted(&manager);
@@ -278,7 +278,7 @@ fn who_lets_too_much_wait_for_it_is_shown_out() {
 #[test]
 fn a_client_has_so_many_calls_waiting_and_no_more() {
     let _watchdog = watch("waiting calls");
-    let manager = Manager::builder().max_waiting_calls(2).start().unwrap();
+    let manager = common::builder().max_waiting_calls(2).start().unwrap();
     let queue: Queue<u8> = manager.queue(0).unwrap();
     std::thread::scope(|scope| {
         let waiting: Vec<_> = (0..2).map(|_| scope.spawn(|| queue.get())).collect();
@@ -295,7 +295,7 @@ fn a_client_has_so_many_calls_waiting_and_no_more() {
 #[test]
 fn so_much_is_kept_and_no_more() {
     let _watchdog = watch("kept");
-    let manager = Manager::builder().max_kept_bytes(20_000).start().unwrap();
+    let manager = common::builder().max_kept_bytes(20_000).start().unwrap();
     let (dict, list) =
         (manager.dict::<u16, Vec<u8>>().unwrap(), manager.list::<Vec<u8>>().unwrap());
     let (queue, value) = (manager.queue(0).unwrap(), manager.value(&Vec::<u8>::new()).unwrap());
@@ -328,7 +328,7 @@ fn so_much_is_kept_and_no_more() {
 #[test]
 fn there_are_so_many_clients_and_no_more() {
     let _watchdog = watch("clients");
-    let manager = Manager::builder().max_clients(3).start().unwrap();
+    let manager = common::builder().max_clients(3).start().unwrap();
     let (_one, other) = (Raw::greeted(&manager), Raw::greeted(&manager));
     let refused = Manager::connect(&Address::clone(manager.address()), None);
     // This process has its connection; a third of others is one too many.
@@ -345,7 +345,7 @@ fn there_are_so_many_clients_and_no_more() {
 #[test]
 fn hundreds_of_clients_are_served() {
     let _watchdog = watch("hundreds");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     // Each needs a descriptor at either end.
     let clients: Vec<Raw> = (0..300).map(|_| Raw::greeted(&manager)).collect();
     let dicts: Vec<u64> = clients.iter().map(|raw| raw.make("event", &[])).collect();
@@ -387,7 +387,7 @@ proptest! {
     #[test]
     fn whatever_is_called_with_whatever_the_manager_goes_on(calls in calls()) {
         thread_local! {
-            static MANAGER: Manager = Manager::builder()
+            static MANAGER: Manager = common::builder()
                 .workers(1)
                 .passage_timeout(SOON)
                 .start().unwrap();
@@ -420,7 +420,7 @@ proptest! {
 #[test]
 fn a_call_may_wait_for_ever_and_be_ended_by_its_clients_end() {
     let _watchdog = watch("for ever");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let raw = Raw::greeted(&manager);
     let lock = raw.make("lock", &[]);
     raw.say(&call(0, lock, 1, &[], &[1, 0, 1]));

@@ -11,7 +11,7 @@ mod common;
 #[test]
 fn a_dict_is_a_dict() {
     let _watchdog = watch("dict");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let dict: Dict<String, Vec<u32>> = manager.dict().unwrap();
     assert_eq!(dict.insert("a", &vec![1]).unwrap(), None);
     assert_eq!(dict.insert("a", &vec![2]).unwrap(), Some(vec![1]));
@@ -39,7 +39,7 @@ fn a_dict_is_a_dict() {
 #[test]
 fn a_dict_is_compared_and_set_in_one_step() {
     let _watchdog = watch("compare and set");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let dict: Dict<u8, u64> = manager.dict().unwrap();
     assert!(!dict.compare_and_set(&1, Some(&0), Some(&1)).unwrap());
     assert!(dict.compare_and_set(&1, None, Some(&5)).unwrap());
@@ -53,7 +53,7 @@ fn a_dict_is_compared_and_set_in_one_step() {
 #[test]
 fn what_is_changed_by_functions_is_not_lost() {
     let _watchdog = watch("update");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let dict: Dict<String, u64> = manager.dict().unwrap();
     thread::scope(|scope| {
         for _ in 0..4 {
@@ -78,7 +78,7 @@ fn what_is_changed_by_functions_is_not_lost() {
 #[test]
 fn a_function_that_panics_changes_nothing() {
     let _watchdog = watch("update panics");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let dict: Dict<u8, u64> = manager.dict().unwrap();
     dict.set(&1, &1).unwrap();
     let panicked = dict.update(&1, |(_, why): (_, String)| panic!("{why}"), &"because".to_owned());
@@ -92,7 +92,7 @@ fn a_function_that_panics_changes_nothing() {
 #[test]
 fn a_list_is_a_list() {
     let _watchdog = watch("list");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let list: List<String> = manager.list().unwrap();
     list.extend(&["b".into(), "c".into()]).unwrap();
     list.insert(0, &"a".into()).unwrap();
@@ -123,7 +123,7 @@ fn a_list_is_a_list() {
 #[test]
 fn long_containers_come_in_pages_and_whole() {
     let _watchdog = watch("pages");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let list: List<String> = manager.list().unwrap();
     let dict: Dict<usize, String> = manager.dict().unwrap();
     let items: Vec<String> = (0..3_000).map(|n| format!("{n:0100}")).collect();
@@ -147,7 +147,7 @@ fn long_containers_come_in_pages_and_whole() {
 #[test]
 fn large_values_go_there_and_back() {
     let _watchdog = watch("large");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let value = manager.value(&vec![7_u8; 400 << 10]).unwrap();
     assert_eq!(value.get().unwrap(), vec![7; 400 << 10]);
     assert_eq!(value.replace(&vec![1]).unwrap().len(), 400 << 10);
@@ -156,7 +156,7 @@ fn large_values_go_there_and_back() {
 #[test]
 fn sets_arrays_values_and_namespaces_are_what_they_are() {
     let _watchdog = watch("small ones");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let set: Set<u32> = manager.set().unwrap();
     set.extend(&[3, 1, 3]).unwrap();
     assert!(set.contains(&3).unwrap() && !set.insert(&1).unwrap() && set.insert(&2).unwrap());
@@ -192,7 +192,7 @@ fn sets_arrays_values_and_namespaces_are_what_they_are() {
 #[test]
 fn a_queue_has_who_comes_wait() {
     let _watchdog = watch("queue");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let queue: Queue<u32> = manager.queue(2).unwrap();
     assert!(matches!(queue.try_get(), Err(Error::WouldBlock)));
     assert!(matches!(queue.get_timeout(SOON), Err(Error::TimedOut)));
@@ -225,7 +225,7 @@ fn a_queue_has_who_comes_wait() {
 #[test]
 fn who_waits_at_a_queue_is_told_when_it_closes() {
     let _watchdog = watch("closing");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let (empty, full): (Queue<u32>, Queue<u32>) =
         (manager.queue(0).unwrap(), manager.queue(1).unwrap());
     full.put(&1).unwrap();
@@ -243,7 +243,7 @@ fn who_waits_at_a_queue_is_told_when_it_closes() {
 #[test]
 fn a_joinable_queue_is_joined_when_all_is_finished() {
     let _watchdog = watch("joinable");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let queue = manager.joinable_queue::<u32>(0).unwrap();
     queue.join().unwrap();
     (1..=2).for_each(|n| queue.put(&n).unwrap());
@@ -280,7 +280,7 @@ fn a_joinable_queue_is_joined_when_all_is_finished() {
 #[test]
 fn a_lock_is_held_by_one() {
     let _watchdog = watch("lock");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let lock = manager.lock().unwrap();
     let guard = lock.lock().unwrap();
     assert!(matches!(lock.lock(), Err(LockError::Call(Error::WouldDeadlock))));
@@ -308,7 +308,7 @@ fn a_lock_is_held_by_one() {
 #[test]
 fn a_reentrant_lock_is_its_threads() {
     let _watchdog = watch("rlock");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let lock = manager.rlock().unwrap();
     let (outer, inner) = (lock.lock().unwrap(), lock.try_lock().unwrap());
     thread::scope(|scope| {
@@ -327,7 +327,7 @@ fn a_reentrant_lock_is_its_threads() {
 #[test]
 fn semaphores_count_permits() {
     let _watchdog = watch("semaphore");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let semaphore = manager.semaphore(1).unwrap();
     let permit = semaphore.acquire().unwrap();
     assert!(matches!(semaphore.try_acquire(), Err(Error::WouldBlock)));
@@ -355,7 +355,7 @@ fn semaphores_count_permits() {
 #[test]
 fn events_and_barriers_let_all_go_on() {
     let _watchdog = watch("event, barrier");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let event = manager.event().unwrap();
     assert!(!event.is_set().unwrap() && !event.wait_timeout(SOON).unwrap());
     thread::scope(|scope| {
@@ -398,7 +398,7 @@ fn events_and_barriers_let_all_go_on() {
 #[test]
 fn a_condition_is_waited_for_without_its_lock() {
     let _watchdog = watch("condition");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let (condition, items) = (manager.condition().unwrap(), manager.list::<u32>().unwrap());
     assert_eq!(condition.notify_one().unwrap(), 0);
     thread::scope(|scope| {
@@ -444,7 +444,7 @@ fn a_condition_is_waited_for_without_its_lock() {
 #[test]
 fn who_is_notified_waits_for_the_lock_past_its_time() {
     let _watchdog = watch("late notification");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let condition = manager.condition().unwrap();
     thread::scope(|scope| {
         let waiting = scope.spawn(|| {
@@ -463,7 +463,7 @@ fn who_is_notified_waits_for_the_lock_past_its_time() {
 #[test]
 fn objects_of_the_programs_own_types_are_called_by_name() {
     let _watchdog = watch("own types");
-    let manager = Manager::builder().register::<Account>().start().unwrap();
+    let manager = common::builder().register::<Account>().start().unwrap();
     let account = manager.create::<Account>(10).unwrap();
     assert_eq!(account.call::<_, i64>("pay_in", &5_i64).unwrap(), 15);
     let refused: Result<i64, String> = account.call("pay_out", &50_i64).unwrap();
@@ -491,7 +491,7 @@ fn objects_of_the_programs_own_types_are_called_by_name() {
 #[test]
 fn a_type_that_the_manager_was_not_told_of_is_refused() {
     let _watchdog = watch("no such type");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     assert!(
         matches!(manager.create::<Account>(1), Err(Error::NoSuchType(name)) if name == "account")
     );
@@ -500,7 +500,7 @@ fn a_type_that_the_manager_was_not_told_of_is_refused() {
 #[test]
 fn foreign_code_holds_up_only_who_uses_the_same_object() {
     let _watchdog = watch("foreign code");
-    let manager = Manager::builder().register::<Account>().workers(2).start().unwrap();
+    let manager = common::builder().register::<Account>().workers(2).start().unwrap();
     let (account, other) =
         (manager.create::<Account>(1).unwrap(), manager.create::<Account>(2).unwrap());
     let event = manager.event().unwrap();
@@ -521,7 +521,7 @@ fn foreign_code_holds_up_only_who_uses_the_same_object() {
 #[test]
 fn a_batch_is_done_in_order() {
     let _watchdog = watch("batch");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let (list, queue): (List<u32>, Queue<u32>) =
         (manager.list().unwrap(), manager.queue(0).unwrap());
     let mut batch = Batch::new();
@@ -539,7 +539,7 @@ fn a_batch_is_done_in_order() {
     assert_eq!((done.take(first).unwrap(), done.take(missing).unwrap()), (Some(0), None));
     assert_eq!(list.len().unwrap(), 20_000);
     assert!(Batch::new().call().unwrap().is_ok());
-    let other = Manager::start().unwrap();
+    let other = common::builder().start().unwrap();
     let mut batch = Batch::new();
     drop(list.push_in(&mut batch, &1).unwrap());
     let elsewhere: List<u32> = other.list().unwrap();
@@ -549,7 +549,7 @@ fn a_batch_is_done_in_order() {
 #[test]
 fn names_are_published_once_and_with_their_types() {
     let _watchdog = watch("names");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let list: List<u32> = manager.list().unwrap();
     manager.publish("numbers", &list).unwrap();
     assert!(matches!(manager.publish("numbers", &list), Err(Error::NameTaken)));
@@ -572,7 +572,7 @@ fn names_are_published_once_and_with_their_types() {
 #[test]
 fn a_manager_that_has_ended_is_told_of() {
     let _watchdog = watch("shutdown");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let (list, queue): (List<u32>, Queue<u32>) =
         (manager.list().unwrap(), manager.queue(0).unwrap());
     let waiting = thread::spawn(move || queue.get());
@@ -590,7 +590,7 @@ fn a_server_in_this_process_is_one_like_all() {
     let folder = tempfile::tempdir().unwrap();
     let address = Address::unix(folder.path().join("socket"));
     let server =
-        Manager::builder().address(&address).key("secret").register::<Account>().serve().unwrap();
+        common::builder().address(&address).key("secret").register::<Account>().serve().unwrap();
     assert!(Manager::connect(&address, None).is_err(), "it has a key");
     assert!(Manager::connect(&address, Some(&manager::Key::new("other"))).is_err());
     let manager = server.manager().unwrap();
@@ -600,7 +600,7 @@ fn a_server_in_this_process_is_one_like_all() {
     assert!(Manager::current().unwrap().is_none(), "this thread runs no method");
     let dict: Dict<u8, u8> = manager.dict().unwrap();
     assert_eq!(dict.update(&1, |(_, new)| Some(new), &7_u8).unwrap(), Some(7));
-    assert!(Manager::builder().address(&address).serve().is_err(), "it is taken");
+    assert!(common::builder().address(&address).serve().is_err(), "it is taken");
     server.shutdown().unwrap();
     assert!(dict.get(&1).unwrap_err().is_disconnected());
     assert!(!folder.path().join("socket").exists());

@@ -26,7 +26,7 @@ fn is_alone(manager: &Manager) {
 #[test]
 fn a_list_in_a_dict_is_the_list_itself() {
     let _watchdog = watch("nested");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let dict: Dict<String, List<u32>> = manager.dict().unwrap();
     dict.set("a", &manager.list().unwrap()).unwrap();
     dict.get("a").unwrap().unwrap().push(&1).unwrap();
@@ -56,7 +56,7 @@ fn a_list_in_a_dict_is_the_list_itself() {
 #[test]
 fn values_with_proxies_go_through_every_sort_of_object() {
     let _watchdog = watch("through objects");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let number = || manager.value(&7_u32).unwrap();
     let check = |value: Value<u32>| assert_eq!(value.get().unwrap(), 7);
 
@@ -112,7 +112,7 @@ fn count_up((value, times): (Value<u64>, u64)) -> Value<u64> {
 #[test]
 fn proxies_are_arguments_and_results_of_processes_of_every_start_method() {
     let _watchdog = watch("processes");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     for start in [Start::Spawn, Start::ForkServer] {
         let value = manager.value(&0_u64).unwrap();
         let children: Vec<_> = (0..4)
@@ -142,7 +142,7 @@ fn make_in_child(manager: Dict<String, u32>) -> Result<Dict<String, u32>, String
 #[test]
 fn what_a_child_returns_outlives_the_child() {
     let _watchdog = watch("returned");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let child = Process::spawn(make_in_child, manager.dict().unwrap()).unwrap();
     // Nobody has a proxy of it but the message.
     child.wait().unwrap();
@@ -158,7 +158,7 @@ fn what_a_child_returns_outlives_the_child() {
 #[test]
 fn what_was_sent_is_kept_until_it_is_received() {
     let _watchdog = watch("on its way");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let list: List<u32> = manager.list().unwrap();
     list.push(&7).unwrap();
     let message = wire::encode(&list).unwrap();
@@ -186,7 +186,7 @@ fn send_and_die((list, socket): (List<u32>, ipc_pipe::Sender<List<u32>>)) {
 #[test]
 fn what_a_sender_that_died_had_sent_is_kept_for_a_while() {
     let _watchdog = watch("sender died");
-    let manager = Manager::builder().passage_timeout(Duration::from_secs(3600)).start().unwrap();
+    let manager = common::builder().passage_timeout(Duration::from_secs(3600)).start().unwrap();
     let (sender, receiver) = ipc_pipe::channel::<List<u32>>().unwrap();
     let list = manager.list().unwrap();
     let argument = (list, sender);
@@ -199,7 +199,7 @@ fn what_a_sender_that_died_had_sent_is_kept_for_a_while() {
     drop(list);
     is_empty(&manager);
 
-    let impatient = Manager::builder().passage_timeout(Duration::from_millis(1)).start().unwrap();
+    let impatient = common::builder().passage_timeout(Duration::from_millis(1)).start().unwrap();
     let (sender, receiver) = ipc_pipe::channel::<List<u32>>().unwrap();
     let child = Process::spawn(send_and_die, (impatient.list().unwrap(), sender)).unwrap();
     child.wait().unwrap();
@@ -210,7 +210,7 @@ fn what_a_sender_that_died_had_sent_is_kept_for_a_while() {
 #[test]
 fn a_proxy_of_one_manager_lives_in_an_object_of_another() {
     let _watchdog = watch("two managers");
-    let (one, other) = (Manager::start().unwrap(), Manager::start().unwrap());
+    let (one, other) = (common::builder().start().unwrap(), Manager::start().unwrap());
     let list: List<u32> = one.list().unwrap();
     let dict: Dict<u8, List<u32>> = other.dict().unwrap();
     dict.set(&1, &list).unwrap();
@@ -225,7 +225,7 @@ fn a_proxy_of_one_manager_lives_in_an_object_of_another() {
 #[test]
 fn a_message_of_a_manager_that_is_gone_is_an_error() {
     let _watchdog = watch("gone manager");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let list: List<u32> = manager.list().unwrap();
     let message = wire::encode(&list).unwrap();
     manager.shutdown().unwrap();
@@ -238,7 +238,7 @@ fn a_message_of_a_manager_that_is_gone_is_an_error() {
 #[test]
 fn threads_of_a_process_use_one_connection() {
     let _watchdog = watch("threads");
-    let manager = Manager::start().unwrap();
+    let manager = common::builder().start().unwrap();
     let dict: Dict<u64, u64> = manager.dict().unwrap();
     std::thread::scope(|scope| {
         for n in 0..8 {

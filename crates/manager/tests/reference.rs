@@ -196,7 +196,7 @@ fn is_explained(plain: &Plain, left: &[&[(Call, Returned)]], end: &Plain) -> boo
 }
 
 thread_local! {
-    static MANAGER: Manager = Manager::start().unwrap();
+    static MANAGER: Manager = common::builder().start().unwrap();
 }
 
 fn real() -> Real {

@@ -12,7 +12,10 @@ use testkit::kill::Storm;
 mod common;
 
 fn main() -> ExitCode {
-    testkit::main(&[("clients are killed at random", storm)])
+    testkit::main(&[
+        ("clients are killed at random", storm),
+        ("clients are killed at random (over sockets)", || common::over_sockets(storm)),
+    ])
 }
 
 /// What they share.
@@ -29,7 +32,7 @@ struct Shared {
 }
 
 fn storm() -> Outcome {
-    let manager = Manager::builder().passage_timeout(Duration::from_millis(50)).start()?;
+    let manager = common::builder().passage_timeout(Duration::from_millis(50)).start()?;
     let shared = Shared {
         done: manager.dict()?,
         total: manager.value(&0)?,

@@ -13,18 +13,17 @@ use std::time::Duration;
 
 use ipc_core::Deadline;
 use ipc_queue::GetError;
-use proc_core::{ExitStatus, JoinError, Process, Refusal};
+use proc_core::{Outcome, Refusal};
 
 use crate::board::Said;
+use crate::chunk::answers::Sent;
+use crate::dispatch::Task as _;
 use crate::engine::{Engine, Phase, State};
 use crate::events::{Event, TaskId};
-use crate::job::Job;
-use crate::limits::Why;
+use crate::job::{Argument, Job};
 use crate::mailbox::{Fate, Mailbox, Waited};
-use crate::parcel::{self, Freight, Parcel};
+use crate::parcel::{self, Freight, MOST_INLINE, Parcel};
 use crate::record::{Report, What};
-use crate::trace;
-use crate::worker::End;
 
 /// The calling thread has no seat at the outbox, so it cannot collect.
 #[derive(Debug)]
@@ -180,8 +179,17 @@ impl Engine {
     /// A worker has answered.
     fn answered(&self, report: &Report, bytes: Vec<u8>) {
         let mut state = self.lock();
-        let Some(job) = state.dispatch.answered(report.place, report.ticket) else { return };
-        state.note(&job, report);
+        let Some(mut job) = state.dispatch.answered(report.place, report.ticket) else { return };
+        // At least one is done, or it would be handed out for ever.
+        let n_done = usize::try_from(report.n_items).unwrap_or(usize::MAX).min(job.n_items());
+        let n_done = n_done.max(1).max(job.n_told());
+        let rest = match report.what {
+            What::Refusal => None,
+            _ => job.split_off(n_done),
+        };
+        let is_cancelled = state.is_cancelled(report.place, report.ticket);
+        let cancelled = rest.and_then(|rest| state.hand_on(rest, is_cancelled));
+        state.note(&job, report, bytes.len());
         let handles = match (report.freight, state.dispatch.worker(report.place)) {
             (Freight::None, _) => Ok(Vec::new()),
             (_, Some(worker)) => {
@@ -196,15 +204,17 @@ impl Engine {
         let fed = state.feed();
         let drained = state.drained();
         drop(state);
-        let fate = match handles {
-            Err(reason) => Fate::Lost(reason),
-            // Its bytes are read at once: results that nobody has taken yet hold no descriptors.
-            Ok(handles) => match Parcel::of_parts(report.freight, bytes, handles) {
-                Ok(answer) => fate(report, answer),
-                Err(error) => Fate::Lost(error.to_string()),
-            },
-        };
-        job.mailbox.deliver(job.index, fate);
+        // Its bytes are read at once: results that nobody has taken yet hold no descriptors.
+        let answer = handles.and_then(|handles| {
+            Parcel::of_parts(report.freight, bytes, handles).map_err(|error| error.to_string())
+        });
+        match answer {
+            Ok(answer) => deliver(&job, report.what, answer),
+            Err(reason) => job.meet(|| Fate::Lost(reason.clone())),
+        }
+        if let Some(cancelled) = cancelled {
+            cancelled.meet(|| Fate::Cancelled);
+        }
         self.settle(fed, drained);
     }
 
@@ -224,133 +234,45 @@ impl Engine {
         drop(state);
         self.settle(fed, Vec::new());
     }
-
-    /// A worker ends, and begins nothing of what it has.
-    fn left(&self, place: usize) {
-        // Nobody can say so for another one.
-        if self.board.read(place) != Said::Leaving {
-            return;
-        }
-        let mut state = self.lock();
-        state.dispatch.left(place);
-        let cancelled = state.take_cancelled_at(place);
-        let fed = state.feed();
-        drop(state);
-        if let Some(job) = cancelled {
-            job.mailbox.deliver(job.index, Fate::Cancelled);
-        }
-        // It has not for ever to end.
-        self.bell.ring();
-        self.settle(fed, Vec::new());
-    }
-
-    /// A worker has ended, and all that it had answered was taken.
-    fn ended(&self, place: usize, incarnation: u64) {
-        let said = self.board.read(place);
-        let mut state = self.lock();
-        // A death is a fact from the kernel: a record alone may be a worker's own invention.
-        let worker = state.dispatch.worker(place);
-        if worker.is_some_and(|worker| worker.process.is_alive()) {
-            return;
-        }
-        let Some(gone) = state.dispatch.died(place, incarnation, said) else { return };
-        let cancelled = state.take_cancelled_at(place);
-        let ticket = if let Said::Begun(ticket) = said { Some(ticket) } else { None };
-        let ending = state.take_ending(place, ticket);
-        let process = &gone.worker.process;
-        let status = process.exit_status().ok().flatten().unwrap_or(ExitStatus::Unknown);
-        let pid = process.pid();
-        state.hub.tell(|| Event::WorkerDied { place, pid, status });
-        let failed = gone.victim.and_then(|job| {
-            let task = TaskId::of(&job);
-            let failed = state.bury(job, process, ending);
-            state.hub.tell(|| Event::TaskDied { task, place, pid, again: failed.is_none() });
-            failed
-        });
-        let failed = failed.or(cancelled.map(|job| (job, Fate::Cancelled)));
-        let fed = state.feed();
-        let drained = state.drained();
-        drop(state);
-        if let Some((job, fate)) = failed {
-            trace::task_died(job.number, job.plan.options.tag.as_deref().unwrap_or_default(), pid);
-            job.mailbox.deliver(job.index, fate);
-        }
-        // The place wants somebody.
-        self.bell.ring();
-        self.settle(fed, drained);
-    }
 }
 
 impl State {
     /// A task was answered.
-    fn note(&mut self, job: &Job, report: &Report) {
-        job.plan.known.took(report.nanos);
-        self.run_times.add(report.nanos);
+    fn note(&mut self, job: &Job, report: &Report, n_bytes: usize) {
+        let n_done = job.n_items();
+        // What goes in a file has many.
+        let n_bytes = if report.freight == Freight::File { MOST_INLINE } else { n_bytes };
+        job.plan.known.pace.took(n_done, report.nanos, n_bytes);
+        let n_times = u64::try_from(n_done).unwrap_or(u64::MAX);
+        let nanos = report.nanos / n_times.max(1);
+        self.run_times.add_times(nanos, n_times);
+        self.dispatch.count(report.place, n_done);
         if let Some(submitted) = job.submitted {
             let nanos = u64::try_from(submitted.elapsed().as_nanos()).unwrap_or(u64::MAX);
             self.turnarounds.add(nanos);
         }
         let Self { dispatch, hub, .. } = self;
-        hub.tell(|| Event::TaskDone {
-            task: TaskId::of(job),
-            place: report.place,
-            pid: dispatch.worker(report.place).map_or(0, |worker| worker.process.pid()),
-            run_time: Duration::from_nanos(report.nanos),
-        });
-    }
-
-    /// A worker has died of a task: what becomes of that, unless it is to run again.
-    fn bury(
-        &mut self,
-        mut job: Job,
-        process: &Process<End>,
-        ending: Option<Why>,
-    ) -> Option<(Job, Fate)> {
-        if ending == Some(Why::Cancelled) {
-            return Some((job, Fate::Cancelled));
-        }
-        let end = process.try_join();
-        if let (Err(JoinError::Panicked(panic)), None) = (&end, ending) {
-            // Where panics end the process, this is how they are told.
-            return Some((job, Fate::Panicked(panic.clone())));
-        }
-        job.n_deaths = job.n_deaths.saturating_add(1);
-        let options = &job.plan.options;
-        match options.retry.pause_after(job.n_deaths) {
-            Some(Duration::ZERO) => self.dispatch.queue(job),
-            Some(pause) => {
-                let until = Deadline::after(pause);
-                self.look_at = self.look_at.min(until);
-                self.dispatch.rest(until, job);
-            }
-            None => {
-                let (pid, n_deaths, tag) = (process.pid(), job.n_deaths, options.tag.clone());
-                let fate = if let Some(Why::TimedOut(limit)) = ending {
-                    Fate::TimedOut { limit, pid, n_deaths, tag }
-                } else {
-                    let status = process.exit_status().ok().flatten();
-                    let status = status.unwrap_or(ExitStatus::Unknown);
-                    let memory_hint = match end {
-                        Err(JoinError::OutOfMemory { hint, .. }) => Some(hint),
-                        _ => None,
-                    };
-                    let max_memory = process.usage().map(|usage| usage.max_memory);
-                    Fate::Died { pid, status, n_deaths, max_memory, memory_hint, tag }
-                };
-                return Some((job, fate));
-            }
-        }
-        None
+        let pid = dispatch.worker(report.place).map_or(0, |worker| worker.process.pid());
+        let (place, run_time) = (report.place, Duration::from_nanos(nanos));
+        hub.tell_each(TaskId::each_of(job), |task| Event::TaskDone { task, place, pid, run_time });
     }
 }
 
-/// What an answer says.
-fn fate(report: &Report, answer: Parcel) -> Fate {
-    match report.what {
-        What::Refusal => match answer.unpack::<Refusal>() {
-            Ok(refusal) => Fate::Refused(refusal),
-            Err(error) => Fate::Lost(error.to_string()),
+/// Delivers what an answer says.
+fn deliver(job: &Job, what: What, answer: Parcel) {
+    match (what, &job.argument) {
+        (What::Refusal, _) => match answer.unpack::<Refusal>() {
+            Ok(refusal) => job.meet(|| Fate::Refused(refusal.clone())),
+            Err(error) => job.meet(|| Fate::Lost(error.to_string())),
         },
-        _ => Fate::Answered(answer),
+        (_, Argument::One(_)) => job.mailbox.deliver(job.index, Fate::Answered(answer)),
+        (_, Argument::Many(chunk)) => match answer.unpack::<Outcome<Sent>>() {
+            Ok(Outcome::Returned(sent)) => {
+                job.tell(sent.into_answers(chunk.n_items()));
+            }
+            Ok(Outcome::Panicked(panic)) => job.meet(|| Fate::Panicked(panic.clone())),
+            Ok(Outcome::Unsendable(reason)) => job.meet(|| Fate::Lost(reason.clone())),
+            Err(error) => job.meet(|| Fate::Lost(error.to_string())),
+        },
     }
 }

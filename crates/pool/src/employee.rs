@@ -9,8 +9,9 @@ use ipc_core::wire::{MessageSocket, SendError};
 use ipc_queue::{ByteQueue, GetError, PutError};
 use proc_core::Process;
 
+use crate::chunk::tray::Tray;
 use crate::dispatch::Give;
-use crate::job::Job;
+use crate::job::{Argument, Job};
 use crate::parcel::{self, Freight};
 use crate::record::{self, Order};
 use crate::worker::End;
@@ -24,6 +25,8 @@ pub(crate) struct Employee {
     /// Only this process puts, and only that one gets.
     pub(crate) inbox: ByteQueue,
     pub(crate) socket: MessageSocket,
+    /// Where it puts down what is done of a chunk.
+    pub(crate) tray: Tray,
     /// The ticket of the last task that was taken back and had a parcel, if the worker is to be told. A
     /// word of this process alone, under the engine's lock.
     pub(crate) unwanted: AtomicU64,
@@ -32,16 +35,28 @@ pub(crate) struct Employee {
 impl Employee {
     /// Puts a task into the worker's inbox.
     pub(crate) fn give(&self, ticket: u64, job: &Job, record: &mut Vec<u8>) -> Give {
-        let freight = job.argument.freight();
-        let argument = job.argument.bytes();
-        Order { argument, function: &job.plan.known.name, ticket, freight }.write(record);
+        let known = &job.plan.known;
+        record.clear();
+        record.extend_from_slice(&known.prefix);
+        let (freight, handles) = match &job.argument {
+            Argument::One(parcel) => {
+                record.extend_from_slice(parcel.bytes());
+                (parcel.freight(), parcel.handles())
+            }
+            Argument::Many(chunk) => {
+                if let Err(error) = chunk.encode(record) {
+                    return Give::Unsendable(error.to_string());
+                }
+                (Freight::None, Vec::new())
+            }
+        };
+        Order::seal(record, &known.name, ticket, freight);
         if freight != Freight::None {
             // A parcel is sent only if its record can follow; nobody else takes the room.
             let n_slots = record.len().div_ceil(SLOT_BYTES);
             if self.inbox.len() + n_slots > self.inbox.capacity() {
                 return Give::Full;
             }
-            let handles = job.argument.handles();
             match parcel::send(&self.socket, ticket, &handles, Deadline::now()) {
                 Ok(()) => {}
                 Err(SendError::TimedOut) => return Give::Full,

@@ -20,20 +20,21 @@ use proc_core::Function;
 
 use crate::board::{Board, Moment, Said};
 use crate::callbacks::Callbacks;
-use crate::dispatch::{Dispatch, Fed, Give, Place};
-use crate::employee::{Employee, TakenBack};
+use crate::dispatch::{Dispatch, Place, Task as _};
+use crate::employee::Employee;
 use crate::error::PoolError;
-use crate::events::{Event, Events, Hub, TaskId};
+use crate::events::{Event, Events, Hub};
 use crate::job::{Job, Known, Plan};
 use crate::latency::Histogram;
 use crate::lead::Lead;
 use crate::limits::Ending;
-use crate::mailbox::{Fate, Mailbox, Waited};
+use crate::mailbox::Mailbox;
 use crate::options::Options;
+use crate::pace::Pace;
 use crate::parcel::Freight;
 use crate::record::{Report, What};
 use crate::size::Size;
-use crate::sys::{self, Bell};
+use crate::sys::Bell;
 
 /// All of a pool but its threads.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ pub(crate) struct State {
     n_submitted: u64,
     pub(crate) phase: Phase,
     /// Those who wait until there is no task left.
-    draining: Vec<Arc<Mailbox>>,
+    pub(crate) draining: Vec<Arc<Mailbox>>,
     /// How many workers were started in place of dead ones.
     pub(crate) n_replaced: u64,
     pub(crate) size: Size,
@@ -75,11 +76,11 @@ pub(crate) struct State {
     /// How long it was from when some of them were submitted to their answers.
     pub(crate) turnarounds: Histogram,
     /// The collector must look at its mailbox: the keeper is to tell it.
-    wants_nudge: bool,
+    pub(crate) wants_nudge: bool,
     /// Some thread prepares the next task, and will give it.
-    is_preparing: bool,
+    pub(crate) is_preparing: bool,
     /// Mailboxes that nobody is interested in: the keeper is to take their tasks back.
-    forgotten: Vec<Arc<Mailbox>>,
+    pub(crate) forgotten: Vec<Arc<Mailbox>>,
     /// Mailboxes whose tasks are cancelled, which the keeper is to do.
     pub(crate) cancelled: Vec<Arc<Mailbox>>,
     /// Workers that are to end since the tasks that they run are to.
@@ -89,7 +90,8 @@ pub(crate) struct State {
     /// The keeper sees to it that somebody collects.
     pub(crate) is_ticking: bool,
     /// Room for a record that is being made.
-    record: Vec<u8>,
+    pub(crate) record: Vec<u8>,
+    pub(crate) board: Board,
 }
 
 /// How far a pool's life has come.
@@ -139,6 +141,7 @@ impl Engine {
             look_at: Deadline::NEVER,
             is_ticking: false,
             record: Vec::new(),
+            board: board.clone(),
         };
         let generation = Thread::current().generation();
         let n_workers = size.most;
@@ -169,7 +172,14 @@ impl Engine {
     }
 
     /// How tasks of a function are run of which nothing else is said.
-    pub(crate) fn plan(&self, function: Function, number: u64) -> Result<Arc<Plan>, PoolError> {
+    ///
+    /// `begin` makes what is known of it beside its name, if it is called for the first time.
+    pub(crate) fn plan(
+        &self,
+        function: Function,
+        number: u64,
+        begin: impl FnOnce() -> Result<(Vec<u8>, Arc<Pace>), PoolError>,
+    ) -> Result<Arc<Plan>, PoolError> {
         let mut state = self.lock();
         let key = (function, number);
         if let Some(plan) = state.plans.get(&key) {
@@ -177,25 +187,37 @@ impl Engine {
         }
         let mut name = Vec::new();
         wire::encode_plain(&key.0, &mut name).map_err(PoolError::Argument)?;
-        let known = Arc::new(Known::new(name));
+        let (prefix, pace) = begin()?;
+        let known = Arc::new(Known { name, prefix, pace });
         let plan = Arc::new(Plan { known, options: self.options.clone() });
         state.plans.insert(key, Arc::clone(&plan));
         Ok(plan)
     }
 
-    /// Takes a task, or says why not; returns its number.
-    pub(crate) fn submit(&self, mut job: Job) -> Result<u64, PoolError> {
+    /// Takes a task, or says why not; returns its number. If it waits, somebody is made to collect.
+    pub(crate) fn submit(&self, job: Job) -> Result<u64, PoolError> {
+        let (number, has_backlog) = self.take(job)?;
+        if has_backlog {
+            self.lead.call_clerk();
+        }
+        Ok(number)
+    }
+
+    /// The same for a caller who collects soon. Says too whether tasks wait.
+    pub(crate) fn take(&self, mut job: Job) -> Result<(u64, bool), PoolError> {
         let mut state = self.lock();
         match &state.phase {
             Phase::Open => {}
             Phase::Closed | Phase::Over => return Err(PoolError::Closed),
             Phase::Broken(reason) => return Err(PoolError::NoWorkers(reason.clone())),
         }
-        job.mailbox.expect_one();
+        let n_items = job.n_items();
+        job.mailbox.expect(n_items);
         let number = state.n_submitted;
-        state.n_submitted += 1;
+        state.n_submitted += u64::try_from(n_items).unwrap_or(u64::MAX);
         job.number = number;
-        if number.is_multiple_of(SAMPLED) {
+        // One of so many is among them.
+        if number.is_multiple_of(SAMPLED) || number / SAMPLED != (state.n_submitted - 1) / SAMPLED {
             job.submitted = Some(Moment::now());
         }
         state.dispatch.queue(job);
@@ -212,81 +234,7 @@ impl Engine {
         if was_unprepared {
             has_backlog = self.lock().dispatch.has_backlog();
         }
-        if has_backlog {
-            self.lead.call_clerk();
-        }
-        Ok(number)
-    }
-
-    /// Prepares tasks that somebody has room for, which takes long and is done without the lock, and
-    /// gives them.
-    fn prepare(&self, fed: &mut Fed<Job>, drained: &mut Vec<Arc<Mailbox>>) {
-        while std::mem::take(&mut fed.is_unprepared) {
-            let mut state = self.lock();
-            if state.is_preparing {
-                // Whoever does so goes on until nothing is left.
-                return;
-            }
-            let wanted = state.dispatch.next_task().and_then(|job| job.argument.wants_file());
-            if let Some(bytes) = wanted {
-                state.is_preparing = true;
-                drop(state);
-                let file = sys::file_in_memory(&bytes);
-                state = self.lock();
-                state.is_preparing = false;
-                // It may be gone, or another one be next by now.
-                match (state.dispatch.next_task(), file) {
-                    (Some(job), Ok(file)) if job.argument.is_of(&bytes) => {
-                        job.argument.take_file(file);
-                    }
-                    (Some(job), Err(error)) if job.argument.is_of(&bytes) => {
-                        let job = state.dispatch.take_next();
-                        fed.unsendable.extend(job.map(|job| (job, error.to_string())));
-                    }
-                    _ => {}
-                }
-            }
-            fed.extend(state.feed());
-            drained.extend(state.drained());
-        }
-    }
-
-    /// What remains to be done without the lock, for the collector.
-    pub(crate) fn settle(&self, mut fed: Fed<Job>, mut drained: Vec<Arc<Mailbox>>) {
-        self.prepare(&mut fed, &mut drained);
-        self.deliver(fed, drained);
-    }
-
-    fn deliver(&self, fed: Fed<Job>, drained: Vec<Arc<Mailbox>>) {
-        for (job, reason) in fed.unsendable {
-            job.mailbox.deliver(job.index, Fate::Lost(reason));
-        }
-        for mailbox in drained {
-            mailbox.deliver(0, Fate::Terminated);
-        }
-        if fed.is_unable || fed.is_urgent {
-            // The keeper has a seat at every inbox, and a clock.
-            self.bell.ring();
-        }
-    }
-
-    /// The same for others: the collector may be waiting for just what is delivered here, and looks
-    /// at the ring only.
-    pub(crate) fn settle_aside(&self, mut fed: Fed<Job>, mut drained: Vec<Arc<Mailbox>>) {
-        self.prepare(&mut fed, &mut drained);
-        let has_delivered = !fed.unsendable.is_empty() || !drained.is_empty();
-        self.deliver(fed, drained);
-        if has_delivered {
-            self.nudge();
-        }
-    }
-
-    /// Something was delivered by somebody who does not collect.
-    pub(crate) fn nudge(&self) {
-        if self.lead.is_taken() {
-            self.lock().wants_nudge = true;
-            self.bell.ring();
-        }
+        Ok((number, has_backlog))
     }
 
     /// What the keeper does when the bell rings: gives what can be given, and nudges.
@@ -294,7 +242,7 @@ impl Engine {
         let mut state = self.lock();
         for mailbox in std::mem::take(&mut state.forgotten) {
             // The keeper can.
-            let _can = state.forget(&mailbox);
+            let _can = state.forget_all_of(&mailbox);
         }
         let cancelled = std::mem::take(&mut state.cancelled);
         drop(state);
@@ -319,7 +267,7 @@ impl Engine {
         state.is_ticking = !state.dispatch.is_idle();
         let goes_on = state.is_ticking;
         drop(state);
-        goes_on.then(|| self.lead.call_clerk())
+        goes_on.then(|| self.lead.see_to_it())
     }
 
     /// Somebody works in a place again; gives the worker back if the pool is over.
@@ -355,7 +303,8 @@ impl Engine {
     pub(crate) fn tell(&self, what: What, place: usize, incarnation: u64) {
         let mut record = Vec::new();
         let freight = Freight::None;
-        Report { what, place, ticket: incarnation, nanos: 0, freight }.write(&mut record);
+        Report { what, place, ticket: incarnation, nanos: 0, n_items: 0, freight }
+            .write(&mut record);
         loop {
             // Before, in case that the ring is full; and after.
             self.lead.have_looked();
@@ -378,36 +327,6 @@ impl Engine {
         events
     }
 
-    /// Ends the pool: all its tasks fail, and nothing more is given to anybody.
-    pub(crate) fn end(&self, phase: Phase) {
-        let mut state = self.lock();
-        if state.phase != Phase::Over {
-            state.phase = phase.clone();
-        }
-        state.hub.end();
-        let jobs = state.dispatch.take_all();
-        let drained = state.drained();
-        drop(state);
-        for job in jobs {
-            let fate = match &phase {
-                Phase::Broken(reason) => Fate::NoWorkers(reason.clone()),
-                _ => Fate::Terminated,
-            };
-            job.mailbox.deliver(job.index, fate);
-        }
-        for mailbox in drained {
-            mailbox.deliver(0, Fate::Terminated);
-        }
-        self.bell.ring();
-    }
-
-    /// Nobody is collecting any more, and nobody waits for anything.
-    pub(crate) fn close_outbox(&self) {
-        self.outbox.close();
-        self.lead.clerk().deliver(0, Fate::Terminated);
-        self.callbacks.close();
-    }
-
     /// The number of the process that runs the task of a mailbox, if one does.
     pub(crate) fn worker_of(&self, mailbox: &Arc<Mailbox>) -> Option<u32> {
         // What has been answered does not run.
@@ -422,40 +341,6 @@ impl Engine {
         let (_, place) = places.into_iter().find(runs)?;
         Some(place.worker()?.process.pid())
     }
-
-    /// Takes no more tasks.
-    pub(crate) fn close(&self) {
-        let mut state = self.lock();
-        if state.phase == Phase::Open {
-            state.phase = Phase::Closed;
-        }
-    }
-
-    /// Waits until there is no task left.
-    pub(crate) fn drain(&self, deadline: Deadline) -> bool {
-        let mailbox = Arc::new(Mailbox::default());
-        let mut state = self.lock();
-        if state.dispatch.is_idle() {
-            return true;
-        }
-        mailbox.expect_one();
-        state.draining.push(Arc::clone(&mailbox));
-        drop(state);
-        !matches!(self.wait(&mailbox, deadline), Waited::TimedOut)
-    }
-
-    /// Nobody is interested in the results of a mailbox any more.
-    pub(crate) fn forget(&self, mailbox: &Arc<Mailbox>) {
-        let mut state = self.lock();
-        if !state.forget(mailbox) {
-            state.forgotten.push(Arc::clone(mailbox));
-            self.bell.ring();
-        }
-        let fed = state.feed();
-        let drained = state.drained();
-        drop(state);
-        self.settle_aside(fed, drained);
-    }
 }
 
 /// Of so many tasks one is watched from its beginning; the clock costs too much for more.
@@ -463,92 +348,3 @@ const SAMPLED: u64 = 16;
 
 /// How long the keeper waits for room before it looks whether somebody makes some.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
-
-impl State {
-    /// Gives what there is to give, and sees to it that nobody is idle while another has tasks that
-    /// it has not begun.
-    pub(crate) fn feed(&mut self) -> Fed<Job> {
-        let Self { dispatch, record, look_at, hub, .. } = self;
-        let before = *look_at;
-        let mut give = |worker: &Arc<Employee>, ticket, job: &Job| {
-            if let Some(limit) = job.plan.options.limit {
-                // It cannot be up earlier.
-                *look_at = Deadline::after(limit).min(*look_at);
-            }
-            let given = worker.give(ticket, job, record);
-            if let Give::Taken = given {
-                let (place, pid) = (worker.place, worker.process.pid());
-                hub.tell(|| Event::TaskGiven { task: TaskId::of(job), place, pid });
-            }
-            given
-        };
-        let mut fed = dispatch.feed(&mut give);
-        let mut has_taken_back = false;
-        while !fed.is_unable
-            && let Some((place, worker)) = dispatch.most_ahead()
-            && let TakenBack::Task(ticket) = worker.take_back()
-        {
-            dispatch.taken_back(place, ticket);
-            fed.extend(dispatch.feed(&mut give));
-            has_taken_back = true;
-        }
-        if has_taken_back {
-            dispatch.places().iter().filter_map(Place::worker).for_each(|who| who.drop_unwanted());
-        }
-        fed.is_urgent = *look_at < before;
-        for worker in dispatch.retired() {
-            // It returns; the keeper gives it some time for that.
-            worker.inbox.close();
-            fed.is_urgent = true;
-        }
-        fed
-    }
-
-    /// Takes out the tasks of a mailbox that no worker has taken; `false` if the calling thread cannot.
-    fn forget(&mut self, mailbox: &Arc<Mailbox>) -> bool {
-        let can = self.take_back_of(mailbox);
-        drop(self.take_waiting_of(mailbox));
-        can
-    }
-
-    /// Takes out the tasks of a mailbox that no worker has.
-    pub(crate) fn take_waiting_of(&mut self, mailbox: &Arc<Mailbox>) -> Vec<Job> {
-        self.dispatch.take_waiting(|job| Arc::ptr_eq(&job.mailbox, mailbox))
-    }
-
-    /// Takes back what workers have not begun where there are tasks of a mailbox; `false` if the
-    /// calling thread cannot.
-    pub(crate) fn take_back_of(&mut self, mailbox: &Arc<Mailbox>) -> bool {
-        let mut can = true;
-        for place in 0..self.dispatch.places().len() {
-            let Some(of_place) = self.dispatch.places().get(place) else { continue };
-            if of_place.given().any(|(_, job)| Arc::ptr_eq(&job.mailbox, mailbox)) {
-                can &= self.take_back_at(place);
-            }
-        }
-        can
-    }
-
-    /// Takes back what the worker in a place has not begun; `false` if the calling thread cannot.
-    pub(crate) fn take_back_at(&mut self, place: usize) -> bool {
-        let Some(worker) = self.dispatch.worker(place).map(Arc::clone) else { return true };
-        loop {
-            match worker.take_back() {
-                TakenBack::Task(ticket) => self.dispatch.taken_back(place, ticket),
-                TakenBack::Nothing => {
-                    worker.drop_unwanted();
-                    return true;
-                }
-                TakenBack::Unable => return false,
-            }
-        }
-    }
-
-    /// Those who wait for the last task to be done, if it is.
-    pub(crate) fn drained(&mut self) -> Vec<Arc<Mailbox>> {
-        if self.draining.is_empty() || !self.dispatch.is_idle() {
-            return Vec::new();
-        }
-        std::mem::take(&mut self.draining)
-    }
-}

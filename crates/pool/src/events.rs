@@ -13,6 +13,7 @@ use ipc_core::primitive::AtomicU64;
 use ipc_core::primitive::Ordering::Relaxed;
 use proc_core::ExitStatus;
 
+use crate::dispatch::Task as _;
 use crate::job::Job;
 
 /// Something that has happened in a pool.
@@ -179,6 +180,17 @@ impl Hub {
         });
     }
 
+    /// Tells the same of each of some tasks.
+    pub(crate) fn tell_each(
+        &mut self,
+        tasks: impl Iterator<Item = TaskId>,
+        event: impl Fn(TaskId) -> Event,
+    ) {
+        if !self.listeners.is_empty() {
+            tasks.for_each(|task| self.tell(|| event(task)));
+        }
+    }
+
     /// Nothing more happens.
     pub(crate) fn end(&mut self) {
         self.listeners.clear();
@@ -188,6 +200,12 @@ impl Hub {
 impl TaskId {
     pub(crate) fn of(job: &Job) -> Self {
         Self { number: job.number, tag: job.plan.options.tag.clone() }
+    }
+
+    /// Of each of those that travel together.
+    pub(crate) fn each_of(job: &Job) -> impl Iterator<Item = Self> {
+        let numbers = (job.number..).take(job.n_items());
+        numbers.map(|number| Self { number, tag: job.plan.options.tag.clone() })
     }
 }
 

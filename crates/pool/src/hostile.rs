@@ -24,11 +24,13 @@ use proc_core::{Function, Outcome, Process, Start};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::board::{Board, LINE_BYTES};
+use crate::chunk::Chunk;
+use crate::chunk::tray::Tray;
 use crate::dispatch::MOST_GIVEN;
 use crate::employee::{Employee, SLOT_BYTES};
 use crate::engine::{Engine, Phase};
-use crate::job::{Job, Plan};
-use crate::mailbox::{Mailbox, Waited};
+use crate::job::{Argument, Job, Plan};
+use crate::mailbox::{Fate, Mailbox, Waited};
 use crate::options::Options;
 use crate::parcel::{self, Freight, MOST_INLINE, Parcel};
 use crate::record::{Order, Report, What};
@@ -94,8 +96,8 @@ struct Scene {
     ends: Vec<MessageSocket>,
     plans: [Arc<Plan>; 2],
     mailboxes: Vec<Arc<Mailbox>>,
-    /// How many ends each task has had.
-    n_ends: Vec<u32>,
+    /// How many ends each task has had, and each item of those that travel together.
+    n_ends: Vec<Vec<u32>>,
     /// Tickets that a worker has seen.
     tickets: Vec<u64>,
 }
@@ -108,7 +110,7 @@ impl Scene {
         let board = Board::new(N_WORKERS).unwrap();
         let engine = Engine::new(size, Options::new(), outbox, board, Bell::new().unwrap());
         let function = Function::of(|value: Value| value).unwrap();
-        let plan = engine.plan(function, 0).unwrap();
+        let plan = engine.plan(function, 0, || Ok((Vec::new(), Arc::default()))).unwrap();
         let again =
             Options { retry: Retry::times(1), limit: Some(Duration::ZERO), ..Options::new() };
         let again = Plan { known: Arc::clone(&plan.known), options: again };
@@ -135,6 +137,7 @@ impl Scene {
             inbox,
             socket,
             unwanted: AtomicU64::new(0),
+            tray: Tray::new().unwrap(),
         });
         self.engine.board.wipe(place);
         if self.engine.employ(place, Arc::clone(&worker), place == 1).is_ok() {
@@ -180,18 +183,17 @@ impl Scene {
         let argument = Parcel::pack(&(7_u64, vec![1_u8; len], handle)).unwrap();
         let mailbox = Arc::<Mailbox>::default();
         let plan = Arc::clone(&self.plans[kind >> 2 & 1]);
-        let job = Job {
-            plan,
-            argument,
-            number: 0,
-            index: 0,
-            mailbox: Arc::clone(&mailbox),
-            n_deaths: 0,
-            submitted: None,
+        let (argument, n_items) = if kind & 8 != 0 {
+            // Several that travel together; whether they are what they say, only a worker sees.
+            let n_items = 1 + script.small() % 8;
+            let chunk = Chunk::new(&vec![0; n_items], n_items, kind & 16 != 0);
+            (Argument::Many(chunk), n_items)
+        } else {
+            (Argument::One(argument), 1)
         };
-        if self.engine.submit(job).is_ok() {
+        if self.engine.submit(Job::new(&plan, argument, 0, &mailbox)).is_ok() {
             self.mailboxes.push(mailbox);
-            self.n_ends.push(0);
+            self.n_ends.push(vec![0; n_items]);
         }
     }
 
@@ -221,13 +223,14 @@ impl Scene {
         let freight = freights[script.small() % freights.len()];
         let ticket = self.ticket(script.small());
         let nanos = script.number();
+        let n_items = u32::try_from(script.small()).unwrap();
         let mut record = match script.small() % 3 {
             0 => {
                 wire::encode(&Outcome::Returned((7_u64, vec![1_u8], None::<Handle>))).unwrap().bytes
             }
             _ => script.bytes().to_vec(),
         };
-        Report { what, place, ticket, nanos, freight }.write(&mut record);
+        Report { what, place, ticket, nanos, n_items, freight }.write(&mut record);
         let _put = self.engine.outbox.try_put(&record);
     }
 
@@ -258,6 +261,10 @@ impl Scene {
         let ring = self.workers.get(place).map_or(&self.engine.outbox, |worker| &worker.inbox);
         let at = (script.small() << 8 | script.small()) & !7;
         write(ring.segment(), at, script.number());
+        if let Some(worker) = self.workers.get(place) {
+            let value = if at.is_multiple_of(16) { self.ticket(at) } else { script.number() };
+            write(worker.tray.segment(), at % 64, value);
+        }
     }
 
     fn join(&mut self, which: usize) {
@@ -267,9 +274,16 @@ impl Scene {
     }
 
     fn saw(&mut self, which: usize, waited: Waited) {
-        if let Waited::Arrived(_, fate) = waited {
-            self.n_ends[which] += 1;
-            drop(black_box(task::result::<Value>(fate)));
+        if let Waited::Arrived(index, fate) = waited {
+            for n_ends in &mut self.n_ends[which][index..index + fate.n_items()] {
+                *n_ends += 1;
+            }
+            match fate {
+                Fate::Chunk(answers) => {
+                    answers.into_results::<Value>().for_each(|it| drop(black_box(it)));
+                }
+                fate => drop(black_box(task::result::<Value>(fate))),
+            }
         }
     }
 
@@ -303,7 +317,8 @@ impl Scene {
         let incarnation = self.engine.lock().dispatch.next_incarnation(place) - 1;
         let mut record = Vec::new();
         let (ticket, freight) = (incarnation, Freight::None);
-        Report { what: What::Ended, place, ticket, nanos: 0, freight }.write(&mut record);
+        Report { what: What::Ended, place, ticket, nanos: 0, n_items: 0, freight }
+            .write(&mut record);
         let _put = self.engine.outbox.try_put(&record);
         self.engine.poll();
         if self.engine.lock().dispatch.worker(place).is_none() && place + 1 == N_WORKERS {
@@ -319,7 +334,7 @@ impl Scene {
                 self.saw(which, Waited::Arrived(index, fate));
             }
         }
-        assert!(self.n_ends.iter().all(|n| *n == 1), "{:?}", self.n_ends);
+        assert!(self.n_ends.iter().flatten().all(|n| *n == 1), "{:?}", self.n_ends);
         assert!(self.engine.lock().dispatch.is_idle());
     }
 }

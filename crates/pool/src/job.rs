@@ -2,29 +2,39 @@
 
 use std::sync::Arc;
 
-use ipc_core::primitive::AtomicU64;
-use ipc_core::primitive::Ordering::Relaxed;
-
 use crate::board::Moment;
-use crate::dispatch::{MOST_GIVEN, MOST_NANOS_AHEAD, Task};
-use crate::mailbox::Mailbox;
+use crate::chunk::Chunk;
+use crate::chunk::answers::Answers;
+use crate::dispatch::Task;
+use crate::mailbox::{Fate, Mailbox};
 use crate::options::Options;
+use crate::pace::Pace;
 use crate::parcel::{Freight, Parcel};
 
-/// A function and its argument, and who waits for what comes of it.
+/// A function and its argument, and who waits for what comes of it; or items that travel together, each
+/// of which is a task for its caller.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) plan: Arc<Plan>,
-    pub(crate) argument: Parcel,
-    /// Which of all tasks of the pool it is.
+    pub(crate) argument: Argument,
+    /// Which of all tasks of the pool it is, or the first of its items.
     pub(crate) number: u64,
-    /// Its number among the tasks of its caller.
+    /// Its number among the tasks of its caller, or that of the first of its items.
     pub(crate) index: usize,
     pub(crate) mailbox: Arc<Mailbox>,
     /// How many workers have died of it.
     pub(crate) n_deaths: u32,
     /// When it was submitted, if that is to be known.
     pub(crate) submitted: Option<Moment>,
+}
+
+/// What a function is called with.
+#[derive(Debug)]
+pub(crate) enum Argument {
+    /// One value.
+    One(Parcel),
+    /// Each of these.
+    Many(Chunk),
 }
 
 /// A function, and how a task of it is to be run.
@@ -39,41 +49,71 @@ pub(crate) struct Plan {
 pub(crate) struct Known {
     /// Its name, encoded.
     pub(crate) name: Vec<u8>,
-    /// How long it will likely take. A word of this process alone; a guess, so that nothing hangs on
-    /// its order among others.
-    nanos: AtomicU64,
+    /// What all its arguments begin with.
+    pub(crate) prefix: Vec<u8>,
+    pub(crate) pace: Arc<Pace>,
 }
 
-impl Known {
-    /// A function of which nothing is known but its name.
-    pub(crate) fn new(name: Vec<u8>) -> Self {
-        Self { name, nanos: AtomicU64::new(u64::MAX) }
+impl Job {
+    /// A task whose result shall arrive in a mailbox.
+    pub(crate) fn new(
+        plan: &Arc<Plan>,
+        argument: Argument,
+        index: usize,
+        mailbox: &Arc<Mailbox>,
+    ) -> Self {
+        let (plan, mailbox) = (Arc::clone(plan), Arc::clone(mailbox));
+        // The number is given to it when it is taken.
+        Self { plan, argument, number: 0, index, mailbox, n_deaths: 0, submitted: None }
     }
 
-    /// A task took so long. A long one is believed at once, short ones only by and by.
-    pub(crate) fn took(&self, nanos: u64) {
-        let believed = self.nanos.load(Relaxed);
-        let next = match believed {
-            u64::MAX => nanos,
-            _ => nanos.max(believed - believed / 8 + nanos / 8),
-        };
-        // Only the collector does this.
-        self.nanos.store(next.min(u64::MAX - 1), Relaxed);
-    }
-
-    /// How long a task will likely take, if anybody knows.
-    pub(crate) fn nanos(&self) -> Option<u64> {
-        match self.nanos.load(Relaxed) {
-            u64::MAX => None,
-            nanos => Some(nanos),
+    /// Its only parcel, if it is one task.
+    pub(crate) fn parcel(&mut self) -> Option<&mut Parcel> {
+        match &mut self.argument {
+            Argument::One(parcel) => Some(parcel),
+            Argument::Many(_) => None,
         }
     }
 
-    /// How many tasks of this function a worker is likely to be given at a time.
-    pub(crate) fn depth(&self) -> usize {
-        let Some(nanos) = self.nanos() else { return 1 };
-        let depth = usize::try_from(MOST_NANOS_AHEAD / nanos.max(1)).unwrap_or(MOST_GIVEN);
-        depth.clamp(2, MOST_GIVEN)
+    /// Takes off all but the first `n_first` of its items; `None` if there are no more.
+    pub(crate) fn split_off(&mut self, n_first: usize) -> Option<Self> {
+        let Argument::Many(chunk) = &mut self.argument else { return None };
+        if n_first >= chunk.n_items() {
+            return None;
+        }
+        Some(Self {
+            argument: Argument::Many(chunk.split_off(n_first)),
+            plan: Arc::clone(&self.plan),
+            number: self.number + u64::try_from(n_first).unwrap_or(u64::MAX),
+            index: self.index + n_first,
+            mailbox: Arc::clone(&self.mailbox),
+            n_deaths: self.n_deaths,
+            submitted: self.submitted,
+        })
+    }
+
+    /// Delivers the fate of all its items of which no result was told, each its own.
+    pub(crate) fn meet(&self, mut fate: impl FnMut() -> Fate) {
+        for index in (self.index..).take(self.n_items()).skip(self.n_told()) {
+            self.mailbox.deliver(index, fate());
+        }
+    }
+
+    /// Delivers what came of its items, the first of which may have been told before.
+    pub(crate) fn tell(&self, answers: Answers) {
+        let n_told = self.n_told();
+        let answers = answers.skip(n_told);
+        if answers.n_items() > 0 {
+            self.mailbox.deliver(self.index + n_told, Fate::Chunk(answers));
+        }
+    }
+
+    /// Of how many of its items, the first ones, the caller has the results.
+    pub(crate) fn n_told(&self) -> usize {
+        match &self.argument {
+            Argument::One(_) => 0,
+            Argument::Many(chunk) => chunk.n_told(),
+        }
     }
 }
 
@@ -86,52 +126,46 @@ impl Task for Job {
         self.plan.options.priority
     }
 
+    fn n_items(&self) -> usize {
+        match &self.argument {
+            Argument::One(_) => 1,
+            Argument::Many(chunk) => chunk.n_items(),
+        }
+    }
+
     fn nanos(&self) -> u64 {
-        self.plan.known.nanos.load(Relaxed)
+        let n_items = u64::try_from(self.n_items()).unwrap_or(u64::MAX);
+        self.plan.known.pace.nanos().map_or(u64::MAX, |nanos| nanos.saturating_mul(n_items))
     }
 
     fn has_parcel(&self) -> bool {
-        self.argument.freight() != Freight::None
+        matches!(&self.argument, Argument::One(parcel) if parcel.freight() != Freight::None)
     }
 
     fn is_prepared(&self) -> bool {
-        self.argument.wants_file().is_none()
+        !matches!(&self.argument, Argument::One(parcel) if parcel.wants_file().is_some())
     }
 
     fn was_given(&mut self) {
-        self.argument.drop_file();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Known, MOST_GIVEN, MOST_NANOS_AHEAD};
-
-    #[test]
-    fn unknown_function_is_given_one_at_a_time_and_a_short_one_more_and_more() {
-        let known = Known::new(Vec::new());
-        assert_eq!(known.depth(), 1);
-        known.took(MOST_NANOS_AHEAD / 4);
-        assert_eq!(known.depth(), 4);
-        for _ in 0..100 {
-            known.took(10);
+        if let Some(parcel) = self.parcel() {
+            parcel.drop_file();
         }
-        assert_eq!(known.depth(), MOST_GIVEN);
-        known.took(0);
-        assert_eq!(known.depth(), MOST_GIVEN);
     }
 
-    #[test]
-    fn long_task_is_believed_at_once_and_not_for_ever() {
-        let known = Known::new(Vec::new());
-        known.took(1_000);
-        known.took(MOST_NANOS_AHEAD * 10);
-        assert_eq!(known.depth(), 2);
-        for _ in 0..100 {
-            known.took(1_000);
+    fn cut(&mut self) -> Option<Self> {
+        let portion = match &self.argument {
+            Argument::Many(chunk) if !chunk.is_whole() => self.plan.known.pace.portion(),
+            _ => return None,
+        };
+        // What would be left is not worth a message of its own.
+        if self.n_items() <= portion + portion / 2 { None } else { self.split_off(portion) }
+    }
+
+    fn divide(&mut self, n_kept: usize) -> Option<Self> {
+        let rest = self.split_off(n_kept.max(self.n_told()));
+        if let Argument::Many(chunk) = &mut self.argument {
+            chunk.make_whole();
         }
-        assert_eq!(known.depth(), MOST_GIVEN);
-        known.took(u64::MAX);
-        assert_eq!(known.depth(), 2);
+        rest
     }
 }

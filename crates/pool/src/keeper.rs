@@ -24,6 +24,7 @@ use ipc_queue::Builder as QueueBuilder;
 use proc_core::{ExitStatus, Process};
 
 use crate::board::Said;
+use crate::chunk::tray::Tray;
 use crate::dispatch::{MOST_GIVEN, Standing};
 use crate::employee::{Employee, SLOT_BYTES};
 use crate::engine::{Engine, Phase};
@@ -275,6 +276,7 @@ impl Keeper {
         let _put = inbox.try_put(&[]);
         let (socket, theirs) =
             MessageSocket::pair().map_err(PoolError::system("make a pair of sockets"))?;
+        let tray = Tray::new()?;
         engine.board.wipe(place);
         let seat = Seat {
             place: u32::try_from(place).unwrap_or(u32::MAX),
@@ -282,11 +284,12 @@ impl Keeper {
             outbox: engine.outbox.clone(),
             board: engine.board.segment().clone(),
             socket: theirs,
+            tray: tray.segment().clone(),
             initializer: self.hiring.initializer.clone(),
             limits: self.hiring.limits,
         };
         let process = Arc::new(self.hiring.process(place).spawn(worker::work, seat)?);
-        Ok(Employee { process, place, inbox, socket, unwanted: AtomicU64::new(0) })
+        Ok(Employee { process, place, inbox, socket, unwanted: AtomicU64::new(0), tray })
     }
 
     /// Gives the pool up if worker after worker did not come to work, and nobody is there who did.

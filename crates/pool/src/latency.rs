@@ -55,11 +55,16 @@ impl Histogram {
 
     /// Once more it took so long.
     pub(crate) fn add(&mut self, nanos: u64) {
+        self.add_times(nanos, 1);
+    }
+
+    /// So many times more it took so long.
+    pub(crate) fn add_times(&mut self, nanos: u64, n_times: u64) {
         if let Some(bucket) = self.buckets.get_mut(bucket_of(nanos)) {
-            *bucket += 1;
+            *bucket += n_times;
         }
-        self.count += 1;
-        self.sum = self.sum.saturating_add(nanos);
+        self.count += n_times;
+        self.sum = self.sum.saturating_add(nanos.saturating_mul(n_times));
         self.max = self.max.max(nanos);
     }
 

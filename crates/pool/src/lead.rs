@@ -33,13 +33,15 @@ struct State {
     waiting: Vec<Arc<Mailbox>>,
     /// How many wait and cannot collect.
     n_unable: usize,
+    /// How many collect in a fraction of a millisecond.
+    n_napping: usize,
 }
 
 impl Lead {
     pub(crate) fn new() -> Self {
         let clerk = Arc::<Mailbox>::default();
         // The end of the pool is what will arrive there.
-        clerk.expect_one();
+        clerk.expect(1);
         Self { state: Mutex::default(), clerk }
     }
 
@@ -92,6 +94,20 @@ impl Lead {
             self.clerk.promote();
         }
         was_taken
+    }
+
+    /// Calls the clerk if nobody collects, or is about to; says whether somebody was.
+    pub(crate) fn see_to_it(&self) -> bool {
+        self.lock().n_napping > 0 || self.call_clerk()
+    }
+
+    /// Runs something short, after which the caller collects. It is better to come and see after some
+    /// answers than to be woken by each, so nobody else is to wait for them meanwhile.
+    pub(crate) fn nap(&self, nap: impl FnOnce()) {
+        self.lock().n_napping += 1;
+        nap();
+        let mut state = self.lock();
+        state.n_napping = state.n_napping.saturating_sub(1);
     }
 
     /// Has somebody look at what is in the ring by now.

@@ -22,10 +22,10 @@
 //! | one result | [`Pool::call`]; [`Pool::submit`] for a [`Task`] to join later, or to cancel |
 //! | the first of many results | [`wait()`], [`as_completed`] |
 //! | results in callbacks, and in tasks of an executor | [`Task::on_done`]; a [`Task`] is a future |
-//! | functions of two arguments or of bytes, chunks | [`Pool::starmap`], [`Pool::call_bytes`], [`Pool::map_chunked`] |
+//! | functions of two arguments or of bytes, chunks | [`Pool::starmap`], [`Pool::call_bytes`], [`Pool::map_chunked`], [`TaskBuilder::chunk_size`] |
 //! | time limits, retries, priorities, names | [`Pool::task`], which makes a [`TaskBuilder`] |
 //! | many results | [`Pool::map`], or [`Pool::submit_map`]; [`Pool::imap_unordered`] and [`Pool::imap`] for endless ones |
-//! | tasks with a state that their worker keeps | [`StatefulPool`] |
+//! | tasks with a state that their worker keeps | [`StatefulPool`]; [`StatefulTaskBuilder`] |
 //! | many results, in chunks of items | [`ParProcess`], which every iterator has |
 //! | a library that takes any pool | [`Executor`]; [`InProcess`] for its tests |
 //! | tasks that outlive nothing | [`Pool::scope`] |
@@ -49,22 +49,29 @@
 //! death can harm it, and a worker holds nothing that is shared while it runs a task. What a worker
 //! has begun it says in a word of shared memory (`board`), so that its death costs that task and no
 //! other. A thread of the pool sees the deaths and starts workers (`keeper`); results are collected
-//! by whoever waits for one (`lead`), so a warm call crosses no thread but the worker's.
-//! `docs/design/005-the-pool.md` says why it is so.
+//! by whoever waits for one (`lead`), so a warm call crosses no thread but the worker's. Quick items of a
+//! map travel together (`chunk`). `docs/design/005-the-pool.md` and `021-chunks.md` say why it is so.
 // What is in the model is borrowed by `tests/model` file by file.
 #![cfg(not(ipc_loom))]
 
+mod batch;
 mod board;
 mod builder;
+mod bytes;
 mod callbacks;
+mod chunk;
+mod closing;
 mod collect;
+mod deaths;
 mod dispatch;
 mod employee;
 mod engine;
 mod error;
 mod events;
 mod executor;
+mod feeding;
 mod find;
+mod gathered;
 mod hiring;
 #[cfg(any(test, feature = "fuzzing"))]
 mod hostile;
@@ -79,6 +86,7 @@ mod mailbox;
 mod map;
 mod map_task;
 mod options;
+mod pace;
 mod par;
 mod parcel;
 mod pool;
@@ -91,9 +99,11 @@ mod retry;
 mod scope;
 mod scratch;
 mod shapes;
+mod share;
 mod size;
 mod state;
 mod stateful;
+mod stateful_task;
 mod stats;
 mod sys;
 mod task;
@@ -128,6 +138,7 @@ pub use crate::{
     retry::Retry,
     scope::PoolScope,
     stateful::{StatefulBuilder, StatefulPool},
+    stateful_task::StatefulTaskBuilder,
     stats::{Stats, WorkerState, WorkerStats},
     task::Task,
     task_builder::TaskBuilder,

@@ -112,7 +112,7 @@ impl Engine {
 
     fn cancel_waiting(&self, jobs: Vec<Job>) {
         for job in jobs {
-            job.mailbox.deliver(job.index, Fate::Cancelled);
+            job.meet(|| Fate::Cancelled);
         }
         self.nudge();
     }
@@ -126,9 +126,17 @@ impl Engine {
         self.poll();
         let mut state = self.lock();
         state.attend(&self.board);
+        let told = state.attend_chunks();
         let fed = state.feed();
         let drained = state.drained();
         drop(state);
+        let has_told = !told.is_empty();
+        for (mailbox, index, fate) in told {
+            mailbox.deliver(index, fate);
+        }
+        if has_told {
+            self.nudge();
+        }
         self.settle_aside(fed, drained);
     }
 }
@@ -225,6 +233,12 @@ impl State {
         let is_it = |ending: &&Ending| ending.place == place && ending.why == Why::Cancelled;
         let ending = self.endings.iter().find(is_it)?;
         self.dispatch.take_queued(ending.priority, ending.number)
+    }
+
+    /// Whether the task with this ticket is to end, since it is cancelled.
+    pub(crate) fn is_cancelled(&self, place: usize, ticket: u64) -> bool {
+        let is_it = |ending: &Ending| (ending.place, ending.ticket) == (place, ticket);
+        self.endings.iter().any(|ending| is_it(ending) && ending.why == Why::Cancelled)
     }
 
     /// The worker in a place has ended; says why it was to, if it was for the task with this ticket.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use ipc_core::Deadline;
 use proc_core::{ExitStatus, MemoryHint, PanicInfo, Refusal};
 
+use crate::chunk::answers::Answers;
 use crate::parcel::Parcel;
 use crate::receipt::{Ear, Listener};
 
@@ -15,6 +16,8 @@ use crate::receipt::{Ear, Listener};
 pub(crate) enum Fate {
     /// It was run; the value is a [`proc_core::Outcome`].
     Answered(Parcel),
+    /// It and those after it were run, as a chunk.
+    Chunk(Answers),
     /// The worker did not run it.
     Refused(Refusal),
     /// It panicked, in a program whose panics end the process.
@@ -53,8 +56,12 @@ pub(crate) struct Mailbox {
 struct State {
     /// Each with the number that the task has among the caller's.
     arrived: VecDeque<(usize, Fate)>,
+    /// How many results have arrived.
+    n_arrived: usize,
     /// How many have been promised and were not taken yet, those that have arrived included.
     n_due: usize,
+    /// Nobody will take them.
+    is_forsaken: bool,
     /// How many threads are asleep here.
     n_asleep: usize,
     /// Somebody who waits here has become the collector.
@@ -66,15 +73,21 @@ struct State {
 impl State {
     /// Whether all that was promised has arrived.
     fn is_whole(&self) -> bool {
-        self.arrived.len() >= self.n_due
+        self.n_arrived >= self.n_due
     }
 }
 
 impl Fate {
+    /// Of how many tasks it is.
+    pub(crate) fn n_items(&self) -> usize {
+        if let Self::Chunk(answers) = self { answers.n_items() } else { 1 }
+    }
+
     /// Whether there is no result, as far as can be told without its type.
     fn is_failure(&self) -> bool {
         match self {
             Self::Answered(answer) => !answer.is_returned(),
+            Self::Chunk(_) => false,
             _ => true,
         }
     }
@@ -96,6 +109,7 @@ pub(crate) enum Waited {
 impl Mailbox {
     pub(crate) fn deliver(&self, index: usize, fate: Fate) {
         let mut state = self.lock();
+        state.n_arrived += fate.n_items();
         state.arrived.push_back((index, fate));
         if state.n_asleep > 0 {
             self.changed.notify_one();
@@ -142,12 +156,21 @@ impl Mailbox {
 
     /// How many have arrived and were not taken.
     pub(crate) fn n_arrived(&self) -> usize {
-        self.lock().arrived.len()
+        self.lock().n_arrived
     }
 
-    /// Promises one more result.
-    pub(crate) fn expect_one(&self) {
-        self.lock().n_due += 1;
+    /// Promises so many more results.
+    pub(crate) fn expect(&self, n_results: usize) {
+        self.lock().n_due += n_results;
+    }
+
+    /// Nobody is interested in what arrives here any more.
+    pub(crate) fn forsake(&self) {
+        self.lock().is_forsaken = true;
+    }
+
+    pub(crate) fn is_forsaken(&self) -> bool {
+        self.lock().is_forsaken
     }
 
     /// Takes what has arrived first; `TimedOut` if there is nothing yet.
@@ -200,7 +223,9 @@ impl Mailbox {
 
     fn look(&self, state: &mut State) -> Option<Waited> {
         if let Some((index, fate)) = state.arrived.pop_front() {
-            state.n_due = state.n_due.saturating_sub(1);
+            let n_items = fate.n_items();
+            state.n_arrived = state.n_arrived.saturating_sub(n_items);
+            state.n_due = state.n_due.saturating_sub(n_items);
             if state.n_due == 0 && state.n_asleep > 0 {
                 self.changed.notify_all();
             }

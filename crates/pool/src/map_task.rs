@@ -12,10 +12,9 @@ use serde::de::DeserializeOwned;
 
 use crate::engine::Engine;
 use crate::error::{MapError, PoolError, TaskError};
+use crate::gathered::Gathered;
 use crate::mailbox::{Mailbox, Waited};
-use crate::map::Gathered;
 use crate::receipt::{Ear, Listener, Receipt};
-use crate::task;
 
 /// The results of many tasks of one function, to come from [`Pool::submit_map`](crate::Pool::submit_map).
 ///
@@ -60,7 +59,7 @@ impl<R> MapTask<R> {
     /// All items were sent.
     pub(crate) fn new(engine: Arc<Engine>, parts: Parts) -> Self {
         let whole = Arc::<Mailbox>::default();
-        whole.expect_one();
+        whole.expect(1);
         let ear = Ear::Mailbox(Arc::clone(&whole), 0);
         if let Err(listener) = parts.mailbox.listen(Listener { ear, interest: None }) {
             listener.tell();
@@ -172,7 +171,7 @@ impl Parts {
             gathered.add(index, Err(error));
         }
         while let Waited::Arrived(index, fate) = self.mailbox.take() {
-            gathered.add(index, task::result(fate));
+            gathered.add_fate(index, fate);
         }
         gathered.into_result()
     }

@@ -16,10 +16,14 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use ipc_core::Deadline;
+use ipc_core::primitive::AtomicU64;
+use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::wire::{self, DecodeError, EncodeError, Limits, MessageSocket, RecvError, SendError};
+use memmap2::Mmap;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::chunk::MOST_ITEM_BYTES;
 use crate::scratch::with_scratch;
 use crate::sys;
 
@@ -41,8 +45,8 @@ pub(crate) enum Freight {
 
 /// An encoded value that is ready to be sent any number of times, or that was received.
 ///
-/// Many bytes are in a file only while they travel: a file has a descriptor, of which a process may
-/// have fewer than it has values.
+/// Many bytes are put into a file at once, if there are not many such files, or else only while they
+/// travel: a file has a descriptor, of which a process may have fewer than it has values.
 #[derive(Debug)]
 pub(crate) struct Parcel {
     bytes: Bytes,
@@ -58,6 +62,40 @@ enum Bytes {
     Few(Vec<u8>),
     /// They go in a file, which can be made without holding up who else needs the parcel.
     Many(Arc<Vec<u8>>),
+    /// They are in a file, and nowhere else.
+    Filed(Filed),
+}
+
+/// A file with the bytes of a value that waits or is under way.
+#[derive(Debug)]
+struct Filed {
+    file: OwnedFd,
+    len: usize,
+}
+
+/// How many there are in this process, which are never more than [`MOST_FILED`] by much. A number of
+/// this process alone; nothing else hangs on it.
+static N_FILED: AtomicU64 = AtomicU64::new(0);
+
+/// So many values are in files while they wait. A few large ones under way keep all workers busy.
+const MOST_FILED: u64 = 16;
+
+impl Filed {
+    /// `None` if there are many already, or there can be no file now.
+    fn new(bytes: &[u8]) -> Option<Self> {
+        if N_FILED.load(Relaxed) >= MOST_FILED {
+            return None;
+        }
+        let file = sys::file_in_memory(bytes).ok()?;
+        N_FILED.fetch_add(1, Relaxed);
+        Some(Self { file, len: bytes.len() })
+    }
+}
+
+impl Drop for Filed {
+    fn drop(&mut self) {
+        N_FILED.fetch_add(1_u64.wrapping_neg(), Relaxed);
+    }
 }
 
 impl Parcel {
@@ -66,12 +104,14 @@ impl Parcel {
         with_scratch(|scratch| {
             scratch.clear();
             let handles = wire::encode_into(value, scratch)?;
-            let bytes = if scratch.len() > MOST_INLINE {
+            let bytes = if scratch.len() <= MOST_INLINE {
+                Bytes::Few(scratch.to_vec())
+            } else if let Some(filed) = Filed::new(scratch) {
+                Bytes::Filed(filed)
+            } else {
                 let mut bytes = mem::take(scratch);
                 bytes.shrink_to_fit();
                 Bytes::Many(Arc::new(bytes))
-            } else {
-                Bytes::Few(scratch.to_vec())
             };
             Ok(Self { bytes, handles, file: None })
         })
@@ -96,7 +136,19 @@ impl Parcel {
         match bytes {
             Bytes::Few(bytes) => wire::decode_parts(&bytes, handles),
             Bytes::Many(bytes) => wire::decode_parts(&bytes, handles),
+            // What was received is never so.
+            Bytes::Filed(_) => wire::decode_parts(&[], handles),
         }
+    }
+
+    /// Whether it is too large to travel with others, or has handles.
+    pub(crate) fn goes_alone(&self) -> bool {
+        let len = match &self.bytes {
+            Bytes::Few(bytes) => bytes.len(),
+            Bytes::Many(bytes) => bytes.len(),
+            Bytes::Filed(filed) => filed.len,
+        };
+        len > MOST_ITEM_BYTES || !self.handles.is_empty()
     }
 
     /// Whether this, the outcome of a call, is what a function returned: of an enum the number of the
@@ -132,18 +184,22 @@ impl Parcel {
     pub(crate) fn bytes(&self) -> &[u8] {
         match &self.bytes {
             Bytes::Few(bytes) => bytes,
-            Bytes::Many(_) => &[],
+            Bytes::Many(_) | Bytes::Filed(_) => &[],
         }
     }
 
     /// What goes through the socket.
     pub(crate) fn handles(&self) -> Vec<BorrowedFd<'_>> {
-        self.handles.iter().chain(&self.file).map(OwnedFd::as_fd).collect()
+        let filed = match &self.bytes {
+            Bytes::Filed(filed) => Some(&filed.file),
+            _ => self.file.as_ref(),
+        };
+        self.handles.iter().chain(filed).map(OwnedFd::as_fd).collect()
     }
 
     pub(crate) fn freight(&self) -> Freight {
         match self.bytes {
-            Bytes::Many(_) => Freight::File,
+            Bytes::Many(_) | Bytes::Filed(_) => Freight::File,
             Bytes::Few(_) if self.handles.is_empty() => Freight::None,
             Bytes::Few(_) => Freight::Handles,
         }
@@ -157,6 +213,11 @@ pub(crate) fn load(bytes: &[u8], handles: &mut Vec<OwnedFd>) -> io::Result<Freig
         return Ok(Freight::File);
     }
     Ok(if handles.is_empty() { Freight::None } else { Freight::Handles })
+}
+
+/// Maps the bytes of a value that are in the file that is the last of its handles.
+pub(crate) fn map(handles: &mut Vec<OwnedFd>) -> io::Result<Mmap> {
+    sys::map_whole(&handles.pop().ok_or(io::ErrorKind::InvalidData)?)
 }
 
 /// Reads the bytes of a value from the file that is the last of its handles.
@@ -231,6 +292,7 @@ mod tests {
     use ipc_core::Deadline;
     use ipc_core::wire::{self, Handle, MessageSocket};
     use proc_core::{Outcome, PanicInfo};
+    use rustix::fs::{MemfdFlags, memfd_create};
 
     use super::{Freight, MOST_INLINE, Parcel, drop_up_to, receive, send, unload};
     use crate::sys::file_in_memory;
@@ -255,7 +317,6 @@ mod tests {
             let mut parcel = Parcel::pack(&value(len, n_handles)).unwrap();
             assert_eq!(parcel.freight(), freight);
             for ticket in [1, 2] {
-                assert_eq!(parcel.wants_file().is_some(), freight == Freight::File);
                 if let Some(bytes) = parcel.wants_file() {
                     assert!(parcel.is_of(&bytes));
                     parcel.take_file(file_in_memory(&bytes).unwrap());
@@ -276,6 +337,33 @@ mod tests {
                 assert_eq!(handles.len(), n_handles);
             }
         }
+    }
+
+    #[test]
+    fn few_large_values_are_in_files_while_they_wait_and_all_of_many_can_be_sent() {
+        let value = || value(MOST_INLINE + 1, 0);
+        let mut parcels: Vec<_> = (0..100).map(|_| Parcel::pack(&value()).unwrap()).collect();
+        let n_filed = parcels.iter().filter(|parcel| parcel.wants_file().is_none()).count();
+        // Other tests have some at the same time.
+        assert!(n_filed <= 2 * 16, "{n_filed} in files");
+        for parcel in &mut parcels {
+            if let Some(bytes) = parcel.wants_file() {
+                parcel.take_file(file_in_memory(&bytes).unwrap());
+            }
+            let mut handles: Vec<_> =
+                parcel.handles().iter().map(|file| file.try_clone_to_owned().unwrap()).collect();
+            let mapped = super::map(&mut handles).unwrap();
+            let (text, _): Value = wire::decode_parts(&mapped, handles).unwrap();
+            assert_eq!(text.len(), MOST_INLINE + 1);
+            parcel.drop_file();
+        }
+    }
+
+    #[test]
+    fn file_that_others_can_change_is_not_mapped() {
+        let file = memfd_create("open", MemfdFlags::CLOEXEC).unwrap();
+        rustix::io::write(&file, &[7; 100]).unwrap();
+        super::map(&mut vec![file]).unwrap_err();
     }
 
     #[test]
@@ -312,10 +400,8 @@ mod tests {
 
     #[test]
     fn file_that_others_can_change_or_that_is_none_in_memory_is_not_read() {
-        let changeable =
-            rustix::fs::memfd_create("x", rustix::fs::MemfdFlags::ALLOW_SEALING).unwrap();
-        let with_holes =
-            rustix::fs::memfd_create("x", rustix::fs::MemfdFlags::ALLOW_SEALING).unwrap();
+        let changeable = memfd_create("x", MemfdFlags::ALLOW_SEALING).unwrap();
+        let with_holes = memfd_create("x", MemfdFlags::ALLOW_SEALING).unwrap();
         rustix::fs::ftruncate(&with_holes, 1 << 40).unwrap();
         let seals = rustix::fs::fcntl_get_seals(file_in_memory(b"").unwrap()).unwrap();
         rustix::fs::fcntl_add_seals(&with_holes, seals).unwrap();

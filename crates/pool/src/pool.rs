@@ -6,22 +6,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use ipc_core::Deadline;
+use ipc_core::{Deadline, wire};
 use proc_core::Function;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::builder::Builder;
+use crate::chunk::call_each;
 use crate::employee::Employee;
 use crate::engine::{Engine, Phase};
 use crate::error::{MapError, PoolError, SubmitError, TaskError};
 use crate::events::{Events, Hub};
-use crate::job::{Job, Plan};
+use crate::find::Named;
+use crate::job::Plan;
 use crate::keeper;
-use crate::mailbox::Mailbox;
-use crate::map::{Batch, Imap, ImapUnordered};
+use crate::map::{Imap, ImapUnordered};
 use crate::map_task::MapTask;
-use crate::parcel::Parcel;
+use crate::pace::Pace;
 use crate::stats::Stats;
 use crate::task::Task;
 use crate::task_builder::TaskBuilder;
@@ -158,7 +159,7 @@ impl Pool {
 
     /// Has workers call `function` with each of `items`, and returns the results in the same order.
     ///
-    /// Each item is a task of its own. Items are taken from the iterator as workers come to need
+    /// Each item is a task of its own; quick ones [travel together](TaskBuilder::chunk_size). Items are taken from the iterator as workers come to need
     /// them, so it may be longer than memory is large; results are gathered. Returns when all is
     /// done.
     ///
@@ -173,7 +174,7 @@ impl Pool {
         R: Serialize + DeserializeOwned,
         I: IntoIterator<Item = A>,
     {
-        Batch::new(self, self.plan(function), items.into_iter()).gather()
+        self.task(function).map(items)
     }
 
     /// Has workers call `function` with each of `items`, some time; the results come all together.
@@ -200,7 +201,7 @@ impl Pool {
         R: Serialize + DeserializeOwned,
         I: IntoIterator<Item = A>,
     {
-        Imap::new(Batch::new(self, self.plan(function), items.into_iter()))
+        self.task(function).imap(items)
     }
 
     /// Has workers call `function` with each of `items`; results come as they are done.
@@ -232,7 +233,7 @@ impl Pool {
         R: Serialize + DeserializeOwned,
         I: IntoIterator<Item = A>,
     {
-        ImapUnordered::new(Batch::new(self, self.plan(function), items.into_iter()))
+        self.task(function).imap_unordered(items)
     }
 
     /// Has so many workers from now on.
@@ -371,17 +372,9 @@ impl Pool {
         self.engine.n_workers
     }
 
-    /// How tasks of a function are run of which nothing else is said.
-    pub(crate) fn plan<A, R>(&self, function: fn(A) -> R) -> Result<Arc<Plan>, PoolError>
-    where
-        A: DeserializeOwned,
-        R: Serialize,
-    {
-        self.plan_of(function, 0)
-    }
-
-    /// The same for a function that calls the one with this number.
-    pub(crate) fn plan_of<A, R>(
+    /// How tasks of a function are run of which nothing else is said; if it is one that calls others, of
+    /// the one with this number.
+    pub(crate) fn plan<A, R>(
         &self,
         function: fn(A) -> R,
         number: u64,
@@ -393,21 +386,29 @@ impl Pool {
         if !self.engine.is_ours() {
             return Err(PoolError::NotOurs);
         }
-        self.engine.plan(Function::of(function).ok_or(PoolError::NotInProgram)?, number)
+        let name = Function::of(function).ok_or(PoolError::NotInProgram)?;
+        self.engine.plan(name, number, || Ok((Vec::new(), Arc::new(Pace::new()))))
     }
 
-    /// Sends a task whose result shall arrive in a mailbox; returns its number.
-    pub(crate) fn send<A: Serialize>(
+    /// The same for many of them together, where `one` is how each is run.
+    pub(crate) fn plan_of_many<A, R>(
         &self,
-        plan: &Arc<Plan>,
-        argument: &A,
-        index: usize,
-        mailbox: &Arc<Mailbox>,
-    ) -> Result<u64, PoolError> {
-        let argument = Parcel::pack(argument).map_err(PoolError::Argument)?;
-        let (plan, mailbox) = (Arc::clone(plan), Arc::clone(mailbox));
-        let (number, n_deaths, submitted) = (0, 0, None);
-        self.engine.submit(Job { plan, argument, number, index, mailbox, n_deaths, submitted })
+        function: fn(A) -> R,
+        number: u64,
+        one: &Plan,
+    ) -> Result<Arc<Plan>, PoolError>
+    where
+        A: DeserializeOwned,
+        R: Serialize,
+    {
+        let each = Function::of(call_each::<A, R>).ok_or(PoolError::NotInProgram)?;
+        let function = Named::of(function);
+        let number = if number == 0 { function.number() } else { number };
+        self.engine.plan(each, number, || {
+            let mut prefix = Vec::new();
+            wire::encode_plain(&function, &mut prefix).map_err(PoolError::Argument)?;
+            Ok((prefix, Arc::clone(&one.known.pace)))
+        })
     }
 
     /// Waits until the workers have ended, if the pool was ended; that takes bounded time.

@@ -5,7 +5,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::MapError;
-use crate::map::Batch;
 use crate::pool::Pool;
 
 impl Pool {
@@ -48,8 +47,9 @@ impl Pool {
         if let ((_, Some(n_items)), None) = (items.size_hint(), bar.length()) {
             bar.set_length(u64::try_from(n_items).unwrap_or(u64::MAX));
         }
-        let batch = Batch::new(self, self.plan(function), items);
-        let results = batch.gather_with(|| bar.inc(1));
+        let batch = self.task(function).batch(items);
+        let results =
+            batch.gather_with(|n_items| bar.inc(u64::try_from(n_items).unwrap_or(u64::MAX)));
         if results.is_ok() {
             bar.finish_using_style();
         } else {

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! order    | argument | function | ticket (8) | length of function (2) | freight (1) |
-//! report   | answer   | ticket (8) | nanoseconds (8) | place (4) | freight (1) | what (1) |
+//! report   | answer   | ticket (8) | nanoseconds (8) | place (4) | items (4) | freight (1) | what (1) |
 //! unwanted | ticket (8) |
 //! ```
 //!
@@ -54,6 +54,8 @@ pub(crate) struct Report {
     pub(crate) ticket: u64,
     /// How long the task took.
     pub(crate) nanos: u64,
+    /// How many items were done; one, if it was no chunk.
+    pub(crate) n_items: u32,
     pub(crate) freight: Freight,
 }
 
@@ -63,18 +65,17 @@ pub(crate) fn unwanted(record: &[u8]) -> Option<u64> {
 }
 
 const ORDER_LEN: usize = 8 + 2 + 1;
-const REPORT_LEN: usize = 8 + 8 + 4 + 1 + 1;
+const REPORT_LEN: usize = 8 + 8 + 4 + 4 + 1 + 1;
 
 impl<'b> Order<'b> {
-    pub(crate) fn write(&self, record: &mut Vec<u8>) {
-        record.clear();
-        record.extend_from_slice(self.argument);
-        record.extend_from_slice(self.function);
-        record.extend_from_slice(&self.ticket.to_le_bytes());
+    /// Appends the words of ours to the argument.
+    pub(crate) fn seal(record: &mut Vec<u8>, function: &[u8], ticket: u64, freight: Freight) {
+        record.extend_from_slice(function);
+        record.extend_from_slice(&ticket.to_le_bytes());
         // The name of a function has a few dozen bytes.
-        let len = u16::try_from(self.function.len()).unwrap_or(u16::MAX);
+        let len = u16::try_from(function.len()).unwrap_or(u16::MAX);
         record.extend_from_slice(&len.to_le_bytes());
-        record.push(self.freight.code());
+        record.push(freight.code());
     }
 
     /// Takes a record apart; `None` if it is no order.
@@ -95,6 +96,7 @@ impl Report {
         // There are at most 2^16 workers.
         let place = u32::try_from(self.place).unwrap_or(u32::MAX);
         record.extend_from_slice(&place.to_le_bytes());
+        record.extend_from_slice(&self.n_items.to_le_bytes());
         record.push(self.freight.code());
         record.push(self.what.code());
     }
@@ -104,12 +106,14 @@ impl Report {
         let (rest, [words @ .., freight, what]) = record.split_last_chunk::<REPORT_LEN>()?;
         let (ticket, words) = words.split_first_chunk::<8>()?;
         let (nanos, words) = words.split_first_chunk::<8>()?;
-        let place = u32::from_le_bytes(*words.first_chunk()?);
+        let (place, words) = words.split_first_chunk::<4>()?;
+        let place = u32::from_le_bytes(*place);
         let report = Self {
             what: What::of_code(*what)?,
             place: usize::try_from(place).ok()?,
             ticket: u64::from_le_bytes(*ticket),
             nanos: u64::from_le_bytes(*nanos),
+            n_items: u32::from_le_bytes(*words.first_chunk()?),
             freight: Freight::of_code(*freight)?,
         };
         let len = rest.len();
@@ -151,8 +155,8 @@ mod tests {
     fn order_comes_out_as_it_went_in_and_a_cut_one_does_not() {
         let order =
             Order { argument: b"args", function: b"name", ticket: 7, freight: Freight::Handles };
-        let mut record = Vec::new();
-        order.write(&mut record);
+        let mut record = b"args".to_vec();
+        Order::seal(&mut record, b"name", 7, Freight::Handles);
         assert_eq!(Order::read(&record), Some(order));
         for len in 0..11 {
             assert_eq!(Order::read(&record[..len]), None, "{len} bytes");
@@ -173,6 +177,7 @@ mod tests {
             place: 3,
             ticket: 1 << 40,
             nanos: 5,
+            n_items: 6,
             freight: Freight::File,
         };
         let mut record = b"value".to_vec();
@@ -180,7 +185,7 @@ mod tests {
         let whole = record.clone();
         assert_eq!(Report::take(&mut record), Some(report));
         assert_eq!(record, b"value");
-        for len in 0..22 {
+        for len in 0..26 {
             assert_eq!(Report::take(&mut whole[..len].to_vec()), None, "{len} bytes");
         }
         let mut wrong = whole;

@@ -4,15 +4,13 @@
 //! A worker calls a function of ours, in whose argument the caller's function travels.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use proc_core::PanicInfo;
-use serde::de::{DeserializeOwned, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use crate::bytes::Bytes;
 use crate::error::{MapError, PoolError, TaskError};
 use crate::find::Named;
-use crate::map::Gathered;
 use crate::pool::Pool;
 use crate::task::Task;
 
@@ -49,17 +47,15 @@ impl Pool {
         self.map(call_two::<A, B, R>, items.into_iter().map(|(a, b)| (function, a, b)))
     }
 
-    /// As [`map`](Self::map), but a worker gets `n_each` items as one task.
+    /// As [`map`](Self::map), but a worker gets `n_each` items in one message.
     ///
-    /// Short tasks go to workers many at a time anyway, as far as that is of use: a
-    /// [`map`](Self::map) adapts to what tasks take, and no item suffers by another. This is for items
-    /// that take much less than a microsecond, or whose number the program knows best. A panic is the
-    /// end of its item alone; a worker that dies costs, or has run again, all items of its chunk.
+    /// A [`map`](Self::map) adapts to what items take. This is for programs that know best: see
+    /// [`chunk_size`](crate::TaskBuilder::chunk_size). Each item is a task all the same: a panic, or a worker
+    /// that dies, is the end of one item alone.
     ///
     /// # Errors
     ///
-    /// As [`map`](Self::map); of a chunk that has no results the first item is named.
-    /// [`PoolError::BadChunk`] if `n_each` is 0.
+    /// As [`map`](Self::map); [`PoolError::BadChunk`] if `n_each` is 0.
     ///
     /// # Examples
     ///
@@ -85,27 +81,7 @@ impl Pool {
         if n_each == 0 {
             return Err(MapError { index: 0, error: PoolError::BadChunk.into() });
         }
-        let function = Named::of(function);
-        let mut items = items.into_iter();
-        let n_items = items.size_hint().0.min(MOST_AHEAD);
-        let chunks = std::iter::from_fn(|| {
-            let chunk: Vec<A> = items.by_ref().take(n_each).collect();
-            (!chunk.is_empty()).then_some((function, chunk))
-        });
-        let mut gathered = Gathered::with_capacity(n_items);
-        let mut batch = self.task(call_each::<A, R>).batch(chunks);
-        while let Some((chunk, results)) = batch.next_result() {
-            let first = chunk * n_each;
-            match results {
-                Ok(results) => {
-                    for (index, result) in (first..).zip(results) {
-                        gathered.add(index, result.map_err(TaskError::Panicked));
-                    }
-                }
-                Err(error) => gathered.add(first, Err(error)),
-            }
-        }
-        gathered.into_result()
+        self.task(function).chunk_size(n_each).map(items)
     }
 
     /// As [`call`](Self::call), for a function of borrowed bytes.
@@ -158,57 +134,14 @@ impl Pool {
     }
 }
 
-/// So much room is made for results before there are any.
-const MOST_AHEAD: usize = 1 << 16;
-
 type Two<A, B, R> = (Named<fn(A, B) -> R>, A, B);
 
 fn call_two<A, B, R>((function, a, b): Two<A, B, R>) -> R {
     function.function()(a, b)
 }
 
-type Chunk<A, R> = (Named<fn(A) -> R>, Vec<A>);
-
-fn call_each<A, R>((function, items): Chunk<A, R>) -> Vec<Result<R, PanicInfo>> {
-    let call = |item| PanicInfo::catch(|| function.function()(item));
-    items.into_iter().map(call).collect()
-}
-
 type OfBytes<R> = (Named<fn(&[u8]) -> R>, Bytes<'static>);
 
 fn call_with_bytes<R>((function, Bytes(bytes)): OfBytes<R>) -> R {
     function.function()(&bytes)
-}
-
-/// Bytes that travel as a whole; borrowed where they come from, and owned where they arrive.
-struct Bytes<'b>(Cow<'b, [u8]>);
-
-impl Serialize for Bytes<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Bytes<'static> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Whole;
-
-        impl Visitor<'_> for Whole {
-            type Value = Bytes<'static>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("bytes")
-            }
-
-            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-                Ok(Bytes(Cow::Owned(bytes.to_vec())))
-            }
-
-            fn visit_byte_buf<E: serde::de::Error>(self, bytes: Vec<u8>) -> Result<Self::Value, E> {
-                Ok(Bytes(Cow::Owned(bytes)))
-            }
-        }
-
-        deserializer.deserialize_byte_buf(Whole)
-    }
 }

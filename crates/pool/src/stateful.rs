@@ -9,12 +9,11 @@ use serde::de::DeserializeOwned;
 
 use crate::builder::Builder;
 use crate::error::{MapError, PoolError, SubmitError, TaskError};
-use crate::find::Named;
 use crate::hiring::Initializer;
+use crate::map_task::MapTask;
 use crate::pool::Pool;
-use crate::state::{self, Call};
+use crate::stateful_task::StatefulTaskBuilder;
 use crate::task::Task;
-use crate::task_builder::TaskBuilder;
 
 /// A [`Pool`] each of whose workers has a state, which its tasks get as `&mut S`.
 ///
@@ -94,8 +93,7 @@ impl<S: 'static> StatefulPool<S> {
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
     {
-        let (function, task) = self.task(function);
-        task.call((function, argument))
+        self.task(function).call(argument)
     }
 
     /// Has a worker call `function` with its state and `argument`, some time.
@@ -112,8 +110,16 @@ impl<S: 'static> StatefulPool<S> {
         A: Serialize + DeserializeOwned,
         R: Serialize + DeserializeOwned,
     {
-        let (function, task) = self.task(function);
-        task.submit((function, argument)).map_err(|error| error.map(|(_, argument)| argument))
+        self.task(function).submit(argument)
+    }
+
+    /// Begins to say how a task shall be run; as [`Pool::task`].
+    pub fn task<A, R>(&self, function: fn(&mut S, A) -> R) -> StatefulTaskBuilder<'_, S, A, R>
+    where
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned,
+    {
+        StatefulTaskBuilder::new(&self.pool, function)
     }
 
     /// Has workers call `function` with their states and each of `items`, and returns the results in
@@ -128,8 +134,20 @@ impl<S: 'static> StatefulPool<S> {
         R: Serialize + DeserializeOwned,
         I: IntoIterator<Item = A>,
     {
-        let (function, task) = self.task(function);
-        task.map(items.into_iter().map(|item| (function, item)))
+        self.task(function).map(items)
+    }
+
+    /// Has workers call `function` with their states and each of `items`, some time; the results come all
+    /// together.
+    ///
+    /// As [`Pool::submit_map`].
+    pub fn submit_map<A, R, I>(&self, function: fn(&mut S, A) -> R, items: I) -> MapTask<R>
+    where
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned,
+        I: IntoIterator<Item = A>,
+    {
+        self.task(function).submit_map(items)
     }
 
     /// Has workers call `function` with their states and each of `items`; the results come in the
@@ -146,8 +164,7 @@ impl<S: 'static> StatefulPool<S> {
         R: Serialize + DeserializeOwned,
         I: IntoIterator<Item = A>,
     {
-        let (function, task) = self.task(function);
-        task.imap(items.into_iter().map(move |item| (function, item)))
+        self.task(function).imap(items)
     }
 
     /// Has workers call `function` with their states and each of `items`; results come as they are
@@ -164,18 +181,7 @@ impl<S: 'static> StatefulPool<S> {
         R: Serialize + DeserializeOwned,
         I: IntoIterator<Item = A>,
     {
-        let (function, task) = self.task(function);
-        task.imap_unordered(items.into_iter().map(move |item| (function, item)))
-    }
-
-    /// A function as a part of an argument, and the task that calls it with the state.
-    #[expect(clippy::type_complexity, reason = "named nowhere else")]
-    fn task<A, R>(
-        &self,
-        function: fn(&mut S, A) -> R,
-    ) -> (Named<fn(&mut S, A) -> R>, TaskBuilder<'_, Call<S, A, R>, R>) {
-        let function = Named::of_task(function);
-        (function, self.pool.task(state::call).numbered(function.number()))
+        self.task(function).imap_unordered(items)
     }
 }
 

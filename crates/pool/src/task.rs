@@ -240,6 +240,8 @@ pub(crate) fn result<R: DeserializeOwned>(fate: Fate) -> Result<R, TaskError> {
             Outcome::Panicked(panic) => Err(TaskError::Panicked(panic)),
             Outcome::Unsendable(reason) => Err(TaskError::Unsendable(reason)),
         },
+        // One of many is taken out of them elsewhere.
+        Fate::Chunk(answers) => answers.into_results().next().unwrap_or(Err(TaskError::Taken)),
         Fate::Refused(refusal) => Err(TaskError::Refused(refusal)),
         Fate::Panicked(panic) => Err(TaskError::Panicked(panic)),
         Fate::Died { pid, status, n_deaths, max_memory, memory_hint, tag } => {

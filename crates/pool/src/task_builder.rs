@@ -7,12 +7,14 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::batch::{Batch, Plans};
 use crate::error::{MapError, PoolError, SubmitError, TaskError};
-use crate::job::Plan;
+use crate::job::{Argument, Job, Plan};
 use crate::mailbox::Mailbox;
-use crate::map::{Batch, Imap, ImapUnordered};
+use crate::map::{Imap, ImapUnordered};
 use crate::map_task::MapTask;
 use crate::options::Options;
+use crate::parcel::Parcel;
 use crate::pool::Pool;
 use crate::retry::Retry;
 use crate::task::Task;
@@ -47,11 +49,14 @@ pub struct TaskBuilder<'p, A, R> {
     /// Which function that one calls, if it is one for many.
     number: u64,
     options: Options,
+    /// How many items of a map travel together, if that was said.
+    n_each: Option<usize>,
 }
 
 impl<'p, A, R> TaskBuilder<'p, A, R> {
     pub(crate) fn new(pool: &'p Pool, function: fn(A) -> R) -> Self {
-        Self { pool, function, number: 0, options: pool.engine().options.clone() }
+        let options = pool.engine().options.clone();
+        Self { pool, function, number: 0, options, n_each: None }
     }
 
     /// The same for a function that calls another one, of which it is told by its argument.
@@ -95,6 +100,20 @@ impl<'p, A, R> TaskBuilder<'p, A, R> {
         self
     }
 
+    /// Chooses how many items of a map travel together.
+    ///
+    /// If nothing is said, as many as likely take a quarter of a millisecond, all together: one, if nobody
+    /// knows how long they take, if their time is [limited](Self::timeout), or for an iterator over results
+    /// whose input does not know its length and may be long in coming. Each is a task all the same, with
+    /// a result or an error of its own; but that of the first is there when the last is done, or after
+    /// some milliseconds. With 1, each item goes alone. With more, as many are done by one worker,
+    /// however long they take; fewer where they are large. At least one is.
+    #[doc(alias = "chunksize")]
+    pub const fn chunk_size(mut self, n_items: usize) -> Self {
+        self.n_each = Some(if n_items == 0 { 1 } else { n_items });
+        self
+    }
+
     /// Chooses what a task is called, in its errors and by [`Task::tag`].
     pub fn tag(mut self, tag: impl Into<Arc<str>>) -> Self {
         self.options.tag = Some(tag.into());
@@ -130,7 +149,9 @@ where
     pub(crate) fn send<T: Serialize>(&self, argument: &T) -> Result<Task<R>, PoolError> {
         let mailbox = Arc::new(Mailbox::default());
         let plan = self.plan()?;
-        let number = self.pool.send(&plan, argument, 0, &mailbox)?;
+        let argument = Parcel::pack(argument).map_err(PoolError::Argument)?;
+        let job = Job::new(&plan, Argument::One(argument), 0, &mailbox);
+        let number = self.pool.engine().submit(job)?;
         Ok(Task::new(Arc::clone(self.pool.engine()), mailbox, plan, number))
     }
 
@@ -162,16 +183,30 @@ where
     }
 
     pub(crate) fn batch<I: Iterator<Item = A>>(&self, items: I) -> Batch<'p, A, R, I> {
-        Batch::new(self.pool, self.plan(), items)
+        Batch::new(self.pool, self.plans(), items, self.n_each)
+    }
+
+    /// How many tasks are run, each alone or together.
+    fn plans(&self) -> Result<Plans, PoolError> {
+        let one = self.plan()?;
+        // The time of a chunk would be that of all its items.
+        if self.n_each == Some(1) || self.options.limit.is_some() {
+            return Ok(Plans { one, many: None });
+        }
+        let many = self.pool.plan_of_many(self.function, self.number, &one)?;
+        Ok(Plans { one, many: Some(self.with_options(many)) })
     }
 
     /// How tasks are run, with what is known of the function.
     fn plan(&self) -> Result<Arc<Plan>, PoolError> {
-        let plan = self.pool.plan_of(self.function, self.number)?;
+        self.pool.plan(self.function, self.number).map(|plan| self.with_options(plan))
+    }
+
+    fn with_options(&self, plan: Arc<Plan>) -> Arc<Plan> {
         if plan.options == self.options {
-            return Ok(plan);
+            return plan;
         }
-        Ok(Arc::new(Plan { known: Arc::clone(&plan.known), options: self.options.clone() }))
+        Arc::new(Plan { known: Arc::clone(&plan.known), options: self.options.clone() })
     }
 }
 

@@ -174,7 +174,7 @@ impl Group {
         let home = home.map(Arc::clone);
         let mut group = Self { notes: Arc::default(), members: Vec::new(), home };
         for (number, receipt) in receipts.enumerate() {
-            group.notes.expect_one();
+            group.notes.expect(1);
             // A copy of the process has no tasks: none is worth waiting for.
             if !receipt.engine.is_ours() {
                 group.notes.deliver(number, Fate::Noted);

@@ -11,13 +11,16 @@ use proc_core::{Callable, Function, Outcome, Refusal};
 use serde::{Deserialize, Serialize};
 
 use crate::board::{Board, Moment};
+use crate::chunk::desk::{self, Desk};
+use crate::chunk::tray::Tray;
 use crate::find;
 use crate::hiring::{Initializer, Limits};
 use crate::parcel::{self, Freight};
 use crate::record::{self, Order, Report, What};
 use crate::scratch::MOST_KEPT;
+use crate::share::Share;
 use crate::state;
-use crate::sys::{self, OwnMemory};
+use crate::sys;
 
 /// What a worker is started with.
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,6 +35,8 @@ pub(crate) struct Seat {
     pub(crate) board: Segment,
     /// For what does not fit the rings; the other end is the parent's.
     pub(crate) socket: MessageSocket,
+    /// Where it puts down what is done of a chunk.
+    pub(crate) tray: Segment,
     /// What makes the state that it keeps.
     pub(crate) initializer: Option<Initializer>,
     /// When it makes room for another one.
@@ -52,18 +57,12 @@ struct Worker {
     last_parcel: u64,
     /// The functions called so far, the last one first.
     known: Vec<(Vec<u8>, Callable)>,
-    /// Room for the bytes of an argument that came in a file.
-    argument: Vec<u8>,
     /// Room for the bytes of an answer.
     answer: Vec<u8>,
     /// Room for a record whose bytes go in a file.
     record: Vec<u8>,
-    /// Whether tasks need a state.
-    has_state: bool,
-    /// How many more tasks it runs.
-    n_left: u64,
-    /// How much memory it may have after a task, and where that is seen.
-    memory: Option<(u64, OwnMemory)>,
+    /// What is at hand for a task; nowhere else but while one runs.
+    desk: Option<Box<Desk>>,
 }
 
 /// Whether a worker can go on.
@@ -72,6 +71,16 @@ enum Fit {
     Yes,
     /// The parent has to start another one in its place.
     No,
+}
+
+/// A task that was run, or refused.
+#[derive(Clone, Copy, Debug)]
+struct Done {
+    ticket: u64,
+    /// How long it took.
+    nanos: u64,
+    /// How many items of it were done.
+    n_items: u32,
 }
 
 /// Why a worker does not run a task.
@@ -88,11 +97,11 @@ struct Refused {
 /// had not begun. One that has done its share says so first: code of the user may run at its end,
 /// and take its time.
 pub(crate) fn work(seat: Seat) -> End {
-    let Seat { place, inbox, outbox, board, socket, initializer, limits } = seat;
+    let Seat { place, inbox, outbox, board, socket, tray, initializer, limits } = seat;
     // A program that is interrupted decides for its pool: its workers get the signal too.
     sys::shrug_off_interrupts().map_err(|error| error.to_string())?;
     let mut worker = Worker::sit_down(place, outbox, board, socket)?;
-    worker.prepare(initializer, limits)?;
+    worker.prepare(tray, initializer, limits)?;
     let mut record = Vec::new();
     while inbox.get_into(&mut record, Deadline::NEVER).is_ok() {
         // An empty record is the keeper's, taking its seat at the inbox.
@@ -130,28 +139,23 @@ impl Worker {
             socket,
             last_parcel: 0,
             known: Vec::new(),
-            argument: Vec::new(),
             answer: Vec::new(),
             record: Vec::new(),
-            has_state: false,
-            n_left: u64::MAX,
-            memory: None,
+            desk: None,
         })
     }
 
     /// Makes the state, and says that it is ready.
-    fn prepare(&mut self, initializer: Option<Initializer>, limits: Limits) -> End {
-        self.has_state = initializer.is_some();
-        self.n_left = limits.max_tasks.unwrap_or(u64::MAX);
-        if let Some(most) = limits.max_memory {
-            let memory = OwnMemory::open().map_err(|error| format!("no look at /proc: {error}"))?;
-            self.memory = Some((most, memory));
-        }
+    fn prepare(&mut self, tray: Segment, initializer: Option<Initializer>, limits: Limits) -> End {
+        let has_state = initializer.is_some();
+        let share = Share::new(limits, has_state)?;
+        let tray = Tray::open(tray).map_err(|error| error.to_string())?;
+        self.desk = Some(Box::new(Desk { tray, share, ticket: 0, n_done: None }));
         if let Some(initializer) = initializer {
             initializer.run()?;
         }
         self.board.say_ready(self.place, proc_core::current().pid());
-        if self.has_state {
+        if has_state {
             // It gets nothing before that is known.
             self.say(What::Ready);
         }
@@ -159,15 +163,9 @@ impl Worker {
     }
 
     /// Whether another one shall take its place.
-    fn has_done_its_share(&mut self) -> bool {
-        self.n_left -= 1;
-        let has_too_much = |(most, memory): &(u64, OwnMemory)| {
-            // What cannot be seen may be too much.
-            memory.resident().is_none_or(|resident| resident > *most)
-        };
-        self.n_left == 0
-            || (self.has_state && state::is_lost())
-            || self.memory.as_ref().is_some_and(has_too_much)
+    fn has_done_its_share(&self) -> bool {
+        // Without a desk it would begin what its death could not be told of.
+        self.desk.as_ref().is_none_or(|desk| desk.share.is_spent())
     }
 
     /// Says that it begins nothing more.
@@ -180,7 +178,8 @@ impl Worker {
     fn say(&self, what: What) {
         let mut record = Vec::new();
         let freight = Freight::None;
-        Report { what, place: self.place, ticket: 0, nanos: 0, freight }.write(&mut record);
+        let place = self.place;
+        Report { what, place, ticket: 0, nanos: 0, n_items: 0, freight }.write(&mut record);
         // If nobody can hear it any more, nobody needs to.
         let _put = self.outbox.put(&record);
     }
@@ -191,15 +190,20 @@ impl Worker {
         // From here on the task is in our hands: if we die, it is this one that goes with us.
         let began = Moment::now();
         self.board.say_begun(self.place, order.ticket, began);
+        if let Some(desk) = &mut self.desk {
+            (desk.ticket, desk.n_done) = (order.ticket, None);
+        }
         let answer = self.run(&order);
+        let n_items = self.n_done();
         // What the task wrote must not wait for the next one, which may be long in coming. Nobody
         // can be told if it cannot be written.
         let _flushed = io::stdout().flush();
         let nanos = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let done = Done { ticket: order.ticket, nanos, n_items };
         let fit = match answer {
-            Ok(answer) => self.answer(What::Outcome, answer, order.ticket, nanos),
+            Ok(answer) => self.answer(What::Outcome, answer, done),
             Err(Refused { refusal, fit }) => {
-                let answered = self.answer(What::Refusal, encode(&refusal), order.ticket, nanos);
+                let answered = self.answer(What::Refusal, encode(&refusal), done);
                 if fit == Fit::No { Fit::No } else { answered }
             }
         };
@@ -219,15 +223,15 @@ impl Worker {
             }
         };
         let callable = self.find(order.function)?;
+        let mapped;
         let mut bytes = order.argument;
         if order.freight == Freight::File {
-            parcel::unload(&mut handles, &mut self.argument)
-                .map_err(|error| Refused::argument(&error, Fit::Yes))?;
-            bytes = &self.argument;
+            mapped =
+                parcel::map(&mut handles).map_err(|error| Refused::argument(&error, Fit::Yes))?;
+            bytes = &mapped;
         }
         let room = mem::take(&mut self.answer);
-        let answer = callable.call_into(bytes, handles, room)?;
-        keep(&mut self.argument);
+        let answer = desk::with(&mut self.desk, || callable.call_into(bytes, handles, room))?;
         Ok(answer)
     }
 
@@ -253,8 +257,18 @@ impl Worker {
         first.ok_or(Refusal::NoSuchFunction)
     }
 
+    /// How many items were done by a task that has run.
+    fn n_done(&mut self) -> u32 {
+        let Some(desk) = &mut self.desk else { return 1 };
+        desk.n_done.unwrap_or_else(|| {
+            desk.share.spend();
+            1
+        })
+    }
+
     /// Sends what came of a task: its parcel first, then its record.
-    fn answer(&mut self, what: What, answer: Message, ticket: u64, nanos: u64) -> Fit {
+    fn answer(&mut self, what: What, answer: Message, done: Done) -> Fit {
+        let Done { ticket, nanos, n_items } = done;
         let Message { mut bytes, mut handles } = answer;
         let sent = self.send(&bytes, &mut handles, ticket);
         let (freight, fit) = match sent {
@@ -266,7 +280,7 @@ impl Worker {
                 (Freight::None, if is_torn { Fit::No } else { Fit::Yes })
             }
         };
-        let report = Report { what, place: self.place, ticket, nanos, freight };
+        let report = Report { what, place: self.place, ticket, nanos, n_items, freight };
         let record = if freight == Freight::File { &mut self.record } else { &mut bytes };
         report.write(record);
         let put = self.outbox.put(record).is_ok();

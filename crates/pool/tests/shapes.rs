@@ -68,7 +68,7 @@ fn panic_in_a_chunk_is_the_end_of_its_item_alone() {
 }
 
 #[test]
-fn death_in_a_chunk_names_its_first_item() {
+fn death_in_a_chunk_names_its_item() {
     let _watchdog = watch("death in a chunk");
     let pool = pool(2);
     let die = |n: u32| {
@@ -78,7 +78,7 @@ fn death_in_a_chunk_names_its_first_item() {
         n
     };
     let error = pool.map_chunked(die, 0..40, 4).unwrap_err();
-    assert!(error.index == 8 && error.error.is_worker_died(), "{error}");
+    assert!(error.index == 10 && error.error.is_worker_died(), "{error}");
 }
 
 #[test]

@@ -25,6 +25,7 @@ fn main() -> ExitCode {
     testkit::main(&[
         ("pool storm, tasks run again", tasks_run_again),
         ("pool storm, tasks fail", tasks_fail),
+        ("pool storm, items that travel together", chunks),
         ("pool storm, large values", large_values),
         ("pool storm, many threads", many_threads),
         ("pool storm, workers that come and go", workers_that_come_and_go),
@@ -166,6 +167,40 @@ fn tasks_fail() -> Outcome {
         }
     }
     tally.report(pool, kills)
+}
+
+/// Quick items in chunks: each is run once, and has its result or has died with its worker.
+fn chunks() -> Outcome {
+    let n_tasks = n_tasks() * 2;
+    let audit = Audit::new(usize::try_from(n_tasks)?);
+    let builder = Pool::builder().workers(2);
+    let pool = builder.initializer(Audit, audit.0.clone()).build()?;
+    let quick = |audit: &mut Audit, task: u64| work((audit.0.clone(), task, task % 20));
+    let mut tally = Tally::new(n_tasks);
+    let mut n_died = 0;
+    let (kills, ()) = in_a_storm(pool.pool(), "chunks", Duration::from_millis(4), || {
+        for (task, result) in (0..).zip(pool.imap(quick, 0..n_tasks)) {
+            match result {
+                Ok(value) => tally.came(value / 31),
+                Err(TaskError::WorkerDied { status, .. }) => {
+                    assert_eq!(status.signal(), Some(9), "{status}");
+                    n_died += 1;
+                    tally.came(task);
+                }
+                Err(error) => panic!("task {task}: {error}"),
+            }
+        }
+    });
+    if n_died > kills {
+        return Err(format!("{n_died} tasks died of {kills} kills").into());
+    }
+    let n_not_run = (0..n_tasks).filter(|task| audit.runs(*task).load(Relaxed) != 1).count() as u64;
+    // One may have been begun and not run.
+    if n_not_run > n_died {
+        return Err(format!("{n_not_run} tasks were not run once, and {n_died} died").into());
+    }
+    drop(pool);
+    tally.report(Pool::builder().workers(1).build()?, kills)
 }
 
 fn large_values() -> Outcome {

@@ -6,6 +6,7 @@
 //! beside them; with `--publish`, the report goes to `docs/bench`, and a few of its ratios to the README.
 
 mod circumstances;
+mod libclang;
 mod report;
 mod row;
 mod short;
@@ -90,6 +91,11 @@ fn build(workspace: &Workspace) -> Result {
     let mut cargo = cargo::command(workspace, "build");
     cargo.args(["--release", "--bin", "compare", "--manifest-path", test::COMPARE]);
     cargo.arg("--target-dir").arg(workspace.target_dir("compare"));
+    if libclang::is_there() {
+        cargo.args(["--features", "iceoryx2"]);
+    } else {
+        println!("bench: without iceoryx2, which needs libclang to be built (libclang-dev)");
+    }
     run::program(&mut cargo)
 }
 

@@ -5,6 +5,8 @@ pub(crate) mod bare_line;
 pub(crate) mod command;
 pub(crate) mod crossbeam;
 pub(crate) mod fork;
+#[cfg(feature = "iceoryx2")]
+pub(crate) mod iceoryx2;
 pub(crate) mod ipc_channel;
 pub(crate) mod ipmpsc;
 pub(crate) mod mmap_sync;

@@ -4,6 +4,7 @@
 //! - `manager/get/one-core`: the same, with both on one core.
 //! - `manager/get/2`: how often a second 2 clients on different cores look something up.
 //! - `manager/pipeline/100`: how often a second one client does, which asks for 100 things at once.
+//! - `manager/socket-…`: the same, where our calls go through a socket, as those of the others do.
 //! - `manager/memory-get/1`, `manager/memory-set/1`: with a map in shared memory, which needs no server.
 
 use std::marker::PhantomData;
@@ -12,7 +13,7 @@ use crate::Result;
 use crate::bench::{Bench, Metric};
 use crate::crew::Kind;
 use crate::flags::Effort;
-use crate::peers::multiproc::manager::OurDict;
+use crate::peers::multiproc::manager::{OurDict, OurSocketDict};
 use crate::peers::multiproc::value::{OurMap, OurMapSet};
 use crate::peers::python;
 use crate::peers::redis::Redis;
@@ -118,6 +119,15 @@ pub(crate) fn benches() -> Vec<Bench> {
             .peer("redis", |effort| rate::<At<Get, Redis>>(2, effort)),
         Bench::new("manager/pipeline/100", Metric::Operations)
             .peer(OURS, hundreds::<At<Hundred, OurDict>>)
+            .peer("redis", hundreds::<At<Hundred, Redis>>),
+        Bench::new("manager/socket-get/1", Metric::Ns)
+            .peer(OURS, anywhere::<At<Get, OurSocketDict>>)
+            .peer("redis", anywhere::<At<Get, Redis>>),
+        Bench::new("manager/socket-get/one-core", Metric::Ns)
+            .peer(OURS, free::<At<Get, OurSocketDict>>)
+            .peer("redis", free::<At<Get, Redis>>),
+        Bench::new("manager/socket-pipeline/100", Metric::Operations)
+            .peer(OURS, hundreds::<At<Hundred, OurSocketDict>>)
             .peer("redis", hundreds::<At<Hundred, Redis>>),
         Bench::new("manager/memory-get/1", Metric::Ns)
             .peer(OURS, anywhere::<OurMap>)

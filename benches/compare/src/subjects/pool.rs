@@ -8,6 +8,11 @@
 //! - `pool/spin10us/map1`: tasks that use 10 us each; the figure is that time by the time that all
 //!   workers had.
 //!
+//! - `pool/first`: nanoseconds from when nobody works to the first result of a pool of two, in the middle of
+//!   many; and its end. `pool/replaced`: from the death of the only worker to the next result.
+//! - `pool/segment/…`: tasks a second that read a byte of a segment of shared memory that goes along as a
+//!   handle, of 4 KiB and of 64 MiB.
+//!
 //! The results of all tasks are checked.
 
 use std::hint::black_box;
@@ -93,8 +98,19 @@ pub(crate) fn benches() -> Vec<Bench> {
                 python::measure("pools", &["spin", n_workers, n, n, n, micros], effort)
             })
     });
-    [empty_map, empty_map1, empty_submit, empty_call, large_map1]
+    let first = Bench::new("pool/first", Metric::Ns)
+        .peer(OURS, first::<OurPool>)
+        .peer("procspawn", first::<procspawn::Pool>)
+        .peer("rayon", first::<rayon::Pool>)
+        .peer("python", python("first"));
+    let replaced = Bench::new("pool/replaced", Metric::Ns).peer(OURS, OurPool::replaced);
+    let segments = [("4kib", 4 << 10), ("64mib", 64 << 20)].map(|(name, len)| {
+        Bench::new(format!("pool/segment/{name}"), Metric::Tasks)
+            .peer(OURS, move |effort| OurPool::segment(len, effort))
+    });
+    [empty_map, empty_map1, empty_submit, empty_call, large_map1, first, replaced]
         .into_iter()
+        .chain(segments)
         .chain(spin_map1)
         .collect()
 }
@@ -148,6 +164,13 @@ fn empty_call<P: Pooling>(effort: Effort) -> Result<f64> {
     })
 }
 
+fn first<P: Pooling>(effort: Effort) -> Result<f64> {
+    timing::middle(effort, || {
+        let pool = P::new(2)?;
+        check(pool.call(next, 1)? == 2)
+    })
+}
+
 fn large_map1<P: Pooling>(effort: Effort) -> Result<f64> {
     const LEN: usize = 1 << 20;
     let pool = P::new(cores::count()?)?;
@@ -193,13 +216,13 @@ fn check_numbers(n: u32, results: &[u64]) -> Result {
     check(results.iter().copied().eq(1..=u64::from(n)))
 }
 
-fn check(is_right: bool) -> Result {
+pub(crate) fn check(is_right: bool) -> Result {
     if is_right { Ok(()) } else { Err("the results are wrong".into()) }
 }
 
 /// The task that does nothing; never made a part of somebody's loop.
 #[inline(never)]
-fn next(number: u64) -> u64 {
+pub(crate) fn next(number: u64) -> u64 {
     black_box(number) + 1
 }
 

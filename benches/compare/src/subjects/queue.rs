@@ -7,13 +7,16 @@
 //!   messages come out of order, and, if there is one of each, that none is missing.
 //!   From 64 KiB on there are three more ways: `in-place`, where a message is written and read where
 //!   it lies; `hand-over`, where all but its first line is left alone; and boxes, between threads.
+//!   `iceoryx2` (a feature, since it needs libclang) copies once: it reads a message where it lies.
 //! - `queue/put-get/SIZE`: nanoseconds that one thread on core 0 takes to put a message into an
 //!   empty queue and get it out again.
-//!   `joinable`: the same with a queue that keeps a message until it is done, which is counted in.
-//!   `vyukov`: a ring like ours with nothing in it for who dies: the ratio to it is what that costs.
+//!   `values`: the same with a queue of numbers. `joinable`: with one that keeps a number until it is
+//!   done, which is counted in.
+//!   `vyukov`: a ring like ours, with sleepers and a close like ours, and nothing in it for who dies: the
+//!   ratio to it is what that costs.
 //! - `queue/ping-pong/SIZE`: nanoseconds that a message takes to another worker and back, through two
-//!   queues, where each has a core; `queue/ping-pong-one-core/SIZE`: where both are on core 0. The
-//!   figure of a round is the one in the middle of its round trips.
+//!   queues, where each has a core; `queue/ping-pong-one-core/SIZE`: where both are on core 0. `bare` is
+//!   one place for one message beside a bare word, which both always have in their caches. The figure of a round is the one in the middle of its round trips.
 //! - `queue/latency/QUANTILE`: the same where each has a core, and the figure is another of them.
 
 use std::hint::black_box;
@@ -21,9 +24,11 @@ use std::hint::black_box;
 use crate::bench::{Bench, Metric};
 use crate::crew::{Crew, Kind, Worker};
 use crate::flags::Effort;
+#[cfg(feature = "iceoryx2")]
+use crate::peers::iceoryx2;
 use crate::peers::multiproc::joinable::{Joinable, Values};
 use crate::peers::multiproc::queue::{HandOver, InPlace, OurQueue};
-use crate::peers::{crossbeam, ipc_channel, ipmpsc, pipe, python, vyukov};
+use crate::peers::{bare_line, crossbeam, ipc_channel, ipmpsc, pipe, python, vyukov};
 use crate::rounds::OURS;
 use crate::{Result, cores, timing};
 
@@ -83,7 +88,7 @@ pub(crate) fn benches() -> Vec<Bench> {
             .peer("pipe", |effort| put_get::<pipe::Pipe>(8, effort)),
     );
     benches.extend([64 << 10, 1 << 20].map(large_bench));
-    benches.push(ping_pong_bench("queue/ping-pong/64", 1));
+    benches.extend([ping_pong_8_bench(), ping_pong_bench("queue/ping-pong/64", 1)]);
     benches.push(ping_pong_bench("queue/ping-pong-one-core/64", 0));
     benches.extend(QUANTILES.map(latency_bench));
     benches
@@ -112,6 +117,11 @@ fn throughput_bench(n_tx: usize, n_rx: usize, size: usize) -> Bench {
             .peer("ipc-channel", move |effort| throughput::<ipc_channel::Channel>(shape, effort))
             .peer("ipmpsc", move |effort| throughput::<ipmpsc::Ring>(shape, effort));
     }
+    #[cfg(feature = "iceoryx2")]
+    if (n_tx, n_rx) == (1, 1) {
+        bench =
+            bench.peer("iceoryx2", move |effort| throughput::<iceoryx2::Copying>(shape, effort));
+    }
     let python = move |kind: &'static str| {
         move |effort| {
             let [n_tx, n_rx, size] = [n_tx, n_rx, size].map(|number| number.to_string());
@@ -124,27 +134,46 @@ fn throughput_bench(n_tx: usize, n_rx: usize, size: usize) -> Bench {
 /// One producer and one consumer, and messages that are not moved by value.
 fn large_bench(size: usize) -> Bench {
     let shape = Shape { n_tx: 1, n_rx: 1, size };
-    Bench::new(format!("queue/1:1/{size}"), Metric::Messages)
+    let bench = Bench::new(format!("queue/1:1/{size}"), Metric::Messages)
         .peer(OURS, move |effort| throughput::<OurQueue>(shape, effort))
         .peer("multiproc-in-place", move |effort| throughput::<InPlace>(shape, effort))
         .peer("multiproc-hand-over", move |effort| throughput::<HandOver>(shape, effort))
         .peer("crossbeam-boxes", move |effort| throughput::<crossbeam::Boxes>(shape, effort))
         .peer("ipc-channel", move |effort| throughput::<ipc_channel::Channel>(shape, effort))
-        .peer("ipmpsc", move |effort| throughput::<ipmpsc::Ring>(shape, effort))
+        .peer("ipmpsc", move |effort| throughput::<ipmpsc::Ring>(shape, effort));
+    #[cfg(feature = "iceoryx2")]
+    let bench = bench
+        .peer("iceoryx2", move |effort| throughput::<iceoryx2::Copying>(shape, effort))
+        .peer("iceoryx2-hand-over", move |effort| throughput::<iceoryx2::HandOver>(shape, effort));
+    bench
+}
+
+/// Short messages, which lie in one line with all that is said of them.
+fn ping_pong_8_bench() -> Bench {
+    Bench::new("queue/ping-pong/8", Metric::Ns)
+        .peer(OURS, |effort| ping_pong::<OurQueue>(8, 1, effort))
+        .peer("bare", |effort| ping_pong::<bare_line::Bare>(8, 1, effort))
+        .peer("vyukov", |effort| ping_pong::<vyukov::Ring>(8, 1, effort))
+        .peer(crossbeam::NAME, |effort| ping_pong::<crossbeam::Channel<8>>(8, 1, effort))
 }
 
 fn ping_pong_bench(name: &str, echo_core: usize) -> Bench {
-    Bench::new(name, Metric::Ns)
+    let mut bench = Bench::new(name, Metric::Ns)
         .peer(OURS, move |effort| ping_pong::<OurQueue>(64, echo_core, effort))
+        .peer("vyukov", move |effort| ping_pong::<vyukov::Ring>(64, echo_core, effort))
         .peer(crossbeam::NAME, move |effort| {
             ping_pong::<crossbeam::Channel<64>>(64, echo_core, effort)
         })
         .peer("pipe", move |effort| ping_pong::<pipe::Pipe>(64, echo_core, effort))
         .peer("ipc-channel", move |effort| ping_pong::<ipc_channel::Channel>(64, echo_core, effort))
-        .peer("ipmpsc", move |effort| ping_pong::<ipmpsc::Ring>(64, echo_core, effort))
-        .peer("python", move |effort| {
-            python::measure("ping_pong", &["64", &echo_core.to_string()], effort)
-        })
+        .peer("ipmpsc", move |effort| ping_pong::<ipmpsc::Ring>(64, echo_core, effort));
+    // It would look for as long as it is let, if the other has no core of its own.
+    if echo_core != 0 {
+        bench = bench.peer("bare", |effort| ping_pong::<bare_line::Bare>(64, 1, effort));
+    }
+    bench.peer("python", move |effort| {
+        python::measure("ping_pong", &["64", &echo_core.to_string()], effort)
+    })
 }
 
 /// Of how long a message is on its way: the middle, and what few take longer than.

@@ -6,6 +6,7 @@ use postcard::ser_flavors::Flavor;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::budget::Limited;
+use super::scratch::Buffer;
 
 /// A form for values as bytes.
 ///
@@ -18,7 +19,10 @@ pub trait Codec: sealed::Sealed {
     ///
     /// If the value's own `Serialize` fails, or has something in it that the form cannot say.
     /// `bytes` may have a part of the value at its end then.
-    fn append<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError>;
+    fn append<T, B>(value: &T, bytes: &mut B) -> Result<(), CodecError>
+    where
+        T: Serialize + ?Sized,
+        B: Buffer;
 
     /// Takes a value from the start of `bytes` and returns it with what is left.
     ///
@@ -34,10 +38,16 @@ pub trait Codec: sealed::Sealed {
 pub struct Postcard;
 
 impl Codec for Postcard {
-    fn append<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+    #[inline]
+    fn append<T, B>(value: &T, bytes: &mut B) -> Result<(), CodecError>
+    where
+        T: Serialize + ?Sized,
+        B: Buffer,
+    {
         postcard::serialize_with_flavor(value, Append(bytes)).map_err(CodecError)
     }
 
+    #[inline]
     fn take<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), CodecError> {
         let mut deserializer = postcard::Deserializer::from_bytes(bytes);
         let value =
@@ -80,19 +90,21 @@ impl fmt::Debug for CodecError {
 
 impl std::error::Error for CodecError {}
 
-/// Writes to the end of a vector that stays the caller's, also after a failure.
-struct Append<'v>(&'v mut Vec<u8>);
+/// Writes to the end of a buffer that stays the caller's, also after a failure.
+struct Append<'b, B>(&'b mut B);
 
-impl Flavor for Append<'_> {
+impl<B: Buffer> Flavor for Append<'_, B> {
     type Output = ();
 
+    #[inline]
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
         self.0.push(byte);
         Ok(())
     }
 
+    #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
+        self.0.push_all(bytes);
         Ok(())
     }
 

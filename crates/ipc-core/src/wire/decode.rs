@@ -44,13 +44,17 @@ pub fn decode_parts<T: DeserializeOwned>(
 /// # Errors
 ///
 /// As [`decode`]; a handle in the value is [`DecodeError::NoSuchHandle`].
+#[inline]
 pub fn decode_plain<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
-    let scope = Guard::hand(Vec::new());
+    let mut scope = Guard::hand_nothing();
     let result = take_whole(bytes);
-    scope.left_over()?;
+    if !scope.close_unopened() {
+        scope.left_over()?;
+    }
     result
 }
 
+#[inline]
 fn take_whole<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     let (value, rest) = Postcard::take(bytes).map_err(DecodeError::Value)?;
     if !rest.is_empty() {

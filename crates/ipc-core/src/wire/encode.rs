@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::codec::{Codec, Postcard};
 use super::error::EncodeError;
 use super::scope::Guard;
+use super::scratch::Buffer;
 
 /// A value on its way: its bytes, and the descriptors that they refer to by index.
 ///
@@ -43,9 +44,12 @@ pub fn encode_into<T: Serialize + ?Sized>(
     value: &T,
     bytes: &mut Vec<u8>,
 ) -> Result<Vec<OwnedFd>, EncodeError> {
-    let scope = Guard::gather();
+    let mut scope = Guard::gather();
     let len = bytes.len();
     let result = Postcard::append(value, bytes);
+    if result.is_ok() && scope.close_unopened() {
+        return Ok(Vec::new());
+    }
     // What a handle was refused for says more than the codec's error that came of it. And a value
     // may have swallowed the refusal: then it must not pass for whole.
     let gathered = scope.gathered();
@@ -62,13 +66,18 @@ pub fn encode_into<T: Serialize + ?Sized>(
 ///
 /// [`EncodeError::HandleNotAllowed`] if there is a handle in the value, and [`EncodeError::Value`]
 /// if its own `Serialize` fails. `bytes` is as it was then.
-pub fn encode_plain<T: Serialize + ?Sized>(
-    value: &T,
-    bytes: &mut Vec<u8>,
-) -> Result<(), EncodeError> {
-    let scope = Guard::forbid();
+#[inline]
+pub fn encode_plain<T, B>(value: &T, bytes: &mut B) -> Result<(), EncodeError>
+where
+    T: Serialize + ?Sized,
+    B: Buffer,
+{
+    let mut scope = Guard::forbid();
     let len = bytes.len();
     let result = Postcard::append(value, bytes);
+    if result.is_ok() && scope.close_unopened() {
+        return Ok(());
+    }
     let outcome = scope.gathered().and_then(|_| result.map_err(EncodeError::Value));
     if outcome.is_err() {
         bytes.truncate(len);

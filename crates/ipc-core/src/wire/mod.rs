@@ -38,6 +38,7 @@ mod frame;
 mod handle;
 mod packet;
 mod scope;
+mod scratch;
 mod socket;
 mod turn;
 
@@ -48,4 +49,5 @@ pub use error::{DecodeError, EncodeError, RecvError, SendError};
 pub use frame::Limits;
 pub use handle::{Handle, deserialize_fd, file, owned_fd, reject, serialize_fd};
 pub use packet::{Packet, PacketSocket};
+pub use scratch::{Buffer, Scratch};
 pub use socket::MessageSocket;

@@ -4,8 +4,11 @@
 //! one; a guard takes its scope off again, so that an error or a panic in a value's own code leaves
 //! neither a scope nor a descriptor behind. A scope also remembers why a handle was refused, because
 //! the error of a codec cannot carry that.
+//!
+//! Most values have no handles, and nobody asks for the scope that they are encoded in. So the topmost
+//! scope is *unopened* until somebody does: a note of its sort beside the stack.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
@@ -14,6 +17,17 @@ use crate::sys::memory;
 
 thread_local! {
     static SCOPES: RefCell<Vec<Scope>> = const { RefCell::new(Vec::new()) };
+    /// The sort of the topmost scope, if that is unopened.
+    static UNOPENED: Cell<Option<Sort>> = const { Cell::new(None) };
+}
+
+/// What an unopened scope will be.
+#[derive(Clone, Copy, Debug)]
+enum Sort {
+    Gather,
+    Forbid,
+    /// With nothing to hand out.
+    Hand,
 }
 
 enum Scope {
@@ -25,25 +39,19 @@ enum Scope {
     Hand { handles: Vec<Option<OwnedFd>>, failure: Option<DecodeError> },
 }
 
-impl Scope {
-    /// Whether no handle is or was in it, and none was refused.
-    fn is_empty(&self) -> bool {
+impl Sort {
+    fn open(self) -> Scope {
         match self {
-            Self::Gather { handles, failure: None } => handles.is_empty(),
-            Self::Hand { handles, failure: None } => handles.is_empty(),
-            Self::Forbid { failure } => failure.is_none(),
-            _ => false,
+            Self::Gather => Scope::Gather { handles: Vec::new(), failure: None },
+            Self::Forbid => Scope::Forbid { failure: None },
+            Self::Hand => Scope::Hand { handles: Vec::new(), failure: None },
         }
     }
 }
 
-/// In place of the number of scopes below: there is nothing left to close.
-const CLOSED: usize = usize::MAX;
-
-/// A scope is on the stack as long as this lives.
+/// A scope is on the stack as long as this lives. The one that was opened last is closed first.
 pub(super) struct Guard {
-    /// How many scopes lie below.
-    below: usize,
+    is_closed: bool,
     /// The stack belongs to the thread.
     not_send: PhantomData<*const ()>,
 }
@@ -54,35 +62,54 @@ pub(super) struct Unfit;
 
 impl Guard {
     /// Opens a scope that gathers handles.
+    #[inline]
     pub(super) fn gather() -> Self {
-        Self::open(Scope::Gather { handles: Vec::new(), failure: None })
+        Self::leave_unopened(Sort::Gather)
     }
 
     /// Opens a scope in which handles are refused.
+    #[inline]
     pub(super) fn forbid() -> Self {
-        Self::open(Scope::Forbid { failure: None })
+        Self::leave_unopened(Sort::Forbid)
+    }
+
+    /// Opens a scope that hands out nothing.
+    #[inline]
+    pub(super) fn hand_nothing() -> Self {
+        Self::leave_unopened(Sort::Hand)
     }
 
     /// Opens a scope that hands out `handles`.
     pub(super) fn hand(handles: Vec<OwnedFd>) -> Self {
-        let handles = handles.into_iter().map(Some).collect();
-        Self::open(Scope::Hand { handles, failure: None })
+        let scope = Self::hand_nothing();
+        if !handles.is_empty() {
+            let handed = handles.into_iter().map(Some).collect();
+            with_top(|scope| {
+                if let Scope::Hand { handles, .. } = scope {
+                    *handles = handed;
+                }
+            });
+        }
+        scope
     }
 
-    fn open(scope: Scope) -> Self {
-        let below = SCOPES.with_borrow_mut(|scopes| {
-            let below = scopes.len();
-            scopes.push(scope);
-            below
-        });
-        Self { below, not_send: PhantomData }
+    #[inline]
+    fn leave_unopened(sort: Sort) -> Self {
+        open_topmost();
+        UNOPENED.set(Some(sort));
+        Self { is_closed: false, not_send: PhantomData }
+    }
+
+    /// Closes the scope if nobody has asked for it, as for most values, and says whether it did.
+    #[inline]
+    pub(super) fn close_unopened(&mut self) -> bool {
+        self.is_closed |= UNOPENED.take().is_some();
+        self.is_closed
     }
 
     /// Closes a scope that gathers or refuses: what it gathered, or why it refused.
+    #[cold]
     pub(super) fn gathered(mut self) -> Result<Vec<OwnedFd>, EncodeError> {
-        if self.close_empty() {
-            return Ok(Vec::new());
-        }
         match self.close() {
             Some(Scope::Gather { handles, failure: None }) => Ok(handles),
             Some(
@@ -94,10 +121,8 @@ impl Guard {
     }
 
     /// Closes a scope that hands out: how many nobody took, or why one was refused.
+    #[cold]
     pub(super) fn left_over(mut self) -> Result<usize, DecodeError> {
-        if self.close_empty() {
-            return Ok(0);
-        }
         match self.close() {
             Some(Scope::Hand { failure: Some(failure), .. }) => Err(failure),
             Some(Scope::Hand { handles, .. }) => Ok(handles.iter().flatten().count()),
@@ -105,48 +130,40 @@ impl Guard {
         }
     }
 
-    /// Closes the scope if there is nothing in it, as for most values, and says whether it did.
-    ///
-    /// The scope ends where it lies: to move it out would take longer than all the rest.
-    fn close_empty(&mut self) -> bool {
-        let closed = SCOPES.try_with(|scopes| {
-            let mut scopes = scopes.borrow_mut();
-            let is_empty = match scopes.get(self.below..) {
-                Some([scope]) => scope.is_empty(),
-                _ => false,
-            };
-            if is_empty {
-                scopes.truncate(self.below);
-            }
-            is_empty
-        });
-        let closed = closed.unwrap_or(false);
-        if closed {
-            self.below = CLOSED;
-        }
-        closed
-    }
-
-    fn close(&self) -> Option<Scope> {
-        if self.below == CLOSED {
+    /// Closes the scope; returns it if anybody has asked for it.
+    #[cold]
+    fn close(&mut self) -> Option<Scope> {
+        if self.is_closed || self.close_unopened() {
             return None;
         }
-        // Guards are dropped in the order opposite to their making, unless somebody's code keeps
-        // none or panics; then what lies above belongs to nobody any more.
-        let above = SCOPES.try_with(|scopes| {
-            let mut scopes = scopes.borrow_mut();
-            let at = self.below.min(scopes.len());
-            scopes.split_off(at)
-        });
-        // The descriptors are closed here, when the stack is not borrowed.
-        above.ok()?.into_iter().next()
+        self.is_closed = true;
+        // The descriptors are closed by the caller, when the stack is not borrowed. A thread that is
+        // ending has no stack any more.
+        SCOPES.try_with(|scopes| scopes.borrow_mut().pop()).ok().flatten()
     }
 }
 
 impl Drop for Guard {
+    #[inline]
     fn drop(&mut self) {
-        drop(self.close());
+        if !self.is_closed {
+            drop(self.close());
+        }
     }
+}
+
+/// Puts the topmost scope on the stack, if it is not there yet.
+#[inline]
+fn open_topmost() {
+    if let Some(sort) = UNOPENED.take() {
+        open(sort);
+    }
+}
+
+#[cold]
+fn open(sort: Sort) {
+    // A thread that is ending has no stack any more: then there is no scope.
+    SCOPES.try_with(|scopes| scopes.borrow_mut().push(sort.open())).ok();
 }
 
 /// Puts a duplicate of `fd` into the topmost scope and returns its index.
@@ -171,6 +188,7 @@ pub(super) fn put(fd: BorrowedFd<'_>) -> Result<u32, Unfit> {
         }
         Scope::Hand { .. } => Err(Unfit),
     })
+    .unwrap_or(Err(Unfit))
 }
 
 /// Takes the handle with that index out of the topmost scope.
@@ -187,25 +205,22 @@ pub(super) fn take(index: u32) -> Result<OwnedFd, Unfit> {
         failure.get_or_insert(refused);
         Err(Unfit)
     })
+    .unwrap_or(Err(Unfit))
 }
 
 /// Remembers why a handle that was taken is refused.
 pub(super) fn refuse(error: DecodeError) {
     // Without a scope there is nobody to tell; the codec's error has to do.
-    let told = with_top(|scope| {
+    with_top(|scope| {
         if let Scope::Hand { failure, .. } = scope {
             failure.get_or_insert(error);
         }
-        Ok(())
     });
-    drop(told);
 }
 
-fn with_top<R>(work: impl FnOnce(&mut Scope) -> Result<R, Unfit>) -> Result<R, Unfit> {
+/// Does something with the topmost scope, if there is one.
+fn with_top<R>(work: impl FnOnce(&mut Scope) -> R) -> Option<R> {
+    open_topmost();
     // A thread that is ending has no stack any more.
-    let result = SCOPES.try_with(|scopes| match scopes.borrow_mut().last_mut() {
-        Some(scope) => work(scope),
-        None => Err(Unfit),
-    });
-    result.unwrap_or(Err(Unfit))
+    SCOPES.try_with(|scopes| scopes.borrow_mut().last_mut().map(work)).ok().flatten()
 }

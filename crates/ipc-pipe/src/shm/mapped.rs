@@ -16,8 +16,8 @@ use super::ring::{HEADER, Side, UNIT, Way};
 pub(super) const KIND: Kind = Kind::new(*b"shm-pipe", 1);
 
 /// The units of each way: 64 KiB.
-const N_UNITS: u64 = 1024;
-const RING_LEN: usize = 1024 * UNIT;
+pub(super) const N_UNITS: u64 = 1024;
+pub(super) const RING_LEN: usize = 1024 * UNIT;
 const _: () = assert!(N_UNITS.is_power_of_two());
 
 /// What both ways have but their units.

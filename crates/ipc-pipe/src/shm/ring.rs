@@ -96,7 +96,7 @@ pub(crate) struct Side {
 }
 
 /// Whoever is on the other side.
-pub(crate) trait Partner {
+pub trait Partner {
     /// Calls it, if it sleeps or is about to.
     fn call(&self);
 
@@ -106,18 +106,22 @@ pub(crate) trait Partner {
     /// Whether it has died or left.
     fn is_gone(&mut self) -> bool;
 
-    /// It may miss that this side is about to sleep, which must not sleep for long from now on.
-    fn may_miss_sleepers(&mut self);
+    /// It may miss that this side is about to sleep, for the system refuses what makes that sure: whoever
+    /// sleeps from now on must not do so for long.
+    fn may_miss_sleepers(&mut self) {}
 }
 
 /// Why an operation came to nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
     /// The deadline came.
+    #[error("the time is up")]
     TimedOut,
     /// Nobody is on the other side any more.
+    #[error("nobody is on the other side any more")]
     Gone,
     /// The words contradict one another: somebody scribbled over them.
+    #[error("the memory does not say what it can say")]
     Corrupt,
 }
 
@@ -182,19 +186,21 @@ impl Writer {
         self.commit(way, partner, 0, ELSEWHERE);
     }
 
-    /// Looks for a moment whether there is room for a record of so many bytes; if not, the other side
-    /// calls when there is, or goes.
-    #[cfg(feature = "tokio")]
+    /// Looks whether there is room for a record of so many bytes; if not, the other side calls when
+    /// there is, or goes.
     pub(crate) fn look_for_room(
         &mut self,
         way: &impl Way,
         partner: &mut impl Partner,
         len: usize,
     ) -> Result<bool, Refused> {
-        let mut has_room = || self.has_room(way, len);
-        Ok(has_room()?
-            || look_for_a_moment(way.writer(), &mut has_room)?
-            || look(way.writer(), partner, has_room)?)
+        Ok(self.has_room(way, len)? || look(way.writer(), partner, || self.has_room(way, len))?)
+    }
+
+    /// Looks for a moment whether there is room for a record of so many bytes.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn has_room_soon(&mut self, way: &impl Way, len: usize) -> Result<bool, Refused> {
+        look_for_a_moment(way.writer(), || self.has_room(way, len))
     }
 
     fn commit(&mut self, way: &impl Way, partner: &impl Partner, len: usize, header: u64) {
@@ -219,7 +225,7 @@ impl Writer {
         }
     }
 
-    fn has_room(&mut self, way: &impl Way, len: usize) -> Result<bool, Refused> {
+    pub(crate) fn has_room(&mut self, way: &impl Way, len: usize) -> Result<bool, Refused> {
         let wanted = units(len) + 1;
         if self.tail - self.head + wanted <= way.n_units() {
             return Ok(true);
@@ -254,17 +260,20 @@ impl Reader {
         found.ok_or(Refused::Corrupt)
     }
 
-    /// Looks for a moment whether there is a record; if not, the other side calls when there is, or goes.
-    #[cfg(feature = "tokio")]
+    /// Looks whether there is a record; if not, the other side calls when there is, or goes.
     pub(crate) fn look_for_record(
         &self,
         way: &impl Way,
         partner: &mut impl Partner,
     ) -> Result<bool, Refused> {
         let is_there = || Ok(self.next(way)?.is_some());
-        Ok(is_there()?
-            || look_for_a_moment(way.reader(), is_there)?
-            || look(way.reader(), partner, is_there)?)
+        Ok(is_there()? || look(way.reader(), partner, is_there)?)
+    }
+
+    /// Looks for a moment whether there is a record.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_there_soon(&self, way: &impl Way) -> Result<bool, Refused> {
+        look_for_a_moment(way.reader(), || Ok(self.next(way)?.is_some()))
     }
 
     /// The next record, if there is one.
@@ -353,6 +362,9 @@ fn look_for_a_moment(
     side: &Side,
     mut holds: impl FnMut() -> Result<bool, Refused>,
 ) -> Result<bool, Refused> {
+    if holds()? {
+        return Ok(true);
+    }
     let mut spin = Spin::eager(&side.spin);
     for _ in 0..A_MOMENT {
         if !spin.again(&side.spin) {

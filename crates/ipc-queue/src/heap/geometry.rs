@@ -108,6 +108,7 @@ impl Geometry {
     }
 
     /// The longest message that fits.
+    #[inline]
     pub(crate) fn max_message(&self) -> u64 {
         self.max_bytes.min(LONGEST)
     }
@@ -132,6 +133,7 @@ impl Geometry {
         (len <= self.max_message()).then(|| class_of(len)).filter(|class| *class < self.n_classes)
     }
 
+    #[inline]
     pub(crate) fn n_blocks(&self, class: usize) -> u32 {
         self.classes.get(class).map_or(0, |class| class.n_blocks)
     }

@@ -35,6 +35,7 @@ pub(crate) struct Swept {
 
 impl<'m, M: Memory> Heap<'m, M> {
     /// Takes a block for a message of `len` bytes, with memory behind so many.
+    #[inline]
     pub(super) fn try_allocate(
         self,
         me: Owner,

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::thread::panicking;
 
 use ipc_core::robust::Thread;
+use ipc_core::wire::Scratch;
 
 use super::LeaseError;
 use crate::error::GetError;
@@ -29,6 +30,8 @@ pub(super) struct Hand<'q> {
 }
 
 impl<'q> Hand<'q> {
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a result in memory takes longer")]
     pub(super) fn take(table: &'q TableHandle, patience: Patience) -> Result<Self, GetError> {
         let ring = table.ring();
         let Seated { me, owner } = table.sit_down()?;
@@ -48,19 +51,21 @@ impl<'q> Hand<'q> {
     }
 
     /// Copies the item into `bytes`, which is empty.
-    pub(super) fn read(&self, bytes: &mut Vec<u8>) -> Result<(), GetError> {
+    #[inline]
+    pub(super) fn read(&self, bytes: &mut Scratch) -> Result<(), GetError> {
         let id = self.held.id;
         let len = self.ring.block(id).len();
         let len = match usize::try_from(len) {
             Ok(whole) if len <= Heap(self.ring).backed(id) => whole,
             _ => return Err(GetError::Corrupt),
         };
-        if bytes.try_reserve_exact(len).is_ok() && self.ring.read_block(id, len, bytes).is_ok() {
-            Ok(())
+        let is_read = if len <= Scratch::SHORT {
+            self.ring.read_block_to(id, bytes.short(len)).is_ok()
         } else {
-            bytes.clear();
-            Err(GetError::NoMemory { len })
-        }
+            let bytes = bytes.long();
+            bytes.try_reserve_exact(len).is_ok() && self.ring.read_block(id, len, bytes).is_ok()
+        };
+        if is_read { Ok(()) } else { Err(GetError::NoMemory { len }) }
     }
 
     pub(super) fn deliveries(&self) -> u32 {
@@ -68,6 +73,7 @@ impl<'q> Hand<'q> {
     }
 
     /// Finishes the item.
+    #[inline]
     pub(super) fn done(self) -> Result<(), LeaseError> {
         self.settle(|leases, held, me| leases.finish(held, me))
     }
@@ -77,6 +83,7 @@ impl<'q> Hand<'q> {
         self.settle(|leases, held, me| leases.give_up(held, me))
     }
 
+    #[inline]
     fn settle(
         mut self,
         settle: impl FnOnce(Leases<'q, Mapped>, Held, Thread) -> bool,

@@ -3,12 +3,11 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use ipc_core::wire::decode_plain;
+use ipc_core::wire::{Scratch, decode_plain};
 use serde::de::DeserializeOwned;
 
 use super::hand::Hand;
 use crate::error::GetError;
-use crate::queue::with_scratch;
 
 /// A value that was taken from a [`JoinableQueue`](crate::JoinableQueue), and is to be finished.
 ///
@@ -70,13 +69,12 @@ pub enum LeaseError {
 
 impl<'q, T: DeserializeOwned> Lease<'q, T> {
     /// Reads the value of an item that was taken.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a result in memory takes longer")]
     pub(super) fn read(hand: Hand<'q>) -> Result<Self, GetError> {
-        let read = with_scratch(|scratch| {
-            scratch.clear();
-            hand.read(scratch)?;
-            Ok(decode_plain(scratch)?)
-        });
-        match read {
+        let mut scratch = Scratch::new();
+        let read = hand.read(&mut scratch);
+        match read.and_then(|()| Ok(decode_plain(scratch.bytes())?)) {
             Ok(value) => Ok(Self { value, hand }),
             Err(error) => {
                 // What nobody can read is finished: it would come again and again. What this process

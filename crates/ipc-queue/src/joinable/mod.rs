@@ -13,7 +13,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use ipc_core::robust::Thread;
-use ipc_core::wire::encode_plain;
+use ipc_core::wire::{Scratch, encode_plain};
 use ipc_core::{Deadline, Segment, type_hash};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -25,7 +25,6 @@ use crate::error::{GetError, PutError, QueueError};
 use crate::heap::Heap;
 use crate::lease::{Leases, NotJoined};
 use crate::participant::Participant;
-use crate::queue::with_scratch;
 use crate::ring::{Memory as _, Patience};
 use crate::seat::{Seated, TableHandle};
 use crate::side::{Both, MayGet, MayPut, OnSide};
@@ -173,15 +172,14 @@ impl<T: Serialize, S: MayPut> JoinableQueue<T, S> {
     }
 
     fn put_patiently(&self, value: T, patience: Patience) -> Result<(), PutError<T>> {
-        with_scratch(|scratch| {
-            scratch.clear();
-            if let Err(source) = encode_plain(&value, scratch) {
-                return Err(PutError::Encode { value, source });
-            }
-            self.put_bytes(scratch, patience).map_err(|error| error.map(|()| value))
-        })
+        let mut scratch = Scratch::new();
+        if let Err(source) = encode_plain(&value, &mut scratch) {
+            return Err(PutError::Encode { value, source });
+        }
+        self.put_bytes(scratch.bytes(), patience).map_err(|error| error.map(|()| value))
     }
 
+    #[inline]
     fn put_bytes(&self, bytes: &[u8], patience: Patience) -> Result<(), PutError<()>> {
         let ring = self.bytes.ring();
         let (Seated { me, owner }, id) = self.bytes.allocate(bytes.len(), patience)?;

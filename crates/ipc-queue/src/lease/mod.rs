@@ -126,6 +126,7 @@ impl<'m, M: Memory> Leases<'m, M> {
     /// it is refused, the block is still the caller's.
     ///
     /// The caller has the alarm pending.
+    #[inline]
     pub(crate) fn put(
         self,
         id: BlockId,
@@ -151,6 +152,7 @@ impl<'m, M: Memory> Leases<'m, M> {
     /// Takes an item, waiting for one as long as `patience` lasts: the commit point of a delivery.
     ///
     /// The caller has the alarm pending.
+    #[inline]
     pub(crate) fn take(
         self,
         me: Owner,
@@ -167,6 +169,7 @@ impl<'m, M: Memory> Leases<'m, M> {
     }
 
     /// Ends a lease: the item is finished. Whether it was the caller's.
+    #[inline]
     #[must_use]
     pub(crate) fn finish(self, held: Held, thread: Thread) -> bool {
         let Held { id, lease } = held;
@@ -256,6 +259,7 @@ impl<'m, M: Memory> Leases<'m, M> {
     }
 
     /// Takes the item in the slot of `claim`, and gives the slot back.
+    #[inline]
     fn lease(self, claim: Claim, me: Owner) -> Option<Held> {
         let held = match self.0.record(&claim) {
             Record::Large(id, _) => {

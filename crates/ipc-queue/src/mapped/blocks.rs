@@ -44,7 +44,8 @@ pub(super) struct Blocks {
 /// The windows on the bytes of one class.
 #[derive(Debug)]
 struct Windows {
-    len: u64,
+    /// How long each is: a power of two.
+    shift: u32,
     windows: Vec<AtomicPtr<Window>>,
 }
 
@@ -89,14 +90,16 @@ impl Blocks {
     ) -> Result<NonNull<u8>, SegmentError> {
         let Some(class) = self.classes.get(usize::from(id.class)) else { return Err(outside(id)) };
         let offset = u64::from(id.index) * block_len(id.class.into());
+        let len = 1 << class.shift;
         #[expect(clippy::cast_possible_truncation, reason = "there are few windows")]
-        let slot = class.windows.get((offset / class.len) as usize).ok_or_else(|| outside(id))?;
+        let slot =
+            class.windows.get((offset >> class.shift) as usize).ok_or_else(|| outside(id))?;
         let window = match find(slot) {
             Some(window) => window,
-            None => self.map(segment, id, offset / class.len * class.len, class.len, slot)?,
+            None => self.map(segment, id, offset & !(len - 1), len, slot)?,
         };
         #[expect(clippy::cast_possible_truncation, reason = "less than the window is long")]
-        let within = (offset % class.len) as usize;
+        let within = (offset & (len - 1)) as usize;
         // SAFETY: a window is a multiple of a block long, or ends with the last block.
         Ok(unsafe { window.bytes().cast::<u8>().add(within) })
     }
@@ -122,7 +125,7 @@ impl Windows {
         let (_, all) = geometry.bytes_of_class(class);
         let len = (all / MOST_WINDOWS).next_power_of_two().max(LEAST_WINDOW).max(block_len(class));
         let windows = (0..all.div_ceil(len)).map(|_| AtomicPtr::default()).collect();
-        Self { len, windows }
+        Self { shift: len.trailing_zeros(), windows }
     }
 }
 

@@ -247,6 +247,15 @@ impl Mapped {
         unsafe { bytes.set_len(bytes.len() + len) };
     }
 
+    /// Copies the first bytes in the slot of `claim` to `target`, as many as that has.
+    #[inline]
+    pub(crate) fn read_to(&self, claim: &Claim, target: &mut [u8]) {
+        let len = target.len().min(self.shape.payload());
+        // SAFETY: it fits into the payload of the slot and into the target; the caller's claim keeps
+        // writers off the slot.
+        unsafe { copy_out(self.payload(claim.at), target.as_mut_ptr(), len) };
+    }
+
     /// Where the bytes of a block lie.
     #[inline]
     pub(crate) fn block_bytes(&self, id: BlockId) -> Result<NonNull<u8>, SegmentError> {
@@ -254,11 +263,27 @@ impl Mapped {
     }
 
     /// Writes `bytes` to the beginning of a block of the caller's, which has memory for so many.
+    #[inline]
     pub(crate) fn write_block(&self, id: BlockId, bytes: &[u8]) -> Result<(), SegmentError> {
         let target = self.block_bytes(id)?;
         let fitting = bytes.get(..block_len_here(id)).unwrap_or(bytes);
         // SAFETY: a block is that long, and the caller owns it.
         unsafe { copy_in(target.as_ptr(), fitting) };
+        Ok(())
+    }
+
+    /// Copies the first bytes of a block of the caller's to `target`, as many as that has.
+    ///
+    /// It does not fail where the process has no addresses left.
+    #[inline]
+    pub(crate) fn read_block_to(&self, id: BlockId, target: &mut [u8]) -> Result<(), SegmentError> {
+        let len = target.len().min(block_len_here(id));
+        let Ok(source) = self.block_bytes(id) else {
+            let target = target.get_mut(..len).unwrap_or_default();
+            return self.segment.read_room(self.geometry().bytes_of(id), target);
+        };
+        // SAFETY: a block is that long, and the caller owns it; so is the target.
+        unsafe { copy_out(source.as_ptr(), target.as_mut_ptr(), len) };
         Ok(())
     }
 

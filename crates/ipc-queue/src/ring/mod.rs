@@ -170,7 +170,8 @@ impl<M: Memory> Ring<'_, M> {
     /// Claims the slot at the tail for writing if nothing is in the way: the fast path of a put.
     ///
     /// The exchange is tried at once, so that the slot's line comes over once and not twice.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a claim in memory takes longer")]
     pub(crate) fn quick_claim_put(self, me: Owner) -> Option<Result<Claim, Blocked>> {
         let at = self.tail_at().ok()?;
         let link = self.usual_link(at)?;
@@ -182,7 +183,8 @@ impl<M: Memory> Ring<'_, M> {
     }
 
     /// Claims the message at the head if nothing is in the way: the fast path of a get.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a claim in memory takes longer")]
     pub(crate) fn quick_claim_get(self, me: Owner) -> Option<Result<Claim, Blocked>> {
         let at = self.head_at().ok()?;
         let full = State::full(at.number(), self.usual_link(at)?);

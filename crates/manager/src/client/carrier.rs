@@ -4,25 +4,39 @@
 
 use std::cell::Cell;
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::AsFd;
 
 use ipc_core::Deadline;
-use ipc_pipe::{Connection, RecvError, SendError};
+use ipc_pipe::{Connection, RecvError};
 use rustix::event::{PollFd, PollFlags, poll};
+
+use crate::carrier::lane::Offer;
+use crate::carrier::{Received, Sent, send_now};
 
 /// By what messages go to the server and come from it.
 pub(super) trait Carrier: Send + Sync {
     /// Sends a message, if there is room for it.
     fn send(&self, message: &[u8]) -> io::Result<Sent>;
 
-    /// Waits until there may be room for a message, or something to receive; whether it is the latter.
-    fn wait(&self) -> io::Result<bool>;
+    /// Waits until there may be room for what there was none for, or something to receive. Who calls is
+    /// the one who receives.
+    fn wait(&self) -> io::Result<()>;
 
-    /// Receives a message, waiting for it until the deadline, and passes it on.
+    /// Waits until there may be room, while another receives; `false` if that is for the other to say, each
+    /// time it has received, or not.
+    fn wait_for_room(&self) -> io::Result<bool>;
+
+    /// Receives a message, waiting for it until the deadline, and passes it on. It may come back with
+    /// nothing before, if there may be room to send now.
     fn receive(&self, deadline: Deadline, take: &mut dyn FnMut(&[u8])) -> Received;
 
     /// Whether the server is gone.
     fn is_closed(&self) -> bool;
+
+    /// What a message of many calls is best no longer than.
+    fn piece_bytes(&self) -> usize {
+        PIECE_BYTES
+    }
 
     /// Whether the connection is broken, and there may be another.
     fn is_cut_off(&self) -> bool {
@@ -35,28 +49,12 @@ pub(super) trait Carrier: Send + Sync {
     }
 }
 
-/// What came of sending.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sent {
-    /// All of it.
-    Whole,
-    NoRoom,
-    /// The server is gone.
-    Gone,
-}
-
-/// What came of receiving.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Received {
-    Message,
-    TimedOut,
-    /// The server is gone, or is none.
-    End,
-}
+/// So much goes through a socket, and not beside it.
+const PIECE_BYTES: usize = 30 << 10;
 
 /// A socket of packets, each of which is a message.
 #[derive(Debug)]
-pub(super) struct Packets(pub(super) Connection<(), ()>);
+pub(super) struct Packets(pub(super) Connection<(), Offer>);
 
 /// Replies are seldom longer.
 const ROOM_BYTES: usize = 64 << 10;
@@ -67,20 +65,15 @@ thread_local! {
 
 impl Carrier for Packets {
     fn send(&self, message: &[u8]) -> io::Result<Sent> {
-        match self.0.send_bytes_deadline(message, Deadline::now()) {
-            Ok(()) => Ok(Sent::Whole),
-            Err(error) if error.is_timed_out() => Ok(Sent::NoRoom),
-            Err(SendError::Io(error)) => Err(error),
-            Err(_) => Ok(Sent::Gone),
-        }
+        send_now(&self.0, message)
     }
 
-    fn wait(&self) -> io::Result<bool> {
-        let flags = PollFlags::IN | PollFlags::OUT;
-        let mut entry = [PollFd::from_borrowed_fd(self.0.as_fd(), flags)];
-        rustix::io::retry_on_intr(|| poll(&mut entry, None))?;
-        let [entry] = entry;
-        Ok(entry.revents().contains(PollFlags::IN))
+    fn wait(&self) -> io::Result<()> {
+        wait_for(&self.0, PollFlags::IN | PollFlags::OUT)
+    }
+
+    fn wait_for_room(&self) -> io::Result<bool> {
+        wait_for(&self.0, PollFlags::OUT).map(|()| true)
     }
 
     fn receive(&self, deadline: Deadline, take: &mut dyn FnMut(&[u8])) -> Received {
@@ -96,7 +89,7 @@ impl Carrier for Packets {
                 take(&message);
                 Received::Message
             }
-            Err(error) if error.is_timed_out() => Received::TimedOut,
+            Err(error) if error.is_timed_out() => Received::Nothing,
             Err(_) => Received::End,
         };
         ROOM.try_with(|cell| cell.set(room)).ok();
@@ -106,4 +99,11 @@ impl Carrier for Packets {
     fn is_closed(&self) -> bool {
         self.0.closed().unwrap_or(true)
     }
+}
+
+/// Waits until a socket is ready, or its other end is gone.
+pub(super) fn wait_for(socket: impl AsFd, flags: PollFlags) -> io::Result<()> {
+    let mut entry = [PollFd::from_borrowed_fd(socket.as_fd(), flags)];
+    rustix::io::retry_on_intr(|| poll(&mut entry, None))?;
+    Ok(())
 }

@@ -8,6 +8,8 @@ mod argument;
 mod carrier;
 mod got;
 mod handle;
+mod hello;
+mod lane;
 mod remote;
 mod replies;
 mod scope;
@@ -19,16 +21,17 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use ipc_core::Deadline;
 use ipc_core::robust::Thread as Generation;
-use ipc_core::wire::Limits;
-use ipc_core::{Deadline, ProcessId};
-use ipc_pipe::{Address, Connection, connect_deadline};
+use ipc_pipe::Address;
 
+use crate::carrier::{Received, Sent};
 use crate::error::{ConnectError, Error};
 use crate::protocol::methods::desk;
-use crate::protocol::{self, Call, ClientHello, DESK, ObjectId, ServerHello};
+use crate::protocol::{Call, DESK, ObjectId, ServerHello};
 use crate::remote::Door;
-use carrier::{Carrier, Packets, Received, Sent};
+use carrier::Carrier;
+use hello::meet;
 use remote::Remote;
 use replies::{Arrived, Awaited, State, Waiter, append};
 
@@ -50,21 +53,15 @@ pub(crate) struct Client {
     state: Mutex<State>,
 }
 
-/// What a message is no longer than, but for one of a single call.
-const MESSAGE_BYTES: usize = 256 << 10;
-
 impl Client {
     /// Connects, and says hello.
     fn open(door: &Door, deadline: Deadline) -> Result<Self, ConnectError> {
-        let (carrier, hello): (Box<dyn Carrier>, _) = match door.address {
+        let (hello, carrier): (_, Box<dyn Carrier>) = match door.address {
             Address::Tcp(address) => {
                 let (remote, hello) = Remote::open(door, address, deadline)?;
-                (Box::new(remote), hello)
+                (hello, Box::new(remote))
             }
-            _ => {
-                let (packets, hello) = open_local(door, deadline)?;
-                (Box::new(packets), hello)
-            }
+            _ => meet(door, deadline)?,
         };
         let (door, generation) = (door.clone(), Generation::current().generation());
         Ok(Self { carrier, door, hello, generation, state: Mutex::default() })
@@ -174,6 +171,7 @@ impl Client {
     /// The messages that calls go in.
     fn messages(&self, first: u64, requests: &[Request]) -> Result<Vec<Vec<u8>>, Error> {
         let limit = usize::try_from(self.hello.max_bytes).unwrap_or(usize::MAX);
+        let most = self.carrier.piece_bytes();
         let (mut messages, mut message) = (Vec::new(), self.unsent());
         for (id, request) in (first..).zip(requests) {
             let Request { object, method, argument } = request;
@@ -185,7 +183,7 @@ impl Client {
             if message.len() - before > limit {
                 return Err(Error::TooLong { len: message.len() - before, limit });
             }
-            if message.len() > MESSAGE_BYTES && before > 0 {
+            if message.len() > most && before > 0 {
                 let next = message.split_off(before);
                 messages.push(message);
                 message = next;
@@ -200,44 +198,47 @@ impl Client {
     fn send(&self, message: &[u8]) -> Result<(), Error> {
         loop {
             match self.carrier.send(message)? {
-                Sent::Whole => return Ok(()),
-                Sent::NoRoom => {}
+                Sent::Taken => return Ok(()),
+                Sent::NoRoom => self.await_room()?,
                 Sent::Gone => {
                     self.break_off();
                     return Err(Error::Disconnected);
                 }
             }
-            if self.carrier.wait()? && !self.read_if_nobody_does() {
-                thread::yield_now();
-            }
         }
     }
 
-    fn read_if_nobody_does(&self) -> bool {
+    fn await_room(&self) -> Result<(), Error> {
         let mut state = self.state();
-        let reads = !std::mem::replace(&mut state.is_read, true);
-        drop(state);
-        if reads {
-            self.read(Deadline::now()).wake_another();
+        if state.is_broken {
+            return Err(Error::Disconnected);
         }
-        reads
+        if !std::mem::replace(&mut state.is_read, true) {
+            drop(state);
+            let waited = self.carrier.wait();
+            self.read(Deadline::now()).wake_another();
+            return Ok(waited?);
+        }
+        // Whoever reads now wakes this thread afterwards, at the latest.
+        state.stuck.push(thread::current());
+        drop(state);
+        if !self.carrier.wait_for_room()? {
+            thread::park();
+        }
+        Ok(())
     }
 
     fn await_reply(&self, id: u64) -> Result<Arrived, Error> {
         let mut state = self.state();
         loop {
-            match state.calls.remove(&id) {
-                Some(Awaited::Arrived(arrived)) => {
-                    if !state.is_read {
-                        state.wake_another();
-                    }
-                    return Ok(arrived);
+            if let Some(arrived) = state.take(id) {
+                if !state.is_read {
+                    state.wake_another();
                 }
-                _ if state.is_broken => return Err(state.outcome_of(id)),
-                _ => {
-                    let me = Waiter::Thread(thread::current());
-                    state.calls.insert(id, Awaited::By(me));
-                }
+                return Ok(arrived);
+            }
+            if state.is_broken {
+                return Err(state.outcome_of(id));
             }
             if std::mem::replace(&mut state.is_read, true) {
                 drop(state);
@@ -258,6 +259,7 @@ impl Client {
         });
         let mut state = state.unwrap_or_else(|| self.state());
         state.is_read = false;
+        state.stuck.drain(..).for_each(|thread| thread.unpark());
         if !is_well || received == Received::End {
             state.note_never_sent(&self.carrier.never_sent());
             state.break_off();
@@ -268,32 +270,6 @@ impl Client {
     fn break_off(&self) {
         self.state().break_off();
     }
-}
-
-/// Connects to a server on this machine, and says hello.
-fn open_local(door: &Door, deadline: Deadline) -> Result<(Packets, ServerHello), ConnectError> {
-    let connection: Connection<(), ()> =
-        connect_deadline(&door.address, door.key.as_ref(), deadline)?;
-    let connection = connection.with_limits(Limits::NONE);
-    let process = ProcessId::current().ok();
-    let ours = ClientHello { version: protocol::VERSION, process, resume: None };
-    let gone = |_| ConnectError::NotAManager;
-    connection.send_bytes_deadline(&ours.to_bytes(), deadline).map_err(gone)?;
-    let said = connection.recv_bytes_deadline(1024, deadline).map_err(|error| {
-        let timed_out = ipc_pipe::ConnectError::TimedOut;
-        if error.is_timed_out() { timed_out.into() } else { ConnectError::NotAManager }
-    })?;
-    Ok((Packets(connection), understand(&said)?))
-}
-
-/// What a server says first, if it speaks the same version.
-fn understand(said: &[u8]) -> Result<ServerHello, ConnectError> {
-    let hello = ServerHello::parse(said).map_err(|_| ConnectError::NotAManager)?;
-    if hello.version != protocol::VERSION {
-        let (ours, theirs) = (protocol::VERSION, hello.version);
-        return Err(ConnectError::OtherVersion { ours, theirs });
-    }
-    Ok(hello)
 }
 
 impl fmt::Debug for Client {

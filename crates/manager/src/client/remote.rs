@@ -14,8 +14,9 @@ use ipc_core::Deadline;
 use ipc_core::robust::Thread as Generation;
 use rustix::event::{PollFd, PollFlags};
 
-use super::carrier::{Carrier, Received, Sent};
-use super::understand;
+use super::carrier::Carrier;
+use super::hello::understand;
+use crate::carrier::{Received, Sent};
 use crate::error::ConnectError;
 use crate::protocol::{ClientHello, Resume, ServerHello, SessionId, VERSION};
 use crate::remote::frame::Frame;
@@ -124,7 +125,7 @@ impl Remote {
 
 fn hello(resume: Option<Resume>) -> ClientHello {
     // Which process it is means nothing on another machine.
-    ClientHello { version: VERSION, process: None, resume }
+    ClientHello { version: VERSION, process: None, wants_lane: false, resume }
 }
 
 impl State {
@@ -160,7 +161,7 @@ impl Carrier for Remote {
             return Ok(Sent::Gone);
         }
         state.session.push(message.to_vec());
-        let State { wire: Some(wire), session, .. } = &mut *state else { return Ok(Sent::Whole) };
+        let State { wire: Some(wire), session, .. } = &mut *state else { return Ok(Sent::Taken) };
         let is_broken = push_out(wire, session).is_err();
         if is_broken || wire.wants_write() {
             // Who receives does the rest: nobody here waits.
@@ -169,7 +170,7 @@ impl Carrier for Remote {
         if is_broken {
             state.lose(self.patience);
         }
-        Ok(Sent::Whole)
+        Ok(Sent::Taken)
     }
 
     fn receive(&self, deadline: Deadline, take: &mut dyn FnMut(&[u8])) -> Received {
@@ -188,7 +189,7 @@ impl Carrier for Remote {
             let Some(wire) = &state.wire else {
                 drop(state);
                 if deadline.is_past() {
-                    return Received::TimedOut;
+                    return Received::Nothing;
                 }
                 self.reconnect(deadline);
                 continue;
@@ -202,15 +203,19 @@ impl Carrier for Remote {
             ];
             match poll_until(&mut files, deadline) {
                 Ok(true) => self.nudge.reset(),
-                Ok(false) => return Received::TimedOut,
+                Ok(false) => return Received::Nothing,
                 Err(_) => return Received::End,
             }
         }
     }
 
-    fn wait(&self) -> io::Result<bool> {
+    fn wait(&self) -> io::Result<()> {
         // There is room always.
-        Ok(false)
+        Ok(())
+    }
+
+    fn wait_for_room(&self) -> io::Result<bool> {
+        Ok(true)
     }
 
     fn is_closed(&self) -> bool {

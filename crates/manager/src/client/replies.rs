@@ -1,10 +1,11 @@
 //! Who waits for which reply.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::thread::Thread;
 
 use crate::client::Argument;
 use crate::error::Error;
+use crate::ids::IdMap;
 use crate::protocol::bytes::Reader;
 use crate::protocol::methods::desk;
 use crate::protocol::{Call, DESK, ObjectId, Reply};
@@ -14,7 +15,7 @@ use crate::protocol::{Call, DESK, ObjectId, Reply};
 pub(super) struct State {
     pub(super) last_id: u64,
     /// The calls whose replies nobody has taken yet.
-    pub(super) calls: HashMap<u64, Awaited>,
+    pub(super) calls: IdMap<Awaited>,
     /// How many tasks wait.
     #[cfg(feature = "tokio")]
     pub(super) n_tasks: usize,
@@ -25,6 +26,8 @@ pub(super) struct State {
     #[cfg(feature = "tokio")]
     pub(super) driver: Option<Thread>,
     pub(super) is_read: bool,
+    /// Threads that wait for room to send while another reads.
+    pub(super) stuck: Vec<Thread>,
     pub(super) is_broken: bool,
     /// The calls of which the server has got nothing, when the connection is broken.
     pub(super) never_sent: HashSet<u64>,
@@ -70,6 +73,17 @@ pub(super) struct Arrived {
 }
 
 impl State {
+    /// Takes the reply to a call, if it has come. Who asks is the thread that awaits it.
+    pub(super) fn take(&mut self, id: u64) -> Option<Arrived> {
+        match self.calls.get(&id)? {
+            Awaited::By(_) => None,
+            Awaited::Arrived(_) => match self.calls.remove(&id)? {
+                Awaited::Arrived(arrived) => Some(arrived),
+                Awaited::By(_) => None,
+            },
+        }
+    }
+
     /// Puts the replies of a message where they are waited for; `false` if it is none.
     pub(super) fn deposit(&mut self, message: &[u8]) -> bool {
         let mut reader = Reader::new(message);

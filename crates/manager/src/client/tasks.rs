@@ -10,9 +10,9 @@ use std::thread;
 
 use ipc_core::Deadline;
 
-use super::carrier::Sent;
 use super::replies::{Arrived, Awaited, Waiter};
 use super::{Client, Got, Request};
+use crate::carrier::Sent;
 use crate::error::Error;
 
 /// Calls that a task waits for. If it is dropped, the calls are done nevertheless, and what they return is
@@ -54,7 +54,7 @@ impl Client {
 
     fn send_without_waiting(self: &Arc<Self>, message: Vec<u8>) -> Result<(), Error> {
         match self.carrier.send(&message)? {
-            Sent::Whole => Ok(()),
+            Sent::Taken => Ok(()),
             Sent::NoRoom => {
                 // Somebody has to wait, and it is not the task.
                 let client = Arc::clone(self);
@@ -71,10 +71,10 @@ impl Client {
 
     fn poll_reply(&self, id: u64, context: &Context<'_>) -> Poll<Result<Arrived, Error>> {
         let mut state = self.state();
-        match state.calls.remove(&id) {
-            Some(Awaited::Arrived(arrived)) => Poll::Ready(Ok(arrived)),
-            _ if state.is_broken => Poll::Ready(Err(state.outcome_of(id))),
-            _ => {
+        match state.take(id) {
+            Some(arrived) => Poll::Ready(Ok(arrived)),
+            None if state.is_broken => Poll::Ready(Err(state.outcome_of(id))),
+            None => {
                 let waiter = Waiter::Task(context.waker().clone());
                 state.calls.insert(id, Awaited::By(waiter));
                 Poll::Pending

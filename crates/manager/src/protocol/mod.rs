@@ -1,11 +1,12 @@
 //! What a client and the server say to each other.
 //!
 //! ```text
-//! client                                   server
-//!   hello: magic, version, process    -->
-//!                                     <--  hello: magic, version, who the server is, who the client is
+//! client                                        server
+//!   hello: magic, version, process, wishes -->
+//!                                          <--  hello: magic, version, who the server is, what it does
+//!                                          <--  a lane, if it said so
 //!   calls: number, object, method, links, argument   -->
-//!                                     <--  replies: number, returned or failed, links, bytes
+//!                                          <--  replies: number, returned or failed, links, bytes
 //! ```
 //!
 //! A message is any number of calls, or of replies, one after the other. A call whose number is zero gets
@@ -13,7 +14,9 @@
 //! the bytes: the server keeps them as long as it keeps the bytes, and whoever gets the bytes gets a
 //! reference to each.
 //!
-//! The hellos have one form for all time, so that two versions can say to each other which they are.
+//! Messages go through a socket, or, from then on when both want it, through a [lane](crate::carrier::lane).
+//!
+//! The hellos have one form for all time, to which something may be added behind, so that two versions can say to each other which they are.
 
 pub(crate) mod bytes;
 pub(crate) mod methods;
@@ -29,8 +32,8 @@ const MAGIC: &[u8; 8] = b"mp-mngr\0";
 /// The version of everything but the hellos.
 pub(crate) const VERSION: u32 = 1;
 
-/// What else is to be said of a client, or of a server: nothing.
-const NO_FLAGS: u64 = 0;
+/// What else is to be said of a client, or of a server: that it wants or offers a lane.
+const LANE: u64 = 1;
 
 /// An object in a server: never given out again.
 pub(crate) type ObjectId = u64;
@@ -47,6 +50,8 @@ pub(crate) struct ClientHello {
     pub(crate) version: u32,
     /// Which process it is, for a server that can watch it.
     pub(crate) process: Option<ProcessId>,
+    /// Whether it would like its messages to go through memory.
+    pub(crate) wants_lane: bool,
     /// The session that it goes on with.
     pub(crate) resume: Option<Resume>,
 }
@@ -84,7 +89,7 @@ impl ClientHello {
         let (pid, start) = self.process.map_or((0, 0), |id| (id.pid(), id.start_time()));
         put_number(&mut bytes, pid.into());
         put_number(&mut bytes, start);
-        put_number(&mut bytes, NO_FLAGS);
+        put_number(&mut bytes, self.wants_lane.into());
         if let Some(Resume { session, n_received }) = self.resume {
             let numbers = [session.high, session.low, n_received];
             numbers.into_iter().for_each(|number| put_number(&mut bytes, number));
@@ -97,13 +102,13 @@ impl ClientHello {
         let pid = u32::try_from(reader.number()?).map_err(|_| Malformed)?;
         let start = reader.number()?;
         let process = (pid != 0).then(|| ProcessId::from_parts(pid, start));
-        let _flags = reader.number_or_zero()?;
+        let wants_lane = reader.number_or_zero()? & LANE != 0;
         let mut resume = None;
         if !reader.is_empty() {
             let session = SessionId { high: reader.number()?, low: reader.number()? };
             resume = Some(Resume { session, n_received: reader.number()? });
         }
-        Ok(Self { version, process, resume })
+        Ok(Self { version, process, wants_lane, resume })
     }
 }
 
@@ -117,6 +122,8 @@ pub(crate) struct ServerHello {
     pub(crate) max_bytes: u64,
     /// Whether it runs functions of the client's program.
     pub(crate) runs_functions: bool,
+    /// Whether the next that it sends is a lane, if it has the memory.
+    pub(crate) offers_lane: bool,
     pub(crate) session: Granted,
 }
 
@@ -127,7 +134,7 @@ impl ServerHello {
         put_number(&mut bytes, self.server);
         put_number(&mut bytes, self.max_bytes);
         put_number(&mut bytes, self.runs_functions.into());
-        put_number(&mut bytes, NO_FLAGS);
+        put_number(&mut bytes, self.offers_lane.into());
         let Granted { id, n_received, grace } = self.session;
         let numbers = [id.high, id.low, n_received, grace];
         numbers.into_iter().for_each(|number| put_number(&mut bytes, number));
@@ -138,11 +145,11 @@ impl ServerHello {
         let (mut reader, version) = opening(bytes)?;
         let (server, max_bytes) = (reader.number()?, reader.number()?);
         let runs_functions = reader.number()? != 0;
-        let _flags = reader.number_or_zero()?;
+        let offers_lane = reader.number_or_zero()? & LANE != 0;
         let id = SessionId { high: reader.number_or_zero()?, low: reader.number_or_zero()? };
         let (n_received, grace) = (reader.number_or_zero()?, reader.number_or_zero()?);
         let session = Granted { id, n_received, grace };
-        Ok(Self { version, server, max_bytes, runs_functions, session })
+        Ok(Self { version, server, max_bytes, runs_functions, offers_lane, session })
     }
 }
 
@@ -315,14 +322,17 @@ mod tests {
             for n_received in [None, Some(0), Some(u64::MAX)] {
                 let session = SessionId { high: 1 << 63, low: 5 };
                 let resume = n_received.map(|n_received| Resume { session, n_received });
-                let hello = ClientHello { version: 3, process, resume };
+                let hello =
+                    ClientHello { version: 3, process, wants_lane: n_received.is_some(), resume };
                 assert_eq!(ClientHello::parse(&hello.to_bytes()), Ok(hello));
             }
         }
         let id = SessionId { high: u64::MAX, low: 0 };
         let session = Granted { id, n_received: 4, grace: 10_000 };
         let (version, server) = (3, 1 << 60);
-        let hello = ServerHello { version, server, max_bytes: 9, runs_functions: true, session };
+        let (runs_functions, offers_lane, max_bytes) = (true, true, 9);
+        let hello =
+            ServerHello { version, server, max_bytes, runs_functions, offers_lane, session };
         assert_eq!(ServerHello::parse(&hello.to_bytes()), Ok(hello));
         assert_eq!(ClientHello::parse(b"GET / HTTP/1.1\r\n"), Err(Malformed));
         // What is not said is nothing.

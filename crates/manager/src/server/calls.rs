@@ -22,6 +22,7 @@ impl Server {
         let mut n_done = guest.n_done;
         let mut reader = Reader::new(inbox.get(n_done..).unwrap_or_default());
         let mut is_well = true;
+        let mut began = Instant::now();
         for _ in 0..CALLS_AT_ONCE {
             if reader.is_empty() {
                 break;
@@ -32,6 +33,9 @@ impl Server {
             };
             n_done = inbox.len() - reader.rest().len();
             self.do_call(client, call);
+            let ended = Instant::now();
+            self.counts.called(ended - began);
+            began = ended;
             let Some(guest) = self.guests.get(&client) else { return true };
             if guest.n_waiting_bytes() > self.rules.max_backlog {
                 break;
@@ -47,7 +51,6 @@ impl Server {
     }
 
     fn do_call(&mut self, client: ClientId, call: Call<'_>) {
-        let began = Instant::now();
         self.last_ticket += 1;
         let ticket = Ticket { client, number: self.last_ticket, id: call.id };
         if let Some(answer) = self.begin(ticket, call) {
@@ -55,7 +58,6 @@ impl Server {
         }
         // What was dropped by it is not there any more for the next.
         self.empty_bin();
-        self.counts.called(began.elapsed());
     }
 
     /// Does a call; `None` if the answer comes later, or came already.

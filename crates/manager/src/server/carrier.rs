@@ -2,12 +2,13 @@
 //!
 //! The server waits for all clients at once, at their descriptors; so nothing here waits.
 
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::io;
+use std::os::fd::BorrowedFd;
 
-use ipc_core::Deadline;
-use ipc_pipe::{Connection, Peer, RecvError};
+use ipc_pipe::Peer;
 
 use super::sys::Interest;
+use crate::carrier::{Received, Sent};
 use crate::remote::Wire;
 
 /// By what messages come from a client and go to it.
@@ -20,12 +21,25 @@ pub(super) trait Carrier: Send {
         if has_backlog { Interest::Write } else { Interest::Read }
     }
 
+    /// Takes note of what the file has to say.
+    fn hear(&mut self) {}
+
     /// Receives a message into the inbox, which is empty, if one is there; `room` is memory to do it with.
     fn receive(&mut self, inbox: &mut Vec<u8>, room: &mut [u8]) -> Received;
 
     /// Whether there is something to receive of which the file says nothing.
     fn has_more(&self) -> bool {
         false
+    }
+
+    /// Whether something may come of which the file says nothing, until it is [at rest](Self::rest).
+    fn wants_looks(&self) -> bool {
+        false
+    }
+
+    /// Has the file say what comes from now on; `false` if there is something already.
+    fn rest(&mut self) -> bool {
+        true
     }
 
     /// Sends a message, or takes it over to be sent by [`flush`](Self::flush).
@@ -43,6 +57,20 @@ pub(super) trait Carrier: Send {
 
     /// Who the client is, if it is a process of this user on this machine, as the kernel says.
     fn peer(&self) -> Option<Peer>;
+
+    /// Whether its messages could go through memory.
+    fn takes_lanes(&self) -> bool {
+        false
+    }
+
+    /// Has its messages go through memory from now on, if there is some, and tells the client.
+    ///
+    /// # Errors
+    ///
+    /// If the client could not be told.
+    fn open_lane(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Its session, if it has one that another connection can go on with.
     fn session(&mut self) -> Option<&mut dyn Resumable> {
@@ -75,55 +103,4 @@ pub(super) trait Resumable {
     /// Goes on through another connection, on which a hello is said first; `false` if the client cannot have
     /// received so many messages.
     fn come_back(&mut self, wire: Wire, hello: &[u8], n_received: u64) -> bool;
-}
-
-/// What came of receiving.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Received {
-    Message,
-    Nothing,
-    /// The client is gone, or is none.
-    End,
-}
-
-/// What came of sending.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sent {
-    Taken,
-    NoRoom,
-    /// The client is gone.
-    Gone,
-}
-
-/// A socket of packets, each of which is a message.
-#[derive(Debug)]
-pub(super) struct Packets(pub(super) Connection<(), ()>);
-
-impl Carrier for Packets {
-    fn file(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-
-    fn receive(&mut self, inbox: &mut Vec<u8>, room: &mut [u8]) -> Received {
-        match self.0.recv_bytes_into_deadline(room, Deadline::now()) {
-            Ok(len) => inbox.extend_from_slice(room.get(..len).unwrap_or_default()),
-            Err(RecvError::TooShort { message }) => *inbox = message,
-            Err(error) if error.is_timed_out() => return Received::Nothing,
-            Err(_) => return Received::End,
-        }
-        Received::Message
-    }
-
-    fn send(&mut self, message: &[u8]) -> Sent {
-        match self.0.send_bytes_deadline(message, Deadline::now()) {
-            Ok(()) => Sent::Taken,
-            Err(error) if error.is_timed_out() => Sent::NoRoom,
-            Err(_) => Sent::Gone,
-        }
-    }
-
-    fn peer(&self) -> Option<Peer> {
-        // The listener lets only processes of this user in.
-        self.0.peer().ok().flatten()
-    }
 }

@@ -6,8 +6,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use ipc_core::wire::Limits;
 use ipc_pipe::{AcceptError, Address, Listener};
 
-use super::carrier::{Carrier, Packets};
+use super::carrier::Carrier;
+use super::local::Local;
 use super::remote::Gate;
+use crate::carrier::lane::Offer;
 use crate::host::Site;
 
 /// Where clients come in.
@@ -51,8 +53,8 @@ impl Entrance {
     /// Takes the next who wants in; `None` if there is nobody now.
     pub(super) fn accept(&self) -> io::Result<Option<Box<dyn Carrier>>> {
         match self {
-            Self::Local { listener, limits } => match listener.try_accept::<(), ()>() {
-                Ok(connection) => Ok(Some(Box::new(Packets(connection.with_limits(*limits))))),
+            Self::Local { listener, limits } => match listener.try_accept::<Offer, ()>() {
+                Ok(connection) => Ok(Some(Box::new(Local::new(connection.with_limits(*limits))))),
                 Err(AcceptError::Io(error)) => Err(error),
                 Err(_) => Ok(None),
             },

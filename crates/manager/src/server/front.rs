@@ -166,6 +166,7 @@ impl Server {
             on_their_way: self.registry.passages.len() as u64,
             published: self.registry.names.len() as u64,
             clients: self.guests.len() as u64,
+            lanes: self.n_lanes as u64,
             cut_off: self.guests.values().filter(|guest| guest.away.is_some()).count() as u64,
             waiting: self.parked.len() as u64 + in_line.sum::<u64>(),
             calls: self.counts.calls,

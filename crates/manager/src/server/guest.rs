@@ -1,12 +1,14 @@
 //! A client, as the server has it: its carrier, and what it has here.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use ipc_core::{Deadline, DeathWatch};
 
-use super::carrier::{Carrier, Received, Sent};
+use super::carrier::Carrier;
 use super::sys::Interest;
-use crate::protocol::{ObjectId, Reply, SessionId};
+use crate::carrier::{Received, Sent};
+use crate::ids::IdMap;
+use crate::protocol::{Reply, SessionId};
 
 /// A client.
 pub(super) struct Guest {
@@ -16,7 +18,7 @@ pub(super) struct Guest {
     /// Whether functions of its program may be run.
     pub(super) runs_functions: bool,
     /// How many references it has to each object.
-    pub(super) refs: HashMap<ObjectId, u64>,
+    pub(super) refs: IdMap<u64>,
     /// Its calls that are parked, by the numbers of their tickets.
     pub(super) parked: BTreeSet<u64>,
     /// What it has sent and nobody has come for.
@@ -36,8 +38,12 @@ pub(super) struct Guest {
     pub(super) has_news: bool,
     /// What is waited for at its carrier.
     pub(super) interest: Interest,
+    /// Whether it is among those who are looked at.
+    pub(super) is_looked_at: bool,
     /// Sees the end of its process.
     pub(super) watch: Option<DeathWatch>,
+    /// After the end of its process: how many turns it has left, for what it had sent.
+    pub(super) last_turns: Option<u32>,
     /// What its session is known by.
     pub(super) session: Option<SessionId>,
     /// When it is gone for good, while its connection is broken.
@@ -54,7 +60,7 @@ impl Guest {
             carrier,
             is_greeted: false,
             runs_functions: false,
-            refs: HashMap::new(),
+            refs: IdMap::default(),
             parked: BTreeSet::new(),
             passages: HashSet::new(),
             n_in_line: 0,
@@ -65,7 +71,9 @@ impl Guest {
             n_backlog_bytes: 0,
             has_news: false,
             interest: Interest::Read,
+            is_looked_at: false,
             watch: None,
+            last_turns: None,
             session: None,
             away: None,
         }
@@ -85,7 +93,8 @@ impl Guest {
 
     /// Whether there is something to do for it of which its carrier's file says nothing.
     pub(super) fn is_unfinished(&self) -> bool {
-        !self.has_backlog() && (!self.is_inbox_done() || self.carrier.has_more())
+        let is_anything = !self.is_inbox_done() || self.carrier.has_more();
+        (is_anything && !self.has_backlog()) || self.last_turns.is_some()
     }
 
     /// How many bytes wait to be sent.

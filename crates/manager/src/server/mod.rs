@@ -16,6 +16,8 @@ mod entrance;
 mod front;
 mod guest;
 mod home;
+mod local;
+mod looks;
 mod registry;
 mod remote;
 mod sessions;
@@ -31,9 +33,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipc_core::Deadline;
+use ipc_core::primitive::{AtomicU32, Spin};
 use ipc_pipe::Address;
 use serde::{Deserialize, Serialize};
 
+use crate::carrier::courtesy::Courtesy;
+use crate::ids::IdMap;
 use crate::object::user::{Maker, Types};
 use crate::object::{Answers, ClientId, Kind, Ticket};
 use crate::protocol::{ObjectId, SessionId};
@@ -54,6 +59,8 @@ pub(crate) struct Rules {
     /// How long a message may be.
     pub(crate) max_bytes: usize,
     pub(crate) max_clients: usize,
+    /// How many clients may have a lane.
+    pub(crate) max_lanes: usize,
     /// How many calls of one client may wait.
     pub(crate) max_waiting: usize,
     /// How many bytes may wait to be sent to a client before it is not heard any more; at four times
@@ -91,7 +98,7 @@ pub(crate) struct Server {
     /// When its other end is closed, the server ends.
     _lifeline: Option<OwnedFd>,
     rules: Rules,
-    guests: HashMap<ClientId, Guest>,
+    guests: IdMap<Guest>,
     last_client: ClientId,
     /// Whose the sessions are.
     sessions: HashMap<SessionId, ClientId>,
@@ -99,7 +106,7 @@ pub(crate) struct Server {
     makers: HashMap<&'static str, Arc<dyn Maker>>,
     workers: Workers,
     /// The calls that wait, by the numbers of their tickets.
-    parked: HashMap<u64, Parked>,
+    parked: IdMap<Parked>,
     last_ticket: u64,
     timers: BTreeMap<(Deadline, u64), Timer>,
     last_timer: u64,
@@ -107,6 +114,17 @@ pub(crate) struct Server {
     to_flush: Vec<ClientId>,
     /// Those whose last message is not done yet: others have their turn first.
     unfinished: Vec<ClientId>,
+    /// Those from whom something may come of which their files say nothing.
+    looked_at: Vec<ClientId>,
+    /// The looks that were in vain since the last that was not, and how many.
+    spin: Option<(Spin, u32)>,
+    /// Whether it has paid to look.
+    spin_note: AtomicU32,
+    courtesy: Courtesy,
+    /// How many processors this process may use.
+    n_processors: usize,
+    /// How many clients have a lane.
+    n_lanes: usize,
     counts: Counts,
     /// What objects keep, but for what was not taken from the balance of this thread yet.
     n_kept_bytes: i64,
@@ -168,19 +186,25 @@ impl Server {
             stop: Stopper(Arc::new(stop)),
             _lifeline: lifeline,
             rules,
-            guests: HashMap::new(),
+            guests: IdMap::default(),
             last_client: FIRST_CLIENT,
             sessions: HashMap::new(),
             registry: Registry::default(),
             makers: types.makers(&home),
             workers: Workers::new(rules.workers, Arc::clone(&waker)),
             waker,
-            parked: HashMap::new(),
+            parked: IdMap::default(),
             last_ticket: 0,
             timers: BTreeMap::new(),
             last_timer: 0,
             to_flush: Vec::new(),
             unfinished: Vec::new(),
+            looked_at: Vec::new(),
+            spin: None,
+            spin_note: AtomicU32::new(0),
+            courtesy: Courtesy::default(),
+            n_processors: sys::n_processors(),
+            n_lanes: 0,
             counts: Counts::default(),
             n_kept_bytes: 0,
             room: vec![0; ROOM_BYTES],
@@ -201,7 +225,7 @@ impl Server {
     pub(crate) fn run(mut self) -> io::Result<()> {
         while !self.stop.is_asked() {
             let next = match self.timers.first_key_value() {
-                _ if !self.unfinished.is_empty() => Deadline::now(),
+                _ if !self.unfinished.is_empty() || !self.looked_at.is_empty() => Deadline::now(),
                 Some(((next, _), _)) => *next,
                 None => Deadline::NEVER,
             };
@@ -210,8 +234,8 @@ impl Server {
                     LISTENER => self.admit(),
                     WAKER => self.take_finished(),
                     LIFELINE => self.stop.stop(),
-                    name if name % 2 == 0 => self.serve(name / 2),
-                    name => self.show_out(name / 2),
+                    name if name % 2 == 0 => self.hear(name / 2),
+                    name => self.see_death(name / 2),
                 }
             }
             for id in std::mem::take(&mut self.unfinished) {
@@ -220,6 +244,7 @@ impl Server {
             self.ring();
             self.empty_bin();
             self.flush();
+            self.look_around();
         }
         self.guests.values_mut().for_each(|guest| guest.carrier.say_goodbye());
         Ok(())

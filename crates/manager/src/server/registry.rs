@@ -4,13 +4,14 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::work::Kept;
+use crate::ids::IdMap;
 use crate::object::{Bin, ClientId, Kind, Link};
 use crate::protocol::ObjectId;
 
 /// The objects.
 #[derive(Default)]
 pub(super) struct Registry {
-    pub(super) slots: HashMap<ObjectId, Slot>,
+    pub(super) slots: IdMap<Slot>,
     last_id: ObjectId,
     /// Links that were dropped.
     bin: Arc<Bin>,

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use ipc_pipe::{Address, Challenge, Key, Peer};
 
-use super::carrier::{Carrier, Received, Resumable, Sent};
+use super::carrier::{Carrier, Resumable};
 use super::entrance::BACKLOG;
 use super::sys::Interest;
+use crate::carrier::{Received, Sent};
 use crate::host::Site;
 use crate::remote::frame::{Frame, LONGEST_HELLO};
 use crate::remote::{Session, Stop, Wire, pump, push_out};

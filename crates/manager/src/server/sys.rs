@@ -90,6 +90,12 @@ impl AsFd for Waker {
     }
 }
 
+/// How many processors this thread may use; two if the system does not say.
+pub(super) fn n_processors() -> usize {
+    let set = rustix::thread::sched_getaffinity(None);
+    set.map_or(2, |set| usize::try_from(set.count()).unwrap_or(2)).max(1)
+}
+
 /// A number that nobody guesses.
 pub(crate) fn random() -> io::Result<u64> {
     let mut bytes = [0; 8];

@@ -4,16 +4,20 @@ use std::time::Duration;
 
 use ipc_core::{Deadline, DeathWatch};
 
-use super::carrier::Received;
 use super::guest::Guest;
 use super::sys::Interest;
 use super::timers::Timer;
 use super::{LISTENER, Parked, Server};
+use crate::carrier::Received;
 use crate::object::ClientId;
 use crate::protocol::{ClientHello, Granted, ServerHello, VERSION};
 
 /// When there are no descriptors for clients, it is tried again after so long.
 const NEXT_ACCEPT: Duration = Duration::from_millis(100);
+
+/// So many turns a client has after the end of its process: more than it can have sent messages, but
+/// not for ever, since a child of its may have its socket.
+const LAST_TURNS: u32 = 4096;
 
 impl Server {
     /// Lets those in who have proved who they are.
@@ -43,6 +47,26 @@ impl Server {
         }
     }
 
+    /// A client's file has something to say.
+    pub(super) fn hear(&mut self, id: ClientId) {
+        let Some(guest) = self.guests.get_mut(&id) else { return };
+        guest.carrier.hear();
+        if guest.carrier.wants_looks() {
+            self.look_at(id);
+        }
+        self.serve(id);
+    }
+
+    /// A client's process has ended: what it had sent before is done, and then it is shown out.
+    pub(super) fn see_death(&mut self, id: ClientId) {
+        let Some(guest) = self.guests.get_mut(&id) else { return };
+        if let Some(watch) = guest.watch.take() {
+            self.many.remove(watch).ok();
+        }
+        guest.last_turns = Some(LAST_TURNS);
+        self.hear(id);
+    }
+
     /// Gives a client its turn.
     pub(super) fn serve(&mut self, id: ClientId) {
         if self.take_turn(id) {
@@ -56,6 +80,13 @@ impl Server {
     /// if it is gone, or to be shown out.
     fn take_turn(&mut self, id: ClientId) -> bool {
         let Some(guest) = self.guests.get_mut(&id) else { return true };
+        if let Some(turns) = &mut guest.last_turns {
+            // Nobody reads what is sent to it.
+            let Some(left) = turns.checked_sub(1).filter(|_| !guest.has_backlog()) else {
+                return false;
+            };
+            guest.last_turns = Some(left);
+        }
         if guest.has_backlog() && !guest.flush() {
             return false;
         }
@@ -65,7 +96,7 @@ impl Server {
         if guest.is_inbox_done() {
             match guest.receive(&mut self.room) {
                 Received::Message => {}
-                Received::Nothing => return true,
+                Received::Nothing => return guest.last_turns.is_none(),
                 Received::End => return false,
             }
         }
@@ -92,11 +123,14 @@ impl Server {
         let max_bytes = self.rules.max_bytes as u64;
         let peer = guest.carrier.peer();
         let runs_functions = peer.is_some();
+        let has_room = self.n_lanes < self.rules.max_lanes;
+        let offers_lane = theirs.wants_lane && has_room && guest.carrier.takes_lanes();
         let mut ours = ServerHello {
             version: VERSION,
             server: self.id,
             max_bytes,
             runs_functions,
+            offers_lane,
             session: Granted::default(),
         };
         if theirs.version != VERSION {
@@ -112,6 +146,11 @@ impl Server {
         guest.say(ours.to_bytes());
         guest.is_greeted = true;
         guest.runs_functions = runs_functions;
+        // There is room for both.
+        if offers_lane && (!guest.flush() || guest.carrier.open_lane().is_err()) {
+            return false;
+        }
+        self.n_lanes += usize::from(guest.carrier.wants_looks());
         // The kernel says who it is; it adds since when.
         let pid = peer.and_then(|peer| peer.pid);
         if let Some(process) = theirs.process.filter(|process| Some(process.pid()) == pid) {
@@ -125,6 +164,9 @@ impl Server {
                 // There is no descriptor for it; the end of the connection has to do.
                 Err(_) => {}
             }
+        }
+        if guest.carrier.wants_looks() {
+            self.look_at(id);
         }
         true
     }
@@ -154,6 +196,7 @@ impl Server {
         if let Some(watch) = &guest.watch {
             self.many.remove(watch).ok();
         }
+        self.n_lanes -= usize::from(guest.carrier.wants_looks());
         for number in &guest.parked {
             if let Some(Parked { timer: Some(timer), .. }) = self.parked.remove(number) {
                 self.timers.remove(&timer);
@@ -182,7 +225,7 @@ impl Server {
                 continue;
             }
             let interest = guest.carrier.interest(guest.has_backlog());
-            if guest.is_unfinished() {
+            if guest.is_unfinished() && !guest.is_looked_at {
                 self.unfinished.push(id);
             }
             if guest.away.is_none() && interest != guest.interest {

@@ -11,13 +11,30 @@
 
 pub(crate) mod proxy;
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use manager::{Manager, Methods, Object, Stats, Value};
+use manager::{Builder, Manager, Methods, Object, Stats, Value};
 use testkit::Watchdog;
 
 pub(crate) fn watch(what: &str) -> Watchdog {
     Watchdog::start(Duration::from_secs(100), what)
+}
+
+/// Whether this process's tests are about clients that have sockets only.
+static HAS_NO_LANES: OnceLock<()> = OnceLock::new();
+
+/// Begins to say how a manager of a test shall be: with as many lanes as there are clients, or, in the tests
+/// `over_sockets`, and in scenarios of that name, with none.
+pub(crate) fn builder() -> Builder {
+    let has_none = module_path!().starts_with("over_sockets") || HAS_NO_LANES.get().is_some();
+    Manager::builder().max_lanes(if has_none { 0 } else { 10_000 })
+}
+
+/// A scenario, where clients have sockets only.
+pub(crate) fn over_sockets(scenario: fn() -> testkit::Outcome) -> testkit::Outcome {
+    HAS_NO_LANES.get_or_init(|| ());
+    scenario()
 }
 
 /// Soon, where nothing is to come.

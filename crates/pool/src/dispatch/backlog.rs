@@ -88,8 +88,21 @@ impl<T: Task> Backlog<T> {
         taken
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.ordinary.len() + self.others.values().map(VecDeque::len).sum::<usize>()
+    /// Leaves of the first task what a worker gets at a time; the rest comes next.
+    pub(super) fn cut(&mut self) {
+        let rest = self.front_mut().and_then(Task::cut);
+        if let Some(rest) = rest {
+            match rest.priority() {
+                0 => self.ordinary.insert(1, rest),
+                priority => self.others.entry(Reverse(priority)).or_default().insert(1, rest),
+            }
+        }
+    }
+
+    /// How many tasks there are, those that travel together one by one.
+    pub(super) fn n_items(&self) -> usize {
+        let levels = self.others.values().chain([&self.ordinary]);
+        levels.flatten().map(Task::n_items).sum()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -30,44 +30,18 @@
 //! and given to the one.
 
 mod backlog;
+mod place;
+mod task;
 
-use std::collections::vec_deque::Drain;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use ipc_core::Deadline;
 
 use self::backlog::Backlog;
+use self::place::Given;
+pub(crate) use self::place::{MOST_GIVEN, MOST_NANOS_AHEAD, Place, Standing};
+pub(crate) use self::task::Task;
 use crate::board::{FIRST_TICKET, Said};
-
-/// A worker has at most so many tasks that it has not answered.
-pub(crate) const MOST_GIVEN: usize = 64;
-
-/// A worker gets a third task, and more, only if all it has will likely be done in this time.
-pub(crate) const MOST_NANOS_AHEAD: u64 = 1_000_000;
-
-/// At most so many tasks with parcels are with a worker: their descriptors are in its socket.
-const MOST_PARCELS_AHEAD: usize = 2;
-
-/// What the table must know of a task.
-pub(crate) trait Task {
-    /// Which of all tasks it is, by the order of their submission.
-    fn number(&self) -> u64;
-
-    /// The greater goes first.
-    fn priority(&self) -> i32;
-
-    /// How long it will likely take; `u64::MAX` if nobody knows.
-    fn nanos(&self) -> u64;
-
-    /// Whether a part of it goes through the socket.
-    fn has_parcel(&self) -> bool;
-
-    /// Whether it can be given as it is.
-    fn is_prepared(&self) -> bool;
-
-    /// It was given: what was prepared for that is not needed any more.
-    fn was_given(&mut self);
-}
 
 /// All tasks and all workers of a pool.
 #[derive(Debug)]
@@ -77,45 +51,6 @@ pub(crate) struct Dispatch<W, T> {
     resting: BTreeMap<(Deadline, u64), T>,
     places: Vec<Place<W, T>>,
     next_ticket: u64,
-}
-
-/// A place in which one worker works at a time.
-#[derive(Debug)]
-pub(crate) struct Place<W, T> {
-    /// Who works here; nobody while the last one is being replaced.
-    worker: Option<W>,
-    /// Which worker in this place that is, from 1.
-    incarnation: u64,
-    given: VecDeque<Given<T>>,
-    /// How long what was given will likely take, all together.
-    nanos: u64,
-    /// How many parcels may lie in its socket: those of tasks that were taken back, too.
-    n_parcels: usize,
-    /// There was no room in its ring. There may be when it has answered something.
-    is_full: bool,
-    standing: Standing,
-    /// How many tasks the workers in this place have answered.
-    n_answered: u64,
-}
-
-/// Whether a worker gets tasks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// Not yet: it prepares itself, and will say when it has.
-    Preparing,
-    /// Yes.
-    Working,
-    /// No more: it leaves when it has answered what it has.
-    Retiring,
-    /// No more, and it has nothing: it is about to end.
-    Leaving,
-}
-
-#[derive(Debug)]
-struct Given<T> {
-    ticket: u64,
-    nanos: u64,
-    task: T,
 }
 
 /// What came of giving a task to a worker.
@@ -212,6 +147,8 @@ impl<W, T: Task> Dispatch<W, T> {
             }
             let ticket = self.next_ticket;
             let Some(worker) = &place.worker else { break };
+            self.backlog.cut();
+            let Some(task) = self.backlog.front() else { break };
             match give(worker, ticket, task) {
                 Give::Taken => {
                     self.next_ticket += 1;
@@ -241,6 +178,8 @@ impl<W, T: Task> Dispatch<W, T> {
     }
 
     /// A worker has answered: its task leaves the table. `None` if it has no such task.
+    ///
+    /// How many items that were is told to [`count`](Self::count).
     pub(crate) fn answered(&mut self, place: usize, ticket: u64) -> Option<T> {
         let place = self.places.get_mut(place)?;
         // It is the first (I1), unless somebody scribbles.
@@ -251,19 +190,49 @@ impl<W, T: Task> Dispatch<W, T> {
             // It has taken its parcel, and with it those before that belonged to nothing.
             place.n_parcels = place.given.iter().filter(|given| given.task.has_parcel()).count();
         }
-        place.n_answered += 1;
         Some(given.task)
+    }
+
+    /// So many tasks have been answered from a place.
+    pub(crate) fn count(&mut self, place: usize, n_answered: usize) {
+        if let Some(place) = self.places.get_mut(place) {
+            place.n_answered += u64::try_from(n_answered).unwrap_or(u64::MAX);
+        }
     }
 
     /// The place from whose ring a task is to be taken back: there is nothing in the backlog, and
     /// somebody has nothing to do while this one has most that it has not begun.
     pub(crate) fn most_ahead(&self) -> Option<(usize, &W)> {
-        if !self.backlog.is_empty() || !self.places.iter().any(Place::is_free) {
+        if !self.has_idle() {
             return None;
         }
         let ahead = self.places.iter().enumerate().filter(|(_, place)| place.given.len() > 1);
         let (at, place) = ahead.max_by_key(|(_, place)| place.given.len())?;
         Some((at, place.worker.as_ref()?))
+    }
+
+    /// Whether there is nothing in the backlog and somebody has nothing to do.
+    pub(crate) fn has_idle(&self) -> bool {
+        self.backlog.is_empty() && self.places.iter().any(Place::is_free)
+    }
+
+    /// The task that a worker is at, or is about to begin, with its ticket.
+    pub(crate) fn first_of(&mut self, place: usize) -> Option<(&W, u64, &mut T)> {
+        let place = self.places.get_mut(place)?;
+        let given = place.given.front_mut()?;
+        Some((place.worker.as_ref()?, given.ticket, &mut given.task))
+    }
+
+    /// Of a task of many, a worker does not begin more than the first `n_kept`: the rest is queued again,
+    /// if there is one.
+    pub(crate) fn divide(&mut self, place: usize, ticket: u64, n_kept: usize) -> bool {
+        let place = self.places.get_mut(place);
+        let mut given = place.into_iter().flat_map(|place| &mut place.given);
+        let given = given.find(|given| given.ticket == ticket);
+        let rest = given.and_then(|given| given.task.divide(n_kept));
+        let is_any = rest.is_some();
+        rest.into_iter().for_each(|rest| self.backlog.put(rest));
+        is_any
     }
 
     /// A task was taken back out of a worker's ring: it is queued in its old place.
@@ -415,7 +384,8 @@ impl<W, T: Task> Dispatch<W, T> {
 
     /// How many tasks no worker has, those that rest included.
     pub(crate) fn n_queued(&self) -> usize {
-        self.backlog.len() + self.resting.len()
+        let resting = self.resting.values().map(Task::n_items).sum::<usize>();
+        self.backlog.n_items() + resting
     }
 
     /// Whether there are tasks that a worker could have.
@@ -434,7 +404,7 @@ impl<W, T: Task> Dispatch<W, T> {
     /// Whether there is no task at all.
     pub(crate) fn is_idle(&self) -> bool {
         let has_nothing = |place: &Place<W, T>| place.given.is_empty();
-        self.n_queued() == 0 && self.places.iter().all(has_nothing)
+        self.backlog.is_empty() && self.resting.is_empty() && self.places.iter().all(has_nothing)
     }
 }
 
@@ -445,94 +415,6 @@ fn first_with_room<'p, W, T: Task>(
 ) -> Option<&'p mut Place<W, T>> {
     let with_room = places.iter_mut().filter(|place| place.has_room_for(task));
     with_room.min_by_key(|place| (place.nanos, place.given.len()))
-}
-
-impl<W, T: Task> Place<W, T> {
-    fn new() -> Self {
-        Self {
-            worker: None,
-            incarnation: 0,
-            given: VecDeque::new(),
-            nanos: 0,
-            n_parcels: 0,
-            is_full: false,
-            standing: Standing::Working,
-            n_answered: 0,
-        }
-    }
-
-    fn has_room_for(&self, task: &T) -> bool {
-        if self.worker.is_none() || self.is_full || self.standing != Standing::Working {
-            return false;
-        }
-        if self.given.is_empty() {
-            return true;
-        }
-        let is_quick = self.nanos.saturating_add(task.nanos()) <= MOST_NANOS_AHEAD;
-        let is_next = self.given.len() == 1 && task.nanos() != u64::MAX;
-        self.given.len() < MOST_GIVEN
-            && (is_quick || is_next)
-            && !(task.has_parcel() && self.n_parcels >= MOST_PARCELS_AHEAD)
-    }
-
-    /// Whether it has somebody who could do something and has nothing.
-    fn is_free(&self) -> bool {
-        let can = self.worker.is_some() && self.standing == Standing::Working;
-        can && self.given.is_empty()
-    }
-
-    /// Takes out all that it has.
-    fn let_go(&mut self) -> Drain<'_, Given<T>> {
-        (self.nanos, self.n_parcels, self.is_full) = (0, 0, false);
-        self.given.drain(..)
-    }
-
-    fn forget(&mut self, given: &Given<T>) {
-        self.nanos = self.nanos.saturating_sub(given.nanos);
-        // A sum that was cut off at the top is right again when nothing is left.
-        if self.given.is_empty() {
-            self.nanos = 0;
-        }
-        self.is_full = false;
-    }
-
-    pub(crate) fn worker(&self) -> Option<&W> {
-        self.worker.as_ref()
-    }
-
-    /// Whether it has a worker who does not leave.
-    pub(crate) fn is_present(&self) -> bool {
-        let stays = matches!(self.standing, Standing::Preparing | Standing::Working);
-        self.worker.is_some() && stays
-    }
-
-    pub(crate) fn standing(&self) -> Standing {
-        self.standing
-    }
-
-    /// Which worker here it is, from 1.
-    pub(crate) fn incarnation(&self) -> u64 {
-        self.incarnation
-    }
-
-    pub(crate) fn n_given(&self) -> usize {
-        self.given.len()
-    }
-
-    pub(crate) fn n_answered(&self) -> u64 {
-        self.n_answered
-    }
-
-    /// The tasks that its worker has and has not answered, with their tickets, in the order in which
-    /// it runs them.
-    pub(crate) fn given(&self) -> impl DoubleEndedIterator<Item = (u64, &T)> {
-        self.given.iter().map(|given| (given.ticket, &given.task))
-    }
-
-    /// Whether the task with this ticket is here.
-    pub(crate) fn has(&self, ticket: u64) -> bool {
-        self.given.iter().any(|given| given.ticket == ticket)
-    }
 }
 
 #[cfg(all(test, not(ipc_loom)))]

@@ -9,7 +9,8 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
-use super::{Dispatch, Give, MOST_GIVEN, MOST_NANOS_AHEAD, MOST_PARCELS_AHEAD, Standing, Task};
+use super::place::MOST_PARCELS_AHEAD;
+use super::{Dispatch, Give, MOST_GIVEN, MOST_NANOS_AHEAD, Standing, Task};
 use crate::board::Said;
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 //!
 //! # Safety
 //!
-//! Signal handlers are set that do nothing, or next to nothing; one writes to a descriptor by its
+//! What is mapped is sealed. Signal handlers are set that do nothing, or next to nothing; one writes to a descriptor by its
 //! number, which whoever set it keeps open for ever.
-#![expect(unsafe_code, reason = "sets what a signal does")]
+#![expect(unsafe_code, reason = "sets what a signal does, and maps files")]
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -15,6 +15,7 @@ use std::time::Duration;
 use ipc_core::Deadline;
 use ipc_core::primitive::AtomicU64;
 use ipc_core::primitive::Ordering::Relaxed;
+use memmap2::{Mmap, MmapOptions};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
@@ -61,6 +62,20 @@ pub(crate) fn read_whole(file: OwnedFd, bytes: &mut Vec<u8>) -> io::Result<()> {
     bytes.try_reserve_exact(more).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
     bytes.resize(len, 0);
     file.read_exact_at(bytes, 0)
+}
+
+/// Maps all of such a file; of another one nothing, as it is not read.
+///
+/// # References
+///
+/// - Linux `fcntl(2)` with `F_GET_SEALS`, `mmap(2)`
+pub(crate) fn map_whole(file: &OwnedFd) -> io::Result<Mmap> {
+    if !fcntl_get_seals(file)?.contains(SEALS) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    // SAFETY: the seals hold for all processes and for ever: nobody can write to the file, by no mapping
+    // either, and nobody can cut it, so the bytes stay what and where they are.
+    unsafe { MmapOptions::new().populate().map(file) }
 }
 
 /// What `stat` counts room in.

@@ -3,6 +3,6 @@
 mod linux;
 
 pub(crate) use linux::{
-    Bell, OwnMemory, file_in_memory, nap, poll, read_whole, resident_memory, ring_on_interrupt,
-    shrug_off_interrupts, usable_cpus, with_signals_blocked,
+    Bell, OwnMemory, file_in_memory, map_whole, nap, poll, read_whole, resident_memory,
+    ring_on_interrupt, shrug_off_interrupts, usable_cpus, with_signals_blocked,
 };

@@ -1,5 +1,5 @@
-//! `JoinableQueue`, between processes, where each message is done as soon as it was looked at; and
-//! `Queue`, for the price of that.
+//! `JoinableQueue` of numbers, between processes, where each is done as soon as it was looked at; and
+//! `Queue` of them, for the price of that.
 
 use ipc_queue::{JoinableQueue, Queue};
 
@@ -7,14 +7,14 @@ use crate::Result;
 use crate::crew::Kind;
 use crate::subjects::queue::{Line, Rx, Tx, capacity};
 
-pub(crate) struct Joinable(JoinableQueue<Vec<u8>>);
+pub(crate) struct Joinable(JoinableQueue<u64>);
 
-pub(crate) struct Values(Queue<Vec<u8>>);
+pub(crate) struct Values(Queue<u64>);
 
 impl Line for Joinable {
     const KIND: Kind = Kind::Processes;
-    type Tx = JoinableQueue<Vec<u8>>;
-    type Rx = JoinableQueue<Vec<u8>>;
+    type Tx = JoinableQueue<u64>;
+    type Rx = JoinableQueue<u64>;
 
     fn new(size: usize) -> Result<Self> {
         Ok(Self(JoinableQueue::bounded(capacity(size))?))
@@ -29,18 +29,18 @@ impl Line for Joinable {
     }
 }
 
-impl Tx for JoinableQueue<Vec<u8>> {
+impl Tx for JoinableQueue<u64> {
     #[inline]
     fn send(&mut self, message: &[u8]) -> Result {
-        self.put(message.to_vec()).map_err(|error| error.to_string().into())
+        self.put(number(message)?).map_err(|error| error.to_string().into())
     }
 }
 
-impl Rx for JoinableQueue<Vec<u8>> {
+impl Rx for JoinableQueue<u64> {
     #[inline]
     fn receive<T>(&mut self, look: impl FnOnce(&[u8]) -> T) -> Result<T> {
         let lease = self.get()?;
-        let seen = look(&lease);
+        let seen = look(&lease.to_le_bytes());
         lease.done()?;
         Ok(seen)
     }
@@ -48,8 +48,8 @@ impl Rx for JoinableQueue<Vec<u8>> {
 
 impl Line for Values {
     const KIND: Kind = Kind::Processes;
-    type Tx = Queue<Vec<u8>>;
-    type Rx = Queue<Vec<u8>>;
+    type Tx = Queue<u64>;
+    type Rx = Queue<u64>;
 
     fn new(size: usize) -> Result<Self> {
         Ok(Self(Queue::bounded(capacity(size))?))
@@ -64,16 +64,21 @@ impl Line for Values {
     }
 }
 
-impl Tx for Queue<Vec<u8>> {
+impl Tx for Queue<u64> {
     #[inline]
     fn send(&mut self, message: &[u8]) -> Result {
-        self.put(message.to_vec()).map_err(|error| error.to_string().into())
+        self.put(number(message)?).map_err(|error| error.to_string().into())
     }
 }
 
-impl Rx for Queue<Vec<u8>> {
+impl Rx for Queue<u64> {
     #[inline]
     fn receive<T>(&mut self, look: impl FnOnce(&[u8]) -> T) -> Result<T> {
-        Ok(look(&self.get()?))
+        Ok(look(&self.get()?.to_le_bytes()))
     }
+}
+
+/// The message as a number, for that is what goes through the queue.
+fn number(message: &[u8]) -> Result<u64> {
+    Ok(u64::from_le_bytes(message.try_into()?))
 }

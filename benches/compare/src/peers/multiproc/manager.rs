@@ -6,8 +6,14 @@ use crate::Result;
 use crate::subjects::manager::Client;
 use crate::subjects::value::KEYS;
 
+/// A client of a manager whose calls go through memory.
+pub(crate) type OurDict = Ours<true>;
+
+/// One whose calls go through its socket.
+pub(crate) type OurSocketDict = Ours<false>;
+
 /// A client of a manager, which connects when it begins to work: in its own process.
-pub(crate) struct OurDict {
+pub(crate) struct Ours<const HAS_LANE: bool> {
     address: Address,
     dict: Option<Dict<u64, u64>>,
     /// Whoever started the manager ends it.
@@ -16,7 +22,7 @@ pub(crate) struct OurDict {
 
 const NAME: &str = "the dict";
 
-impl OurDict {
+impl<const HAS_LANE: bool> Ours<HAS_LANE> {
     fn dict(&mut self) -> Result<&Dict<u64, u64>> {
         let dict = match self.dict.take() {
             Some(dict) => dict,
@@ -26,9 +32,10 @@ impl OurDict {
     }
 }
 
-impl Client for OurDict {
+impl<const HAS_LANE: bool> Client for Ours<HAS_LANE> {
     fn new() -> Result<Self> {
-        let manager = Manager::start()?;
+        let builder = Manager::builder();
+        let manager = if HAS_LANE { builder } else { builder.max_lanes(0) }.start()?;
         let dict: Dict<u64, u64> = manager.dict()?;
         for key in 0..KEYS {
             dict.set(&key, &key)?;

@@ -1,9 +1,47 @@
-//! `Pool`, whose map sends each task on its own and needs no chunks.
+//! `Pool`, whose map sends quick tasks together unless it is told not to.
 
-use crate::Result;
-use crate::subjects::pool::{Pooling, Value};
+use std::time::Instant;
+
+use ipc_core::{Kind, Segment};
+
+use crate::flags::Effort;
+use crate::subjects::pool::{Pooling, Value, check, next};
+use crate::{Result, timing};
 
 pub(crate) struct OurPool(pool::Pool);
+
+impl OurPool {
+    /// Nanoseconds from the death of the only worker to the next result.
+    pub(crate) fn replaced(effort: Effort) -> Result<f64> {
+        let pool = pool::Pool::builder().workers(1).build()?;
+        check(pool.call(next, 1)? == 2)?;
+        timing::middle(effort, || {
+            pool.kill_worker(0)?;
+            // It may be given to the one that is dying.
+            while !pool.call(next, 1).is_ok_and(|number| number == 2) {}
+            Ok(())
+        })
+    }
+
+    /// Tasks a second whose argument is a segment of so many bytes.
+    pub(crate) fn segment(len: usize, effort: Effort) -> Result<f64> {
+        const TASKS: u32 = 64;
+
+        let pool = pool::Pool::builder().workers(2).build()?;
+        let segment = Segment::create(Kind::new(*b"bench\0\0\0", 1), 0, len)?;
+        timing::rate(effort, || {
+            let start = Instant::now();
+            let lens = pool.map(look, (0..TASKS).map(|_| segment.clone()))?;
+            check(lens.len() == usize::try_from(TASKS)? && lens.iter().all(|it| *it == len))?;
+            Ok((TASKS, start.elapsed()))
+        })
+    }
+}
+
+/// The task that looks at a segment.
+fn look(segment: Segment) -> usize {
+    segment.len()
+}
 
 impl Pooling for OurPool {
     fn new(n_workers: usize) -> Result<Self> {
@@ -15,7 +53,7 @@ impl Pooling for OurPool {
     }
 
     fn map1<A: Value, R: Value>(&self, function: fn(A) -> R, arguments: Vec<A>) -> Result<Vec<R>> {
-        Ok(self.0.map(function, arguments)?)
+        Ok(self.0.map_chunked(function, arguments, 1)?)
     }
 
     fn submit<A: Value, R: Value>(

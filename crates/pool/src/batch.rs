@@ -1,0 +1,385 @@
+//! A batch: items of one function that go to workers as they are needed, alone or in chunks.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ipc_core::Deadline;
+use ipc_core::wire::{self, EncodeError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::chunk::answers::Results;
+use crate::chunk::{Chunk, MOST_BYTES, MOST_ITEM_BYTES, pieces};
+use crate::error::{MapError, PoolError, TaskError};
+use crate::gathered::Gathered;
+use crate::job::{Argument, Job, Plan};
+use crate::mailbox::{Fate, Mailbox, Waited};
+use crate::map_task::Parts;
+use crate::parcel::Parcel;
+use crate::pool::Pool;
+use crate::sys;
+use crate::task;
+use crate::trace;
+
+/// How the tasks of a function are run: each alone, or many together.
+#[derive(Debug)]
+pub(crate) struct Plans {
+    pub(crate) one: Arc<Plan>,
+    /// `None` if each is to be alone.
+    pub(crate) many: Option<Arc<Plan>>,
+}
+
+/// Tasks of one function, some of which are under way.
+pub(crate) struct Batch<'p, A, R, I> {
+    pool: &'p Pool,
+    mailbox: Arc<Mailbox>,
+    plans: Result<Plans, Option<PoolError>>,
+    /// `None` when it has ended, or nothing more is wanted of it.
+    items: Option<I>,
+    /// How many items travel together, if that was said.
+    n_each: Option<usize>,
+    /// How many items were taken.
+    n_taken: usize,
+    /// How many of them were sent and have not come back.
+    n_away: usize,
+    /// The caller comes for results soon.
+    collects: bool,
+    /// Results are wanted together, when all are there.
+    gathers: bool,
+    /// The last item was too large to travel with others, or had handles: so will the next be.
+    goes_alone: bool,
+    /// What could not be sent.
+    refused: VecDeque<(usize, TaskError)>,
+    /// Results that have come back together and were not handed out, with the place of the first.
+    here: Option<(usize, Results<R>)>,
+    /// Room for items that are being encoded.
+    room: Vec<u8>,
+    types: std::marker::PhantomData<fn(A) -> R>,
+}
+
+/// How many tasks shall be under way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    /// With so many, a result is handed out before another item is taken.
+    enough: usize,
+    /// With so many, no item is taken.
+    pub(crate) most: usize,
+}
+
+impl<'p, A, R, I> Batch<'p, A, R, I>
+where
+    A: Serialize + DeserializeOwned,
+    R: Serialize + DeserializeOwned,
+    I: Iterator<Item = A>,
+{
+    pub(crate) fn new(
+        pool: &'p Pool,
+        plans: Result<Plans, PoolError>,
+        items: I,
+        n_each: Option<usize>,
+    ) -> Self {
+        Self {
+            pool,
+            mailbox: Arc::default(),
+            plans: plans.map_err(Some),
+            items: Some(items),
+            n_each,
+            n_taken: 0,
+            n_away: 0,
+            collects: true,
+            gathers: false,
+            goes_alone: false,
+            refused: VecDeque::new(),
+            here: None,
+            room: Vec::new(),
+            types: std::marker::PhantomData,
+        }
+    }
+
+    /// The next result that comes, with the place of its item; `None` when all are here. Items are taken
+    /// only as long as there are fewer than `n_taken`.
+    pub(crate) fn next_result(&mut self, n_taken: usize) -> Option<(usize, Result<R, TaskError>)> {
+        loop {
+            if let Some((index, results)) = &mut self.here {
+                if let Some(result) = results.next() {
+                    *index += 1;
+                    return Some((*index - 1, result));
+                }
+                self.here = None;
+            }
+            match self.next_fate(n_taken)? {
+                (index, Ok(Fate::Chunk(answers))) => {
+                    self.here = Some((index, answers.into_results()));
+                }
+                (index, fate) => return Some((index, fate.and_then(task::result))),
+            }
+        }
+    }
+
+    /// All results in the order of the items, or the first item, by place, that has none.
+    pub(crate) fn gather(self) -> Result<Vec<R>, MapError> {
+        self.gather_with(|_| ())
+    }
+
+    /// The same; tells `is_done` of how many items more are done.
+    pub(crate) fn gather_with(mut self, is_done: impl Fn(usize)) -> Result<Vec<R>, MapError> {
+        let most = self.items.as_ref().map_or(0, |items| items.size_hint().0);
+        self.gathers = true;
+        trace::in_map(most, || {
+            let mut gathered = Gathered::with_capacity(most.min(MOST_AHEAD));
+            while let Some((index, fate)) = self.next_fate(usize::MAX) {
+                let n_items = fate.as_ref().map_or(1, Fate::n_items);
+                match fate {
+                    Ok(fate) => gathered.add_fate(index, fate),
+                    Err(error) => gathered.add(index, Err(error)),
+                }
+                is_done(n_items);
+            }
+            gathered.into_result()
+        })
+    }
+
+    /// Sends all items at once, for whoever takes the results later.
+    pub(crate) fn send_all(mut self) -> Parts {
+        self.collects = false;
+        // How many of them a worker gets at a time is decided when it gets them.
+        let most = self.n_each.unwrap_or(usize::MAX);
+        while self.send_some(most) {}
+        let refused = self.refused.drain(..).next();
+        // Nobody is to forget the tasks.
+        self.n_away = 0;
+        let (mailbox, n_items) = (Arc::clone(&self.mailbox), self.n_taken);
+        Parts { mailbox, n_items, refused: Mutex::new(refused) }
+    }
+
+    /// What became of an item, or of some that follow one another; or why the item could not be sent.
+    fn next_fate(&mut self, n_taken: usize) -> Option<(usize, Result<Fate, TaskError>)> {
+        loop {
+            let portion = self.portion();
+            let window = self.window_of(portion);
+            let most = portion.min(n_taken.saturating_sub(self.n_taken));
+            if self.n_away < window.enough && most > 0 && self.send_some(most) {
+                continue;
+            }
+            if let Some((index, error)) = self.refused.pop_front() {
+                return Some((index, Err(error)));
+            }
+            if self.n_away == 0 {
+                return None;
+            }
+            let may_take = self.n_away < window.most && most > 0;
+            if may_take && !self.is_here() && self.send_some(most) {
+                continue;
+            }
+            return Some(self.receive());
+        }
+    }
+
+    /// Whether a result can be handed out without waiting.
+    fn is_here(&self) -> bool {
+        self.mailbox.is_ready() || {
+            self.pool.engine().poll();
+            self.mailbox.is_ready()
+        }
+    }
+
+    fn receive(&mut self) -> (usize, Result<Fate, TaskError>) {
+        if let Some(time) = self.time_to_nap()
+            && !self.is_here()
+        {
+            self.pool.engine().lead.nap(|| sys::nap(time));
+        }
+        match self.pool.engine().wait(&self.mailbox, Deadline::NEVER) {
+            Waited::Arrived(index, fate) => {
+                self.n_away = self.n_away.saturating_sub(fate.n_items());
+                (index, Ok(fate))
+            }
+            // Not while something is away.
+            _ => {
+                self.n_away -= 1;
+                (0, Err(TaskError::Terminated))
+            }
+        }
+    }
+
+    /// How long nobody needs us: while all workers have enough short tasks in their rings.
+    ///
+    /// A worker that answers wakes whoever waits for answers, which can take as long as a short task
+    /// does. So it is better not to wait, but to come and see after some of them.
+    fn time_to_nap(&self) -> Option<Duration> {
+        /// Of longer tasks each is worth waking up for.
+        const LONGEST_TASK: Duration = Duration::from_micros(250);
+        /// With less work ahead for each worker, it might come to the end of it.
+        const LEAST_AHEAD: Duration = Duration::from_micros(300);
+        /// The kernel adds so much to the time for which somebody wants to sleep.
+        const SLACK: Duration = Duration::from_micros(50);
+
+        let plans = self.plans.as_ref().ok()?;
+        let task = Duration::from_nanos(plans.one.known.pace.nanos()?);
+        let n_each = u32::try_from(self.n_away / self.pool.n_workers()).ok()?;
+        let ahead = task.saturating_mul(n_each);
+        (task <= LONGEST_TASK && ahead >= LEAST_AHEAD).then(|| ahead / 3 - SLACK)
+    }
+
+    /// Takes items, at most so many, and sends them; `false` if there are none.
+    fn send_some(&mut self, most: usize) -> bool {
+        let can = matches!(&self.plans, Ok(plans) if plans.many.is_some());
+        if most <= 1 || self.goes_alone || !can {
+            return match self.take_item() {
+                Some((index, item)) => {
+                    self.send_one(index, &item);
+                    true
+                }
+                None => false,
+            };
+        }
+        let mut room = mem::take(&mut self.room);
+        room.clear();
+        let first = self.n_taken;
+        let mut n_items = 0;
+        let mut other = None;
+        while n_items < most && room.len() < MOST_BYTES {
+            let Some((index, item)) = self.take_item() else { break };
+            let len = room.len();
+            let put = pieces::put_value(&mut room, |room| wire::encode_plain(&item, room));
+            if put.is_ok() && room.len() - len <= MOST_ITEM_BYTES {
+                n_items += 1;
+            } else {
+                room.truncate(len);
+                other = Some((index, item, put));
+                break;
+            }
+        }
+        if n_items > 0 {
+            self.send_chunk(first, n_items, &room);
+        }
+        self.room = room;
+        match other {
+            None => n_items > 0,
+            // It is large, or has handles.
+            Some((index, item, Ok(()) | Err(EncodeError::HandleNotAllowed))) => {
+                self.send_one(index, &item);
+                true
+            }
+            Some((index, _, Err(error))) => {
+                self.refused.push_back((index, PoolError::Argument(error).into()));
+                true
+            }
+        }
+    }
+
+    fn take_item(&mut self) -> Option<(usize, A)> {
+        let item = self.items.as_mut().and_then(Iterator::next);
+        if item.is_none() {
+            self.items = None;
+        }
+        let index = self.n_taken;
+        self.n_taken += usize::from(item.is_some());
+        Some((index, item?))
+    }
+
+    fn send_chunk(&mut self, first: usize, n_items: usize, pieces: &[u8]) {
+        let plan = match &self.plans {
+            Ok(Plans { many: Some(plan), .. }) => Arc::clone(plan),
+            _ => return,
+        };
+        let chunk = Chunk::new(pieces, n_items, self.n_each.is_some());
+        let sent = self.send(Job::new(&plan, Argument::Many(chunk), first, &self.mailbox));
+        self.note(first, n_items, sent);
+    }
+
+    fn send_one(&mut self, index: usize, item: &A) {
+        let sent = match &mut self.plans {
+            Ok(plans) => Parcel::pack(item).map_err(PoolError::Argument).map(|parcel| {
+                self.goes_alone = parcel.goes_alone();
+                Job::new(&plans.one, Argument::One(parcel), index, &self.mailbox)
+            }),
+            Err(reason) => Err(reason.take().unwrap_or(PoolError::NotInProgram)),
+        };
+        let sent = sent.and_then(|job| self.send(job));
+        self.note(index, 1, sent);
+    }
+
+    fn send(&self, job: Job) -> Result<(), PoolError> {
+        let engine = self.pool.engine();
+        if self.collects { engine.take(job).map(drop) } else { engine.submit(job).map(drop) }
+    }
+
+    fn note(&mut self, index: usize, n_items: usize, sent: Result<(), PoolError>) {
+        match sent {
+            Ok(()) => self.n_away += n_items,
+            Err(error) => {
+                // What is wrong with one argument may be right with the next.
+                if !matches!(error, PoolError::Argument(_)) {
+                    self.items = None;
+                }
+                self.refused.push_back((index, error.into()));
+            }
+        }
+    }
+
+    /// How many items go together now.
+    fn portion(&self) -> usize {
+        let plans = match &self.plans {
+            Ok(plans) if plans.many.is_some() && !self.goes_alone => plans,
+            _ => return 1,
+        };
+        if let Some(n_each) = self.n_each {
+            return n_each;
+        }
+        let portion = plans.one.known.pace.portion();
+        let Some(items) = &self.items else { return portion };
+        let (n_left, most_left) = items.size_hint();
+        if most_left != Some(n_left) {
+            // The next item may be long in coming, and those that were taken would wait for it.
+            return if self.gathers { portion.min(MOST_BLINDLY) } else { 1 };
+        }
+        // Towards the end they become smaller, so that all workers are done at about the same time.
+        let least = portion.div_ceil(LEAST_PART);
+        portion.min(n_left / (2 * self.pool.n_workers())).max(least)
+    }
+
+    pub(crate) fn window(&self) -> Window {
+        self.window_of(self.portion())
+    }
+
+    /// As many tasks as the workers take at a time, and if they are long, one more for each worker,
+    /// which somebody gives to it while the caller is busy with a result. Of chunks, one that a worker
+    /// is at, one that lies ready, and one on its way.
+    fn window_of(&self, portion: usize) -> Window {
+        let n_workers = self.pool.n_workers();
+        let most = if portion > 1 {
+            n_workers.saturating_mul(3).saturating_mul(portion)
+        } else {
+            let depth = self.plans.as_ref().map_or(1, |plans| plans.one.known.pace.depth());
+            n_workers * if depth <= 2 { depth + 1 } else { depth }
+        };
+        Window { enough: most.div_ceil(2).max(n_workers), most }
+    }
+}
+
+/// So much room is made for results before there are any.
+const MOST_AHEAD: usize = 1 << 16;
+
+/// So many items are taken before they are sent if nobody knows when the next one comes.
+const MOST_BLINDLY: usize = 256;
+
+/// The last chunks have this part of the usual number of items.
+const LEAST_PART: usize = 8;
+
+impl<A, R, I> Batch<'_, A, R, I> {
+    /// How many items are under way.
+    pub(crate) const fn n_away(&self) -> usize {
+        self.n_away
+    }
+}
+
+impl<A, R, I> Drop for Batch<'_, A, R, I> {
+    fn drop(&mut self) {
+        if self.n_away > 0 && self.pool.engine().is_ours() {
+            self.pool.engine().forget(&self.mailbox);
+        }
+    }
+}

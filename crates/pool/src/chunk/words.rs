@@ -1,0 +1,161 @@
+//! The words of a tray: how far a worker has come with a chunk, and how far it may come.
+//!
+//! | ticket | progress | the worker |
+//! |--------|----------|------------|
+//! | another's | – | has not begun the chunk with our ticket |
+//! | ours | `n`, `len` | has done `n` items, whose pieces are the first `len` bytes, and is at the next one, or has stopped |
+//!
+//! | limit | meaning |
+//! |-------|---------|
+//! | ours, `n` | the worker begins no item behind the first `n` |
+//! | another's | there is no limit |
+//!
+//! | move | by | how |
+//! |------|----|-----|
+//! | `begin` | the worker | progress to zero, then the ticket |
+//! | `put` | the worker | bytes behind those that count, then progress |
+//! | `may_go_on` | the worker, before each item but the first | fence, then looks at the limit |
+//! | `revoke` | the parent | the limit, then fence, then looks at the progress |
+//! | `read` | the parent, at any time | ticket, progress, bytes, fence, ticket |
+//!
+//! A worker that dies between two moves has either made the last one or not, and either is a state of the
+//! table: a result counts from the one store of the progress on.
+//!
+//! # Invariants
+//!
+//! - I1: an item that was revoked is not begun. Of two, a worker that says that it comes to an item and then
+//!   looks at the limit, and a parent that sets the limit and then looks how far the worker has come, at
+//!   least one sees the other: between the two moves of each is a fence. So when the parent has seen that
+//!   the worker is at item `n`, the worker will see the limit before each item behind `n`.
+//! - I2: only the worker writes ticket, progress and bytes; only the parent writes the limit.
+//!
+//! # Edges
+//!
+//! | edge | release | acquire | carries |
+//! |------|---------|---------|---------|
+//! | E1 | the worker writes the ticket | the parent reads it | that no progress is an older chunk's |
+//! | E2 | the worker writes the progress | the parent reads it | the bytes of the results that count |
+//! | E3 | the fence of a worker that has begun another chunk | the fence of a parent that has read bytes of that one | that the ticket is another's |
+
+use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
+use ipc_core::primitive::{AtomicU64, fence, fence_heavy, fence_light};
+
+pub(crate) const WORD: usize = size_of::<u64>();
+
+/// A limit is a ticket and, in so many bits, a number of items.
+const LIMIT_BITS: u32 = 16;
+
+/// No limit is greater than this.
+const MOST_ITEMS: u32 = (1 << LIMIT_BITS) - 1;
+
+/// The words of one tray.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Words<'t> {
+    pub(crate) ticket: &'t AtomicU64,
+    pub(crate) progress: &'t AtomicU64,
+    pub(crate) limit: &'t AtomicU64,
+    pub(crate) bytes: &'t [AtomicU64],
+}
+
+impl Words<'_> {
+    /// The worker begins the chunk with this ticket.
+    pub(crate) fn begin(&self, ticket: u64) {
+        self.progress.store(0, Relaxed);
+        // E1 release
+        self.ticket.store(ticket, Release);
+        // E3 release: before the bytes of this chunk.
+        fence(Release);
+    }
+
+    /// One more item is done, `n_done` in all, whose pieces are `pieces`; those up to `from` were put
+    /// before. `false` if they do not fit, and nothing is changed.
+    #[inline]
+    pub(crate) fn put(&self, n_done: u32, pieces: &[u8], from: usize) -> bool {
+        let Ok(len) = u32::try_from(pieces.len()) else { return false };
+        // The word in which the new ones begin has old ones too, which stay as they are.
+        let first = from / WORD;
+        let Some(words) = self.bytes.get(first..pieces.len().div_ceil(WORD)) else { return false };
+        let (whole, last) = pieces.get(first * WORD..).unwrap_or_default().as_chunks::<WORD>();
+        let mut words = words.iter();
+        for (piece, word) in whole.iter().zip(&mut words) {
+            word.store(u64::from_le_bytes(*piece), Relaxed);
+        }
+        if let Some(word) = words.next() {
+            word.store(last_word(pieces, last), Relaxed);
+        }
+        // E2 release
+        self.progress.store(pack(n_done, len), Release);
+        true
+    }
+
+    /// Whether the worker may begin another item of the chunk with this ticket, of which it has put
+    /// `n_done`.
+    #[inline]
+    pub(crate) fn may_go_on(&self, ticket: u64, n_done: u32) -> bool {
+        // I1: between the progress and the limit.
+        fence_light();
+        let limit = self.limit.load(Relaxed);
+        limit >> LIMIT_BITS != ticket || u64::from(n_done) < limit & u64::from(MOST_ITEMS)
+    }
+
+    /// Takes from the worker what it has not begun of the chunk with this ticket: says how many items it
+    /// keeps, of which it may leave the last. `None` if the system does not let us know.
+    pub(crate) fn revoke(&self, ticket: u64) -> Option<u32> {
+        let limit = (self.n_done(ticket) + 1).min(MOST_ITEMS);
+        self.limit.store(ticket << LIMIT_BITS | u64::from(limit), Relaxed);
+        // I1: between the limit and the progress.
+        let is_heavy = fence_heavy();
+        // It may have come further, or have stopped.
+        is_heavy.then(|| self.n_done(ticket) + 1)
+    }
+
+    /// How many items of the chunk with this ticket are done.
+    fn n_done(&self, ticket: u64) -> u32 {
+        // E1 acquire
+        if self.ticket.load(Acquire) != ticket {
+            return 0;
+        }
+        let (n_done, _) = unpack(self.progress.load(Relaxed));
+        n_done.min(MOST_ITEMS)
+    }
+
+    /// How many items of the chunk with this ticket the worker has done, and their pieces; none if it is
+    /// at another chunk.
+    pub(crate) fn read(&self, ticket: u64) -> (u32, Vec<u8>) {
+        // E1 acquire
+        if self.ticket.load(Acquire) != ticket {
+            return (0, Vec::new());
+        }
+        // E2 acquire
+        let (n_done, len) = unpack(self.progress.load(Acquire));
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        let words = self.bytes.iter().take(len.div_ceil(WORD));
+        let mut pieces: Vec<u8> = words.flat_map(|word| word.load(Relaxed).to_le_bytes()).collect();
+        pieces.truncate(len);
+        // E3 acquire: what was read may be another chunk's by now.
+        fence(Acquire);
+        if self.ticket.load(Relaxed) != ticket {
+            return (0, Vec::new());
+        }
+        (n_done, pieces)
+    }
+}
+
+/// The last bytes as a word, when they are fewer than a word has.
+#[inline]
+fn last_word(pieces: &[u8], last: &[u8]) -> u64 {
+    match pieces.last_chunk::<WORD>() {
+        // They are the upper ones of the last eight.
+        Some(whole) if !last.is_empty() => u64::from_le_bytes(*whole) >> (8 * (WORD - last.len())),
+        _ => last.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    }
+}
+
+fn pack(n_done: u32, len: u32) -> u64 {
+    u64::from(n_done) << 32 | u64::from(len)
+}
+
+fn unpack(progress: u64) -> (u32, u32) {
+    let [a, b, c, d, e, f, g, h] = progress.to_le_bytes();
+    (u32::from_le_bytes([e, f, g, h]), u32::from_le_bytes([a, b, c, d]))
+}
