@@ -25,8 +25,9 @@
 //! Each side has a word that says that it sleeps, or is about to. It writes the word, then looks once
 //! more; the other side commits, then looks at the word, with a fence between the two on both sides, for
 //! which the sleeper pays. So one of them sees the other: the sleeper what it waits for, or the other the
-//! sleeper, and then it calls it. If the system refuses the heavy fence, the sleeper looks now and then. The call is a packet on a socket, which stays until it is read. If the other dies between
-//! its commit and the call, its death wakes the sleeper, which looks again.
+//! sleeper, and then it calls it. The call is a packet on a socket, which stays until it is read. If the
+//! other dies between its commit and the call, its death wakes the sleeper, which looks again. If the
+//! system refuses the heavy fence, the sleeper is told, and looks now and then.
 //!
 //! # Edges
 //!
@@ -108,7 +109,7 @@ pub trait Partner {
 
     /// It may miss that this side is about to sleep, for the system refuses what makes that sure: whoever
     /// sleeps from now on must not do so for long.
-    fn may_miss_sleepers(&mut self) {}
+    fn may_miss_sleepers(&mut self);
 }
 
 /// Why an operation came to nothing.
