@@ -53,7 +53,7 @@
 use std::io;
 
 use ipc_core::primitive::Ordering::{AcqRel, Acquire};
-use ipc_core::primitive::fence_heavy;
+use ipc_core::primitive::are_fences_granted;
 use ipc_core::{Deadline, Segment};
 
 use super::door::NOBODY;
@@ -127,7 +127,7 @@ const CLAIMED: u64 = 1;
 impl Lane {
     fn claim(mapped: Mapped, side: usize) -> io::Result<Self> {
         // If it comes to that later only, whoever goes to sleep is told.
-        if !fence_heavy() {
+        if !are_fences_granted() {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "membarrier is refused"));
         }
         // E1 release, E1 acquire.
