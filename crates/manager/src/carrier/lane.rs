@@ -205,7 +205,8 @@ impl Heard {
 /// The other side, for who does not sleep.
 struct Awake<'s, S, R> {
     socket: &'s Connection<S, R>,
-    /// Whether it may not call who says that it is about to sleep: then there may be something always.
+    /// Whether it may not call who says that it is about to sleep: then there may be something always, and
+    /// a server looks for it all the time. That is so only where fences were granted as the lane was made.
     may_miss_us: bool,
 }
 
