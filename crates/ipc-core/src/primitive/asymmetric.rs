@@ -73,6 +73,13 @@ pub fn are_fences_granted() -> bool {
 #[cfg(ipc_loom)]
 pub fn join_heavy_fences() {}
 
+/// They always are in the model.
+#[cfg(ipc_loom)]
+#[must_use]
+pub fn are_fences_granted() -> bool {
+    true
+}
+
 /// The often-used side's fence, which is a full one in the model.
 #[cfg(ipc_loom)]
 pub fn fence_light() {
