@@ -44,6 +44,8 @@
 use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
 use ipc_core::primitive::{AtomicU64, fence, fence_heavy, fence_light};
 
+use crate::planted::tray::{ACQUIRE, COUNTS_FIRST, FENCES, HAS_LIMIT, PAUSES, RELEASE};
+
 /// The ticket of no chunk.
 const NONE: u64 = 0;
 
@@ -67,7 +69,9 @@ pub(crate) struct Words<'t> {
 impl Words<'_> {
     /// The worker begins the chunk with this ticket.
     pub(crate) fn begin(&self, ticket: u64) {
-        self.ticket.store(NONE, Relaxed);
+        if PAUSES {
+            self.ticket.store(NONE, Relaxed);
+        }
         // E4 release
         self.progress.store(0, Release);
         // E1 release
@@ -85,6 +89,9 @@ impl Words<'_> {
         let first = from / WORD;
         let Some(words) = self.bytes.get(first..pieces.len().div_ceil(WORD)) else { return false };
         let (whole, last) = pieces.get(first * WORD..).unwrap_or_default().as_chunks::<WORD>();
+        if COUNTS_FIRST {
+            self.progress.store(pack(n_done, len), Relaxed);
+        }
         let mut words = words.iter();
         for (piece, word) in whole.iter().zip(&mut words) {
             word.store(u64::from_le_bytes(*piece), Relaxed);
@@ -93,7 +100,7 @@ impl Words<'_> {
             word.store(last_word(pieces, last), Relaxed);
         }
         // E2 release
-        self.progress.store(pack(n_done, len), Release);
+        self.progress.store(pack(n_done, len), RELEASE);
         true
     }
 
@@ -102,9 +109,13 @@ impl Words<'_> {
     #[inline]
     pub(crate) fn may_go_on(&self, ticket: u64, n_done: u32) -> bool {
         // E5 acquire: between the progress and the limit (I1).
-        fence_light();
+        if FENCES {
+            fence_light();
+        }
         let limit = self.limit.load(Relaxed);
-        limit >> LIMIT_BITS != ticket || u64::from(n_done) < limit & u64::from(MOST_ITEMS)
+        !HAS_LIMIT
+            || limit >> LIMIT_BITS != ticket
+            || u64::from(n_done) < limit & u64::from(MOST_ITEMS)
     }
 
     /// Takes from the worker what it has not begun of the chunk with this ticket: says how many items it
@@ -114,7 +125,7 @@ impl Words<'_> {
         let limit = (self.n_done(ticket)? + 1).min(MOST_ITEMS);
         self.limit.store(ticket << LIMIT_BITS | u64::from(limit), Relaxed);
         // E5 release: between the limit and the progress (I1).
-        let is_heavy = fence_heavy();
+        let is_heavy = !FENCES || fence_heavy();
         // It may have come further, or have stopped.
         if is_heavy { self.n_done(ticket).map(|n_done| n_done + 1) } else { None }
     }
@@ -142,7 +153,7 @@ impl Words<'_> {
             return (0, Vec::new());
         }
         // E2 acquire
-        let (n_done, len) = unpack(self.progress.load(Acquire));
+        let (n_done, len) = unpack(self.progress.load(ACQUIRE));
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         let words = self.bytes.iter().take(len.div_ceil(WORD));
         let mut pieces: Vec<u8> = words.flat_map(|word| word.load(Relaxed).to_le_bytes()).collect();
