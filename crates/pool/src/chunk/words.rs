@@ -39,9 +39,12 @@
 //! | E4 | the worker writes that nothing is done | the parent reads it | that the ticket is not the older chunk's any more |
 //! | E2 | the worker writes the progress | the parent reads it | the bytes of the results that count |
 //! | E3 | the fence of a worker that has begun another chunk | the fence of a parent that has read bytes of that one | that the ticket is another's |
+//! | E5 | `revoke`, by the fence behind the limit | `may_go_on`, by the fence before it | the limit, or else the parent sees the progress (I1) |
 
 use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
 use ipc_core::primitive::{AtomicU64, fence, fence_heavy, fence_light};
+
+use crate::planted::tray::{ACQUIRE, COUNTS_FIRST, FENCES, HAS_LIMIT, PAUSES, RELEASE};
 
 /// The ticket of no chunk.
 const NONE: u64 = 0;
@@ -66,7 +69,9 @@ pub(crate) struct Words<'t> {
 impl Words<'_> {
     /// The worker begins the chunk with this ticket.
     pub(crate) fn begin(&self, ticket: u64) {
-        self.ticket.store(NONE, Relaxed);
+        if PAUSES {
+            self.ticket.store(NONE, Relaxed);
+        }
         // E4 release
         self.progress.store(0, Release);
         // E1 release
@@ -84,6 +89,9 @@ impl Words<'_> {
         let first = from / WORD;
         let Some(words) = self.bytes.get(first..pieces.len().div_ceil(WORD)) else { return false };
         let (whole, last) = pieces.get(first * WORD..).unwrap_or_default().as_chunks::<WORD>();
+        if COUNTS_FIRST {
+            self.progress.store(pack(n_done, len), Relaxed);
+        }
         let mut words = words.iter();
         for (piece, word) in whole.iter().zip(&mut words) {
             word.store(u64::from_le_bytes(*piece), Relaxed);
@@ -92,7 +100,7 @@ impl Words<'_> {
             word.store(last_word(pieces, last), Relaxed);
         }
         // E2 release
-        self.progress.store(pack(n_done, len), Release);
+        self.progress.store(pack(n_done, len), RELEASE);
         true
     }
 
@@ -100,10 +108,14 @@ impl Words<'_> {
     /// `n_done`.
     #[inline]
     pub(crate) fn may_go_on(&self, ticket: u64, n_done: u32) -> bool {
-        // I1: between the progress and the limit.
-        fence_light();
+        // E5 acquire: between the progress and the limit (I1).
+        if FENCES {
+            fence_light();
+        }
         let limit = self.limit.load(Relaxed);
-        limit >> LIMIT_BITS != ticket || u64::from(n_done) < limit & u64::from(MOST_ITEMS)
+        !HAS_LIMIT
+            || limit >> LIMIT_BITS != ticket
+            || u64::from(n_done) < limit & u64::from(MOST_ITEMS)
     }
 
     /// Takes from the worker what it has not begun of the chunk with this ticket: says how many items it
@@ -112,8 +124,8 @@ impl Words<'_> {
     pub(crate) fn revoke(&self, ticket: u64) -> Option<u32> {
         let limit = (self.n_done(ticket)? + 1).min(MOST_ITEMS);
         self.limit.store(ticket << LIMIT_BITS | u64::from(limit), Relaxed);
-        // I1: between the limit and the progress.
-        let is_heavy = fence_heavy();
+        // E5 release: between the limit and the progress (I1).
+        let is_heavy = !FENCES || fence_heavy();
         // It may have come further, or have stopped.
         if is_heavy { self.n_done(ticket).map(|n_done| n_done + 1) } else { None }
     }
@@ -141,7 +153,7 @@ impl Words<'_> {
             return (0, Vec::new());
         }
         // E2 acquire
-        let (n_done, len) = unpack(self.progress.load(Acquire));
+        let (n_done, len) = unpack(self.progress.load(ACQUIRE));
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         let words = self.bytes.iter().take(len.div_ceil(WORD));
         let mut pieces: Vec<u8> = words.flat_map(|word| word.load(Relaxed).to_le_bytes()).collect();
