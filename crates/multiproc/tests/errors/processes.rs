@@ -145,7 +145,7 @@ fn of_tasks() -> Vec<Row> {
     let status = ExitStatus::Signaled { signal: 9, core_dumped: false };
     let mut rows = rows! {
         pool::TaskError::WorkerDied { pid: 4321, status, n_deaths: 1, max_memory: None, memory_hint: None, tag: None, function: None } => "look what killed it; `Retry` runs such tasks again",
-        pool::TaskError::TimedOut { limit: Duration::from_secs(5), pid: 4321, n_deaths: 1, tag: None, function: None } => "give it more time, or less to do",
+        pool::TaskError::TimedOut { limit: Duration::from_secs(5), pid: 4321, n_deaths: 1, tag: None, function: Some("app::resize".into()) } => "give it more time, or less to do",
         pool::TaskError::Cancelled => "nothing: somebody wanted it so",
         pool::TaskError::Unsendable("it does not want to".into()) => "mend the `Serialize` of the result",
         pool::TaskError::Decode(undecodable()) => "mend the `Deserialize` of the result",

@@ -114,11 +114,13 @@ fn each_error_is_met_here_or_by_a_test_of_its_crate() {
     assert!(wrong.is_empty(), "met, and listed as unmet, or neither: {wrong:#?}");
 }
 
-/// Whether something says the same of another case: with other numbers, paths and kinds, or with other details
-/// after a colon.
+/// Whether something says the same of another case: with other numbers, names, paths and kinds, or with other
+/// details after a colon.
 fn is_like(said: &str, listed: &str) -> bool {
     let is_particular = |word: &&str| {
-        word.contains(|c: char| c.is_ascii_digit() || c == '/') || word.starts_with("FILE:")
+        word.contains(|c: char| c.is_ascii_digit() || c == '/')
+            || word.contains("::")
+            || word.starts_with("FILE:")
     };
     let words = |text: &str| -> Vec<String> {
         let words = text.split(' ').map(|word| if is_particular(&word) { "_" } else { word });
