@@ -326,7 +326,9 @@ fn so_much_is_kept_and_no_more() {
 }
 
 /// Puts in as much as it may, and waits until somebody has taken some of it out.
-fn fill((dict, queue, is_full, has_room): (Dict<u16, Vec<u8>>, Queue<u16>, Event, Event)) -> bool {
+fn fill(
+    (dict, queue, is_full, has_room): (Dict<u16, Vec<u8>>, Queue<Vec<u8>>, Event, Event),
+) -> bool {
     let one = vec![7_u8; 1_000];
     let full = loop {
         let n_kept = u16::try_from(dict.len().unwrap()).unwrap();
@@ -335,7 +337,7 @@ fn fill((dict, queue, is_full, has_room): (Dict<u16, Vec<u8>>, Queue<u16>, Event
         }
     };
     let is_it = |error: &Error| matches!(error, Error::ShareFull { kept, limit: 10_000 } if *kept <= 10_000);
-    let is_refused = queue.put(&1).is_err_and(|error| is_it(&error));
+    let is_refused = queue.put(&one).is_err_and(|error| is_it(&error));
     is_full.set().unwrap();
     has_room.wait().unwrap();
     is_it(&full) && is_refused && dict.set(&0, &one).is_ok()
@@ -346,14 +348,14 @@ fn so_much_is_kept_of_a_client_and_others_have_theirs() {
     let _watchdog = watch("shares");
     let builder = common::builder().max_kept_bytes(30_000).max_kept_bytes_per_client(10_000);
     let manager = builder.start().unwrap();
-    let (dict, queue): (Dict<u16, Vec<u8>>, Queue<u16>) =
+    let (dict, queue): (Dict<u16, Vec<u8>>, Queue<Vec<u8>>) =
         (manager.dict().unwrap(), manager.queue(0).unwrap());
     let (is_full, has_room) = (manager.event().unwrap(), manager.event().unwrap());
     let argument = (dict.clone(), queue.clone(), is_full.clone(), has_room.clone());
     let child = proc_core::Process::spawn(fill, argument).unwrap();
     is_full.wait().unwrap();
     // What it may not put in, this process may. What that takes out was the other's.
-    queue.put(&1).unwrap();
+    queue.put(&vec![7; 100]).unwrap();
     dict.set(&1_000, &vec![7; 5_000]).unwrap();
     assert!(dict.remove(&0).unwrap().is_some() && dict.remove(&1).unwrap().is_some());
     has_room.set().unwrap();

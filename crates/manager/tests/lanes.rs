@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use common::{wait_until, watch};
 use ipc_core::Deadline;
+use ipc_pipe::Connection;
 use ipc_pipe::lane::LONGEST;
 use lane_script::{HEADS, RINGS, Server, Stranger, call, make_dict, play};
 use manager::{Address, Batch, Dict, List, Manager};
@@ -81,11 +82,11 @@ fn a_client_without_a_descriptor_for_a_lane_has_its_socket() {
     works(&manager);
 }
 
-/// A child that serves, and has one descriptor for a client's socket, and none for its lane.
-fn serve_without_room((address, is_ready): (String, ipc_pipe::Connection<(), ()>)) {
+/// A child that serves, and has so many descriptors for a client.
+fn serve_without_room((address, more, is_ready): (String, u64, Connection<(), ()>)) {
     let address = Address::abstract_name(address);
     let server = Manager::builder().address(&address).serve().unwrap();
-    leave_descriptors(1);
+    leave_descriptors(more);
     is_ready.send(&()).unwrap();
     // Until nobody wants it any more.
     is_ready.recv().ok();
@@ -95,16 +96,23 @@ fn serve_without_room((address, is_ready): (String, ipc_pipe::Connection<(), ()>
 #[test]
 fn a_server_without_a_descriptor_for_a_lane_has_its_clients_sockets() {
     let _watchdog = watch("no descriptor here");
-    let name = format!("no-descriptor-{:?}", std::thread::current().id());
-    let (is_ready, theirs) = ipc_pipe::pipe().unwrap();
-    let child = Process::spawn(serve_without_room, (name.clone(), theirs)).unwrap();
-    is_ready.recv().unwrap();
-    let manager = Manager::connect(&Address::abstract_name(name), None).unwrap();
-    assert_eq!(manager.stats().unwrap().lanes, 0);
-    works(&manager);
-    drop(manager);
-    drop(is_ready);
-    child.join().unwrap();
+    // With the first of these nobody gets in, with the last there is room for a lane.
+    let lanes = (1..=6).map(|more| {
+        let name = format!("{more}-descriptors-{:?}", std::thread::current().id());
+        let (is_ready, theirs) = ipc_pipe::pipe().unwrap();
+        let child = Process::spawn(serve_without_room, (name.clone(), more, theirs)).unwrap();
+        is_ready.recv().unwrap();
+        let manager = Manager::connect(&Address::abstract_name(name), None);
+        let lanes = manager.map(|manager| {
+            works(&manager);
+            manager.stats().unwrap().lanes
+        });
+        drop(is_ready);
+        child.join().unwrap();
+        lanes.ok()
+    });
+    let lanes: Vec<Option<u64>> = lanes.collect();
+    assert!(lanes.contains(&Some(0)) && lanes.ends_with(&[Some(1)]), "{lanes:?}");
 }
 
 #[test]
