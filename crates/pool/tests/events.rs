@@ -88,9 +88,11 @@ fn stats_tell_how_long_tasks_took_and_what_they_are_called() {
     let task = pool.task(pass).tag("gate").submit(gate.handle()).unwrap();
     wait_until(&pool, |pool| pool.stats().workers[0].tag.as_deref() == Some("gate"));
     let stats = pool.stats();
-    assert_eq!((stats.run_time.count, stats.turnaround.count), (160, 10));
+    assert_eq!(stats.run_time.count, 160);
+    // Once a chunk, and how many chunks there are hangs on how quick this machine is now.
+    assert!((1..=160).contains(&stats.turnaround.count), "{stats}");
     assert!(stats.run_time.median <= stats.run_time.max);
-    assert!(stats.turnaround.max >= stats.run_time.median);
+    assert!(stats.turnaround.max >= stats.run_time.mean);
     assert!(stats.to_string().contains("gate"), "{stats}");
     gate.open(1);
     task.join().unwrap();
