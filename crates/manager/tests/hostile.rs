@@ -325,10 +325,11 @@ fn so_much_is_kept_and_no_more() {
     wait_until(&manager, "nothing is kept", |stats| stats.kept_bytes == 0);
 }
 
+/// What a client fills; that it is full, and that there is room again.
+type Filled = (Dict<u16, Vec<u8>>, Queue<Vec<u8>>, [Event; 2]);
+
 /// Puts in as much as it may, and waits until somebody has taken some of it out.
-fn fill(
-    (dict, queue, is_full, has_room): (Dict<u16, Vec<u8>>, Queue<Vec<u8>>, Event, Event),
-) -> bool {
+fn fill((dict, queue, [is_full, has_room]): Filled) -> bool {
     let one = vec![7_u8; 1_000];
     let full = loop {
         let n_kept = u16::try_from(dict.len().unwrap()).unwrap();
@@ -351,7 +352,7 @@ fn so_much_is_kept_of_a_client_and_others_have_theirs() {
     let (dict, queue): (Dict<u16, Vec<u8>>, Queue<Vec<u8>>) =
         (manager.dict().unwrap(), manager.queue(0).unwrap());
     let (is_full, has_room) = (manager.event().unwrap(), manager.event().unwrap());
-    let argument = (dict.clone(), queue.clone(), is_full.clone(), has_room.clone());
+    let argument = (dict.clone(), queue.clone(), [is_full.clone(), has_room.clone()]);
     let child = proc_core::Process::spawn(fill, argument).unwrap();
     is_full.wait().unwrap();
     // What it may not put in, this process may. What that takes out was the other's.

@@ -178,7 +178,7 @@ impl Manager {
     }
 
     /// Makes an object of a type of the program's own, of which the manager [was
-    /// told](Builder::register).
+    /// told](crate::Builder::register).
     ///
     /// # Errors
     ///

@@ -55,6 +55,7 @@ pub(crate) struct Request<'b> {
     /// Whether it may be parked.
     pub(crate) may_wait: bool,
     /// Whether functions of the client's program may be run.
+    #[cfg_attr(not(feature = "pool"), expect(dead_code, reason = "only pools ask for it"))]
     pub(crate) runs_functions: bool,
 }
 
