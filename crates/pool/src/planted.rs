@@ -35,10 +35,28 @@
 //!
 //! # Which proof was seen to find which
 //!
-//! By the models, at two preemptions: TABLE_LOOM. By the random schedules, in the quick form: TABLE_SCHED.
-//! By `tests/chunks.rs`: TABLE_CHUNKS.
+//! | name | models | schedules | other |
+//! |------|--------|-----------|-------|
+//! | `pool_begun_again` | yes | yes, by a plan without an end | |
+//! | `pool_unbegun_dies`, `pool_taken_back_lost` | yes | yes | |
+//! | `pool_same_ticket`, `pool_said_first`, `pool_no_order` | yes | not tried | |
+//! | `pool_retired_gets_more` | yes | yes, by a plan without an end | |
+//! | `pool_ends_any` | not as they were | not tried | |
+//! | `pool_cancelled_comes_back` | yes | no | |
+//! | `pool_cancelled_runs_again` | – | yes, by a plan without an end | |
+//! | `pool_no_priority`, `pool_runs_too_often` | – | yes | |
+//! | `lead_keeps_promotion`, `lead_two`, `lead_no_clerk`, `lead_unable_alone` | yes | not tried | |
+//! | `lead_no_hand_over`, `mailbox_no_wake`, `mailbox_no_wake_all` | not tried yet | not tried | |
+//! | `tray_no_fence`, `tray_counts_first`, `tray_no_order`, `tray_no_pause` | yes | not tried | |
+//! | `tray_no_limit` | yes | not tried | `tests/chunks.rs`: items that wait for one another |
+//! | `chunk_not_saved` | – | no | `tests/chunks.rs`; the kill sweep in a chunk |
+//! | `chunk_dies_whole`, `chunk_no_share` | – | no, not tried | `tests/chunks.rs` |
+//! | `chunk_told_twice` | – | yes | `tests/chunks.rs` |
+//! | `chunk_cancelled_goes_on` | – | no | not tried |
+//! | `chunk_forgotten_done` | – | not tried | not tried |
 //!
-//! Why a proof does not find what it does not find: TABLE_WHY
+//! Schedules do not find what happens only if somebody comes in a few instructions, or in the fraction of a
+//! millisecond that a chunk takes: that is for models, sweeps, and tests that hold a worker at a gate.
 
 use ipc_core::primitive::Ordering::{self, Acquire, Relaxed, Release};
 

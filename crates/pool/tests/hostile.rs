@@ -1,7 +1,7 @@
 //! Workers that write anything anywhere in the memory that they share with the parent: it goes on, every
 //! wait with a limit returns, and every task has its end when the pool has.
 //!
-//! What a script of such things does to the parent's side alone is in `src/hostile.rs`.
+//! What a script of such things does to the parent's side alone is in `src/hostile`.
 
 #![expect(clippy::unwrap_used, reason = "tests end when something is not as it should be")]
 #![expect(unsafe_code, reason = "what is hostile writes through pointers")]
