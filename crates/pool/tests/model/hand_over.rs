@@ -59,8 +59,6 @@ struct Shared {
     boards: [[AtomicU64; 4]; N_PLACES],
     inboxes: [Ring<(u64, usize)>; N_PLACES],
     outbox: Ring<Report>,
-    /// The worker in the first place is killed: it comes no further than to where it next looks.
-    killed: AtomicU64,
     notes: Notes,
 }
 
@@ -68,7 +66,9 @@ struct Shared {
 #[expect(clippy::disallowed_types, reason = "it orders nothing")]
 struct Notes {
     n_runs: [std::sync::atomic::AtomicU32; N_TASKS],
-    /// A worker was killed.
+    /// The parent is about to kill the worker in the first place.
+    is_ended: std::sync::atomic::AtomicBool,
+    /// That worker died after it was.
     died_of_it: std::sync::atomic::AtomicBool,
 }
 
@@ -78,8 +78,11 @@ impl Shared {
             boards: [(); N_PLACES].map(|()| [0; 4].map(AtomicU64::new)),
             inboxes: [(); N_PLACES].map(|()| Ring::new()),
             outbox: Ring::new(),
-            killed: AtomicU64::new(0),
-            notes: Notes { n_runs: Default::default(), died_of_it: Default::default() },
+            notes: Notes {
+                n_runs: Default::default(),
+                is_ended: Default::default(),
+                died_of_it: Default::default(),
+            },
         })
     }
 
@@ -93,23 +96,11 @@ impl Shared {
         let words = self.words(place);
         words.say_ready(1);
         while let Some((ticket, task)) = self.inboxes[place].get() {
-            if self.is_killed(place) {
-                return;
-            }
             words.say_begun(ticket, 0);
             self.notes.n_runs[task].fetch_add(1, Relaxed);
-            if self.is_killed(place) {
-                return;
-            }
             self.outbox.put(Report::Answer { place, ticket });
             words.say_answered(ticket);
         }
-    }
-
-    fn is_killed(&self, place: usize) -> bool {
-        let is_killed = place == 0 && self.killed.load(Relaxed) != 0;
-        self.notes.died_of_it.fetch_or(is_killed, Relaxed);
-        is_killed
     }
 
     /// Starts a worker that dies before an access, if one is named. The keeper, who is told of its end by
@@ -123,6 +114,9 @@ impl Shared {
         let shared = Arc::clone(self);
         loom::thread::spawn(move || {
             let ended = model::run(dies_at, || shared.work(place));
+            if place == 0 {
+                shared.notes.died_of_it.store(shared.notes.is_ended.load(Relaxed), Relaxed);
+            }
             shared.outbox.put(Report::Ended { place });
             ended == Ended::Died
         })
@@ -262,7 +256,7 @@ fn task_that_is_cancelled_is_not_begun_and_its_worker_ends_with_nobody_elses() {
         let is_ended = last.as_ref().is_some_and(is_it);
         if is_ended {
             parent.table.retire(0);
-            shared.killed.store(1, Relaxed);
+            shared.notes.is_ended.store(true, Relaxed);
             // It dies wherever it is; at the latest when it looks for the next task.
             shared.inboxes[0].close();
             assert_eq!(parent.table.places()[0].standing(), Standing::Retiring);
