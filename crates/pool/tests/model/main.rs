@@ -3,6 +3,7 @@
 //! | model | of what |
 //! |-------|---------|
 //! | [`tray`] | items that travel together: their results, and what is taken back of them |
+//! | [`shelf`] | results on a shelf, which are overwritten only when they were copied |
 //! | [`hand_over`] | a task's way to a worker and back: taking, answering, taking back, cancelling |
 //!
 //! The rings are what their own models prove them to be: a record is put or is not, and is got by one.
@@ -19,6 +20,7 @@ mod board;
 mod dispatch;
 mod hand_over;
 mod ring;
+mod shelf;
 mod tray;
 #[path = "../../src/chunk/words.rs"]
 mod words;
