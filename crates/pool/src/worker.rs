@@ -110,7 +110,7 @@ pub(crate) fn work(seat: Seat) -> End {
     sys::shrug_off_interrupts().map_err(|error| error.to_string())?;
     let mut worker = Worker::sit_down(place, outbox, board, socket)?;
     worker.arguments = arguments.map(|sheet| Arguments::new(sheet.into()));
-    worker.results = Results::new(results.map(Into::into));
+    worker.results = results.map_or_else(Results::default, |sheet| Results::new(sheet.into()));
     worker.prepare(tray, initializer, limits)?;
     let mut record = Vec::new();
     while inbox.get_into(&mut record, Deadline::NEVER).is_ok() {

@@ -10,11 +10,10 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 
-use memmap2::{MmapOptions, MmapRaw};
+use memmap2::{Advice, MmapOptions, MmapRaw};
 use rustix::buffer::spare_capacity;
 use rustix::fs::{
-    FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, fcntl_get_seals, fstat,
-    ftruncate, memfd_create,
+    MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, fstat, ftruncate, memfd_create,
 };
 use rustix::io::{Errno, pread, retry_on_intr};
 use rustix::process::{Resource, getrlimit};
@@ -76,15 +75,18 @@ impl Sheet {
         self.memory.len()
     }
 
-    /// Puts memory behind a part, or says that there is none.
+    /// Puts memory behind a part, or says that there is none: without it, to write there would end the process.
     ///
     /// # References
     ///
-    /// - Linux `fallocate(2)`
+    /// - Linux `madvise(2)` with `MADV_POPULATE_WRITE`, since 5.14
     pub(crate) fn reserve(&self, part: &Range<usize>) -> io::Result<()> {
-        let [start, len] = [part.start, part.len()].map(u64::try_from);
-        let (start, len) = (start.map_err(io::Error::other)?, len.map_err(io::Error::other)?);
-        Ok(retry_on_intr(|| fallocate(&self.file, FallocateFlags::empty(), start, len))?)
+        loop {
+            match self.memory.advise_range(Advice::PopulateWrite, part.start, part.len()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => return done,
+            }
+        }
     }
 
     /// Writes bytes at a place; `false` if they do not fit there.

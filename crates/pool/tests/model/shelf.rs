@@ -21,7 +21,7 @@ struct Shelf {
 }
 
 const FIRST: u64 = 2;
-const N_RESULTS: u64 = 3;
+const N_RESULTS: u64 = 4;
 
 // What the cell holds is watched over by loom.
 #[expect(unsafe_code, reason = "a cell that loom watches over")]
@@ -66,7 +66,7 @@ impl Shelf {
     /// What the parent does when it comes to look, `n_looks` times; says how many results it has copied.
     fn collect(&self, n_looks: usize) -> u64 {
         let mut n_copied = 0;
-        let mut last = 0;
+        let mut last = copied(&self.copied);
         for _ in 0..n_looks {
             let ticket = self.reported.load(Acquire);
             if ticket != last {
