@@ -7,6 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use manager::{Dict, Manager, Server};
 
 #[path = "../../crates/manager/tests/lane_script/mod.rs"]
+#[expect(dead_code, reason = "the tests also hear answers")]
 mod lane_script;
 
 struct Scene {

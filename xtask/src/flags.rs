@@ -216,6 +216,9 @@ pub(crate) struct San {
     /// Says what each tool would run and what it leaves out, and does nothing
     #[arg(long)]
     pub(crate) list: bool,
+    /// Runs only the tests of these crates
+    #[arg(long = "package", short, value_name = "CRATE")]
+    pub(crate) packages: Vec<String>,
     /// Which tools; all if none is named
     #[arg(value_name = "TOOL")]
     pub(crate) tools: Vec<Tool>,

@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     ])
 }
 
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn words() -> Segment {
     Segment::create(Kind::new(*b"twowords", 1), 0, 128).unwrap()

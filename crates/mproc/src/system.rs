@@ -89,6 +89,12 @@ fn parse(pid: u32, status: &str) -> Option<Facts> {
     })
 }
 
+/// The threads of a process, by their numbers.
+pub(crate) fn threads(pid: u32) -> io::Result<Vec<u32>> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task"))?.filter_map(io::Result::ok);
+    Ok(entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
+}
+
 /// What the kernel calls a process, or a thread: the name of its program, mostly.
 pub(crate) fn name(pid: u32) -> Option<String> {
     let name = fs::read(format!("/proc/{pid}/comm")).ok()?;

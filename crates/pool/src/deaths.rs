@@ -20,6 +20,8 @@ use crate::events::{Event, TaskId};
 use crate::job::{Argument, Job};
 use crate::limits::Why;
 use crate::mailbox::Fate;
+use crate::planted::chunk::{DIES_WHOLE, FORGOTTEN_IS_DONE, IS_SAVED};
+use crate::planted::ends::CANCELLED_RUNS_AGAIN;
 use crate::trace;
 use crate::worker::End;
 
@@ -66,7 +68,7 @@ impl Engine {
             let (is_done, job) = state.save(place, &gone.worker, ticket.unwrap_or_default(), job);
             done = is_done;
             let mut job = job?;
-            if let Some(rest) = job.split_off(1) {
+            if let Some(rest) = job.split_off(1).filter(|_| !DIES_WHOLE) {
                 cancelled =
                     state.hand_on(rest, ending == Some(Why::Cancelled)).or(cancelled.take());
             }
@@ -110,7 +112,7 @@ impl State {
         let (n_done, pieces) = worker.tray.read(ticket);
         let n_done = usize::try_from(n_done).unwrap_or(usize::MAX).min(job.n_items());
         let n_done = n_done.max(job.n_told());
-        if n_done == 0 {
+        if n_done == 0 || !IS_SAVED {
             return (None, Some(job));
         }
         let rest = job.split_off(n_done);
@@ -128,7 +130,7 @@ impl State {
         process: &Process<End>,
         ending: Option<Why>,
     ) -> Option<(Job, Fate)> {
-        if ending == Some(Why::Cancelled) {
+        if ending == Some(Why::Cancelled) && !CANCELLED_RUNS_AGAIN {
             return Some((job, Fate::Cancelled));
         }
         let end = process.try_join();
@@ -168,11 +170,11 @@ impl State {
     /// A part of a chunk was not begun: hands it out again, in smaller parts if need be; gives it back
     /// if it is cancelled.
     pub(crate) fn hand_on(&mut self, rest: Job, is_cancelled: bool) -> Option<Job> {
-        if is_cancelled {
+        if is_cancelled || rest.mailbox.is_cancelled() {
             return Some(rest);
         }
         // Of a caller that has no interest any more nothing further is begun.
-        if !rest.mailbox.is_forsaken() {
+        if !rest.mailbox.is_forsaken() || FORGOTTEN_IS_DONE {
             self.dispatch.queue(rest);
         }
         None

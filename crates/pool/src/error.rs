@@ -263,7 +263,7 @@ struct Memory {
 impl fmt::Display for Memory {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(hint) = self.hint else { return Ok(()) };
-        write!(formatter, ", probably for want of memory ({hint}")?;
+        write!(formatter, ", perhaps for want of memory ({hint}")?;
         if let Some(max) = self.max {
             write!(formatter, "; it had up to {} KiB", max >> 10)?;
         }

@@ -12,9 +12,13 @@
 //!   not.
 //! - I2: if a thread waits without being the collector, somebody else is.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use crate::mailbox::Mailbox;
+use crate::planted::lead::{
+    CALLS_CLERK, CLERK_SERVES_UNABLE, HANDS_OVER, KEEPS_PROMOTION, TWO_COLLECT,
+};
+use crate::sync::{Mutex, MutexGuard};
 
 #[derive(Debug)]
 pub(crate) struct Lead {
@@ -48,7 +52,7 @@ impl Lead {
     /// Makes the caller the collector if nobody is; else notes that it waits at `mailbox`.
     pub(crate) fn take_or_wait(&self, mailbox: &Arc<Mailbox>) -> bool {
         let mut state = self.lock();
-        if state.is_taken {
+        if state.is_taken && !TWO_COLLECT {
             state.waiting.push(Arc::clone(mailbox));
             return false;
         }
@@ -69,16 +73,16 @@ impl Lead {
                 state.waiting.swap_remove(at);
                 false
             }
-            None => mailbox.take_promotion(),
+            None => mailbox.take_promotion() && !KEEPS_PROMOTION,
         }
     }
 
     /// The collector stops being it; `has_work` says whether somebody must go on.
     pub(crate) fn hand_over(&self, has_work: impl FnOnce() -> bool) {
         let mut state = self.lock();
-        if let Some(next) = state.waiting.pop() {
+        if let Some(next) = state.waiting.pop_if(|_| HANDS_OVER) {
             next.promote();
-        } else if state.is_clerk_wanted || state.n_unable > 0 || has_work() {
+        } else if (state.is_clerk_wanted || state.n_unable > 0 || has_work()) && CALLS_CLERK {
             state.is_clerk_wanted = false;
             self.clerk.promote();
         } else {
@@ -145,7 +149,8 @@ impl Lead {
     /// Whether the clerk, who collects, must go on: for the work, or for those who cannot collect.
     pub(crate) fn needs_clerk(&self, has_work: impl FnOnce() -> bool) -> bool {
         let state = self.lock();
-        state.waiting.is_empty() && (state.n_unable > 0 || has_work())
+        let serves = state.n_unable > 0 && CLERK_SERVES_UNABLE;
+        state.waiting.is_empty() && (serves || has_work())
     }
 
     pub(crate) fn clerk(&self) -> &Arc<Mailbox> {

@@ -89,6 +89,7 @@ mod options;
 mod pace;
 mod par;
 mod parcel;
+mod planted;
 mod pool;
 #[cfg(feature = "progress")]
 mod progress;
@@ -106,6 +107,7 @@ mod state;
 mod stateful;
 mod stateful_task;
 mod stats;
+mod sync;
 mod sys;
 mod task;
 mod task_builder;

@@ -28,9 +28,11 @@ use std::time::Duration;
 use ipc_core::Deadline;
 
 use crate::board::Board;
+use crate::dispatch::{Place, Task as _};
 use crate::engine::{Engine, State};
 use crate::job::Job;
 use crate::mailbox::{Fate, Mailbox};
+use crate::planted::ends::CANCELLED_COMES_BACK;
 
 /// Why a worker is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +102,12 @@ impl Engine {
             state.cancelled.push(Arc::clone(mailbox));
             Cancelled::Unable
         };
-        let is_any = cancelled != Cancelled::None || !waiting.is_empty();
+        // Of a chunk that is answered in part the rest comes back.
+        let is_any =
+            cancelled != Cancelled::None || !waiting.is_empty() || state.has_chunk_of(mailbox);
+        if is_any {
+            mailbox.cancel();
+        }
         let mut fed = state.feed();
         fed.is_urgent |= is_any;
         let drained = state.drained();
@@ -142,13 +149,17 @@ impl Engine {
 }
 
 impl State {
+    /// Whether a worker has a chunk of a mailbox.
+    fn has_chunk_of(&self, mailbox: &Arc<Mailbox>) -> bool {
+        let given = self.dispatch.places().iter().flat_map(Place::given);
+        given.into_iter().any(|(_, job)| job.n_items() > 1 && Arc::ptr_eq(&job.mailbox, mailbox))
+    }
+
     /// Ends workers that run tasks of a mailbox, and nothing else behind them.
     fn end_those_of(&mut self, mailbox: &Arc<Mailbox>) -> Cancelled {
         let mut cancelled = Cancelled::None;
         for place in 0..self.dispatch.places().len() {
-            let last =
-                self.dispatch.places().get(place).and_then(|place| place.given().next_back());
-            let Some((ticket, job)) = last else { continue };
+            let Some((ticket, job)) = self.dispatch.last_of(place) else { continue };
             if Arc::ptr_eq(&job.mailbox, mailbox) {
                 let grace = job.plan.options.grace.unwrap_or(GRACE);
                 self.end_worker(place, ticket, Why::Cancelled, grace);
@@ -193,9 +204,7 @@ impl State {
         for (place, ticket, why, grace) in expired {
             // The keeper, who calls this, can.
             self.take_back_at(place);
-            let place_now = self.dispatch.places().get(place);
-            let last = place_now.and_then(|place| place.given().next_back());
-            if last.is_some_and(|(last, _)| last == ticket) {
+            if self.dispatch.last_of(place).is_some_and(|(last, _)| last == ticket) {
                 self.end_worker(place, ticket, why, grace);
             }
         }
@@ -231,7 +240,7 @@ impl State {
     /// for which it was to end, if that was cancelled and is among those.
     pub(crate) fn take_cancelled_at(&mut self, place: usize) -> Option<Job> {
         let is_it = |ending: &&Ending| ending.place == place && ending.why == Why::Cancelled;
-        let ending = self.endings.iter().find(is_it)?;
+        let ending = self.endings.iter().find(is_it).filter(|_| !CANCELLED_COMES_BACK)?;
         self.dispatch.take_queued(ending.priority, ending.number)
     }
 

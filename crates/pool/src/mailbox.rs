@@ -1,7 +1,7 @@
 //! A mailbox: where the results of one caller's tasks arrive, and where that caller waits.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use ipc_core::Deadline;
@@ -9,7 +9,9 @@ use proc_core::{ExitStatus, MemoryHint, PanicInfo, Refusal};
 
 use crate::chunk::answers::Answers;
 use crate::parcel::Parcel;
+use crate::planted::lead::{WAKES, WAKES_ALL};
 use crate::receipt::{Ear, Listener};
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// What became of a task, before anybody who knows its type has looked.
 #[derive(Debug)]
@@ -62,6 +64,8 @@ struct State {
     n_due: usize,
     /// Nobody will take them.
     is_forsaken: bool,
+    /// What has not arrived is cancelled.
+    is_cancelled: bool,
     /// How many threads are asleep here.
     n_asleep: usize,
     /// Somebody who waits here has become the collector.
@@ -111,7 +115,7 @@ impl Mailbox {
         let mut state = self.lock();
         state.n_arrived += fate.n_items();
         state.arrived.push_back((index, fate));
-        if state.n_asleep > 0 {
+        if state.n_asleep > 0 && WAKES {
             self.changed.notify_one();
         }
         if state.listeners.is_empty() || !state.is_whole() {
@@ -167,6 +171,15 @@ impl Mailbox {
     /// Nobody is interested in what arrives here any more.
     pub(crate) fn forsake(&self) {
         self.lock().is_forsaken = true;
+    }
+
+    /// All that is to arrive here is cancelled.
+    pub(crate) fn cancel(&self) {
+        self.lock().is_cancelled = true;
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.lock().is_cancelled
     }
 
     pub(crate) fn is_forsaken(&self) -> bool {
@@ -226,7 +239,7 @@ impl Mailbox {
             let n_items = fate.n_items();
             state.n_arrived = state.n_arrived.saturating_sub(n_items);
             state.n_due = state.n_due.saturating_sub(n_items);
-            if state.n_due == 0 && state.n_asleep > 0 {
+            if state.n_due == 0 && state.n_asleep > 0 && WAKES_ALL {
                 self.changed.notify_all();
             }
             return Some(Waited::Arrived(index, fate));

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::planted::ends::RUNS_TOO_MANY;
+
 /// How often a task runs again whose worker has died, of itself or since the task's
 /// [time](crate::Builder::timeout) was up.
 ///
@@ -63,7 +65,7 @@ impl Retry {
 
     /// How long a task rests after so many deaths before it runs again; `None` if it does not.
     pub(crate) fn pause_after(self, n_deaths: u32) -> Option<Duration> {
-        if self.n_times != u32::MAX && n_deaths > self.n_times {
+        if self.n_times != u32::MAX && n_deaths > self.n_times + RUNS_TOO_MANY {
             return None;
         }
         let factor = 1_u32.checked_shl(n_deaths.saturating_sub(1)).unwrap_or(u32::MAX);

@@ -194,8 +194,12 @@ fn whether_it_is_cancelled_in_time_or_not_a_task_has_one_end() {
     let _watchdog = watch("cancel race");
     let pool = pool(2);
     pool.map(square, 0..2_000).unwrap();
-    let (mut n_cancelled, mut n_done) = (0, 0);
-    for round in 0..300_u64 {
+    let mut n_cancelled = 0;
+    for round in 0_u64.. {
+        // Some are in time, on any machine sooner or later.
+        if round >= 300 && n_cancelled > 0 {
+            break;
+        }
         let tasks: Vec<_> = (0..20).map(|x| pool.submit(square, x).unwrap()).collect();
         let at = usize::try_from(round % 20).unwrap();
         let was_in_time = tasks[at].cancel();
@@ -206,9 +210,7 @@ fn whether_it_is_cancelled_in_time_or_not_a_task_has_one_end() {
                 other => panic!("task {x} of round {round}: {other:?}"),
             }
         }
-        n_done += 19;
     }
-    assert!(n_cancelled > 0 && n_done == 300 * 19);
 }
 
 #[test]

@@ -254,18 +254,20 @@ fn each_of_ten_thousand_tasks_is_answered_once_while_workers_are_killed() {
     std::thread::scope(|scope| {
         let killer = scope.spawn(|| {
             let mut n_kills = 0_usize;
-            while !*is_over.lock().unwrap() {
-                testkit::clock::pause(std::time::Duration::from_millis(5));
+            loop {
                 n_kills += usize::from(pool.kill_worker(n_kills % 2).unwrap().is_some());
+                testkit::clock::pause(std::time::Duration::from_millis(5));
+                if *is_over.lock().unwrap() {
+                    break n_kills;
+                }
             }
-            n_kills
         });
         let results = pool.map(slow_square, 0..10_000);
         *is_over.lock().unwrap() = true;
         assert!(killer.join().unwrap() > 0);
         assert_eq!(results.unwrap(), (0..10_000).map(square).collect::<Vec<_>>());
     });
-    assert!(pool.stats().replaced > 0);
+    wait_until(&pool, |pool| pool.stats().replaced > 0);
 }
 
 fn slow_square(x: u64) -> u64 {

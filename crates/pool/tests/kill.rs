@@ -4,8 +4,9 @@
 //! the taking of a task, the word on the board, the call, the answer, and all between. Whatever n
 //! is, each task must have its result or have died with the worker, at most one may have died, and
 //! the next worker must go on. The same for a worker that makes room for another after its second
-//! task: through that task and what it says, to where it returns. And the same for a worker from its
-//! first instruction to its first answer (`life`).
+//! task: through that task and what it says, to where it returns. The same in a [chunk] of items. And the
+//! same for a worker from its first instruction to its first answer ([`life`]), or, if it is spawned, to its
+//! end ([`spawned`]).
 //!
 //! The quick form takes every so-many-th instruction, beginning at a random one.
 
@@ -26,9 +27,13 @@ use testkit::{Outcome, Report, full};
 
 use common::square;
 
+#[path = "sweeps/chunk.rs"]
+mod chunk;
 mod common;
 #[path = "sweeps/life.rs"]
 mod life;
+#[path = "sweeps/spawned.rs"]
+mod spawned;
 
 fn main() -> ExitCode {
     testkit::main(&[
@@ -37,7 +42,9 @@ fn main() -> ExitCode {
         ("worker dies in two tasks, which run again", || sweep(Start::ForkServer, Retry::always())),
         ("one of two tasks is cancelled", cancelled),
         ("worker dies in its last task and as it leaves", sweep_leaving),
+        ("worker dies in a chunk", chunk::sweep),
         ("worker dies between its first instruction and its first answer", life::sweep),
+        ("spawned worker dies at any call of its life", spawned::sweep),
     ])
 }
 

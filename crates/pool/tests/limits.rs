@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use ipc_core::wire::Handle;
 use nix::sys::signal::{SigSet, Signal};
-use pool::{Pool, Retry, TaskError};
+use pool::{Event, Pool, Retry, TaskError};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use common::{Gate, pass, pool, square, wait_until_running, watch};
@@ -66,7 +66,7 @@ fn time_counts_from_when_a_worker_begins() {
     let first = pool.submit(wait, Some(gate.handle())).unwrap();
     wait_until_running(&pool, 1);
     // They wait longer than they may run. The limit is for a slow machine.
-    let limit = Duration::from_millis(300);
+    let limit = Duration::from_millis(1500);
     let limited = pool.task(|gate: Option<Handle>| gate.map(pass)).timeout(limit);
     let tasks: Vec<_> = (0..10).map(|_| limited.submit(None).unwrap()).collect();
     let last = limited.submit(Some(gate.handle())).unwrap();
@@ -81,40 +81,45 @@ fn time_counts_from_when_a_worker_begins() {
 fn task_whose_time_is_up_runs_again_as_often_as_was_said() {
     let _watchdog = watch("time and retry");
     let pool = pool(1);
-    let (reader, writer) = std::io::pipe().unwrap();
-    let log = |handle: Handle| {
-        File::from(OwnedFd::from(handle)).write_all(b"x").unwrap();
-        spin(());
-    };
-    let task = pool.task(log).timeout(Duration::from_millis(50)).retry(Retry::times(2));
-    match task.call(OwnedFd::from(writer).into()) {
+    let events = pool.events(100);
+    match pool.task(spin).timeout(SOON).retry(Retry::times(2)).call(()) {
         Err(TaskError::TimedOut { n_deaths: 3, .. }) => {}
         other => panic!("{other:?}"),
     }
-    assert_eq!(std::io::read_to_string(reader).unwrap(), "xxx");
+    drop(pool);
+    let told: Vec<Option<bool>> = events
+        .filter_map(|event| match event {
+            Event::TaskGiven { .. } => Some(None),
+            Event::TaskDied { again, .. } => Some(Some(again)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [None, Some(true), None, Some(true), None, Some(false)]);
 }
 
-/// Returns when it is asked to end.
-fn return_at_sigterm(_: ()) -> i32 {
+/// Has a worker care for `SIGTERM` itself, from its beginning.
+fn block_sigterm(_: ()) -> SigSet {
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGTERM);
     signals.thread_block().unwrap();
+    signals
+}
+
+/// Returns when it is asked to end.
+fn return_at_sigterm(signals: &mut SigSet, _: ()) -> i32 {
     signals.wait().unwrap() as i32
 }
 
 #[test]
 fn task_with_a_grace_is_asked_first() {
     let _watchdog = watch("grace");
-    // Long enough to block the signal on a slow machine.
-    let limit = Duration::from_millis(300);
-    let pool = Pool::builder().workers(1).timeout(limit).grace(HOUR).build().unwrap();
-    assert_eq!(pool.call(return_at_sigterm, ()).unwrap(), Signal::SIGTERM as i32);
+    let builder = || Pool::builder().workers(1).timeout(SOON).grace(HOUR);
+    let careful = builder().initializer(block_sigterm, ()).build().unwrap();
+    assert_eq!(careful.call(return_at_sigterm, ()).unwrap(), Signal::SIGTERM as i32);
     // Who does not care is killed; who does nothing about it ends at once.
-    let stubborn = |()| -> () {
-        SigSet::all().thread_block().unwrap();
-        spin(());
-    };
-    assert!(pool.task(stubborn).grace(SOON).call(()).unwrap_err().is_timed_out());
+    let stubborn = careful.task(|_, ()| spin(()));
+    assert!(stubborn.grace(SOON).call(()).unwrap_err().is_timed_out());
+    let pool = builder().build().unwrap();
     assert!(pool.call(spin, ()).unwrap_err().is_timed_out());
 }
 

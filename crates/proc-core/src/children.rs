@@ -99,8 +99,9 @@ fn await_any(deadline: Deadline) -> io::Result<()> {
 /// Waits until one of many has ended, at most until the deadline, and says which by its place in the
 /// list; `None` if none has.
 ///
-/// The list is of [sentinels](crate::Process::sentinel), of children and of others: whatever has a
-/// descriptor that is ready to be read when it is over. No status is taken.
+/// The list is of [sentinels](crate::Process::sentinel) of children, of [programs](crate::Running) by their
+/// `as_fd`, and of others: whatever has a descriptor that is ready to be read when it is over. No status is
+/// taken.
 ///
 /// # Errors
 ///

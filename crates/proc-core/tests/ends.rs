@@ -90,7 +90,7 @@ fn grow(pipe: Handle) {
         if fork().unwrap() == Fork::Child {
             // One that is missed ends nevertheless.
             // SAFETY: has no conditions.
-            unsafe { libc::alarm(20) };
+            unsafe { libc::alarm(200) };
             wait_for_ever(());
         }
         std::io::Write::write_all(&mut pipe, b"x").unwrap();
@@ -109,7 +109,7 @@ fn tree_is_killed_whole_though_it_grows(way: Start) {
         assert!(child.kill_tree().unwrap() > n_grown);
         // Nobody has the other end any more: there is an end, and not only after the alarm.
         while reader.read(&mut [0; 100]).unwrap() > 0 {
-            let ready = wait_any([&reader], Deadline::after(Duration::from_secs(5)));
+            let ready = wait_any([&reader], Deadline::after(Duration::from_secs(60)));
             assert_eq!(ready.unwrap(), Some(0), "somebody got away");
         }
         assert_eq!(child.exit_status().unwrap(), Some(killed_by(libc::SIGKILL)));

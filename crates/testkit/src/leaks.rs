@@ -13,6 +13,9 @@ use std::{
 
 use crate::{clock, proc};
 
+/// What is going away may take so long for it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// What this process held at one moment.
 ///
 /// # Examples
@@ -68,7 +71,7 @@ impl Snapshot {
 
     /// Panics if something is there now that was not there then.
     ///
-    /// What is just going away (a process that was killed, a name of another program) has two
+    /// What is just going away (a process that was killed, a name of another program) has twenty
     /// seconds to do so.
     ///
     /// # Panics
@@ -82,7 +85,7 @@ impl Snapshot {
             if leaks.is_empty() {
                 return;
             }
-            assert!(start.elapsed() < Duration::from_secs(2), "leaked:\n  {}", leaks.join("\n  "));
+            assert!(start.elapsed() < PATIENCE, "leaked:\n  {}", leaks.join("\n  "));
             clock::pause(Duration::from_millis(5));
         }
     }

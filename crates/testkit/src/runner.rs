@@ -205,7 +205,7 @@ impl<'a> Runner<'a> {
             return (Report::FAILED, Some(format!("watchdog: {overdue}\n{trace}")));
         }
         let end = scenario.wait();
-        let left_behind = end_orphans(Duration::from_secs(2));
+        let left_behind = end_orphans(Duration::from_secs(20));
         let words = outcome[0].get();
         let complaint = match end {
             End::Exited(0) => None,

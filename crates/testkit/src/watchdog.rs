@@ -6,6 +6,7 @@
 #![expect(unsafe_code, reason = "a slot of the board lives in an arena")]
 
 use std::{
+    io::{self, Write as _},
     sync::{
         OnceLock,
         atomic::{
@@ -101,7 +102,9 @@ fn watch_by_thread(limit: Duration, what: &str) -> Guard {
         .spawn(move || {
             if stopped.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
                 let me = rustix::process::getpid().as_raw_nonzero().get();
-                eprintln!("watchdog: {what}: no end within {limit:?}\n{}", proc::trace(me));
+                let trace = proc::trace(me);
+                // Past the harness, which keeps what tests print until they have ended.
+                drop(writeln!(io::stderr(), "watchdog: {what}: no end within {limit:?}\n{trace}"));
                 std::process::abort();
             }
         })
@@ -183,5 +186,35 @@ impl Board {
         let limit = Duration::from_nanos(slot.limit_ns.load(Relaxed));
         let owner = slot.owner.load(Relaxed);
         Some(format!("{}: process {owner} saw no end within {limit:?}", slot.what.get()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{env, process::Command, thread, time::Duration};
+
+    use super::Watchdog;
+
+    const HANGS: &str = "TESTKIT_WATCHDOG_HANGS";
+
+    #[test]
+    fn what_it_says_is_heard_though_the_harness_keeps_what_tests_print() {
+        let _watchdog = Watchdog::start(
+            if env::var_os(HANGS).is_some() {
+                Duration::from_millis(1)
+            } else {
+                Duration::from_secs(60)
+            },
+            "a test under the harness",
+        );
+        while env::var_os(HANGS).is_some() {
+            thread::park();
+        }
+        let name = thread::current().name().unwrap().to_owned();
+        let mut hanging = Command::new(env::current_exe().unwrap());
+        let output = hanging.env(HANGS, "yes").args(["--exact", &name]).output().unwrap();
+        assert!(!output.status.success());
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert!(words.contains("watchdog: a test under the harness"), "{words}");
     }
 }

@@ -34,12 +34,21 @@ pub(crate) fn run(workspace: &Workspace, flags: &flags::San) -> Result<String> {
         }
         return Ok(format!("san: {} tools", tools.len()));
     }
+    for package in &flags.packages {
+        if !tools.iter().any(|tool| Plan::of(*tool).has(package)) {
+            return Err(Failure::new(format!("san: nothing is run of {package}: see --list")));
+        }
+    }
     let mut tally = Tally::default();
     let mut failures = vec![];
     for &tool in tools {
         nightly::need(workspace, "san", parts(tool))?;
         let plan = Plan::of(tool);
         for (package, programs) in plan.packages {
+            if !flags.packages.is_empty() && !flags.packages.iter().any(|wanted| wanted == package)
+            {
+                continue;
+            }
             let mut cargo = cargo(workspace, tool, package, *programs);
             cargo.arg("--").args(plan.skipped.iter().flat_map(|(name, _)| ["--skip", name]));
             let ended = run::lines(&mut cargo, |line| tally.read(line));

@@ -103,6 +103,13 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// Whether the tool runs anything of a crate.
+    pub(super) fn has(&self, package: &str) -> bool {
+        self.packages.iter().any(|(name, _)| *name == package)
+    }
+}
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:?}", self.tool)?;

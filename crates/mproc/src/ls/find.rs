@@ -13,7 +13,8 @@ use ipc_core::SegmentError;
 use ipc_core::inspect::View;
 
 use super::Unreadable;
-use super::object::{self, Object, Process};
+use super::object::{self, Holder, Object, Process};
+use super::waiters;
 use crate::failure::Result;
 use crate::system::{self, Descriptor, FOLDER, Named};
 
@@ -62,8 +63,34 @@ impl Search {
                 return self.unreadable.push(Unreadable { pid: Some(pid), what, why });
             }
         };
+        let mut has_any = false;
         for descriptor in descriptors.iter().filter(|it| may_be_ours(&it.target)) {
             self.look_at_descriptor(pid, descriptor);
+            has_any = true;
+        }
+        if has_any {
+            self.look_for_waiters(pid);
+        }
+    }
+
+    /// Adds the threads of a process to the objects for which they wait.
+    fn look_for_waiters(&mut self, pid: u32) {
+        match waiters::of_process(pid) {
+            Ok(sleepers) => {
+                for (identity, tids) in sleepers {
+                    let object = self.objects.get_mut(&identity).and_then(Option::as_mut);
+                    let waiters = object.and_then(|object| object.waiters.as_mut());
+                    let Some(waiters) = waiters else { continue };
+                    waiters.extend(tids.into_iter().map(|tid| Holder { tid, pid: Some(pid) }));
+                }
+            }
+            Err(error) if system::is_gone(&error) => {}
+            // Whoever it may be waiting for: nobody knows.
+            Err(_) => {
+                let objects = self.objects.values_mut().flatten();
+                let open = objects.filter(|it| it.open_in.iter().any(|user| user.pid == pid));
+                open.for_each(|object| object.waiters = None);
+            }
         }
     }
 

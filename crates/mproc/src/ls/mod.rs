@@ -4,9 +4,11 @@
 //! |------|-----|
 //! | `find` | finds segments: behind the descriptors of processes, and by name |
 //! | `object` | what is said of one |
+//! | `waiters` | who is asleep until one changes |
 
 mod find;
 mod object;
+mod waiters;
 
 use std::io::{self, Write as _};
 

@@ -26,6 +26,8 @@ pub(crate) struct Object {
     pub(crate) capacity: Option<u64>,
     pub(crate) holders: Vec<Holder>,
     pub(crate) has_waiters: Option<bool>,
+    /// Who is asleep until it changes; nothing if that cannot be known of all that have it open.
+    pub(crate) waiters: Option<Vec<Holder>>,
     pub(crate) deaths_repaired: Option<u64>,
     /// What else is to be said.
     pub(crate) state: Vec<String>,
@@ -33,11 +35,11 @@ pub(crate) struct Object {
     pub(crate) open_in: Vec<Process>,
 }
 
-/// A thread that holds or uses an object.
+/// A thread that holds or uses an object, or waits for it.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Holder {
-    tid: u32,
-    pid: Option<u32>,
+    pub(crate) tid: u32,
+    pub(crate) pid: Option<u32>,
 }
 
 /// A process.
@@ -72,6 +74,7 @@ pub(super) fn of(view: &View) -> Result<Object, SegmentError> {
             .map(|tid| Holder { tid, pid: system::process_of(tid) })
             .collect(),
         has_waiters,
+        waiters: Some(Vec::new()),
         deaths_repaired: deaths,
         state: remarks.into_iter().map(str::to_owned).collect(),
         open_in: Vec::new(),
@@ -115,12 +118,12 @@ impl Object {
             number(self.depth),
             number(self.capacity),
             few(self.holders.iter().map(holder)),
-            match self.has_waiters {
-                Some(true) => "some",
-                Some(false) => "none",
-                None => "-",
-            }
-            .to_owned(),
+            match (&self.waiters, self.has_waiters) {
+                (Some(waiters), _) => waiters.len().to_string(),
+                (None, Some(true)) => "some".to_owned(),
+                (None, Some(false)) => "none".to_owned(),
+                (None, None) => "-".to_owned(),
+            },
             number(self.deaths_repaired),
             self.state.join(", "),
             few(self.open_in.iter().map(user)),

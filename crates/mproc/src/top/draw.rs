@@ -116,6 +116,7 @@ mod tests {
             capacity: Some(1),
             holders: vec![],
             has_waiters: Some(true),
+            waiters: None,
             deaths_repaired: Some(3),
             state: vec!["poisoned".to_owned()],
             open_in: vec![],

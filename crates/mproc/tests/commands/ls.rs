@@ -1,6 +1,8 @@
 //! `mproc ls`, while real objects are alive.
 
 use std::os::fd::AsFd as _;
+use std::process::Command;
+use std::time::Duration;
 
 use ipc_core::Segment;
 use ipc_core::primitive::{AtomicU32, Ordering::Relaxed};
@@ -9,6 +11,7 @@ use ipc_sync::{Event, Lock, LockError, Semaphore};
 use proc_core::Process;
 use serde_json::Value;
 use shm_value::ShmMap;
+use testkit::Watchdog;
 
 use crate::run::{json, mproc, own_pid};
 
@@ -74,6 +77,32 @@ fn a_lock_whose_holder_was_killed_is_told_of_and_so_is_its_repair() {
     assert!(matches!(lock.lock(), Err(LockError::OwnerDied(_))));
     let seen = see(lock.segment());
     assert_eq!((seen["state"].as_array().unwrap().len(), &seen["deaths_repaired"]), (0, &1.into()));
+}
+
+#[test]
+fn who_waits_for_a_lock_is_told_of_where_the_kernel_tells_it() {
+    let lock = Lock::new().unwrap();
+    let held = lock.lock().unwrap();
+    let child = Process::spawn(|lock: Lock| drop(lock.lock()), lock.clone()).unwrap();
+    // It goes to sleep when it has the processor, and stays asleep.
+    let _watch = Watchdog::start(Duration::from_secs(120), "a child that goes to sleep");
+    let line = format!("/proc/{}/syscall", child.pid());
+    loop {
+        // Another program is allowed what `mproc` is.
+        let may_look = Command::new("cat").arg(&line).output().unwrap().status.success();
+        match see(lock.segment())["waiters"].as_array() {
+            Some(waiters) if !waiters.is_empty() => {
+                assert_eq!((waiters.len(), &waiters[0]["pid"]), (1, &child.pid().into()));
+                break;
+            }
+            None if !may_look => break,
+            // It is not asleep yet; or somebody who is about to run another program has the lock open.
+            _ => {}
+        }
+    }
+    drop(held);
+    child.join().unwrap();
+    assert!(see(lock.segment())["waiters"].as_array().is_none_or(|waiters| waiters.is_empty()));
 }
 
 #[test]

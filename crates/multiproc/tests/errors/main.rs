@@ -25,14 +25,18 @@ pub(crate) struct Row {
 impl Row {
     /// The row of an error, given as it is written down in code.
     pub(crate) fn new(code: &str, error: &dyn std::error::Error, advice: &'static str) -> Self {
-        let mut name = code.to_owned();
-        // What it is about is no part of its name.
-        if let (Some(from), Some(to)) = (name.find("::<"), name.find(">::")) {
-            name.replace_range(from..=to, "");
-        }
-        let name = name.split(['(', '{']).next().unwrap_or_default().trim().to_owned();
-        Self { name, message: error.to_string(), advice }
+        Self { name: name_of(code), message: error.to_string(), advice }
     }
+}
+
+/// The path of an error that is written down in code, as a value or as a pattern.
+pub(crate) fn name_of(code: &str) -> String {
+    let mut name = code.to_owned();
+    // What it is about is no part of its name.
+    if let (Some(from), Some(to)) = (name.find("::<"), name.find(">::")) {
+        name.replace_range(from..=to, "");
+    }
+    name.split(['(', '{']).next().unwrap_or_default().trim().to_owned()
 }
 
 /// Rows of errors, each with what to do.
@@ -72,7 +76,9 @@ fn page() -> String {
     let mut page = String::from(
         "# Errors\n\nWhat each error says, and what whoever meets it does. Paths begin at `multiproc`. An error that \
          only hands another on\nsays what that one says, and is not listed. This page is made by a test \
-         (`crates/multiproc/tests/errors`), which sees\nthat no error is missing.\n",
+         (`crates/multiproc/tests/errors`), which sees\nthat no error is missing, and that those which a program can \
+         meet without harm to the machine say this when\nthey are met. What no test meets is named there, with the \
+         reason.\n",
     );
     for (module, package) in CRATES {
         let prefix = format!("{module}::");
@@ -119,13 +125,19 @@ fn no_error_is_missing() {
 
 /// The variants of all public errors in the files of a folder.
 fn variants_below(folder: &Path) -> Vec<String> {
+    sources_below(folder).iter().flat_map(|(_, text)| variants_in(text)).collect()
+}
+
+/// The files of Rust in a folder and those in it, with what they say.
+fn sources_below(folder: &Path) -> Vec<(PathBuf, String)> {
     let mut found = vec![];
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            found.extend(variants_below(&path));
+            found.extend(sources_below(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.extend(variants_in(&std::fs::read_to_string(path).unwrap()));
+            let text = std::fs::read_to_string(&path).unwrap();
+            found.push((path, text));
         }
     }
     found

@@ -23,7 +23,7 @@ fn of_calls() -> Vec<Row> {
         manager::Error::NoSuchType("Counter".into()) => "register the type when the manager is built",
         manager::Error::NoSuchName => "publish it first, or look for a slip in the name",
         manager::Error::NameTaken => "choose another name, or unpublish it",
-        manager::Error::OtherType { found: "List".into() } => "look it up as what it is",
+        manager::Error::OtherType { found: "list<u8>".into() } => "look it up as what it is",
         manager::Error::BadArgument("too few bytes".into()) => "pass what the method takes",
         manager::Error::TimedOut => "try again, or do something else",
         manager::Error::WouldBlock => "do something else, or call what waits",
@@ -58,6 +58,6 @@ fn of_managers() -> Vec<Row> {
         manager::StartError::Unnameable("Counter") => "register a type of the program itself",
         manager::StartError::Io(emfile()) => "see what the system says",
         manager::LockError::OwnerDied(()) => "you hold the lock: look at what it protects, mend it, go on",
-        manager::LockError::<()>::Call(manager::Error::Disconnected) => "as of `Error`",
+        manager::LockError::<()>::Call(manager::Error::WouldBlock) => "as of `Error`",
     }
 }

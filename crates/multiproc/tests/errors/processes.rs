@@ -24,7 +24,7 @@ fn undecodable() -> wire::DecodeError {
     wire::decode_plain::<u8>(&[]).unwrap_err()
 }
 
-fn panic_with_words() {
+pub(crate) fn panic_with_words((): ()) {
     let word = "nothing".strip_prefix("some");
     assert!(word.is_some(), "there is no word");
 }
@@ -41,17 +41,17 @@ fn of_starts() -> Vec<Row> {
         process::StartError::Setup("the name of a variable is empty") => "mend what the builder was told",
         process::StartError::TimedOut => "give it more time, or look what holds the machine up",
         process::StartError::ServerDied { status: ExitStatus::Signaled { signal: 9, core_dumped: false } } => "look who killed it, or what was preloaded; try again",
-        process::StartError::System { action: "make a pipe", error: emfile() } => "see what the system says",
+        process::StartError::System { action: "open its own descriptor", error: emfile() } => "see what the system says",
     }
 }
 
 fn of_joins() -> Vec<Row> {
-    let panicked = Process::spawn(|()| panic_with_words(), ()).unwrap().join().unwrap_err();
+    let panicked = Process::spawn(panic_with_words, ()).unwrap().join().unwrap_err();
     let place = format!("{panicked}").replace(env!("CARGO_MANIFEST_DIR"), "");
     assert!(place.contains("there is no word"), "{place}");
     let mut rows = rows! {
         process::JoinError::Exited(3) => "look why it called `exit`",
-        process::JoinError::Signaled { signal: 11, core_dumped: false } => "look who killed it, or at its core",
+        process::JoinError::Signaled { signal: 6, core_dumped: false } => "look who killed it, or at its core",
         process::JoinError::OutOfMemory { signal: 9, hint: MemoryHint::KilledByKernel } => "give it more memory, or less to do",
         process::JoinError::StatusUnknown => "do not wait for all children, or ignore `SIGCHLD`, elsewhere",
         process::JoinError::Unsendable("it does not want to".into()) => "mend the `Serialize` of the result",
@@ -73,7 +73,7 @@ fn of_joins() -> Vec<Row> {
 
 fn of_programs() -> Vec<Row> {
     let output = || Program::new("sh").args(["-c", "exit 2"]).run().unwrap();
-    let path = || PathBuf::from("tool");
+    let path = || PathBuf::from("/opt/tool");
     rows! {
         process::ProgramError::NotFound(path()) => "install it, or mend the name or `PATH`",
         process::ProgramError::NotExecutable(path()) => "name a program, or `chmod +x`",
@@ -81,7 +81,7 @@ fn of_programs() -> Vec<Row> {
         process::ProgramError::Folder(path()) => "make the folder, or name another",
         process::ProgramError::Failed(output()) => "look at its `stderr`, which is in the error",
         process::ProgramError::TimedOut(output()) => "give it more time; what it wrote is in the error",
-        process::ProgramError::System { action: "make a pipe", error: emfile() } => "see what the system says",
+        process::ProgramError::System { action: "open the program's descriptor", error: emfile() } => "see what the system says",
     }
 }
 
@@ -128,7 +128,7 @@ fn of_pools() -> Vec<Row> {
         pool::PoolError::Start(process::StartError::TimedOut) => "see what it says of the start",
         pool::PoolError::Memory(memory::SegmentError::NoSpace { bytes: 4096 }) => "see what it says of the memory",
         pool::PoolError::Queue(multiproc::queue::QueueError::BadSlotSize) => "see what it says of the queue",
-        pool::PoolError::System { action: "start a thread", error: emfile() } => "see what the system says",
+        pool::PoolError::System { action: "make a pair of sockets", error: emfile() } => "see what the system says",
         pool::PoolError::Closed => "make another pool",
         pool::PoolError::NoWorkers("the initializer failed".into()) => "mend what it says, and make another pool",
         pool::PoolError::NotOurs => "make a pool in this process",
@@ -140,7 +140,7 @@ fn of_pools() -> Vec<Row> {
 
 fn of_tasks() -> Vec<Row> {
     let pool = Pool::builder().workers(1).build().unwrap();
-    let panicked = pool.call(|()| panic_with_words(), ()).unwrap_err();
+    let panicked = pool.call(panic_with_words, ()).unwrap_err();
     assert!(panicked.to_string().contains("there is no word"), "{panicked}");
     let status = ExitStatus::Signaled { signal: 9, core_dumped: false };
     let mut rows = rows! {

@@ -29,7 +29,9 @@
 //! | E2 | the parent writes which result it has copied | the worker reads it | that it reads no more of it |
 
 use ipc_core::primitive::AtomicU64;
-use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
+use ipc_core::primitive::Ordering::Relaxed;
+
+use crate::planted::board::{ACQUIRE, RELEASE, SAYS_WHAT_FIRST};
 
 /// The first number of a ticket.
 pub(crate) const FIRST_TICKET: u64 = 2;
@@ -75,9 +77,12 @@ impl Words<'_> {
 
     /// The worker is about to run the task with this ticket, at this time.
     pub(crate) fn say_begun(&self, ticket: u64, now: u64) {
+        if SAYS_WHAT_FIRST {
+            self.said.store(ticket, Relaxed);
+        }
         self.since.store(now, Relaxed);
         // E1 release
-        self.said.store(ticket, Release);
+        self.said.store(ticket, RELEASE);
     }
 
     /// The worker has answered the task with this ticket.
@@ -93,7 +98,7 @@ impl Words<'_> {
     /// When the worker began the task with this ticket, if it is at that one; never too early.
     pub(crate) fn begun_at(&self, ticket: u64) -> Option<u64> {
         // E1 acquire
-        let is_at_it = self.said.load(Acquire) == ticket;
+        let is_at_it = self.said.load(ACQUIRE) == ticket;
         is_at_it.then(|| self.since.load(Relaxed))
     }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::pieces::{self, Kind};
 use crate::bytes::Bytes;
 use crate::error::TaskError;
+use crate::planted::chunk::TOLD_TWICE;
 
 /// What a worker sends for a chunk.
 #[derive(Debug, Serialize, Deserialize)]
@@ -64,6 +65,7 @@ impl Answers {
 
     /// Without the first ones, which were told before.
     pub(crate) fn skip(mut self, n_told: usize) -> Self {
+        let n_told = if TOLD_TWICE { 0 } else { n_told };
         let mut rest = self.pieces.as_slice();
         for _ in 0..n_told {
             let _told = pieces::take(&mut rest);

@@ -73,7 +73,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// Results of the first items, as far as they were not told before.
 fn tell(job: &mut Job, n_done: u32, pieces: Vec<u8>) -> Option<Told> {
     let Argument::Many(chunk) = &mut job.argument else { return None };
-    let n_done = usize::try_from(n_done).unwrap_or(usize::MAX).min(chunk.n_items());
+    // When the last is told, all are counted.
+    let most = chunk.n_items().saturating_sub(1);
+    let n_done = usize::try_from(n_done).unwrap_or(usize::MAX).min(most);
     let n_told = chunk.n_told();
     if n_done <= n_told {
         return None;

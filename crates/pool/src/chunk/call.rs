@@ -16,6 +16,7 @@ use crate::board::Moment;
 use crate::bytes::Bytes;
 use crate::find::Named;
 use crate::parcel::MOST_INLINE;
+use crate::planted::chunk::HAS_SHARE;
 
 /// A function, whether the chunk is to be done as a whole however long that takes, and the pieces of
 /// the items.
@@ -160,7 +161,7 @@ impl<A: DeserializeOwned, R: Serialize> Work<'_, A, R> {
         });
         let is_spent = self.desk.as_mut().is_some_and(|desk| {
             desk.share.spend();
-            desk.share.is_spent()
+            desk.share.is_spent() && HAS_SHARE
         });
         let is_late = self.looks.as_mut().is_some_and(Looks::is_late);
         may_go_on && has_room && is_plain && !is_spent && !is_late

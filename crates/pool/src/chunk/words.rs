@@ -43,6 +43,8 @@
 use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
 use ipc_core::primitive::{AtomicU64, fence, fence_heavy, fence_light};
 
+use crate::planted::tray::{ACQUIRE, COUNTS_FIRST, FENCES, HAS_LIMIT, PAUSES, RELEASE};
+
 /// The ticket of no chunk.
 const NONE: u64 = 0;
 
@@ -66,7 +68,9 @@ pub(crate) struct Words<'t> {
 impl Words<'_> {
     /// The worker begins the chunk with this ticket.
     pub(crate) fn begin(&self, ticket: u64) {
-        self.ticket.store(NONE, Relaxed);
+        if PAUSES {
+            self.ticket.store(NONE, Relaxed);
+        }
         // E4 release
         self.progress.store(0, Release);
         // E1 release
@@ -84,6 +88,9 @@ impl Words<'_> {
         let first = from / WORD;
         let Some(words) = self.bytes.get(first..pieces.len().div_ceil(WORD)) else { return false };
         let (whole, last) = pieces.get(first * WORD..).unwrap_or_default().as_chunks::<WORD>();
+        if COUNTS_FIRST {
+            self.progress.store(pack(n_done, len), Relaxed);
+        }
         let mut words = words.iter();
         for (piece, word) in whole.iter().zip(&mut words) {
             word.store(u64::from_le_bytes(*piece), Relaxed);
@@ -92,7 +99,7 @@ impl Words<'_> {
             word.store(last_word(pieces, last), Relaxed);
         }
         // E2 release
-        self.progress.store(pack(n_done, len), Release);
+        self.progress.store(pack(n_done, len), RELEASE);
         true
     }
 
@@ -101,9 +108,13 @@ impl Words<'_> {
     #[inline]
     pub(crate) fn may_go_on(&self, ticket: u64, n_done: u32) -> bool {
         // I1: between the progress and the limit.
-        fence_light();
+        if FENCES {
+            fence_light();
+        }
         let limit = self.limit.load(Relaxed);
-        limit >> LIMIT_BITS != ticket || u64::from(n_done) < limit & u64::from(MOST_ITEMS)
+        !HAS_LIMIT
+            || limit >> LIMIT_BITS != ticket
+            || u64::from(n_done) < limit & u64::from(MOST_ITEMS)
     }
 
     /// Takes from the worker what it has not begun of the chunk with this ticket: says how many items it
@@ -113,7 +124,7 @@ impl Words<'_> {
         let limit = (self.n_done(ticket)? + 1).min(MOST_ITEMS);
         self.limit.store(ticket << LIMIT_BITS | u64::from(limit), Relaxed);
         // I1: between the limit and the progress.
-        let is_heavy = fence_heavy();
+        let is_heavy = !FENCES || fence_heavy();
         // It may have come further, or have stopped.
         if is_heavy { self.n_done(ticket).map(|n_done| n_done + 1) } else { None }
     }
@@ -141,7 +152,7 @@ impl Words<'_> {
             return (0, Vec::new());
         }
         // E2 acquire
-        let (n_done, len) = unpack(self.progress.load(Acquire));
+        let (n_done, len) = unpack(self.progress.load(ACQUIRE));
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         let words = self.bytes.iter().take(len.div_ceil(WORD));
         let mut pieces: Vec<u8> = words.flat_map(|word| word.load(Relaxed).to_le_bytes()).collect();

@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::Task;
+use crate::planted::table::IGNORES_PRIORITY;
 
 /// Tasks that wait for a worker.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ impl<T: Task> Backlog<T> {
     /// The list with the first task; empty only if all are.
     fn first(&self) -> &VecDeque<T> {
         match self.others.first_key_value() {
-            Some((priority, level)) if priority.0 > 0 || self.ordinary.is_empty() => level,
+            Some((priority, level)) if self.ordinary.is_empty() || is_urgent(priority.0) => level,
             _ => &self.ordinary,
         }
     }
@@ -108,6 +109,11 @@ impl<T: Task> Backlog<T> {
     pub(super) fn is_empty(&self) -> bool {
         self.ordinary.is_empty() && self.others.is_empty()
     }
+}
+
+/// Whether tasks of this priority go before ordinary ones.
+fn is_urgent(priority: i32) -> bool {
+    priority > 0 && !IGNORES_PRIORITY
 }
 
 /// Takes the task with this number out of a list, which is in the order of the numbers.

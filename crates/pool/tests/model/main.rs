@@ -5,6 +5,7 @@
 //! | [`tray`] | items that travel together: their results, and what is taken back of them |
 //! | [`shelf`] | results on a shelf, which are overwritten only when they were copied |
 //! | [`hand_over`] | a task's way to a worker and back: taking, answering, taking back, cancelling |
+//! | [`collectors`] | who takes reports, and who waits until somebody does: threads, and no death |
 //!
 //! The rings are what their own models prove them to be: a record is put or is not, and is got by one.
 //! The table and the words of the board are the pool's own.
@@ -15,17 +16,82 @@
 #[expect(dead_code, reason = "the models use a part of the words")]
 #[path = "../../src/board/words.rs"]
 mod board;
+mod collectors;
 #[expect(dead_code, reason = "the models use a part of the table")]
 #[path = "../../src/dispatch/mod.rs"]
 mod dispatch;
 mod hand_over;
+#[expect(dead_code, reason = "the models use a part of it")]
+#[path = "../../src/lead.rs"]
+mod lead;
+#[expect(dead_code, reason = "the models use a part of it")]
+#[path = "../../src/mailbox.rs"]
+mod mailbox;
+#[expect(dead_code, reason = "the models have a part of the bugs")]
+#[path = "../../src/planted.rs"]
+mod planted;
 mod ring;
 mod shelf;
+#[path = "../../src/sync.rs"]
+mod sync;
 mod tray;
 #[path = "../../src/chunk/words.rs"]
 mod words;
 
 use std::sync::Arc;
+
+/// What fates can carry; in the models it is nothing.
+mod parcel {
+    #[derive(Debug)]
+    pub(crate) enum Parcel {}
+
+    impl Parcel {
+        pub(crate) fn is_returned(&self) -> bool {
+            match *self {}
+        }
+    }
+}
+
+/// What fates can carry; in the models it is nothing.
+mod chunk {
+    pub(crate) mod answers {
+        #[derive(Debug)]
+        pub(crate) enum Answers {}
+
+        impl Answers {
+            pub(crate) fn n_items(&self) -> usize {
+                match *self {}
+            }
+        }
+    }
+}
+
+/// Who is told of what arrives.
+mod receipt {
+    use std::sync::Arc;
+
+    use crate::mailbox::{Fate, Mailbox};
+
+    #[derive(Debug)]
+    pub(crate) struct Listener {
+        pub(crate) ear: Ear,
+    }
+
+    #[derive(Debug)]
+    pub(crate) enum Ear {
+        Mailbox(Arc<Mailbox>, usize),
+        #[expect(dead_code, reason = "no model has tasks of an executor")]
+        Waker(()),
+    }
+
+    impl Listener {
+        pub(crate) fn tell(self) {
+            if let Ear::Mailbox(mailbox, index) = self.ear {
+                mailbox.deliver(index, Fate::Noted);
+            }
+        }
+    }
+}
 
 fn explore(model: impl Fn() + Send + Sync + 'static) {
     let told = std::env::var("LOOM_MAX_PREEMPTIONS").ok().and_then(|bound| bound.parse().ok());

@@ -41,6 +41,10 @@ impl<T> Ring<T> {
         state.records.pop_front()
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.lock().unwrap().is_closed
+    }
+
     pub(crate) fn try_get(&self) -> Option<T> {
         self.state.lock().unwrap().records.pop_front()
     }

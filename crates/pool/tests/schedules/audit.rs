@@ -1,5 +1,6 @@
 //! What tasks do, and the book in shared memory in which they say so.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use ipc_core::primitive::AtomicU64;
@@ -20,10 +21,17 @@ const MOST_TASKS: usize = 8192;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Audit(Segment);
 
+/// The book, in a worker.
+static BOOK: OnceLock<Audit> = OnceLock::new();
+
+/// Has a worker know the book, so that what it is sent has no handle, and can travel with others.
+pub(crate) fn open_book(audit: Audit) {
+    BOOK.set(audit).unwrap();
+}
+
 /// The argument of a task.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
-    pub(crate) audit: Audit,
     pub(crate) number: usize,
     pub(crate) does: Does,
     pub(crate) cargo: String,
@@ -84,7 +92,8 @@ fn hang() -> ! {
 /// The function of all tasks.
 #[expect(clippy::exit, reason = "some tasks end their process")]
 pub(crate) fn run(order: Order) -> Done {
-    let Order { audit, number, does, cargo } = order;
+    let Order { number, does, cargo } = order;
+    let audit = BOOK.get().unwrap();
     let n_before = audit.begin(number);
     match does {
         Does::Work(micros) => {

@@ -4,8 +4,9 @@
 //! priorities, time limits and retries, cancel them, join them, forget them, kill workers, make them more
 //! and fewer, close the pool, and end it in one of three ways. [`Audit`](audit::Audit) counts in shared
 //! memory what was run; [`Reference`](reference::Reference) knows of each task what it comes to if nobody
-//! interferes, and what else it may come to after what was done. Each task has its answer exactly once,
-//! and it is one of these; nothing runs that must not, and nothing runs twice unless its worker has died.
+//! interferes, and what else it may come to after what was done; [`Given`](given::Given) hears who is given
+//! what, and when. Each task has its answer exactly once, and it is one of these; nothing runs that must
+//! not, nothing runs twice unless its worker has died, and what is more urgent goes first.
 //!
 //! Plans are drawn from the run's seed (`TESTKIT_SEED`). `PROPTEST_CASES` says how many are played.
 
@@ -20,6 +21,7 @@ use testkit::Watchdog;
 use testkit::seed::Rng;
 
 mod audit;
+mod given;
 mod plan;
 mod play;
 mod reference;

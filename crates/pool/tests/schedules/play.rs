@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use pool::{MapTask, Pool, Retry, Task, TaskError};
+use pool::{MapTask, Pool, Retry, StatefulPool, Task, TaskError};
 use proc_core::Start;
 
-use crate::audit::{Audit, Done, Order, cargo, run};
+use crate::audit::{Audit, Done, Order, cargo, open_book, run};
+use crate::given::Given;
 use crate::plan::{Does, End, How, MOST_WORKERS, Plan, Step};
 use crate::reference::Reference;
 
 /// A pool in a plan, and what is known of it.
 struct Play {
-    pool: Pool,
+    pool: StatefulPool<()>,
     audit: Audit,
+    given: Given,
     reference: Reference,
     /// Tasks by their numbers; those that were forgotten, or are items of a map, are not there.
     tasks: Vec<Option<Task<Done>>>,
@@ -28,17 +30,23 @@ pub(crate) fn play(start: Start, plan: &Plan) -> Result<(), String> {
     if let Some(most) = plan.max_tasks {
         builder = builder.max_tasks_per_worker(most);
     }
-    let pool = builder.build().map_err(|error| error.to_string())?;
+    let audit = Audit::new();
+    let pool = builder.initializer(open_book, audit.clone()).build();
+    let pool = pool.map_err(|error| error.to_string())?;
+    let given = Given::new(pool.pool());
     let mut play = Play {
         pool,
-        audit: Audit::new(),
+        audit,
+        given,
         reference: Reference::new(plan.n_workers),
         tasks: Vec::new(),
         maps: Vec::new(),
         n_opened: 0,
     };
     for step in &plan.steps {
-        play.step(step).map_err(|why| format!("{step:?}: {why}"))?;
+        play.step(step)
+            .and_then(|()| play.given.look())
+            .map_err(|why| format!("{step:?}: {why}"))?;
     }
     play.end(plan.end).map_err(|why| format!("{:?}: {why}", plan.end))
 }
@@ -58,6 +66,7 @@ impl Play {
                 if let Some(task) = self.tasks.get_mut(which)
                     && self.reference.ends(which)
                 {
+                    self.given.touch(which);
                     *task = None;
                 }
             }
@@ -66,30 +75,31 @@ impl Play {
                 self.audit.open_gate();
             }
             Step::Kill(place) => {
-                let killed = self.pool.kill_worker(place).map_err(|error| error.to_string())?;
+                let killed =
+                    self.pool.pool().kill_worker(place).map_err(|error| error.to_string())?;
                 if killed.is_some() {
                     self.reference.kill();
                 }
             }
             Step::Resize(n_workers) => {
-                self.pool.resize(n_workers).map_err(|error| error.to_string())?;
+                self.pool.pool().resize(n_workers).map_err(|error| error.to_string())?;
                 self.reference.resize();
             }
             Step::Rest(micros) => testkit::clock::pause(Duration::from_micros(micros)),
             Step::Close => {
-                self.pool.close();
+                self.pool.pool().close();
                 self.reference.is_closed = true;
             }
         }
         Ok(())
     }
 
-    fn order(&self, number: usize, does: Does) -> Order {
-        Order { audit: self.audit.clone(), number, does, cargo: cargo(does) }
+    fn order(number: usize, does: Does) -> Order {
+        Order { number, does, cargo: cargo(does) }
     }
 
     fn submit(&mut self, how: How) -> Result<(), String> {
-        let mut builder = self.pool.task(run).priority(how.priority);
+        let mut builder = self.pool.pool().task(run).priority(how.priority);
         builder = builder.retry(Retry::times(how.retries));
         if let Some(limit) = how.limit {
             builder = builder.timeout(limit);
@@ -98,8 +108,9 @@ impl Play {
             builder = builder.grace(Duration::from_millis(20));
         }
         let number = self.reference.n_tasks();
-        match builder.submit(self.order(number, how.does)) {
+        match builder.submit(Self::order(number, how.does)) {
             Ok(task) => {
+                self.given.submit(how.priority);
                 self.reference.submit(how, false);
                 self.tasks.push(Some(task));
                 if self.reference.is_closed {
@@ -125,28 +136,37 @@ impl Play {
         let does = Does::Work(micros);
         let how = How { does, priority: 0, retries, limit: None, is_asked: false };
         let first = self.reference.n_tasks();
-        let orders: Vec<Order> = (first..first + n_items).map(|n| self.order(n, does)).collect();
+        let orders: Vec<Order> = (first..first + n_items).map(|n| Self::order(n, does)).collect();
         for _ in 0..n_items {
+            self.given.submit(how.priority);
             self.reference.submit(how, true);
             self.tasks.push(None);
         }
-        let map = self.pool.task(run).retry(Retry::times(retries)).submit_map(orders);
+        let map = self.pool.pool().task(run).retry(Retry::times(retries)).submit_map(orders);
         self.maps.push((first, map));
     }
 
     fn cancel(&mut self, which: usize) {
         if let Some(Some(task)) = self.tasks.get(which) {
+            self.given.touch(which);
             let is_in_time = task.cancel();
-            self.reference.cancel(which, is_in_time, &self.audit);
+            self.cancelled(which, is_in_time);
         }
+    }
+
+    fn cancelled(&mut self, which: usize, is_in_time: bool) {
+        if is_in_time {
+            self.given.cancel(which);
+        }
+        self.reference.cancel(which, is_in_time, &self.audit);
     }
 
     fn cancel_many(&mut self, which: usize) {
         let Some((first, map)) = self.maps.get(which) else { return };
+        let items = *first..*first + map.n_items();
+        items.clone().for_each(|item| self.given.touch(item));
         let is_in_time = map.cancel();
-        for item in *first..*first + map.n_items() {
-            self.reference.cancel(item, is_in_time, &self.audit);
-        }
+        items.for_each(|item| self.cancelled(item, is_in_time));
     }
 
     /// Whether it can be waited for now.
@@ -196,12 +216,13 @@ impl Play {
         }
         let Self { pool, .. } = &self;
         match end {
-            End::Join => pool.join().map_err(|error| error.to_string())?,
-            End::Terminate => pool.terminate().map_err(|error| error.to_string())?,
+            End::Join => pool.pool().join().map_err(|error| error.to_string())?,
+            End::Terminate => pool.pool().terminate().map_err(|error| error.to_string())?,
             End::Drop => {}
         }
-        let Self { pool, audit, mut reference, tasks, maps, .. } = self;
+        let Self { pool, audit, mut given, mut reference, tasks, maps, .. } = self;
         drop(pool);
+        given.look()?;
         // All is there: nothing is waited for.
         for (which, task) in tasks.into_iter().enumerate() {
             let Some(task) = task else { continue };
@@ -234,11 +255,12 @@ impl Play {
     fn cancel_for_good(&mut self, which: usize) -> Result<(), String> {
         // It may have been forgotten, with nobody to cancel it.
         let Some(Some(task)) = self.tasks.get(which) else { return Ok(()) };
+        self.given.touch(which);
         let is_in_time = task.cancel();
         if !is_in_time && !task.is_ready() {
             return Err(format!("task {which} could not be cancelled, and is not done"));
         }
-        self.reference.cancel(which, is_in_time, &self.audit);
-        Ok(())
+        self.cancelled(which, is_in_time);
+        self.given.look()
     }
 }

@@ -77,7 +77,8 @@ impl Reference {
 
     /// A task was submitted.
     pub(crate) fn submit(&mut self, how: How, is_item: bool) {
-        self.is_in_order &= how.limit.is_none();
+        // What a worker has not done of many that travel together comes back when it has others.
+        self.is_in_order &= how.limit.is_none() && !is_item;
         let (is_cancelled, is_settled) = (false, false);
         self.tasks.push(Expected { how, is_cancelled, n_runs_then: 0, is_item, is_settled });
     }

@@ -6,7 +6,7 @@
 //! at most once, and not at all if another worker did it; and the next worker goes on.
 //!
 //! The worker is a copy that the fork server has made in advance: it exists before its start, and can be
-//! stopped there. Starts by spawn are swept by `proc-core`.
+//! stopped there. Lives that begin by spawn are swept by [`spawned`](crate::spawned).
 
 use std::fs;
 use std::thread;

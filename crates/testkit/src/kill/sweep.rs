@@ -98,7 +98,7 @@ impl<'a, S> Sweep<'a, S> {
             while_asleep: None,
             after_death: Box::new(|_| ()),
             check: Box::new(|_, _| Ok(())),
-            limit: Duration::from_secs(10),
+            limit: Duration::from_secs(30),
             max_points: 50_000,
             max_failures: 3,
         }
@@ -155,7 +155,7 @@ impl<'a, S> Sweep<'a, S> {
         self
     }
 
-    /// How long partners and survivors may take to go on; ten seconds unless told.
+    /// How long partners and survivors may take to go on; thirty seconds unless told.
     #[must_use]
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;

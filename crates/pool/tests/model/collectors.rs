@@ -1,0 +1,283 @@
+//! Who collects, as `collect` and `closing` have it: threads that wait for results, one that cannot collect,
+//! the clerk, and a keeper that reports something for which nobody waits.
+//!
+//! All of them are threads of one process, which die together, so nobody dies here. What hangs is found by
+//! loom: no thread can go on.
+
+#![expect(clippy::disallowed_types, reason = "what the model notes is no part of it")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use ipc_core::Deadline;
+use loom::thread;
+
+use crate::explore;
+use crate::lead::Lead;
+use crate::mailbox::{Fate, Mailbox, Waited};
+use crate::receipt::{Ear, Listener};
+use crate::ring::Ring;
+
+/// The parent's side of a pool, with tasks each of which has a mailbox.
+struct Parent {
+    lead: Lead,
+    /// Reports, by the mailboxes that they are for.
+    outbox: Ring<usize>,
+    mailboxes: Vec<Arc<Mailbox>>,
+    /// How many tasks have no answer yet.
+    n_left: AtomicUsize,
+    n_collectors: AtomicUsize,
+}
+
+impl Parent {
+    fn new(n_tasks: usize) -> Arc<Self> {
+        let mailboxes: Vec<_> = (0..n_tasks).map(|_| Arc::new(Mailbox::default())).collect();
+        mailboxes.iter().for_each(|mailbox| mailbox.expect(1));
+        Arc::new(Self {
+            lead: Lead::new(),
+            outbox: Ring::new(),
+            mailboxes,
+            n_left: AtomicUsize::new(n_tasks),
+            n_collectors: AtomicUsize::new(0),
+        })
+    }
+
+    fn has_work(&self) -> bool {
+        self.n_left.load(SeqCst) > 0
+    }
+
+    fn handle(&self, report: usize) {
+        self.n_left.fetch_sub(1, SeqCst);
+        self.mailboxes[report].deliver(0, Fate::Cancelled);
+    }
+
+    /// The calling thread is the collector while something is done.
+    fn as_collector<R>(&self, collect: impl FnOnce() -> R) -> R {
+        assert_eq!(self.n_collectors.fetch_add(1, SeqCst), 0, "two collect");
+        let result = collect();
+        self.n_collectors.fetch_sub(1, SeqCst);
+        result
+    }
+
+    fn hand_over(&self) {
+        self.lead.hand_over(|| self.has_work());
+    }
+
+    /// As `Engine::wait`.
+    fn wait(&self, task: usize, deadline: Deadline) -> Waited {
+        let mailbox = &self.mailboxes[task];
+        match mailbox.take() {
+            Waited::TimedOut => {}
+            waited => return waited,
+        }
+        if !self.lead.take_or_wait(mailbox) {
+            match mailbox.wait(deadline) {
+                Waited::Promoted => {}
+                waited => {
+                    if self.lead.withdraw(mailbox) {
+                        self.hand_over();
+                    }
+                    return waited;
+                }
+            }
+        }
+        let waited = self.as_collector(|| self.collect_until(mailbox, deadline));
+        self.hand_over();
+        waited
+    }
+
+    fn collect_until(&self, mailbox: &Mailbox, deadline: Deadline) -> Waited {
+        loop {
+            match mailbox.take() {
+                Waited::TimedOut => {}
+                waited => return waited,
+            }
+            let report =
+                if deadline.is_never() { self.outbox.get() } else { self.outbox.try_get() };
+            match report {
+                Some(report) => self.handle(report),
+                None => return mailbox.take(),
+            }
+        }
+    }
+
+    /// As one who finds that it cannot collect: `Engine::wait_unable`.
+    fn wait_unable(&self, task: usize) -> Waited {
+        let mailbox = &self.mailboxes[task];
+        if !self.lead.take_or_wait(mailbox) {
+            match mailbox.wait(Deadline::NEVER) {
+                Waited::Promoted => {}
+                waited => {
+                    if self.lead.withdraw(mailbox) {
+                        self.hand_over();
+                    }
+                    return waited;
+                }
+            }
+        }
+        self.lead.begin_unable();
+        let waited = loop {
+            self.lead.leave_to_clerk();
+            match mailbox.wait(Deadline::NEVER) {
+                Waited::Promoted => {}
+                waited => break waited,
+            }
+        };
+        self.lead.end_unable();
+        waited
+    }
+
+    fn collect_all(&self) {
+        while let Some(report) = self.outbox.try_get() {
+            self.handle(report);
+        }
+    }
+
+    /// As `Engine::be_clerk`.
+    fn be_clerk(&self) {
+        while let Waited::Promoted = self.lead.clerk().wait(Deadline::NEVER) {
+            self.as_collector(|| {
+                self.collect_all();
+                while !self.outbox.is_closed() && self.lead.needs_clerk(|| self.has_work()) {
+                    match self.outbox.get() {
+                        Some(report) => self.handle(report),
+                        None => break,
+                    }
+                    self.collect_all();
+                }
+            });
+            self.hand_over();
+        }
+    }
+
+    /// As `Engine::close_outbox`.
+    fn close(&self) {
+        self.outbox.close();
+        self.lead.clerk().deliver(0, Fate::Terminated);
+    }
+
+    /// Reports something as the keeper does, who waits for nothing: `Engine::tell`.
+    fn tell(&self, report: usize) {
+        self.lead.have_looked();
+        self.outbox.put(report);
+        self.lead.have_looked();
+    }
+}
+
+fn run<R: 'static>(
+    parent: &Arc<Parent>,
+    work: impl FnOnce(&Parent) -> R + 'static,
+) -> thread::JoinHandle<R> {
+    let parent = Arc::clone(parent);
+    thread::spawn(move || work(&parent))
+}
+
+fn has_come(waited: Waited) -> bool {
+    matches!(waited, Waited::Arrived(0, _))
+}
+
+#[test]
+fn all_who_wait_have_their_results_whoever_of_them_collects() {
+    for order in [[0, 1], [1, 0]] {
+        explore(move || {
+            let parent = Parent::new(2);
+            let clerk = run(&parent, Parent::be_clerk);
+            let worker = run(&parent, move |parent| {
+                order.into_iter().for_each(|report| parent.outbox.put(report));
+            });
+            let other = run(&parent, |parent| has_come(parent.wait(1, Deadline::NEVER)));
+            assert!(has_come(parent.wait(0, Deadline::NEVER)));
+            assert!(other.join().unwrap());
+            worker.join().unwrap();
+            parent.close();
+            clerk.join().unwrap();
+            assert!(!parent.lead.is_taken(), "nobody is left who could collect");
+        });
+    }
+}
+
+#[test]
+fn who_waits_no_longer_leaves_nobody_behind() {
+    explore(|| {
+        let parent = Parent::new(2);
+        let clerk = run(&parent, Parent::be_clerk);
+        let worker = run(&parent, |parent| [1, 0].into_iter().for_each(|it| parent.outbox.put(it)));
+        let other = run(&parent, |parent| has_come(parent.wait(1, Deadline::NEVER)));
+        let hasty = match parent.wait(0, Deadline::now()) {
+            Waited::TimedOut => parent.wait(0, Deadline::NEVER),
+            waited => waited,
+        };
+        assert!(has_come(hasty));
+        assert!(other.join().unwrap());
+        worker.join().unwrap();
+        parent.close();
+        clerk.join().unwrap();
+    });
+}
+
+#[test]
+fn two_who_wait_for_one_result_both_return() {
+    explore(|| {
+        let parent = Parent::new(1);
+        let worker = run(&parent, |parent| parent.outbox.put(0));
+        let wait = |parent: &Parent| has_come(parent.wait(0, Deadline::NEVER));
+        let other = run(&parent, wait);
+        let has_come = wait(&parent);
+        assert!(has_come != other.join().unwrap(), "one has the result, and the other hears so");
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn clerk_collects_for_who_cannot() {
+    explore(|| {
+        let parent = Parent::new(2);
+        let clerk = run(&parent, Parent::be_clerk);
+        let worker = run(&parent, |parent| [1, 0].into_iter().for_each(|it| parent.outbox.put(it)));
+        let other = run(&parent, |parent| has_come(parent.wait(1, Deadline::NEVER)));
+        assert!(has_come(parent.wait_unable(0)));
+        assert!(other.join().unwrap());
+        worker.join().unwrap();
+        parent.close();
+        clerk.join().unwrap();
+    });
+}
+
+#[test]
+fn what_the_keeper_reports_is_taken_though_nobody_waits_for_it() {
+    explore(|| {
+        let parent = Parent::new(2);
+        let clerk = run(&parent, Parent::be_clerk);
+        let keeper = run(&parent, |parent| {
+            parent.outbox.put(0);
+            parent.tell(1);
+        });
+        assert!(has_come(parent.wait(0, Deadline::NEVER)));
+        // It does not collect.
+        assert!(has_come(parent.mailboxes[1].wait(Deadline::NEVER)));
+        keeper.join().unwrap();
+        parent.close();
+        clerk.join().unwrap();
+    });
+}
+
+#[test]
+fn who_listens_is_told_by_whoever_collects() {
+    explore(|| {
+        let parent = Parent::new(1);
+        let notes = Arc::new(Mailbox::default());
+        notes.expect(1);
+        let clerk = run(&parent, Parent::be_clerk);
+        let worker = run(&parent, |parent| parent.outbox.put(0));
+        let listener = Listener { ear: Ear::Mailbox(Arc::clone(&notes), 7) };
+        if let Err(listener) = parent.mailboxes[0].listen(listener) {
+            listener.tell();
+        }
+        // Nobody waits for the result, so somebody else must collect.
+        parent.lead.call_clerk();
+        assert!(matches!(notes.wait(Deadline::NEVER), Waited::Arrived(7, Fate::Noted)));
+        worker.join().unwrap();
+        parent.close();
+        clerk.join().unwrap();
+    });
+}
