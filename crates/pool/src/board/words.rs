@@ -116,11 +116,11 @@ impl Words<'_> {
 /// The parent has copied the result of the task with this ticket off the worker's shelf.
 pub(crate) fn say_copied(word: &AtomicU64, ticket: u64) {
     // E2 release
-    word.store(ticket, Release);
+    word.store(ticket, RELEASE);
 }
 
 /// Up to which ticket the parent has copied results off the worker's shelf.
 pub(crate) fn copied(word: &AtomicU64) -> u64 {
     // E2 acquire
-    word.load(Acquire)
+    word.load(ACQUIRE)
 }
