@@ -211,8 +211,6 @@ where
     fn time_to_nap(&self) -> Option<Duration> {
         /// Of longer tasks each is worth waking up for.
         const LONGEST_TASK: Duration = Duration::from_micros(250);
-        /// The same if nobody sees a result before all are there.
-        const LONGEST_TO_GATHER: Duration = Duration::from_millis(2);
         /// With less work ahead for each worker, it might come to the end of it.
         const LEAST_AHEAD: Duration = Duration::from_micros(300);
         /// The kernel adds so much to the time for which somebody wants to sleep.
@@ -222,8 +220,7 @@ where
         let task = Duration::from_nanos(plans.one.known.pace.nanos()?);
         let n_each = u32::try_from(self.n_away / self.pool.n_workers()).ok()?;
         let ahead = task.saturating_mul(n_each);
-        let longest = if self.gathers { LONGEST_TO_GATHER } else { LONGEST_TASK };
-        (task <= longest && ahead >= LEAST_AHEAD).then(|| ahead / 3 - SLACK)
+        (task <= LONGEST_TASK && ahead >= LEAST_AHEAD).then(|| ahead / 3 - SLACK)
     }
 
     /// Takes items, at most so many, and sends them; `false` if there are none.
