@@ -9,7 +9,7 @@ use ipc_core::Deadline;
 use ipc_core::wire::{Handle, PacketSocket};
 use ipc_pipe::{Connection, Limits};
 use libfuzzer_sys::{Corpus, fuzz_target};
-use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
 /// A value with something of everything inside.
 type Value = (u8, Option<Handle>, Vec<String>, Option<Connection<u8, u8>>);
@@ -22,12 +22,14 @@ fuzz_target!(|data: &[u8]| -> Corpus {
         return Corpus::Reject;
     };
     let ours = ours.with_limits(LIMITS);
+    // The same in all packets, so that it is known from the second on.
+    let Some(fixed) = fixed() else { return Corpus::Reject };
     // Each packet: what comes with it, how long it is, how it is received, and its bytes.
     let mut rest = data;
     while let [files, len, form, more @ ..] = rest {
         let (packet, more) = more.split_at(usize::from(*len).min(more.len()));
         rest = more;
-        let files: Vec<OwnedFd> = (0..4).filter_map(|at| file(files >> (2 * at) & 3)).collect();
+        let files: Vec<OwnedFd> = (0..4).filter_map(|at| file(files >> (2 * at) & 3, &fixed)).collect();
         let handles: Vec<_> = files.iter().map(|file| file.as_fd()).collect();
         if stranger.send(&[IoSlice::new(packet)], &handles, Deadline::now()).is_err() {
             continue;
@@ -43,9 +45,18 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     Corpus::Keep
 });
 
-fn file(kind: u8) -> Option<OwnedFd> {
+/// A file in memory whose pages stay, as a sender fixes it that uses it again.
+fn fixed() -> Option<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let mut file = File::from(memfd_create("fuzzed", flags).ok()?);
+    file.write_all(&[1; 200]).ok()?;
+    fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::FUTURE_WRITE).ok()?;
+    Some(file.into())
+}
+
+fn file(kind: u8, fixed: &OwnedFd) -> Option<OwnedFd> {
     match kind {
-        1 => Some(File::open("/dev/null").ok()?.into()),
+        1 => fixed.try_clone().ok(),
         2 => {
             let mut file = File::from(memfd_create("fuzzed", MemfdFlags::CLOEXEC).ok()?);
             file.write_all(&[1; 40]).ok()?;

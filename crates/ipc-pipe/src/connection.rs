@@ -29,8 +29,12 @@ use crate::sys::ready::Ready;
 /// end; an end that is sent to another process, or inherited by a forked child, is the same end too.
 ///
 /// Values may contain handles: files, sockets, segments, locks, queues, other ends. Bytes can be sent
-/// as they are ([`send_bytes`](Self::send_bytes)), to be received as such. A message of more than 32
-/// KiB goes through memory and not through the socket.
+/// as they are ([`send_bytes`](Self::send_bytes)), to be received as such. A message of more than
+/// 32 KiB goes through memory, all but its beginning; a line keeps up to 16 MiB of that for the messages to
+/// come, and whoever receives has as much mapped.
+///
+/// Who receives looks for some 50 microseconds before it sleeps, as long as that pays now and then:
+/// two who answer each other at once need no wake-ups.
 ///
 /// Over TCP there are no handles and no memory: messages are sent in frames, by one process, and threads
 /// take turns. A forked child is told that the connection is its parent's.

@@ -5,15 +5,21 @@
 //!   | kind | zero | handles     | length     | the bytes   |
 //! ```
 //!
-//! A message is one packet, whatever it has. Bytes that are too many for a packet lie in a file in
-//! memory, whose descriptor comes before the message's handles; handles that are too many (with that
-//! one) wait in a *carrier*, a socket whose descriptor is all that the packet has.
+//! A message is one packet, whatever it has. Of bytes that are too many for a packet the first lie in it,
+//! and the others in a file in memory, whose descriptor comes before the message's handles; handles that
+//! are too many (with that one) wait in a *carrier*, a socket whose descriptor is all that the packet has.
 
 /// The length of what comes before the bytes.
 pub(crate) const HEADER_LEN: usize = 16;
 
-/// The most bytes that go in a packet; more go through memory.
+/// The most bytes that go in a packet; a longer message goes through memory.
 pub(crate) const MAX_HERE: usize = 32 << 10;
+
+/// So many bytes of a longer message go in its packet nevertheless.
+///
+/// So the socket is full when about ten are under way, however long they are, and not when some hundred
+/// are, for which there would have to be memory.
+pub(crate) const BEGIN: usize = 16 << 10;
 
 /// What a packet says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +28,7 @@ pub(crate) struct Frame {
     pub(crate) len: u64,
     /// How many handles, without those that are ours.
     pub(crate) n_handles: u32,
-    /// Whether the bytes lie in a file, and not behind the header.
+    /// Whether some of the bytes lie in a file, and not behind the header.
     pub(crate) is_in_memory: bool,
     /// Whether the descriptors are in a carrier.
     pub(crate) is_carried: bool,
@@ -30,7 +36,7 @@ pub(crate) struct Frame {
 
 /// The bytes are behind the header.
 const HERE: u8 = 1;
-/// The bytes are in a file in memory.
+/// The bytes are behind the header as far as the packet goes, and then in a file in memory.
 const IN_MEMORY: u8 = 2;
 /// In addition: the descriptors are in a carrier.
 const CARRIED: u8 = 0x10;
@@ -60,7 +66,8 @@ impl Frame {
             is_in_memory,
             is_carried: kind & CARRIED != 0,
         };
-        let is_as_long = if is_in_memory { n_behind == 0 } else { frame.len == n_behind as u64 };
+        let n_behind = n_behind as u64;
+        let is_as_long = if is_in_memory { frame.len > n_behind } else { frame.len == n_behind };
         if is_as_long { Ok(frame) } else { Err("it is not as long as it says") }
     }
 
@@ -81,12 +88,14 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read(
-            len: u64, n_handles: u32, is_in_memory: bool, is_carried: bool,
+            n_here: u16, n_elsewhere in 1..u64::MAX / 2, n_handles: u32, is_in_memory: bool, is_carried: bool,
         ) {
+            let n_here = usize::from(n_here);
+            let len = n_here as u64 + if is_in_memory { n_elsewhere } else { 0 };
             let frame = Frame { len, n_handles, is_in_memory, is_carried };
-            let n_behind = if is_in_memory { 0 } else { usize::try_from(len).unwrap() };
-            prop_assert_eq!(Frame::parse(frame.to_bytes(), n_behind), Ok(frame));
-            prop_assert!(Frame::parse(frame.to_bytes(), n_behind.wrapping_add(1)).is_err());
+            prop_assert_eq!(Frame::parse(frame.to_bytes(), n_here), Ok(frame));
+            let too_many = usize::try_from(len).unwrap().max(n_here + 1);
+            prop_assert!(Frame::parse(frame.to_bytes(), too_many).is_err());
         }
 
         #[test]

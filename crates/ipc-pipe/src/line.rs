@@ -10,11 +10,10 @@ use ipc_core::wire::{self, DecodeError, Limits, MessageSocket, PacketSocket};
 use serde::de::DeserializeOwned;
 
 use crate::error::{RecvError, SendError};
-use crate::packets;
+use crate::packets::Packets;
 use crate::peer::Peer;
 use crate::scratch::with_scratch;
-use crate::spool::Spool;
-use crate::sys::memory;
+use crate::sheets::Sheet;
 use crate::sys::ready::{self, Ready};
 use crate::sys::socket;
 
@@ -27,7 +26,7 @@ pub(crate) struct Line {
 #[derive(Debug)]
 enum Carrier {
     /// On this machine.
-    Packets { socket: PacketSocket, spool: Spool },
+    Packets(Box<Packets>),
     /// To another machine. It belongs to the process of this generation: frames of two would mix.
     Stream { socket: MessageSocket, generation: u64 },
 }
@@ -44,15 +43,15 @@ pub(crate) struct Arrived<'b> {
 pub(crate) enum Body<'b> {
     /// They are here.
     Here(&'b [u8]),
-    /// They are in a file that has as many.
-    InMemory { file: OwnedFd, len: usize },
+    /// So many in all; the first are here, and the others in a file.
+    InMemory { begin: &'b [u8], rest: Sheet, len: usize },
     /// They are in memory of their own.
     Owned(Vec<u8>),
 }
 
 impl Line {
     pub(crate) fn packets(socket: PacketSocket) -> Self {
-        Self { carrier: Carrier::Packets { socket, spool: Spool::default() } }
+        Self { carrier: Carrier::Packets(Box::new(Packets::new(socket))) }
     }
 
     /// A line over a connected socket: of packets, or of TCP.
@@ -69,7 +68,7 @@ impl Line {
 
     /// Whether its descriptor can go to another process and be the same line there.
     pub(crate) fn can_travel(&self) -> bool {
-        matches!(self.carrier, Carrier::Packets { .. })
+        matches!(self.carrier, Carrier::Packets(_))
     }
 
     pub(crate) fn send(
@@ -79,9 +78,7 @@ impl Line {
         deadline: Deadline,
     ) -> Result<(), SendError> {
         match &self.carrier {
-            Carrier::Packets { socket, spool } => {
-                packets::send(socket, spool, bytes, handles, deadline)
-            }
+            Carrier::Packets(packets) => packets.send(bytes, handles, deadline),
             Carrier::Stream { generation, .. } if is_other_process(*generation) => {
                 Err(SendError::OtherProcess)
             }
@@ -97,7 +94,7 @@ impl Line {
         take: impl FnOnce(Arrived<'_>) -> Result<T, RecvError>,
     ) -> Result<T, RecvError> {
         match &self.carrier {
-            Carrier::Packets { socket, .. } => packets::recv(socket, limits, deadline, take),
+            Carrier::Packets(packets) => packets.recv(limits, deadline, take),
             Carrier::Stream { generation, .. } if is_other_process(*generation) => {
                 Err(RecvError::OtherProcess)
             }
@@ -111,7 +108,7 @@ impl Line {
     /// Who made the other end, if that is on this machine.
     pub(crate) fn peer(&self) -> io::Result<Option<Peer>> {
         match &self.carrier {
-            Carrier::Packets { socket, .. } => socket::peer(socket.as_fd()).map(Some),
+            Carrier::Packets(packets) => socket::peer(packets.as_fd()).map(Some),
             Carrier::Stream { .. } => Ok(None),
         }
     }
@@ -125,7 +122,7 @@ impl Line {
 impl AsFd for Line {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.carrier {
-            Carrier::Packets { socket, .. } => socket.as_fd(),
+            Carrier::Packets(packets) => packets.as_fd(),
             Carrier::Stream { socket, .. } => socket.as_fd(),
         }
     }
@@ -174,11 +171,11 @@ impl Body<'_> {
         match self {
             Self::Here(bytes) => Ok(work(bytes)),
             Self::Owned(bytes) => Ok(work(&bytes)),
-            Self::InMemory { file, len } => with_scratch(|scratch| {
+            Self::InMemory { begin, rest, len } => with_scratch(|scratch| {
                 scratch.clear();
-                memory::append(file.as_fd(), scratch, len)?;
+                gather(scratch, begin, &rest, len)?;
                 // The sender may use it again.
-                drop(file);
+                drop(rest);
                 Ok(work(scratch))
             }),
         }
@@ -189,9 +186,9 @@ impl Body<'_> {
         match self {
             Self::Here(bytes) => Ok(bytes.to_vec()),
             Self::Owned(bytes) => Ok(bytes),
-            Self::InMemory { file, len } => {
+            Self::InMemory { begin, rest, len } => {
                 let mut bytes = Vec::new();
-                memory::append(file.as_fd(), &mut bytes, len)?;
+                gather(&mut bytes, begin, &rest, len)?;
                 Ok(bytes)
             }
         }
@@ -205,8 +202,19 @@ impl Body<'_> {
         match self {
             Self::Here(bytes) => room.copy_from_slice(bytes),
             Self::Owned(bytes) => room.copy_from_slice(&bytes),
-            Self::InMemory { file, .. } => memory::read(file.as_fd(), room)?,
+            Self::InMemory { begin, rest, .. } => {
+                let (first, others) = room.split_at_mut(begin.len().min(room.len()));
+                first.copy_from_slice(begin.get(..first.len()).unwrap_or_default());
+                rest.read(others)?;
+            }
         }
         Ok(room.len())
     }
+}
+
+/// Appends the bytes of a message that lies in two places.
+fn gather(bytes: &mut Vec<u8>, begin: &[u8], rest: &Sheet, len: usize) -> io::Result<()> {
+    bytes.try_reserve_exact(len).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    bytes.extend_from_slice(begin);
+    rest.append(bytes, len.saturating_sub(begin.len()))
 }

@@ -6,6 +6,10 @@
 //! has read the bytes, at its death, or with a message that nobody receives. So a sheet that is not
 //! locked is nobody's, and fresh pages need not be made for the next message.
 //!
+//! The first message is written to a sheet by a call, which makes the pages. If there is a second one
+//! that is not longer, the sheet is [fixed](memory::fix): it is mapped here from then on, and may be
+//! at the other side, so that a message costs two copies in memory that is there.
+//!
 //! Sheets are one line's, for whoever received a message may look at the sheet for ever. And they are
 //! one process's: a forked child makes its own, so that no two write to one.
 
@@ -17,12 +21,12 @@ use std::sync::Mutex;
 use ipc_core::Presence;
 use ipc_core::robust::Thread;
 
-use crate::sys::memory;
+use crate::sys::memory::{self, Mapped};
 
 /// How many bytes of memory a line keeps for messages to come, at most.
-const MOST_KEPT: u64 = 8 << 20;
+pub(crate) const MOST_KEPT: u64 = 16 << 20;
 /// And in how many sheets: each is a descriptor.
-const MOST_SHEETS: usize = 8;
+pub(crate) const MOST_SHEETS: usize = 12;
 
 /// The role in a sheet of who travels with it.
 const MESSAGE: Range<u32> = 0..1;
@@ -49,7 +53,9 @@ struct Kept {
 struct Sheet {
     file: Presence,
     /// How long the longest message in it was.
-    len: u64,
+    len: usize,
+    /// Its bytes, if it was fixed.
+    mapped: Option<Mapped>,
 }
 
 /// Bytes in a sheet, and a descriptor to send them by.
@@ -64,13 +70,13 @@ pub(crate) struct Written<'s> {
 impl Spool {
     /// Writes a message's bytes to memory.
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<Written<'_>> {
-        let free = self.with_kept(|kept| kept.take_free(bytes.len() as u64)).flatten();
-        let mut sheet = match free {
+        let free = self.with_kept(|kept| kept.take_free(bytes.len())).flatten();
+        // If it cannot be written, somebody at the other side has been at it.
+        let written = free.and_then(|mut sheet| sheet.write(bytes).is_ok().then_some(sheet));
+        let sheet = match written {
             Some(sheet) => sheet,
-            None => Sheet::new()?,
+            None => Sheet::with(bytes)?,
         };
-        memory::write(sheet.file.as_fd(), bytes)?;
-        sheet.len = sheet.len.max(bytes.len() as u64);
         let message = Presence::enter_file(sheet.file.as_fd(), MESSAGE)?;
         Ok(Written { spool: self, sheet: Some(sheet), message })
     }
@@ -88,15 +94,14 @@ impl Spool {
 
 impl Kept {
     /// Takes out a sheet that no message is in: the one that was used last of those that have the
-    /// memory, or else any.
-    fn take_free(&mut self, len: u64) -> Option<Sheet> {
+    /// memory, or else one that can get longer.
+    fn take_free(&mut self, len: usize) -> Option<Sheet> {
         let fits = |sheet: &Sheet| sheet.len >= len && sheet.is_free();
         let place = self.sheets.iter().rposition(fits);
         // One that is not kept afterwards should not be taken from those that are.
-        let may_be_any = len <= MOST_KEPT;
-        let place = place.or_else(|| {
-            may_be_any.then(|| self.sheets.iter().rposition(Sheet::is_free)).flatten()
-        })?;
+        let may_grow =
+            |sheet: &Sheet| len as u64 <= MOST_KEPT && sheet.mapped.is_none() && sheet.is_free();
+        let place = place.or_else(|| self.sheets.iter().rposition(may_grow))?;
         Some(self.sheets.remove(place))
     }
 
@@ -106,7 +111,7 @@ impl Kept {
         let mut total = 0_u64;
         let newest = self.sheets.iter().rev().take(MOST_SHEETS);
         let n_kept = newest.take_while(|sheet| {
-            total = total.saturating_add(sheet.len);
+            total = total.saturating_add(sheet.len as u64);
             total <= MOST_KEPT
         });
         let n_gone = self.sheets.len() - n_kept.count();
@@ -115,8 +120,26 @@ impl Kept {
 }
 
 impl Sheet {
-    fn new() -> io::Result<Self> {
-        Ok(Self { file: Presence::enter_file(memory::create()?.as_fd(), KEEPER)?, len: 0 })
+    /// A fresh one with a message's bytes.
+    fn with(bytes: &[u8]) -> io::Result<Self> {
+        let file = Presence::enter_file(memory::create()?.as_fd(), KEEPER)?;
+        memory::write(file.as_fd(), bytes)?;
+        Ok(Self { file, len: bytes.len(), mapped: None })
+    }
+
+    /// Writes another message's bytes to it, which fit if it was fixed.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.len() > self.len {
+            memory::write(self.file.as_fd(), bytes)?;
+            self.len = bytes.len();
+            return Ok(());
+        }
+        let mapped = match self.mapped.take() {
+            Some(mapped) => mapped,
+            None => memory::fix(self.file.as_fd(), self.len)?,
+        };
+        let is_written = self.mapped.insert(mapped).write(bytes);
+        is_written.then_some(()).ok_or_else(|| io::ErrorKind::InvalidInput.into())
     }
 
     fn is_free(&self) -> bool {
@@ -133,7 +156,7 @@ impl Written<'_> {
 
 impl Drop for Written<'_> {
     fn drop(&mut self) {
-        if let Some(sheet) = self.sheet.take().filter(|sheet| sheet.len <= MOST_KEPT) {
+        if let Some(sheet) = self.sheet.take().filter(|sheet| sheet.len as u64 <= MOST_KEPT) {
             self.spool.with_kept(|kept| kept.keep(sheet));
         }
     }
@@ -144,6 +167,7 @@ mod tests {
     use std::os::fd::{AsFd as _, OwnedFd};
 
     use super::{MOST_SHEETS, Spool};
+    use crate::sheets::Sheets;
     use crate::sys::memory;
 
     fn send(spool: &Spool, bytes: &[u8]) -> OwnedFd {
@@ -177,14 +201,60 @@ mod tests {
     }
 
     #[test]
+    fn a_sheet_is_fixed_by_a_second_message_that_is_not_longer() {
+        let spool = Spool::default();
+        let is_fixed = |fd: &OwnedFd| memory::facts(fd.as_fd()).unwrap().is_fixed;
+        assert!(!is_fixed(&send(&spool, b"first")));
+        assert!(!is_fixed(&send(&spool, b"a longer one")));
+        let third = send(&spool, b"the third");
+        assert!(is_fixed(&third));
+        assert_eq!(read(&third, 9), b"the third");
+        drop(third);
+        let fourth = send(&spool, b"another long");
+        assert_eq!((read(&fourth, 12), n_kept(&spool)), (b"another long".to_vec(), 1));
+        drop(fourth);
+        let fifth = send(&spool, b"one that is longer still");
+        assert!(!is_fixed(&fifth), "the first sheet cannot get longer any more");
+        assert_eq!(n_kept(&spool), 2);
+    }
+
+    #[test]
+    fn a_receiver_that_has_mapped_a_sheet_gives_it_back() {
+        let (spool, sheets) = (Spool::default(), Sheets::default());
+        for _ in 0..5 {
+            let fd = send(&spool, &[1; 5000]);
+            let facts = memory::facts(fd.as_fd()).unwrap();
+            drop(sheets.open(fd, &facts));
+        }
+        assert_eq!(n_kept(&spool), 1);
+    }
+
+    #[test]
+    fn a_receiver_that_spoils_a_sheet_costs_a_sheet_and_no_message() {
+        let spoil: [fn(&OwnedFd); 3] = [
+            |fd| rustix::fs::ftruncate(fd, 0).unwrap(),
+            |fd| rustix::fs::fcntl_add_seals(fd, rustix::fs::SealFlags::SEAL).unwrap(),
+            |fd| rustix::fs::fcntl_add_seals(fd, rustix::fs::SealFlags::WRITE).unwrap(),
+        ];
+        for spoil in spoil {
+            let spool = Spool::default();
+            spoil(&send(&spool, &[1; 5000]));
+            for len in [5000, 6000, 4000] {
+                let bytes = vec![2; len];
+                assert_eq!(read(&send(&spool, &bytes), len), bytes);
+            }
+        }
+    }
+
+    #[test]
     fn not_more_is_kept_than_is_said() {
         let spool = Spool::default();
         let all: Vec<_> = (0..3 * MOST_SHEETS).map(|_| send(&spool, b"x")).collect();
         assert_eq!(n_kept(&spool), MOST_SHEETS);
         drop(all);
-        drop(send(&spool, &vec![0; 5 << 20]));
-        drop(send(&spool, &vec![0; 9 << 20]));
-        let lens: Vec<u64> = spool.kept.lock().unwrap().sheets.iter().map(|s| s.len).collect();
-        assert_eq!(lens.iter().max(), Some(&(5 << 20)), "{lens:?}");
+        drop(send(&spool, &vec![0; 10 << 20]));
+        drop(send(&spool, &vec![0; 17 << 20]));
+        let lens: Vec<usize> = spool.kept.lock().unwrap().sheets.iter().map(|s| s.len).collect();
+        assert_eq!(lens.iter().max(), Some(&(10 << 20)), "{lens:?}");
     }
 }

@@ -9,7 +9,7 @@ use ipc_core::Deadline;
 use ipc_core::wire::PacketSocket;
 use ipc_pipe::{Connection, Limits, RecvError};
 use proptest::prelude::*;
-use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 
 /// A stranger's end, and ours.
 fn ends() -> (PacketSocket, Connection<Vec<u8>, Vec<u8>>) {
@@ -69,6 +69,8 @@ fn a_packet_that_is_no_message_is_refused() {
         vec![HERE; 60_000],
         [header(HERE, 0, 40_000), vec![0; 40_000]].concat(),
         header(IN_MEMORY, 0, 0),
+        [header(IN_MEMORY, 0, 2), vec![1, 2]].concat(),
+        [header(IN_MEMORY, 0, 1), vec![1, 2]].concat(),
         header(IN_MEMORY, 0, 10),
         header(HERE | CARRIED, 0, 0),
         header(IN_MEMORY | CARRIED, 0, 9),
@@ -119,6 +121,48 @@ fn memory_that_shrinks_before_it_is_read_is_an_error() {
     assert!(ours.recv_bytes(100).is_err());
 }
 
+/// A file in memory whose pages stay, as a sender fixes it that uses it again.
+fn fixed(len: u64, bytes: &[u8]) -> OwnedFd {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let mut file = File::from(memfd_create("stranger", flags).unwrap());
+    file.write_all(bytes).unwrap();
+    file.set_len(len).unwrap();
+    fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::FUTURE_WRITE).unwrap();
+    file.into()
+}
+
+#[test]
+fn memory_that_is_fixed_is_read_as_any_other() {
+    let (stranger, ours) = ends();
+    let (first, second) = (fixed(5000, &[1; 5000]), fixed(100, &[2; 100]));
+    for _ in 0..3 {
+        send(&stranger, &header(IN_MEMORY, 0, 5000), &[first.as_fd()]);
+        send(&stranger, &[header(IN_MEMORY, 0, 110), vec![3; 10]].concat(), &[second.as_fd()]);
+        assert_eq!(ours.recv_bytes(5000).unwrap(), [1; 5000]);
+        assert_eq!(ours.recv_bytes(5000).unwrap(), [&[3; 10][..], &[2; 100]].concat());
+    }
+}
+
+#[test]
+fn memory_that_is_fixed_and_not_what_it_says_is_refused() {
+    let is_malformed =
+        |error: RecvError| assert!(matches!(error, RecvError::Malformed(_)), "{error:?}");
+    is_malformed(refused(&header(IN_MEMORY, 0, 101), &[fixed(100, &[1; 100]).as_fd()]));
+    is_malformed(refused(&header(IN_MEMORY, 0, 1 << 20), &[fixed(1 << 20, &[1; 9]).as_fd()]));
+}
+
+#[test]
+fn memory_that_gets_longer_after_it_was_mapped_is_read_to_its_end() {
+    let (stranger, ours) = ends();
+    let file = fixed(100, &[1; 100]);
+    send(&stranger, &header(IN_MEMORY, 0, 100), &[file.as_fd()]);
+    assert_eq!(ours.recv_bytes(100).unwrap(), [1; 100]);
+    File::from(file.try_clone().unwrap()).set_len(4000).unwrap();
+    send(&stranger, &header(IN_MEMORY, 0, 4000), &[file.as_fd()]);
+    let bytes = ours.recv_bytes(4000).unwrap();
+    assert_eq!(bytes, [&[1; 100][..], &[0; 3900]].concat());
+}
+
 #[test]
 fn a_carrier_that_is_not_what_it_should_be_is_refused() {
     let is_malformed =
@@ -153,13 +197,14 @@ proptest! {
         n_handles in prop_oneof![0_u32..3, any::<u32>()],
         len in prop_oneof![0_u64..40, any::<u64>()],
         behind in prop::collection::vec(any::<u8>(), 0..40),
-        files in prop::collection::vec(0..3, 0..3),
+        files in prop::collection::vec(0..4, 0..3),
         cut in 1_usize..80,
     ) {
         let (stranger, ours) = ends();
         let files: Vec<OwnedFd> = files.into_iter().map(|file| match file {
             0 => null(),
             1 => memory(40, &[1; 40]),
+            2 => fixed(40, &[1; 40]),
             _ => PacketSocket::pair().unwrap().0.into(),
         }).collect();
         let handles: Vec<_> = files.iter().map(AsFd::as_fd).collect();

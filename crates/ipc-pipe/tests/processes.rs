@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipc_core::Deadline;
 use ipc_pipe::{Limits, Receiver, RecvError, channel, pipe, wait};
 use testkit::seed::Rng;
-use testkit::{Outcome, Report, child};
+use testkit::{Counter, Outcome, Report, SharedArena, child};
 
 fn main() -> ExitCode {
     testkit::main(&[
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         ("processes that send at one end do not mix their messages", no_mixing),
         ("processes that receive at one end get each message once", each_once),
         ("senders killed at random leave whole messages only", killed_senders),
+        ("receivers killed at random leave the memory of long messages whole", killed_receivers),
         ("signals end no call", signals),
         ("a message of gigabytes", gigabytes),
     ])
@@ -214,6 +215,42 @@ fn killed_senders() -> Outcome {
     drop(sender);
     is(receiver.recv().unwrap_err().is_disconnected(), "the end")?;
     is(n_received > rounds, n_received)?;
+    Ok(Report::PASSED)
+}
+
+/// The memory of a message comes back when its receiver dies, and not before others have read theirs.
+fn killed_receivers() -> Outcome {
+    let rounds = if testkit::full() { 3000 } else { 100 };
+    let (sender, receiver) = channel::<Vec<u8>>()?;
+    let mut rng = Rng::of_run("kills");
+    let (mut n_sent, mut n_received) = (0_u32, 0_u32);
+    let n_torn = SharedArena::<Counter>::new(1);
+    for _ in 0..rounds {
+        let receive = || {
+            while let Ok(bytes) = receiver.recv_bytes(usize::MAX) {
+                n_torn[0].add(u64::from(origin(&bytes).is_none()));
+            }
+            0
+        };
+        let victims = [child::fork(receive), child::fork(receive)];
+        let until = Deadline::after(Duration::from_micros(rng.index(5000) as u64));
+        while !until.is_past() {
+            let bytes = message(0, n_sent, 40_000 + rng.index(300_000));
+            n_sent += u32::from(sender.send_bytes_deadline(&bytes, until).is_ok());
+        }
+        drop(victims);
+        // What they had not taken is here, in order, and whole.
+        sender.send_bytes_deadline(&message(1, n_sent, 100_000), Deadline::now()).ok();
+        let mut next = 0;
+        while let Ok(bytes) = receiver.recv_bytes_deadline(usize::MAX, Deadline::now()) {
+            let (_, number) = origin(&bytes).ok_or("a message is not whole")?;
+            is(number >= next, (number, next))?;
+            next = number + 1;
+            n_received += 1;
+        }
+    }
+    is(n_torn[0].get() == 0, "messages that victims had were torn")?;
+    is(n_received >= rounds, n_received)?;
     Ok(Report::PASSED)
 }
 

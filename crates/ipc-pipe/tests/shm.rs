@@ -45,14 +45,14 @@ fn short_long_and_handles_stay_in_order() {
     let null = || Handle::from(File::open("/dev/null").unwrap());
     for n in 0..60_usize {
         let handles: Vec<Handle> = (0..if n % 3 == 0 { n } else { 0 }).map(|_| null()).collect();
-        let bytes = pattern(if n % 4 == 0 { 50_000 } else { n }, 3);
+        let bytes = pattern(if n % 8 == 0 { 50_000 } else { n }, 3);
         left.send(&(u32::try_from(n).unwrap(), bytes, handles)).unwrap();
     }
     for n in 0..60_usize {
         let (number, bytes, handles) = right.recv().unwrap();
         assert_eq!(usize::try_from(number).unwrap(), n);
         assert_eq!(handles.len(), if n % 3 == 0 { n } else { 0 });
-        assert!(bytes == pattern(if n % 4 == 0 { 50_000 } else { n }, 3));
+        assert!(bytes == pattern(if n % 8 == 0 { 50_000 } else { n }, 3));
     }
 }
 
@@ -79,6 +79,26 @@ fn who_does_not_wait_is_told_that_there_is_nothing_or_no_room() {
         assert_eq!(right.recv().unwrap(), vec![n; 1000]);
     }
     assert!(matches!(right.try_recv(), Err(RecvError::Empty)));
+}
+
+#[test]
+fn an_end_says_whether_it_is_readable_and_writable() {
+    let (mut left, mut right) = shm_pipe::<(), ()>().unwrap();
+    assert!(!right.readable().unwrap() && left.writable().unwrap());
+    let mut n_sent = 0;
+    while left.writable().unwrap() {
+        left.send_bytes(&[]).unwrap();
+        n_sent += 1;
+    }
+    assert!(matches!(left.try_send(&()), Err(SendError::Full)) && right.readable().unwrap());
+    right.recv_bytes(0).unwrap();
+    assert!(left.writable().unwrap());
+    for _ in 1..n_sent {
+        right.recv_bytes(0).unwrap();
+    }
+    assert!(!right.readable().unwrap() && right.writable().unwrap());
+    drop(left);
+    assert!(right.readable().unwrap() && right.writable().unwrap());
 }
 
 #[test]

@@ -11,6 +11,7 @@ use testkit::{Outcome, Report, child};
 fn main() -> ExitCode {
     testkit::main(&[
         ("two processes talk, awake and asleep", talk),
+        ("two processes talk where the system refuses fences", refused_fences),
         ("an end goes to another process in a message", travels),
         ("the end comes when the user is killed, whoever else has the end", killed),
         ("a process that dies before it uses an end ends it for nobody", killed_before_use),
@@ -45,6 +46,46 @@ fn talk() -> Outcome {
     }
     drop(here);
     is(other.wait().is_success(), "the other")?;
+    Ok(Report::PASSED)
+}
+
+/// Two who answer each other and never look before they sleep, in a system that refuses fences: to both
+/// from the beginning or from some time on, to the one who asks, or to the one who answers.
+fn refused_fences() -> Outcome {
+    const ROUNDS: u64 = 300;
+    const NEVER: u64 = u64::MAX;
+    let refuse = |when: u64, now: u64| {
+        if when == now {
+            testkit::refuse(libc::SYS_membarrier);
+        }
+    };
+    for (asker, answerer) in [(0, 0), (0, NEVER), (NEVER, 0), (100, 100), (NEVER, 100)] {
+        let mut both = child::fork(|| {
+            ipc_core::primitive::set_spin(0);
+            refuse(asker, 0);
+            let Ok((mut here, there)) = shm_pipe::<u64, u64>() else { return 1 };
+            let mut there = Some(there);
+            let mut other = child::fork(|| {
+                let mut there = there.take().unwrap();
+                for number in 0..ROUNDS {
+                    refuse(answerer, number);
+                    if there.recv().ok() != Some(number) || there.send(&number).is_err() {
+                        return 1;
+                    }
+                }
+                0
+            });
+            for number in 0..ROUNDS {
+                refuse(asker, number + u64::from(asker == 0));
+                if here.request(&number).ok() != Some(number) {
+                    return 2;
+                }
+            }
+            i32::from(!other.wait().is_success()) * 3
+        });
+        let end = both.wait_within(Duration::from_secs(60));
+        is(end.is_some_and(|end| end.is_success()), (asker, answerer, end))?;
+    }
     Ok(Report::PASSED)
 }
 

@@ -147,29 +147,6 @@ mod scenarios {
         Ok(Report::PASSED)
     }
 
-    /// Makes the system refuse `membarrier` to this process from now on.
-    fn refuse_fences() {
-        let code = |bits: u32| u16::try_from(bits).unwrap_or(u16::MAX);
-        let call = u32::try_from(libc::SYS_membarrier).unwrap_or(u32::MAX);
-        let refused = libc::SECCOMP_RET_ERRNO | libc::EPERM.cast_unsigned();
-        let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
-        let mut steps = [
-            // The number of the call is what the kernel says of it first.
-            step(code(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS), 0, 0, 0),
-            step(code(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K), 0, 1, call),
-            step(code(libc::BPF_RET | libc::BPF_K), 0, 0, refused),
-            step(code(libc::BPF_RET | libc::BPF_K), 0, 0, libc::SECCOMP_RET_ALLOW),
-        ];
-        let filter = libc::sock_fprog { len: 4, filter: steps.as_mut_ptr() };
-        // SAFETY: no pointers are passed.
-        let gives_up = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
-        // SAFETY: the filter is a good one, and the kernel copies it.
-        let filtered = unsafe {
-            libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const filter)
-        };
-        assert_eq!((gives_up, filtered), (0, 0), "the kernel takes filters");
-    }
-
     /// Two who answer each other and never look before they sleep, in a system that refuses fences: to
     /// all from the beginning, to one of them, or to neither.
     pub(crate) fn refused_fences() -> Outcome {
@@ -178,13 +155,13 @@ mod scenarios {
             let mut both = holds(|| {
                 ipc_core::primitive::set_spin(0);
                 if to_all {
-                    refuse_fences();
+                    testkit::refuse(libc::SYS_membarrier);
                 }
                 let Ok(there) = Queue::<u32>::bounded(1) else { return false };
                 let Ok(back) = Queue::<u32>::bounded(1) else { return false };
                 let mut other = holds(|| {
                     if to_one {
-                        refuse_fences();
+                        testkit::refuse(libc::SYS_membarrier);
                     }
                     (0..ROUNDS).all(|_| there.get().is_ok_and(|number| back.put(number).is_ok()))
                 });

@@ -9,7 +9,7 @@ use common::{wait_until, watch};
 use ipc_core::Deadline;
 use ipc_pipe::lane::LONGEST;
 use lane_script::{HEADS, RINGS, Server, Stranger, call, make_dict, play};
-use manager::{Address, Batch, Dict, List, Manager};
+use manager::{Address, Batch, Dict, List, Manager, Value};
 use proc_core::Process;
 use proptest::prelude::*;
 
@@ -50,6 +50,65 @@ fn those_who_come_first_have_lanes_and_give_them_back() {
             assert_eq!(manager.stats().unwrap().lanes, most.min(1) as u64);
         }
     }
+}
+
+/// Has the system refuse the fences that lanes need to this process.
+fn refuse_fences() {
+    testkit::refuse(libc::SYS_membarrier);
+}
+
+/// A child that is refused fences before it connects, or has fences and then none; the lanes that there
+/// were, and whether its calls did what they should.
+fn call_without_fences((address, from_the_beginning): (String, bool)) -> (u64, bool) {
+    if from_the_beginning {
+        refuse_fences();
+    }
+    let manager = Manager::connect(&Address::abstract_name(address), None).unwrap();
+    let n_lanes = manager.stats().unwrap().lanes;
+    refuse_fences();
+    call_awake_and_asleep(&manager);
+    (n_lanes, true)
+}
+
+/// Calls one after the other, calls that fill the lane, and calls of a server that sleeps.
+fn call_awake_and_asleep(manager: &Manager) {
+    let list: List<Vec<u8>> = manager.list().unwrap();
+    for round in 0..8 {
+        let mut batch = Batch::new();
+        for _ in 0..100 {
+            drop(list.push_in(&mut batch, &vec![1; 1000]).unwrap());
+        }
+        assert!(batch.call().unwrap().is_ok());
+        for _ in 0..20 {
+            assert_eq!(list.get(0).unwrap(), Some(vec![1; 1000]));
+        }
+        // Nobody calls for a while: whatever the server does meanwhile, it hears the next call.
+        testkit::clock::pause(Duration::from_millis(round % 4));
+    }
+    assert_eq!(list.len().unwrap(), 800);
+}
+
+#[test]
+fn who_is_refused_fences_has_no_lane_and_who_has_one_already_is_served() {
+    let _watchdog = watch("refused fences");
+    let name = format!("lanes-{:?}", std::thread::current().id());
+    let address = Address::abstract_name(name.clone());
+    let manager = Manager::builder().address(&address).start().unwrap();
+    for (from_the_beginning, n_lanes) in [(true, 1), (false, 2)] {
+        let child = Process::spawn(call_without_fences, (name.clone(), from_the_beginning));
+        assert_eq!(child.unwrap().join().unwrap(), (n_lanes, true));
+        wait_until(&manager, "it is gone", |stats| stats.clients == 1);
+    }
+    // And now the server.
+    let value: Value<u64> = manager.value(&0).unwrap();
+    let refuse = |(old, ())| {
+        refuse_fences();
+        old + 1
+    };
+    value.update(refuse, &()).unwrap();
+    call_awake_and_asleep(&manager);
+    let child = Process::spawn(count_lanes, name);
+    assert_eq!(child.unwrap().join().unwrap(), 1, "nobody gets one from then on");
 }
 
 #[test]

@@ -57,6 +57,7 @@ pub use crate::{
     proc::trace,
     report::Report,
     runner::{Entry, Outcome, Runner, Scenario, full, main},
+    sys::refuse,
     thread::{Mortal, die_alone},
     watchdog::Watchdog,
 };

@@ -1,6 +1,6 @@
 //! What `/proc` says about processes.
 
-use std::{fmt::Write as _, fs, time::Duration};
+use std::{fmt::Write as _, fs, ops::Range, time::Duration};
 
 use crate::clock;
 
@@ -166,6 +166,15 @@ fn line(text: &mut String, words: std::fmt::Arguments<'_>) {
 pub(crate) fn name_place(pid: i32, place: u64) -> String {
     place_in_maps(&fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default(), place)
         .unwrap_or_else(|| format!("{place:#x}"))
+}
+
+/// Where the kernel's own code is in a process, and in those that it forks.
+pub(crate) fn vdso(pid: i32) -> Option<Range<u64>> {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
+    let line = maps.lines().find(|line| line.ends_with("[vdso]"))?;
+    let (start, rest) = line.split_once('-')?;
+    let (end, _) = rest.split_once(' ')?;
+    Some(u64::from_str_radix(start, 16).ok()?..u64::from_str_radix(end, 16).ok()?)
 }
 
 fn place_in_maps(maps: &str, place: u64) -> Option<String> {

@@ -5,7 +5,7 @@
 use std::{
     process::ExitCode,
     sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::thread::futex;
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         ("a barger acts before the death and after it", barger),
         ("latecomers start between the last instruction and the death", latecomer),
         ("an operation without end is given up", endless),
+        ("an operation that reads the clock ends, however slowly it is stepped", clock),
         ("a victim that ends by itself is no sweep", early_end),
         ("the crash sweep dies before every access", accesses),
         ("the crash sweep finds a pair half done", half_accesses),
@@ -230,6 +231,29 @@ fn endless() -> Outcome {
         .max_points(50)
         .at_every_instruction();
     is(matches!(&swept, Err(why) if why.contains("has no end")), &swept)
+}
+
+/// The kernel's code for reading the clock begins anew when the time has moved on meanwhile, which a victim
+/// that is stepped slowly never gets out of: so it is not stepped through.
+fn clock() -> Outcome {
+    let swept = Sweep::new("clock", pair)
+        .victim(|pair, marks| {
+            marks.around(|| {
+                let before = Instant::now();
+                pair[0].store(1, SeqCst);
+                std::hint::black_box(before.elapsed());
+                pair[1].store(1, SeqCst);
+            });
+        })
+        .check(|pair, point| match point {
+            KillPoint::Instruction { place, .. } if place.starts_with("[vdso]") => {
+                Err(format!("stepped to {place}"))
+            }
+            _ if pair[0].load(SeqCst) < pair[1].load(SeqCst) => Err("the second first".to_owned()),
+            _ => Ok(()),
+        })
+        .at_every_instruction()?;
+    is(swept.report.is_success() && swept.report.kill.points > 10, &swept)
 }
 
 fn early_end() -> Outcome {

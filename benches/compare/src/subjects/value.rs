@@ -1,6 +1,7 @@
 //! Values that processes share.
 //!
-//! - `value/add/2`: how often a second 2 workers on different cores add one to the same number.
+//! - `value/add/2`: how often a second 2 workers on different cores add one to the same number; ours as
+//!   who adds all the time does, with the [`Atomic`](shm_value::Atomic) at hand, and by the handle.
 //! - `value/update/free`: nanoseconds that one thread takes to change a number under a lock.
 //! - `value/update/2`: how often a second 2 workers do so.
 //! - `value/get/64`: nanoseconds that one thread takes to read 64 bytes that belong together.
@@ -12,7 +13,7 @@ use std::cell::Cell;
 use crate::bench::{Bench, Metric};
 use crate::crew::{Crew, Kind, Worker};
 use crate::flags::Effort;
-use crate::peers::multiproc::value::{OurAdd, OurGet, OurMap, OurMapSet, OurUpdate};
+use crate::peers::multiproc::value::{OurAdd, OurGet, OurHandleAdd, OurMap, OurMapSet, OurUpdate};
 use crate::peers::{bare, mmap_sync, pthread, python, std_sync};
 use crate::rounds::OURS;
 use crate::{Result, cores, timing};
@@ -48,6 +49,7 @@ pub(crate) fn benches() -> Vec<Bench> {
     vec![
         Bench::new("value/add/2", Metric::Operations)
             .peer(OURS, |effort| rate::<OurAdd>(2, effort))
+            .peer("multiproc-handle", |effort| rate::<OurHandleAdd>(2, effort))
             .peer("bare-word", |effort| rate::<bare::Add>(2, effort)),
         Bench::new("value/update/free", Metric::Ns)
             .peer(OURS, free::<OurUpdate>)

@@ -62,9 +62,23 @@ pub fn fence_heavy() -> bool {
     crate::sys::fence::everywhere().is_ok()
 }
 
+/// Whether the system grants [heavy fences](fence_heavy) now.
+#[cfg(not(ipc_loom))]
+#[must_use]
+pub fn are_fences_granted() -> bool {
+    crate::sys::fence::everywhere().is_ok()
+}
+
 /// The model's fences are all full ones.
 #[cfg(ipc_loom)]
 pub fn join_heavy_fences() {}
+
+/// They always are in the model.
+#[cfg(ipc_loom)]
+#[must_use]
+pub fn are_fences_granted() -> bool {
+    true
+}
 
 /// The often-used side's fence, which is a full one in the model.
 #[cfg(ipc_loom)]

@@ -31,7 +31,7 @@ use real as world;
 
 pub use core::sync::atomic::Ordering;
 
-pub use asymmetric::{fence_heavy, fence_light, join_heavy_fences};
+pub use asymmetric::{are_fences_granted, fence_heavy, fence_light, join_heavy_fences};
 pub use bytes::{copy_in, copy_out};
 #[cfg(not(ipc_loom))]
 pub use spin::set_spin;

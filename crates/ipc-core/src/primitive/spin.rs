@@ -10,6 +10,9 @@
 //! giving the processor away: on one processor, whoever is to answer can only do so then, and it
 //! costs less than to sleep and to be woken.
 //!
+//! Where only two answer each other ([`Spin::eager`]) nobody else's line is taken away, and more looks
+//! follow on each other at once: as many as an answer takes that comes from afar.
+//!
 //! A lock counts its turns beside its word. Who sees that others take it all the time goes on looking
 //! for longer: for a lock that is held so shortly a sleep would cost all of them more.
 //!
@@ -38,8 +41,14 @@ mod real {
     /// How many looks follow on each other at once; then every second pause is twice as long.
     const N_QUICK_LOOKS: u32 = 5;
 
+    /// How many do where two answer each other.
+    const N_EAGER_LOOKS: u32 = 29;
+
     /// Which look comes after giving the processor away: half a microsecond after the first.
     const YIELDING_LOOK: u32 = 10;
+
+    /// How many looks after the last quick one that is.
+    const YIELDS_AFTER: u32 = YIELDING_LOOK - N_QUICK_LOOKS;
 
     /// The longest pause between two looks, as a power of two.
     const LONGEST_PAUSE: u32 = 6;
@@ -75,6 +84,8 @@ mod real {
         looks: u32,
         /// How many of them found the word in the same hands as the one before.
         still: u32,
+        /// How many of them follow on each other at once.
+        quick: u32,
     }
 
     impl Spin {
@@ -83,7 +94,18 @@ mod real {
         pub fn new(note: &AtomicU32) -> Self {
             let seen = Note(note.load(Relaxed));
             let budget = MOST_LOOKS.load(Relaxed) >> seen.halvings();
-            Self { seen, budget, looks: 0, still: 0 }
+            Self { seen, budget, looks: 0, still: 0, quick: N_QUICK_LOOKS }
+        }
+
+        /// Begins, at a word that one other writes and nobody else looks at.
+        #[must_use]
+        pub fn eager(note: &AtomicU32) -> Self {
+            let spin = Self::new(note);
+            let more = N_EAGER_LOOKS - N_QUICK_LOOKS;
+            // Who looked in vain the last times looks as shortly as anybody.
+            let is_worth_it = spin.budget > 0 && spin.seen.halvings() == 0;
+            let budget = spin.budget + if is_worth_it { more } else { 0 };
+            Self { budget, quick: N_EAGER_LOOKS, ..spin }
         }
 
         /// Pauses, and says whether to look again; if not, it is time to sleep.
@@ -93,10 +115,10 @@ mod real {
                 return false;
             }
             self.looks += 1;
-            if self.looks == YIELDING_LOOK {
+            if self.looks == self.quick + YIELDS_AFTER {
                 yield_now();
             } else {
-                let pauses = (self.looks.saturating_sub(N_QUICK_LOOKS - 1) / 2).min(LONGEST_PAUSE);
+                let pauses = (self.looks.saturating_sub(self.quick - 1) / 2).min(LONGEST_PAUSE);
                 (0..1 << pauses).for_each(|_| pause());
             }
             let now = Note(note.load(Relaxed));
@@ -104,7 +126,7 @@ mod real {
                 self.still += 1;
             } else {
                 // Others are at it: no more quick looks, which would only be in their way.
-                self.looks = self.looks.max(YIELDING_LOOK);
+                self.looks = self.looks.max(self.quick + YIELDS_AFTER);
             }
             self.seen = now;
             true
@@ -197,6 +219,19 @@ mod real {
         }
 
         #[test]
+        fn who_is_eager_looks_longer_only_where_that_pays() {
+            let looks = |memory: &AtomicU32| {
+                let mut spin = Spin::eager(memory);
+                while spin.again(memory) {}
+                spin.looks
+            };
+            let memory = AtomicU32::new(0);
+            let most = looks_in_vain(&memory);
+            assert_eq!(looks(&AtomicU32::new(0)), most + N_EAGER_LOOKS - N_QUICK_LOOKS);
+            assert_eq!(looks(&memory), most / 2);
+        }
+
+        #[test]
         fn one_for_whom_it_pays_lets_the_others_look_longer() {
             let memory = AtomicU32::new(0);
             let most = looks_in_vain(&memory);
@@ -254,6 +289,12 @@ mod model {
         /// Begins.
         #[must_use]
         pub fn new(_: &AtomicU32) -> Self {
+            Self
+        }
+
+        /// Begins.
+        #[must_use]
+        pub fn eager(_: &AtomicU32) -> Self {
             Self
         }
 

@@ -2,12 +2,16 @@
 
 #![expect(unsafe_code, reason = "calls fcntl for locks that have no safe wrapper")]
 
-use std::io;
+use std::ffi::CStr;
+use std::io::{self, Write as _};
 use std::ops::Range;
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::retry_on_intr;
+
+/// Room for the path of a descriptor and a zero.
+const PATH_ROOM: usize = 40;
 
 /// Opens the file behind a descriptor once more: an open file of its own, with locks of its own.
 ///
@@ -15,10 +19,12 @@ use rustix::io::retry_on_intr;
 ///
 /// - Linux `proc_pid_fd(5)`
 pub(crate) fn reopen(file: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    let path = format!("/proc/thread-self/fd/{}", file.as_raw_fd());
+    let mut path = [0; PATH_ROOM];
+    write!(path.as_mut_slice(), "/proc/thread-self/fd/{}", file.as_raw_fd())?;
+    let path = CStr::from_bytes_until_nul(&path).map_err(io::Error::other)?;
     // Whatever it is, opening it must neither wait nor give us a terminal.
     let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    Ok(retry_on_intr(|| openat(CWD, path.as_str(), flags, Mode::empty()))?)
+    Ok(retry_on_intr(|| openat(CWD, path, flags, Mode::empty()))?)
 }
 
 /// Takes a shared lock on some bytes of an open file, whether they exist or not.

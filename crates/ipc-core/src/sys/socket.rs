@@ -55,7 +55,7 @@ pub(crate) fn is_unix(fd: BorrowedFd<'_>, kind: SocketType) -> io::Result<bool> 
 ///
 /// # References
 ///
-/// - Linux `sendmsg(2)`, `unix(7)`
+/// - Linux `send(2)`, `sendmsg(2)`, `unix(7)`
 pub(crate) fn send(
     socket: BorrowedFd<'_>,
     bytes: &[IoSlice<'_>],
@@ -65,6 +65,10 @@ pub(crate) fn send(
     let mut flags = SendFlags::NOSIGNAL;
     flags.set(SendFlags::DONTWAIT, patience == Patience::Look);
     if handles.is_empty() {
+        // What is in one piece goes by a call that is a third faster.
+        if let [bytes] = bytes {
+            return Ok(retry_on_intr(|| rustix::net::send(socket, bytes, flags))?);
+        }
         let mut nothing = SendAncillaryBuffer::default();
         return Ok(retry_on_intr(|| sendmsg(socket, bytes, &mut nothing, flags))?);
     }

@@ -103,7 +103,9 @@ impl PacketSocket {
             };
             match error.kind() {
                 io::ErrorKind::WouldBlock => {
-                    if !process::wait_until_ready(self.fd.as_fd(), Ready::Write, deadline)? {
+                    if deadline.is_past()
+                        || !process::wait_until_ready(self.fd.as_fd(), Ready::Write, deadline)?
+                    {
                         return Err(SendError::TimedOut);
                     }
                 }
@@ -140,7 +142,9 @@ impl PacketSocket {
                     return Ok(Some(Packet { len, is_longer }));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if !process::wait_until_ready(self.fd.as_fd(), Ready::Read, deadline)? {
+                    if deadline.is_past()
+                        || !process::wait_until_ready(self.fd.as_fd(), Ready::Read, deadline)?
+                    {
                         return Err(RecvError::TimedOut);
                     }
                 }

@@ -42,6 +42,8 @@ pub(crate) struct Door {
     watched: Vec<(u64, DeathWatch)>,
     /// Whether somebody who may be the owner could not be watched.
     is_blind: bool,
+    /// Whether the other side may not call.
+    is_deaf: bool,
 }
 
 /// How often who cannot watch looks instead.
@@ -52,7 +54,7 @@ const MOST_WATCHED: usize = 8;
 
 impl Door {
     pub(super) fn new(bell: OwnedFd) -> Self {
-        Self { bell, watched: Vec::new(), is_blind: false }
+        Self { bell, watched: Vec::new(), is_blind: false, is_deaf: false }
     }
 
     /// Calls whoever sleeps at the other side.
@@ -74,10 +76,14 @@ impl Door {
     /// first. `theirs` is the owner word of the other end.
     pub(super) fn sleep(&mut self, theirs: &AtomicU64, deadline: Deadline) -> bool {
         let limit = self.next_look().map_or(deadline, |next| deadline.min(next));
-        let files: Vec<_> = self.files().map(|file| (file, Ready::Read)).collect();
+        let mut files = [(self.bell.as_fd(), Ready::Read); 1 + MOST_WATCHED];
+        let n_files =
+            files.iter_mut().zip(self.files()).map(|(place, file)| place.0 = file).count();
         let mut is_called = false;
-        let slept = ready::wait(&files, limit, |_| is_called = true);
-        drop(files);
+        let slept = match files.get(..n_files) {
+            Some(files) => ready::wait(files, limit, |_| is_called = true),
+            None => Ok(()),
+        };
         self.listen(theirs);
         is_called || !deadline.is_past() || slept.is_err()
     }
@@ -94,9 +100,15 @@ impl Door {
         self.watched.iter().map(|(word, _)| *word)
     }
 
-    /// When to look even if nothing was readable: never, unless somebody cannot be watched.
+    /// When to look even if nothing was readable: never, unless somebody cannot be watched or may not
+    /// call.
     pub(crate) fn next_look(&self) -> Option<Deadline> {
-        self.is_blind.then(|| Deadline::after(NEXT_LOOK))
+        (self.is_blind || self.is_deaf).then(|| Deadline::after(NEXT_LOOK))
+    }
+
+    /// Does not rely on calls from now on.
+    pub(super) fn look_now_and_then(&mut self) {
+        self.is_deaf = true;
     }
 
     /// Takes note of all calls and deaths. `theirs` is the owner word of the other end.

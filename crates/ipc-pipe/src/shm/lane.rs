@@ -23,6 +23,7 @@
 //!     fn is_gone(&mut self) -> bool {
 //!         false
 //!     }
+//!     fn may_miss_sleepers(&mut self) {}
 //! }
 //!
 //! let (mut here, segment) = lane::create()?;
@@ -37,7 +38,7 @@
 //!
 //! # Process death
 //!
-//! Who dies while it puts a message has put all of it, or nothing; the commit point is the exchange of the
+//! Who dies while it puts a message has put all of it, or nothing; the commit point is the store of the
 //! message's header. That a side is gone says the partner.
 //!
 //! What the other side writes into the memory is input: it makes nobody panic, or wait for ever, and what
@@ -52,6 +53,7 @@
 use std::io;
 
 use ipc_core::primitive::Ordering::{AcqRel, Acquire};
+use ipc_core::primitive::are_fences_granted;
 use ipc_core::{Deadline, Segment};
 
 use super::door::NOBODY;
@@ -101,7 +103,8 @@ pub enum Message {
 ///
 /// # Errors
 ///
-/// If the process has too many descriptors, or the machine no memory.
+/// If the process has too many descriptors, the machine no memory, or the system refuses `membarrier`,
+/// with which who goes to sleep saves the other side a fence.
 pub fn create() -> io::Result<(Lane, Segment)> {
     let mapped = Mapped::create().map_err(io::Error::other)?;
     let segment = mapped.segment().clone();
@@ -112,7 +115,7 @@ pub fn create() -> io::Result<(Lane, Segment)> {
 ///
 /// # Errors
 ///
-/// If it is not the memory of a lane, or somebody has that side.
+/// If it is not the memory of a lane, somebody has that side, or the system refuses `membarrier`.
 pub fn open(segment: Segment) -> io::Result<Lane> {
     let mapped = Mapped::open(segment).map_err(io::Error::other)?;
     Lane::claim(mapped, 1)
@@ -123,6 +126,10 @@ const CLAIMED: u64 = 1;
 
 impl Lane {
     fn claim(mapped: Mapped, side: usize) -> io::Result<Self> {
+        // If it comes to that later only, whoever goes to sleep is told.
+        if !are_fences_granted() {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "membarrier is refused"));
+        }
         // E1 release, E1 acquire.
         let claimed = mapped.owner(side).compare_exchange(NOBODY, CLAIMED, AcqRel, Acquire);
         if claimed.is_err() {

@@ -30,7 +30,8 @@ impl<S: Serialize, R> ShmConnection<S, R> {
         }
         let len = len_here(&way, bytes, handles).unwrap_or(0);
         let mut partner = Other { door: &mut self.door, theirs };
-        Ok(self.writer.look_for_room(&way, &mut partner, len)?)
+        Ok(self.writer.has_room_soon(&way, len)?
+            || self.writer.look_for_room(&way, &mut partner, len)?)
     }
 }
 
@@ -42,7 +43,7 @@ impl<S, R: DeserializeOwned> ShmConnection<S, R> {
         }
         let (way, theirs) = (self.mapped.way_from(1 - self.side), self.mapped.owner(1 - self.side));
         let mut partner = Other { door: &mut self.door, theirs };
-        Ok(self.reader.look_for_record(&way, &mut partner)?)
+        Ok(self.reader.is_there_soon(&way)? || self.reader.look_for_record(&way, &mut partner)?)
     }
 }
 

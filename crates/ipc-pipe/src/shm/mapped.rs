@@ -8,7 +8,7 @@
 
 use std::ptr::NonNull;
 
-use ipc_core::primitive::{AtomicU64, copy_in, copy_out};
+use ipc_core::primitive::{AtomicU64, copy_in, copy_out, join_heavy_fences};
 use ipc_core::{Kind, Placed, Segment, SegmentError, Shared};
 
 use super::ring::{HEADER, Side, UNIT, Way};
@@ -70,6 +70,8 @@ impl Mapped {
     /// Opens the pipe in a segment from elsewhere; trusts nothing that it finds there.
     pub(super) fn open(segment: Segment) -> Result<Self, SegmentError> {
         segment.check(KIND, 0)?;
+        // Who brings a message then looks for sleepers without a full fence.
+        join_heavy_fences();
         let (first, second, _) = places();
         let first = segment.bytes_at(first, RING_LEN)?.cast();
         let second = segment.bytes_at(second, RING_LEN)?.cast();
@@ -117,6 +119,27 @@ impl MappedWay<'_> {
         // SAFETY: the place is less than the length of the ring, which was checked at the open.
         (unsafe { self.units.add(at) }, RING_LEN - at)
     }
+
+    /// Copies so many bytes of a record out, of which there are at most as many as the ring is long.
+    ///
+    /// # Safety
+    ///
+    /// So many bytes are writable at `target`, and nobody else touches them.
+    unsafe fn copy_to(&self, unit: u64, target: *mut u8, len: usize) {
+        let (start, in_piece) = self.piece(unit, 0);
+        let first = in_piece.min(len);
+        // SAFETY: as many bytes are there, and at the target. The writer leaves them alone until the
+        // reader has given them back; a hostile one may not, and what comes out is checked by whoever
+        // decodes it.
+        unsafe { copy_out(start.as_ptr(), target, first) };
+        let rest = (len - first).min(RING_LEN);
+        if rest > 0 {
+            // SAFETY: the caller vouches for all `len` bytes.
+            let target = unsafe { target.add(first) };
+            // SAFETY: as above; the ring begins there.
+            unsafe { copy_out(self.units.as_ptr(), target, rest) };
+        }
+    }
 }
 
 impl Way for MappedWay<'_> {
@@ -158,20 +181,17 @@ impl Way for MappedWay<'_> {
     }
 
     fn read(&self, unit: u64, len: usize, bytes: &mut Vec<u8>) {
-        let mut distance = 0;
-        while distance < len {
-            let (start, in_piece) = self.piece(unit, distance);
-            let count = in_piece.min(len - distance);
-            let before = bytes.len();
-            bytes.reserve(count);
-            let target = bytes.spare_capacity_mut().as_mut_ptr();
-            // SAFETY: `count` bytes are there, and as many have been reserved. The writer leaves them
-            // alone until the reader has given them back; a hostile one may not, and what comes out is
-            // checked by whoever decodes it.
-            unsafe { copy_out(start.as_ptr(), target.cast(), count) };
-            // SAFETY: they were reserved, and written just now.
-            unsafe { bytes.set_len(before + count) };
-            distance += count;
-        }
+        let before = bytes.len();
+        bytes.reserve(len);
+        let target = bytes.spare_capacity_mut().as_mut_ptr();
+        // SAFETY: so many bytes have been reserved.
+        unsafe { self.copy_to(unit, target.cast(), len) };
+        // SAFETY: they were reserved, and written just now.
+        unsafe { bytes.set_len(before + len) };
+    }
+
+    fn read_into(&self, unit: u64, bytes: &mut [u8]) {
+        // SAFETY: it is a slice, and borrowed mutably.
+        unsafe { self.copy_to(unit, bytes.as_mut_ptr(), bytes.len()) };
     }
 }

@@ -84,8 +84,8 @@ pub fn shm_pipe<S, R>() -> io::Result<(ShmConnection<S, R>, ShmConnection<R, S>)
 ///
 /// # Process death
 ///
-/// Who dies while it sends has sent the whole message, or nothing; the commit point is the exchange of
-/// the message's header. When the process that uses the other end dies or leaves, what it had sent is
+/// Who dies while it sends has sent the whole message, or nothing; the commit point is the store of the
+/// message's header. When the process that uses the other end dies or leaves, what it had sent is
 /// received, and then there is [`RecvError::Disconnected`], also if others still have that end. Who sends
 /// to a process that was killed has [`SendError::Disconnected`] when there is no room any more, at the
 /// latest.
@@ -170,6 +170,24 @@ impl<S: Serialize, R> ShmConnection<S, R> {
         deadline: Deadline,
     ) -> Result<(), SendError> {
         self.send_parts(bytes, &[], deadline)
+    }
+
+    /// Whether there is room for a short message now, or nobody is at the other end any more.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::OtherProcess`], [`SendError::Corrupt`] and [`SendError::Io`].
+    pub fn writable(&mut self) -> Result<bool, SendError> {
+        if !self.claim()? {
+            return Err(SendError::OtherProcess);
+        }
+        let (way, theirs) = (self.mapped.way_from(self.side), self.mapped.owner(1 - self.side));
+        let mut partner = Other { door: &mut self.door, theirs };
+        match self.writer.await_room(&way, &mut partner, 0, Deadline::now()) {
+            Ok(()) | Err(Refused::Gone) => Ok(true),
+            Err(Refused::TimedOut) => Ok(false),
+            Err(Refused::Corrupt) => Err(SendError::Corrupt),
+        }
     }
 
     pub(crate) fn send_parts(
@@ -267,7 +285,17 @@ impl<S, R: DeserializeOwned> ShmConnection<S, R> {
     ///
     /// As [`recv`](Self::recv); [`RecvError::TooShort`] with the message if it does not fit.
     pub fn recv_bytes_into(&mut self, buffer: &mut [u8]) -> Result<usize, RecvError> {
-        self.recv_with(Deadline::NEVER, |arrived| arrived.without_handles()?.copy_into(buffer))
+        let record = self.await_record(Deadline::NEVER)?;
+        if let Record::Here(len) = record
+            && let Some(room) = buffer.get_mut(..len).filter(|_| len <= self.limits.max_bytes)
+        {
+            let way = self.mapped.way_from(1 - self.side);
+            let partner = Other { door: &mut self.door, theirs: self.mapped.owner(1 - self.side) };
+            self.reader.read_into(&way, room);
+            self.reader.advance(&way, &partner, record);
+            return Ok(len);
+        }
+        self.take(record, |arrived| arrived.without_handles()?.copy_into(buffer))
     }
 
     /// Waits until there is something to receive, or nobody is at the other end any more; `false` if
@@ -282,6 +310,15 @@ impl<S, R: DeserializeOwned> ShmConnection<S, R> {
             Err(RecvError::TimedOut) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether there is something to receive now, or nobody is at the other end any more.
+    ///
+    /// # Errors
+    ///
+    /// As [`poll`](Self::poll).
+    pub fn readable(&mut self) -> Result<bool, RecvError> {
+        self.poll(Duration::ZERO)
     }
 
     fn await_record(&mut self, deadline: Deadline) -> Result<Record, RecvError> {
@@ -299,6 +336,15 @@ impl<S, R: DeserializeOwned> ShmConnection<S, R> {
         take: impl FnOnce(Arrived<'_>) -> Result<T, RecvError>,
     ) -> Result<T, RecvError> {
         let record = self.await_record(deadline)?;
+        self.take(record, take)
+    }
+
+    /// Takes the next record, which is that.
+    fn take<T>(
+        &mut self,
+        record: Record,
+        take: impl FnOnce(Arrived<'_>) -> Result<T, RecvError>,
+    ) -> Result<T, RecvError> {
         let (way, theirs) = (self.mapped.way_from(1 - self.side), self.mapped.owner(1 - self.side));
         let partner = Other { door: &mut self.door, theirs };
         let Record::Here(len) = record else {
@@ -440,6 +486,10 @@ impl Partner for Other<'_> {
 
     fn is_gone(&mut self) -> bool {
         self.door.is_gone(self.theirs)
+    }
+
+    fn may_miss_sleepers(&mut self) {
+        self.door.look_now_and_then();
     }
 }
 

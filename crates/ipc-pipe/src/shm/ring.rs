@@ -17,37 +17,43 @@
 //! The reader looks at one header only, that behind the last record it read. The writer clears the
 //! header behind a record before it commits the record, so what the reader looks at is nothing or a
 //! record, and never what was there a lap ago. For that there is always one unit more free than a record
-//! takes.
+//! takes. When it has committed one, the writer clears some headers more, while the other side is at
+//! work anyway: so the lines of a short record are in its cache when the next is to be written.
 //!
 //! # Sleeping
 //!
 //! Each side has a word that says that it sleeps, or is about to. It writes the word, then looks once
-//! more; the other side commits, then looks at the word, with a full fence between the two on both sides.
-//! So one of them sees the other: the sleeper what it waits for, or the other the sleeper, and then it
-//! calls it. The call is a packet on a socket, which stays until it is read. If the other dies between
-//! its commit and the call, its death wakes the sleeper, which looks again.
+//! more; the other side commits, then looks at the word, with a fence between the two on both sides, for
+//! which the sleeper pays. So one of them sees the other: the sleeper what it waits for, or the other the
+//! sleeper, and then it calls it. The call is a packet on a socket, which stays until it is read. If the
+//! other dies between its commit and the call, its death wakes the sleeper, which looks again. If the
+//! system refuses the heavy fence, the sleeper is told, and looks now and then.
 //!
 //! # Edges
 //!
 //! | edge | release side | acquire side | carries |
 //! |------|--------------|--------------|---------|
-//! | E1 | `Writer::commit`, by its exchange | `Reader::next` | the record's bytes, and the cleared header behind it |
-//! | E2 | `Reader::advance`, by its exchange | `Writer::has_room` | that the bytes are read, and may be written over |
-//! | E3 | `announce`, by the fence behind it | `wake`, by the fence before it | the mark of the sleeper, or else the sleeper sees the commit |
+//! | E1 | `Writer::commit` | `Reader::next` | the record's bytes, and the cleared header behind it |
+//! | E2 | `Reader::advance` | `Writer::has_room` | that the bytes are read, and may be written over |
+//! | E3 | `announce`, by the heavy fence behind it | `wake`, by the light fence before it | the mark of the sleeper, or else the sleeper sees the commit |
 //!
 //! # Invariants
 //!
-//! - I1: units from the reader's position to the writer's are records; the one behind them is cleared.
+//! - I1: units from the reader's position to the writer's are records; the headers from there to
+//!   `cleared` are cleared, and there is at least one.
 //! - I2: only the writer writes units, and none that the reader has not given back by `head`.
 
 use ipc_core::Deadline;
-use ipc_core::primitive::Ordering::{Acquire, Relaxed};
-use ipc_core::primitive::{AtomicU32, AtomicU64, Spin, fence_after_exchange};
+use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
+use ipc_core::primitive::{AtomicU32, AtomicU64, Spin, fence_heavy, fence_light};
 
 /// The bytes of a unit.
 pub(crate) const UNIT: usize = 64;
 /// The bytes of a header.
 pub(crate) const HEADER: usize = size_of::<u64>();
+
+/// So many headers are cleared beyond the next.
+const AHEAD: u64 = 2;
 
 /// The record's bytes are behind its header.
 const HERE: u64 = 1;
@@ -76,6 +82,9 @@ pub(crate) trait Way {
 
     /// Appends so many bytes of a record, from behind the header of a unit on.
     fn read(&self, unit: u64, len: usize, bytes: &mut Vec<u8>);
+
+    /// Copies so many bytes of a record, from behind the header of a unit on.
+    fn read_into(&self, unit: u64, bytes: &mut [u8]);
 }
 
 /// What one side says of itself to the other.
@@ -97,6 +106,10 @@ pub trait Partner {
 
     /// Whether it has died or left.
     fn is_gone(&mut self) -> bool;
+
+    /// It may miss that this side is about to sleep, for the system refuses what makes that sure: whoever
+    /// sleeps from now on must not do so for long.
+    fn may_miss_sleepers(&mut self);
 }
 
 /// Why an operation came to nothing.
@@ -128,6 +141,8 @@ pub(crate) struct Writer {
     tail: u64,
     /// How far the reader had come when it was last looked at.
     head: u64,
+    /// The headers behind the writer's position are cleared, up to this one.
+    cleared: u64,
 }
 
 /// The reading side's private part.
@@ -183,13 +198,32 @@ impl Writer {
         Ok(self.has_room(way, len)? || look(way.writer(), partner, || self.has_room(way, len))?)
     }
 
+    /// Looks for a moment whether there is room for a record of so many bytes.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn has_room_soon(&mut self, way: &impl Way, len: usize) -> Result<bool, Refused> {
+        look_for_a_moment(way.writer(), || self.has_room(way, len))
+    }
+
     fn commit(&mut self, way: &impl Way, partner: &impl Partner, len: usize, header: u64) {
         let next = self.tail + units(len);
-        way.header(next % way.n_units()).store(0, Relaxed);
+        if self.cleared < next {
+            way.header(next % way.n_units()).store(0, Relaxed);
+            self.cleared = next;
+        }
         // E1 release.
-        way.header(self.tail % way.n_units()).swap_and_fence(header);
+        way.header(self.tail % way.n_units()).store(header, Release);
         self.tail = next;
         wake(way.reader(), partner);
+        self.clear_ahead(way);
+    }
+
+    /// Clears some headers behind the next, as far as they are free.
+    fn clear_ahead(&mut self, way: &impl Way) {
+        let last = (self.tail + AHEAD).min(self.head + way.n_units() - 1);
+        while self.cleared < last {
+            self.cleared += 1;
+            way.header(self.cleared % way.n_units()).store(0, Relaxed);
+        }
     }
 
     pub(crate) fn has_room(&mut self, way: &impl Way, len: usize) -> Result<bool, Refused> {
@@ -237,6 +271,12 @@ impl Reader {
         Ok(is_there()? || look(way.reader(), partner, is_there)?)
     }
 
+    /// Looks for a moment whether there is a record.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_there_soon(&self, way: &impl Way) -> Result<bool, Refused> {
+        look_for_a_moment(way.reader(), || Ok(self.next(way)?.is_some()))
+    }
+
     /// The next record, if there is one.
     pub(crate) fn next(&self, way: &impl Way) -> Result<Option<Record>, Refused> {
         // E1 acquire.
@@ -257,6 +297,11 @@ impl Reader {
         }
     }
 
+    /// Copies the bytes of the next record, which has as many.
+    pub(crate) fn read_into(&self, way: &impl Way, bytes: &mut [u8]) {
+        way.read_into(self.head % way.n_units(), bytes);
+    }
+
     /// Goes behind the next record, which is that.
     pub(crate) fn advance(&mut self, way: &impl Way, partner: &impl Partner, record: Record) {
         let len = match record {
@@ -265,16 +310,16 @@ impl Reader {
         };
         self.head += units(len);
         // E2 release.
-        way.head().swap_and_fence(self.head);
+        way.head().store(self.head, Release);
         wake(way.writer(), partner);
     }
 }
 
-/// Calls the other side if it sleeps or is about to; the access just before this was an exchange.
+/// Calls the other side if it sleeps or is about to.
 #[inline]
 fn wake(side: &Side, partner: &impl Partner) {
     // E3 acquire.
-    fence_after_exchange();
+    fence_light();
     if side.is_asleep.load(Relaxed) != 0 && side.is_asleep.swap(0, Relaxed) != 0 {
         partner.call();
     }
@@ -288,7 +333,7 @@ fn wait(
     deadline: Deadline,
     mut holds: impl FnMut() -> Result<bool, Refused>,
 ) -> Result<(), Refused> {
-    let mut spin = Spin::new(&side.spin);
+    let mut spin = Spin::eager(&side.spin);
     if !deadline.is_past() {
         while spin.again(&side.spin) {
             if holds()? {
@@ -312,6 +357,33 @@ fn wait(
     }
 }
 
+/// Looks for some microseconds whether something holds, where the thread has other work.
+#[cfg(feature = "tokio")]
+fn look_for_a_moment(
+    side: &Side,
+    mut holds: impl FnMut() -> Result<bool, Refused>,
+) -> Result<bool, Refused> {
+    if holds()? {
+        return Ok(true);
+    }
+    let mut spin = Spin::eager(&side.spin);
+    for _ in 0..A_MOMENT {
+        if !spin.again(&side.spin) {
+            break;
+        }
+        if holds()? {
+            spin.learn(&side.spin, false);
+            return Ok(true);
+        }
+    }
+    spin.learn(&side.spin, true);
+    Ok(false)
+}
+
+/// So many looks: four microseconds or so.
+#[cfg(feature = "tokio")]
+const A_MOMENT: u32 = 16;
+
 /// Says that this side is about to sleep, and looks whether something holds; if not, and the other side
 /// is there, that one calls as soon as it has done something.
 fn look(
@@ -319,7 +391,9 @@ fn look(
     partner: &mut impl Partner,
     holds: impl FnOnce() -> Result<bool, Refused>,
 ) -> Result<bool, Refused> {
-    announce(side);
+    if !announce(side) {
+        partner.may_miss_sleepers();
+    }
     let is_gone = partner.is_gone();
     // What the other side did before it went is there now.
     match holds()? {
@@ -328,8 +402,9 @@ fn look(
     }
 }
 
-/// Says that this side sleeps or is about to.
-fn announce(side: &Side) {
+/// Says that this side sleeps or is about to; whether the other is sure to see it.
+fn announce(side: &Side) -> bool {
+    side.is_asleep.store(1, Relaxed);
     // E3 release.
-    side.is_asleep.swap_and_fence(1);
+    fence_heavy()
 }

@@ -1,5 +1,6 @@
 //! Waiting until descriptors are ready.
 
+use std::array;
 use std::io;
 use std::os::fd::BorrowedFd;
 #[cfg(feature = "tokio")]
@@ -46,9 +47,16 @@ pub(crate) fn wait(
     deadline: Deadline,
     note: impl FnMut(usize),
 ) -> io::Result<()> {
-    let entries = files.iter().map(|(file, ready)| PollFd::from_borrowed_fd(*file, ready.flags()));
-    wait_for(&mut entries.collect::<Vec<_>>(), deadline, note)
+    let entry = |(file, ready): &(_, Ready)| PollFd::from_borrowed_fd(*file, ready.flags());
+    let (Some(first), true) = (files.first(), files.len() <= FEW) else {
+        return wait_for(&mut files.iter().map(entry).collect::<Vec<_>>(), deadline, note);
+    };
+    let mut entries: [_; FEW] = array::from_fn(|at| entry(files.get(at).unwrap_or(first)));
+    wait_for(entries.get_mut(..files.len()).unwrap_or_default(), deadline, note)
 }
+
+/// So many descriptors are waited for without memory of the heap.
+const FEW: usize = 12;
 
 /// Whether the descriptor is ready before the deadline.
 pub(crate) fn is(file: BorrowedFd<'_>, ready: Ready, deadline: Deadline) -> io::Result<bool> {

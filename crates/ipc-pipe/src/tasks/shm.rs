@@ -53,8 +53,8 @@ impl DoorWatch {
 impl<S: Serialize, R> ShmConnection<S, R> {
     /// Sends a value, waiting in a task for room, as [`send`](Self::send) does in a thread.
     ///
-    /// A future that is dropped before it is ready has sent nothing. Nothing is looked at for a while
-    /// before the task waits: others have work to do.
+    /// A future that is dropped before it is ready has sent nothing. It looks for some microseconds
+    /// before the task waits, and not for longer as a thread does: others have work to do.
     ///
     /// # Errors
     ///

@@ -7,6 +7,7 @@
 
 #![cfg(ipc_loom)]
 #![expect(dead_code, reason = "the models use a part of the ring's moves")]
+#![expect(unreachable_pub, reason = "the crate exports a part of the ring")]
 #![expect(clippy::arc_with_non_send_sync, reason = "loom's threads are one thread's coroutines")]
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test that talks and that fails")]
 

@@ -95,6 +95,12 @@ impl Way for Words {
         assert!(found.iter().all(|byte| *byte == found[0]), "of one record: {found:?}");
         bytes.resize(len, found[0]);
     }
+
+    fn read_into(&self, unit: u64, bytes: &mut [u8]) {
+        let mut read = Vec::new();
+        self.read(unit, bytes.len(), &mut read);
+        bytes.copy_from_slice(&read);
+    }
 }
 
 /// One end, as the other sees it.
@@ -125,5 +131,9 @@ impl Partner for End {
 
     fn is_gone(&mut self) -> bool {
         self.words.is_gone[1 - self.me].load(Acquire) != 0
+    }
+
+    fn may_miss_sleepers(&mut self) {
+        unreachable!("the model's fences are never refused");
     }
 }

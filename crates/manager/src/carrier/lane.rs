@@ -10,6 +10,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::time::Duration;
 
 use ipc_core::{Deadline, Segment};
 use ipc_pipe::Connection;
@@ -70,7 +71,7 @@ impl Mouth {
         socket: &Connection<S, R>,
         message: &[u8],
     ) -> io::Result<Sent> {
-        let other = Awake { socket };
+        let other = Awake::new(socket);
         self.is_socket_full = false;
         let sent = if message.len() <= lane::LONGEST {
             self.wanted = message.len();
@@ -97,9 +98,10 @@ impl Mouth {
 
     /// Whether there is room now for what there was none for; if not, the other side calls when there is.
     pub(crate) fn look_for_room<S: Serialize, R>(&mut self, socket: &Connection<S, R>) -> bool {
+        let mut other = Awake::new(socket);
         // What is wrong is found out by who sends.
         !self.is_socket_full
-            && self.writer.announce(&mut Awake { socket }, self.wanted) != Ok(false)
+            && (self.writer.announce(&mut other, self.wanted) != Ok(false) || other.may_miss_us)
     }
 }
 
@@ -112,7 +114,8 @@ impl Ear {
 
     /// Whether there is something to receive, or the end; if not, the other side calls when there is.
     pub(crate) fn rest<S: Serialize, R>(&self, socket: &Connection<S, R>) -> bool {
-        self.heard.is_over || self.reader.announce(&mut Awake { socket }) != Ok(false)
+        let mut other = Awake::new(socket);
+        self.heard.is_over || self.reader.announce(&mut other) != Ok(false) || other.may_miss_us
     }
 
     /// Receives a message, if there is one in the lane.
@@ -122,7 +125,7 @@ impl Ear {
         inbox: &mut Vec<u8>,
     ) -> Received {
         let Self { reader, heard, .. } = self;
-        match reader.take(&Awake { socket }, inbox) {
+        match reader.take(&Awake::new(socket), inbox) {
             Ok(Some(Message::Here)) => Received::Message,
             Ok(Some(Message::Elsewhere)) => {
                 // It was sent before its mark was; only calls may have been sent before it.
@@ -167,7 +170,8 @@ impl Ear {
         let Self { reader, heard, courtesy } = self;
         // The server may need the processor for the reply.
         courtesy.offer();
-        let waited = reader.wait(&mut Sleeper { socket, reader, heard }, deadline);
+        let mut other = Sleeper { other: Awake::new(socket), reader, heard };
+        let waited = reader.wait(&mut other, deadline);
         if matches!(waited, Err(Refused::Corrupt)) {
             self.heard.is_over = true;
         }
@@ -201,13 +205,25 @@ impl Heard {
 /// The other side, for who does not sleep.
 struct Awake<'s, S, R> {
     socket: &'s Connection<S, R>,
+    /// Whether it may not call who says that it is about to sleep: then there may be something always, and
+    /// a server looks for it all the time. That is so only where fences were granted as the lane was made.
+    may_miss_us: bool,
 }
 
 /// The other side, for who sleeps once at most.
 struct Sleeper<'s, S, R> {
-    socket: &'s Connection<S, R>,
+    other: Awake<'s, S, R>,
     reader: &'s lane::Reader,
     heard: &'s mut Heard,
+}
+
+/// So long sleeps who may not be called.
+const NEXT_LOOK: Duration = Duration::from_millis(10);
+
+impl<'s, S, R> Awake<'s, S, R> {
+    fn new(socket: &'s Connection<S, R>) -> Self {
+        Self { socket, may_miss_us: false }
+    }
 }
 
 impl<S: Serialize, R> Partner for Awake<'_, S, R> {
@@ -223,20 +239,30 @@ impl<S: Serialize, R> Partner for Awake<'_, S, R> {
     fn is_gone(&mut self) -> bool {
         false
     }
+
+    fn may_miss_sleepers(&mut self) {
+        self.may_miss_us = true;
+    }
 }
 
 impl<S: Serialize, R: DeserializeOwned> Partner for Sleeper<'_, S, R> {
     fn call(&self) {
-        Awake { socket: self.socket }.call();
+        self.other.call();
     }
 
     fn sleep(&mut self, deadline: Deadline) -> bool {
-        self.heard.listen(self.socket, self.reader, deadline);
+        let may_miss_us = self.other.may_miss_us;
+        let next_look = if may_miss_us { Deadline::after(NEXT_LOOK) } else { Deadline::NEVER };
+        self.heard.listen(self.other.socket, self.reader, deadline.min(next_look));
         // It may have been a call to who waits for room.
         false
     }
 
     fn is_gone(&mut self) -> bool {
         self.heard.is_over
+    }
+
+    fn may_miss_sleepers(&mut self) {
+        self.other.may_miss_sleepers();
     }
 }

@@ -34,6 +34,8 @@ impl Partner for Server<'_> {
     fn is_gone(&mut self) -> bool {
         false
     }
+
+    fn may_miss_sleepers(&mut self) {}
 }
 
 /// Where the words lie, as `ipc-pipe/src/shm/mapped.rs` draws them: of the server's way, and the client's.

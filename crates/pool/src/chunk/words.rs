@@ -39,6 +39,7 @@
 //! | E4 | the worker writes that nothing is done | the parent reads it | that the ticket is not the older chunk's any more |
 //! | E2 | the worker writes the progress | the parent reads it | the bytes of the results that count |
 //! | E3 | the fence of a worker that has begun another chunk | the fence of a parent that has read bytes of that one | that the ticket is another's |
+//! | E5 | `revoke`, by the fence behind the limit | `may_go_on`, by the fence before it | the limit, or else the parent sees the progress (I1) |
 
 use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
 use ipc_core::primitive::{AtomicU64, fence, fence_heavy, fence_light};
@@ -107,7 +108,7 @@ impl Words<'_> {
     /// `n_done`.
     #[inline]
     pub(crate) fn may_go_on(&self, ticket: u64, n_done: u32) -> bool {
-        // I1: between the progress and the limit.
+        // E5 acquire: between the progress and the limit (I1).
         if FENCES {
             fence_light();
         }
@@ -123,7 +124,7 @@ impl Words<'_> {
     pub(crate) fn revoke(&self, ticket: u64) -> Option<u32> {
         let limit = (self.n_done(ticket)? + 1).min(MOST_ITEMS);
         self.limit.store(ticket << LIMIT_BITS | u64::from(limit), Relaxed);
-        // I1: between the limit and the progress.
+        // E5 release: between the limit and the progress (I1).
         let is_heavy = !FENCES || fence_heavy();
         // It may have come further, or have stopped.
         if is_heavy { self.n_done(ticket).map(|n_done| n_done + 1) } else { None }

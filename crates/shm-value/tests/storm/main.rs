@@ -4,6 +4,8 @@
 #[cfg(not(ipc_loom))]
 mod maps;
 #[cfg(not(ipc_loom))]
+mod rows;
+#[cfg(not(ipc_loom))]
 mod values;
 
 use std::process::ExitCode;
@@ -16,6 +18,7 @@ fn main() -> ExitCode {
         ("value: storm, small values", || values::storm::<4>("small values", 400)),
         ("value: storm, large values", || values::storm::<512>("large values", 400)),
         ("map: storm, counting and passing through", || maps::storm("counting", 400)),
+        ("row: storm, lists, arrays, blocks and names", || rows::storm("rows", 400)),
         ("value: storm, sleepers only", || {
             ipc_sync::raw::set_spin(0);
             values::storm::<16>("sleepers only", 200)

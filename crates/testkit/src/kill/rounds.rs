@@ -31,7 +31,11 @@ impl<S> Sweep<'_, S> {
         loop {
             let n = route.ways().len();
             if n > self.max_points {
-                return Err(format!("{}: the operation has no end", self.name));
+                let where_most = route
+                    .busiest()
+                    .map(|(place, n_times)| format!(": {n_times} times at {}", victim.name(place)));
+                let where_most = where_most.unwrap_or_default();
+                return Err(format!("{}: the operation has no end{where_most}", self.name));
             }
             route.push(victim.place()?);
             match victim.step()? {

@@ -41,6 +41,14 @@ impl Route {
         self.ways.push(way);
     }
 
+    /// The place that was come to most often, and how often.
+    pub(super) fn busiest(&self) -> Option<(u64, usize)> {
+        self.seen
+            .iter()
+            .map(|(place, n_times)| (*place, *n_times))
+            .max_by_key(|(_, n_times)| *n_times)
+    }
+
     /// The way to each instruction, and at last to the end.
     pub(super) fn ways(&self) -> &[Way] {
         &self.ways

@@ -7,10 +7,14 @@
 //! and nothing more. Before a system call instruction the stepper looks twice: the victim may fall
 //! asleep in it, and then no stop comes.
 //!
+//! The kernel's own code in the victim, which tells the time, is left in one step. It begins anew when
+//! a tick of the clock has come meanwhile, and a victim that is stepped through it on a busy machine may
+//! never get to its end; and it touches nothing that anybody shares.
+//!
 //! On aarch64 an exclusive load and its store never succeed under single steps. The standard
 //! library and the compiler use the single-instruction atomics where the CPU has them.
 
-use std::{collections::HashMap, io, time::Duration};
+use std::{collections::HashMap, io, ops::Range, time::Duration};
 
 use rustix::{
     process::WaitIdOptions,
@@ -33,8 +37,20 @@ pub(super) struct Stepper<'a> {
 }
 
 /// What stands where in the victim's code: the same for every victim of a sweep.
-#[derive(Debug, Default)]
-pub(super) struct Code(HashMap<u64, Instruction>);
+#[derive(Debug)]
+pub(super) struct Code {
+    known: HashMap<u64, Instruction>,
+    /// The kernel's own code.
+    vdso: Range<u64>,
+}
+
+impl Code {
+    /// Of victims that this process will fork.
+    pub(super) fn new() -> Self {
+        let me = rustix::process::getpid().as_raw_nonzero().get();
+        Self { known: HashMap::new(), vdso: proc::vdso(me).unwrap_or_default() }
+    }
+}
 
 /// What came of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +105,20 @@ impl<'a> Stepper<'a> {
                 .ok_or_else(|| "a blocking wait gave nothing".to_owned())?,
         };
         self.check(stop)?;
+        self.leave_vdso()?;
         Ok(Step::Done)
+    }
+
+    /// If the victim has just called the kernel's own code, lets it run back to the caller.
+    fn leave_vdso(&mut self) -> Result<(), String> {
+        if !self.code.vdso.contains(&self.place()?) {
+            return Ok(());
+        }
+        let (caller, before) = self.tracee.stop_at_caller().map_err(tracing)?;
+        self.tracee.go_on().map_err(tracing)?;
+        let stop = wait_stop(&mut self.child, self.limit)?;
+        self.check(stop)?;
+        self.tracee.clear_breakpoint(caller, before).map_err(tracing)
     }
 
     /// Waits until a victim that was asleep has come out of its system call.
@@ -173,6 +202,11 @@ impl<'a> Stepper<'a> {
         }
     }
 
+    /// A place in the victim's code, for people.
+    pub(super) fn name(&self, place: u64) -> String {
+        proc::name_place(self.child.pid(), place)
+    }
+
     /// The kernel's own note of a sleeper: its call, the arguments, stack and code addresses.
     fn sleeping_place(&self) -> Option<String> {
         let pid = self.child.pid();
@@ -183,11 +217,11 @@ impl<'a> Stepper<'a> {
 
     fn instruction(&mut self) -> io::Result<Instruction> {
         let place = self.tracee.place()?;
-        if let Some(known) = self.code.0.get(&place) {
+        if let Some(known) = self.code.known.get(&place) {
             return Ok(*known);
         }
         let found = self.tracee.instruction(place)?;
-        self.code.0.insert(place, found);
+        self.code.known.insert(place, found);
         Ok(found)
     }
 

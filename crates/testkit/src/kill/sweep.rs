@@ -189,7 +189,7 @@ impl<'a, S> Sweep<'a, S> {
     /// If this process cannot fork (see [`crate::main`]).
     pub fn at_every_instruction(&self) -> Result<Swept, String> {
         let _one_cpu = OneCpu::here().map_err(|error| format!("staying on one CPU: {error}"))?;
-        let mut code = Code::default();
+        let mut code = Code::new();
         let mut route = Route::default();
         let mut sweeping = Sweeping::default();
         sweeping.take(&self.name, self.walk(&mut code, &mut route)?);

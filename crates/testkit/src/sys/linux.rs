@@ -152,6 +152,20 @@ impl Tracee {
         Ok(ptrace::getregs(self.0)?.pc)
     }
 
+    /// Where it will go on when it returns from the function at whose first instruction it stands.
+    #[cfg(target_arch = "x86_64")]
+    fn caller(self) -> io::Result<u64> {
+        let offset = std::mem::offset_of!(libc::user_regs_struct, rsp);
+        let stack = ptrace::read_user(self.0, std::ptr::without_provenance_mut(offset))?;
+        Ok(ptrace::read(self.0, address(stack.cast_unsigned())?)?.cast_unsigned())
+    }
+
+    /// Where it will go on when it returns from the function at whose first instruction it stands.
+    #[cfg(target_arch = "aarch64")]
+    fn caller(self) -> io::Result<u64> {
+        Ok(ptrace::getregs(self.0)?.regs[30])
+    }
+
     /// Moves it to `place`.
     #[cfg(target_arch = "x86_64")]
     fn go_to(self, place: u64) -> io::Result<()> {
@@ -189,6 +203,13 @@ impl Tracee {
         }
         ptrace::write(self.0, address, i64::from_ne_bytes(bytes))?;
         Ok(before)
+    }
+
+    /// Puts a breakpoint where it goes on when it returns from the function at whose first instruction it
+    /// stands; returns where that is, and what stood there.
+    pub(crate) fn stop_at_caller(self) -> io::Result<(u64, i64)> {
+        let caller = self.caller()?;
+        Ok((caller, self.set_breakpoint(caller)?))
     }
 
     /// Takes back the breakpoint that has just stopped it, so that it stands before what stood

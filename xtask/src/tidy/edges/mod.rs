@@ -33,7 +33,7 @@ const STRONG: &[&str] = &["Acquire", "Release", "AcqRel", "SeqCst"];
 const CONSTANTS: &[&str] = &["ACQUIRE", "RELEASE"];
 
 /// Operations of the door that are ordered and name no ordering.
-const ORDERED: &[&str] = &["swap_and_fence", "fence_after_exchange"];
+const ORDERED: &[&str] = &["swap_and_fence", "fence_after_exchange", "fence_light", "fence_heavy"];
 
 /// One of the two ends of an edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
