@@ -1,9 +1,16 @@
 //! `Builder`: all that can be said of a manager before it starts.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use ipc_pipe::Address;
+#[cfg(feature = "pool")]
+use proc_core::Function;
 use proc_core::{Process, Start};
+#[cfg(feature = "pool")]
+use serde::Serialize;
+#[cfg(feature = "pool")]
+use serde::de::DeserializeOwned;
 
 use crate::error::StartError;
 use crate::host::{Host, Server, Site};
@@ -37,8 +44,23 @@ pub(crate) struct Plan {
     pub(crate) address: Option<Address>,
     pub(crate) site: Site,
     pub(crate) types: Vec<Registration>,
+    /// Functions with names; none where a function cannot be named to another process.
+    #[cfg(feature = "pool")]
+    pub(crate) tasks: Vec<(&'static str, Option<Function>)>,
     pub(crate) rules: Rules,
     pub(crate) process: proc_core::Builder,
+}
+
+#[cfg(feature = "pool")]
+impl Plan {
+    /// The functions that have names.
+    pub(crate) fn named_tasks(&self) -> Result<Vec<(String, Function)>, StartError> {
+        let named = self.tasks.iter().map(|(name, function)| {
+            let function = function.clone().ok_or(StartError::Unnameable(name))?;
+            Ok(((*name).to_owned(), function))
+        });
+        named.collect()
+    }
 }
 
 impl Builder {
@@ -52,19 +74,48 @@ impl Builder {
             max_waiting: 10_000,
             max_backlog: 1 << 20,
             max_kept: u64::MAX,
+            max_kept_for_client: u64::MAX,
             workers: 4,
+            max_pool_workers: 256,
             passage_timeout: Duration::from_secs(60),
             hello_timeout: Duration::from_secs(10),
             reconnect_grace: Duration::from_secs(10),
         };
         Self {
-            plan: Plan { address: None, site: Site::default(), types: Vec::new(), rules, process },
+            plan: Plan {
+                address: None,
+                site: Site::default(),
+                types: Vec::new(),
+                #[cfg(feature = "pool")]
+                tasks: Vec::new(),
+                rules,
+                process,
+            },
         }
     }
 
     /// Tells the manager of a type of the program's own.
     pub fn register<T: Object>(mut self) -> Self {
         self.plan.types.push(Registration::of::<T>());
+        self
+    }
+
+    /// Gives a function a name, by which pools of the manager run it also for clients on other machines and in
+    /// other programs: see [`Pool::named`](crate::Pool::named). A later one of the same name takes its place.
+    #[cfg(feature = "pool")]
+    pub fn task<A, R>(mut self, name: &'static str, function: fn(A) -> R) -> Self
+    where
+        A: DeserializeOwned,
+        R: Serialize,
+    {
+        self.plan.tasks.push((name, Function::of(function)));
+        self
+    }
+
+    /// How many workers the manager's pools may have, all together; 256 if nothing is said.
+    #[cfg(feature = "pool")]
+    pub fn max_pool_workers(mut self, workers: usize) -> Self {
+        self.plan.rules.max_pool_workers = workers;
         self
     }
 
@@ -75,6 +126,26 @@ impl Builder {
     /// for these. Port 0 is any that is free: [`Manager::address`] says which.
     pub fn address(mut self, address: &Address) -> Self {
         self.plan.address = Some(address.clone());
+        self
+    }
+
+    /// What the manager is called by those on other machines, if it listens at an address of TCP that means
+    /// something else there, as `0.0.0.0` does; port 0 is the port at which it listens.
+    ///
+    /// [`Manager::address`] says so, and proxies that this process sends.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use manager::{Address, Manager};
+    ///
+    /// let builder = Manager::builder().address(&Address::tcp("0.0.0.0:0")?).key("very secret");
+    /// let manager = builder.advertise("127.0.0.1:0".parse()?).start()?;
+    /// assert!(manager.address().to_string().contains("127.0.0.1"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn advertise(mut self, address: SocketAddr) -> Self {
+        self.plan.site.advertised = Some(address);
         self
     }
 
@@ -170,6 +241,16 @@ impl Builder {
     /// A call that would keep more is [`Error::Full`](crate::Error::Full); what takes out is done.
     pub fn max_kept_bytes(mut self, bytes: u64) -> Self {
         self.plan.rules.max_kept = bytes;
+        self
+    }
+
+    /// How many bytes of these may be one client's, which are those that it put in and that are still there; any
+    /// number if nothing is said.
+    ///
+    /// A call that would keep more is [`Error::ShareFull`](crate::Error::ShareFull). What a client leaves behind when
+    /// it goes counts for the manager only.
+    pub fn max_kept_bytes_per_client(mut self, bytes: u64) -> Self {
+        self.plan.rules.max_kept_for_client = bytes;
         self
     }
 

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use ipc_core::wire::{DecodeError, EncodeError};
-use proc_core::PanicInfo;
+use proc_core::{ExitStatus, PanicInfo};
 
 use crate::protocol::Fault;
 
@@ -54,8 +55,8 @@ pub enum Error {
     /// It would have to wait, and was asked not to.
     #[error("it would have to wait")]
     WouldBlock,
-    /// The queue is closed.
-    #[error("the queue is closed")]
+    /// The queue, or the pool, is closed.
+    #[error("it is closed")]
     Closed,
     /// There is no such index.
     #[error("the index is out of range: there are {len}")]
@@ -87,6 +88,38 @@ pub enum Error {
         /// What it may keep.
         limit: u64,
     },
+    /// The manager keeps as much of this client's as it [may](crate::Builder::max_kept_bytes_per_client). Nothing
+    /// was changed.
+    #[error("the manager keeps {kept} bytes of this client's, and may keep {limit}")]
+    ShareFull {
+        /// What it keeps.
+        kept: u64,
+        /// What it may keep.
+        limit: u64,
+    },
+    /// The worker died that ran the task, and the task was not to run (once more) again.
+    #[error("worker {pid} died while it ran the task: {status}")]
+    WorkerDied {
+        /// The number of the process, which may be another one's by now.
+        pid: u32,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// The task took longer than it was to, and its worker was ended.
+    #[error("the task took longer than {limit:?}")]
+    TookTooLong {
+        /// How long it was to take at most.
+        limit: Duration,
+    },
+    /// The task was cancelled before it was done.
+    #[error("the task was cancelled")]
+    Cancelled,
+    /// The pool was terminated before the task was done.
+    #[error("the pool was terminated before the task was done")]
+    Terminated,
+    /// What came of the task was taken already.
+    #[error("what came of the task was taken already")]
+    Taken,
     /// A value cannot be turned into bytes.
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -144,6 +177,11 @@ impl From<Fault> for Error {
             Fault::Broken => Self::Broken,
             Fault::Refused(why) => Self::Refused(why),
             Fault::Full { kept, limit } => Self::Full { kept, limit },
+            Fault::ShareFull { kept, limit } => Self::ShareFull { kept, limit },
+            Fault::WorkerDied { pid, status } => Self::WorkerDied { pid, status },
+            Fault::TookTooLong(limit) => Self::TookTooLong { limit },
+            Fault::Cancelled => Self::Cancelled,
+            Fault::Terminated => Self::Terminated,
         }
     }
 }
@@ -214,8 +252,9 @@ pub enum StartError {
     /// It died before it listened.
     #[error("the manager died before it listened")]
     Died,
-    /// A type cannot be named to another process: it is not of this program, but of a library.
-    #[error("the type {0:?} cannot be named to another process")]
+    /// A type, or a task's function, cannot be named to another process: it is not of this program, but of a
+    /// library.
+    #[error("{0:?} cannot be named to another process")]
     Unnameable(&'static str),
     /// It runs, but there is no connection to it.
     #[error(transparent)]

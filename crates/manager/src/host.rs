@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -19,7 +20,7 @@ use crate::error::{ConnectError, StartError};
 use crate::manager::{Manager, PATIENCE};
 use crate::object::user::Types;
 use crate::remote::{Door, NETWORK_TIMEOUT};
-use crate::server::{Entrance, Rules, Server as Engine, Stopper, random};
+use crate::server::{Entrance, Rules, Server as Engine, Stopper, Things, random};
 
 /// A server's process, as who started it has it.
 pub(crate) struct Host {
@@ -40,6 +41,8 @@ type Listening = Result<client::Place, String>;
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Site {
     pub(crate) key: Option<Vec<u8>>,
+    /// What it is called by those on other machines.
+    pub(crate) advertised: Option<SocketAddr>,
     /// How long the other side of a connection over TCP may not be heard of.
     pub(crate) network_timeout: Duration,
     #[cfg(feature = "tls")]
@@ -50,6 +53,7 @@ impl Default for Site {
     fn default() -> Self {
         Self {
             key: None,
+            advertised: None,
             network_timeout: NETWORK_TIMEOUT,
             #[cfg(feature = "tls")]
             tls: None,
@@ -71,13 +75,23 @@ impl Site {
                 "TLS is for an address of TCP",
             ));
         }
+        if self.advertised.is_some() {
+            let why = "another address is advertised for one of TCP";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
         Ok(())
     }
 
     /// How this program gets to its own server.
-    fn door(&self, address: &Address) -> io::Result<Door> {
+    pub(crate) fn door(&self, address: &Address) -> io::Result<Door> {
         let mut door = Door::new(address, self.key().as_ref());
         door.network_timeout = self.network_timeout;
+        if let (Some(mut advertised), Address::Tcp(own)) = (self.advertised, address) {
+            if advertised.port() == 0 {
+                advertised.set_port(own.port());
+            }
+            door.advertised = Some(Address::Tcp(advertised));
+        }
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
             door.tls = Some(tls.own_client()?);
@@ -99,16 +113,25 @@ struct Orders {
     address: client::Place,
     site: Site,
     types: Vec<Function>,
+    #[cfg(feature = "pool")]
+    tasks: Vec<(String, Function)>,
     rules: Rules,
 }
 
 /// What a server's process does.
 fn serve(orders: Orders) {
-    let Orders { lifeline, address, site, types, rules } = orders;
+    let Orders { lifeline, address, site, types, rules, .. } = orders;
     let engine = address.into_address().map_err(|error| error.to_string()).and_then(|address| {
         let types = Types::added_by(|| types.iter().for_each(crate::types::call));
         let watched = lifeline.as_fd().try_clone_to_owned().map_err(|error| error.to_string())?;
-        let engine = open(&address, &site, &types, rules, Some(watched));
+        let things = Things {
+            types: &types,
+            #[cfg(feature = "pool")]
+            tasks: orders.tasks,
+            #[cfg(feature = "pool")]
+            site: &site,
+        };
+        let engine = open(&address, &site, things, rules, Some(watched));
         engine.map_err(|error| error.to_string())
     });
     match engine {
@@ -126,19 +149,21 @@ fn serve(orders: Orders) {
 fn open(
     address: &Address,
     site: &Site,
-    types: &Types,
+    things: Things<'_>,
     rules: Rules,
     lifeline: Option<OwnedFd>,
 ) -> io::Result<Engine> {
     let entrance = Entrance::open(address, site, rules.max_bytes)?;
     let door = site.door(entrance.address())?;
-    Engine::new(entrance, door, types, rules, lifeline)
+    Engine::new(entrance, door, things, rules, lifeline)
 }
 
 impl Host {
     /// Starts a server in a process of its own.
     pub(crate) fn start(plan: Plan) -> Result<Manager, StartError> {
-        let Plan { address, site, types, rules, process } = plan;
+        #[cfg(feature = "pool")]
+        let tasks = plan.named_tasks()?;
+        let Plan { address, site, types, rules, process, .. } = plan;
         let address = match address {
             Some(address) => address,
             None => Address::abstract_name(format!(
@@ -154,7 +179,15 @@ impl Host {
         let (lifeline, theirs) = pipe()?;
         let place = client::Place::from(&address);
         let (types, ours) = (functions, site.clone());
-        let orders = Orders { lifeline: theirs, address: place, site: ours, types, rules };
+        let orders = Orders {
+            lifeline: theirs,
+            address: place,
+            site: ours,
+            types,
+            #[cfg(feature = "pool")]
+            tasks,
+            rules,
+        };
         let process = process.dies_with_parent(true).spawn(serve, orders)?;
         let listening = match lifeline.recv() {
             Ok(Ok(place)) => place.into_address(),
@@ -221,6 +254,8 @@ pub struct Server {
 impl Server {
     /// Starts a server on a thread of this process.
     pub(crate) fn start(plan: Plan) -> Result<Self, StartError> {
+        #[cfg(feature = "pool")]
+        let tasks = plan.named_tasks()?;
         let Plan { address, site, types, rules, .. } = plan;
         let address = match address {
             Some(address) => address,
@@ -231,7 +266,14 @@ impl Server {
             )),
         };
         let types = Types::added_by(|| types.iter().for_each(|of_type| (of_type.add)(())));
-        let engine = open(&address, &site, &types, rules, None);
+        let things = Things {
+            types: &types,
+            #[cfg(feature = "pool")]
+            tasks,
+            #[cfg(feature = "pool")]
+            site: &site,
+        };
+        let engine = open(&address, &site, things, rules, None);
         let engine = engine.map_err(|error| StartError::Listen(error.to_string()))?;
         let door = site.door(engine.address())?;
         let stopper = engine.stopper();
@@ -243,7 +285,7 @@ impl Server {
     /// Where it can be connected to; if it was to be any free port, this is the one.
     #[must_use]
     pub fn address(&self) -> &Address {
-        &self.door.address
+        self.door.known_as()
     }
 
     /// A handle to it, as others have one by connecting.

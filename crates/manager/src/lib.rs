@@ -24,12 +24,13 @@
 //! | work | [`Queue`], [`JoinableQueue`] |
 //! | waiting for each other | [`Lock`], [`RLock`], [`Semaphore`], [`BoundedSemaphore`], [`Condition`], [`Event`], [`Barrier`] |
 //! | objects of your own | [`object`], or [`Object`] and [`Remote`] |
+//! | worker processes for all clients | `Manager::pool` (feature `pool`) |
 //! | many calls at once | [`Batch`] |
 //! | a look inside | [`Stats`] |
 //! | other machines | [`Builder::address`] with an address of TCP, and a [`Builder::key`]; [`Connector`] |
 //!
 //! With feature `tls` what goes between machines is encrypted. With feature `tokio` replies can be waited for in
-//! tasks: `get_async` and its like.
+//! tasks: `get_async` and its like. With feature `pool` a manager has pools of worker processes.
 //!
 //! Between processes of one machine the types of `ipc-sync`, `ipc-queue` and `shm-value` do the same in
 //! shared memory, without a server and many times faster. A manager is for programs that were started
@@ -166,6 +167,8 @@ pub mod __private {
     pub use crate::proxy::Inner;
 }
 
+#[cfg(feature = "pool")]
+pub use crate::proxy::{Pool, PoolBuilder, PoolCalls, PoolImap, PoolTask};
 #[cfg(feature = "tls")]
 pub use crate::remote::{TlsClient, TlsServer};
 pub use crate::{

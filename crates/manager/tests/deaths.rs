@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         "a forked child has nothing of its parent's" => forked_child,
         "a manager ends when its parent is killed" => parent_is_killed,
         "a manager that is killed is told of" => manager_is_killed,
+        "an interrupt is not for the manager" => interrupted,
         "managers and children of every start method" => start_methods,
     ])
 }
@@ -328,6 +329,19 @@ fn manager_is_killed() -> Outcome {
     manager.shutdown()?;
     // Another is another.
     is(common::builder().start()?.dict::<u32, u32>()?.is_empty()?, "a new one")?;
+    Ok(Report::PASSED)
+}
+
+fn interrupted() -> Outcome {
+    for of_manager in [Start::Fork, Start::Spawn, Start::ForkServer] {
+        let manager = common::builder().start_method(of_manager).start()?;
+        let dict = manager.dict::<u32, u32>()?;
+        let pid = i32::try_from(manager.pid().ok_or("it is ours")?)?;
+        kill_process(Pid::from_raw(pid).ok_or("a pid")?, Signal::INT)?;
+        dict.set(&1, &1)?;
+        manager.shutdown()?;
+    }
+    proc_core::stop_fork_server();
     Ok(Report::PASSED)
 }
 

@@ -4,7 +4,7 @@
 
 use common::{SOON, wait_until, watch};
 use ipc_pipe::{Connection, Limits, Listener, connect};
-use manager::{Address, ConnectError, Dict, Error, Manager, Queue};
+use manager::{Address, ConnectError, Dict, Error, Event, Manager, Queue};
 use proptest::prelude::*;
 
 mod common;
@@ -322,6 +322,49 @@ fn so_much_is_kept_and_no_more() {
     list.push(&one).unwrap();
     assert!(manager.stats().unwrap().kept_bytes <= 20_000);
     drop((dict, list, queue, value));
+    wait_until(&manager, "nothing is kept", |stats| stats.kept_bytes == 0);
+}
+
+/// What a client fills; that it is full, and that there is room again.
+type Filled = (Dict<u16, Vec<u8>>, Queue<Vec<u8>>, [Event; 2]);
+
+/// Puts in as much as it may, and waits until somebody has taken some of it out.
+fn fill((dict, queue, [is_full, has_room]): Filled) -> bool {
+    let one = vec![7_u8; 1_000];
+    let full = loop {
+        let n_kept = u16::try_from(dict.len().unwrap()).unwrap();
+        if let Err(error) = dict.set(&n_kept, &one) {
+            break error;
+        }
+    };
+    let is_it = |error: &Error| matches!(error, Error::ShareFull { kept, limit: 10_000 } if *kept <= 10_000);
+    let is_refused = queue.put(&one).is_err_and(|error| is_it(&error));
+    is_full.set().unwrap();
+    has_room.wait().unwrap();
+    is_it(&full) && is_refused && dict.set(&0, &one).is_ok()
+}
+
+#[test]
+fn so_much_is_kept_of_a_client_and_others_have_theirs() {
+    let _watchdog = watch("shares");
+    let builder = common::builder().max_kept_bytes(30_000).max_kept_bytes_per_client(10_000);
+    let manager = builder.start().unwrap();
+    let (dict, queue): (Dict<u16, Vec<u8>>, Queue<Vec<u8>>) =
+        (manager.dict().unwrap(), manager.queue(0).unwrap());
+    let (is_full, has_room) = (manager.event().unwrap(), manager.event().unwrap());
+    let argument = (dict.clone(), queue.clone(), [is_full.clone(), has_room.clone()]);
+    let child = proc_core::Process::spawn(fill, argument).unwrap();
+    is_full.wait().unwrap();
+    // What it may not put in, this process may. What that takes out was the other's.
+    queue.put(&vec![7; 100]).unwrap();
+    dict.set(&1_000, &vec![7; 5_000]).unwrap();
+    assert!(dict.remove(&0).unwrap().is_some() && dict.remove(&1).unwrap().is_some());
+    has_room.set().unwrap();
+    assert!(child.join().unwrap());
+    // What it left behind is on nobody's account but the manager's.
+    dict.set(&1_001, &vec![7; 4_000]).unwrap();
+    assert!(matches!(dict.set(&1_002, &vec![7; 4_000]), Err(Error::ShareFull { .. })));
+    drop((dict, queue));
     wait_until(&manager, "nothing is kept", |stats| stats.kept_bytes == 0);
 }
 

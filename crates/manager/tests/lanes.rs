@@ -3,15 +3,18 @@
 
 #![expect(clippy::unwrap_used, reason = "tests end when something is not as it should be")]
 
+use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
 use common::{wait_until, watch};
 use ipc_core::Deadline;
+use ipc_pipe::Connection;
 use ipc_pipe::lane::LONGEST;
 use lane_script::{HEADS, RINGS, Server, Stranger, call, make_dict, play};
 use manager::{Address, Batch, Dict, List, Manager, Value};
 use proc_core::Process;
 use proptest::prelude::*;
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 mod common;
 mod lane_script;
@@ -50,6 +53,66 @@ fn those_who_come_first_have_lanes_and_give_them_back() {
             assert_eq!(manager.stats().unwrap().lanes, most.min(1) as u64);
         }
     }
+}
+
+/// Lets this process have so many descriptors more than it has.
+fn leave_descriptors(more: u64) {
+    let next = std::fs::File::open("/dev/null").unwrap().as_raw_fd();
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = Some(u64::try_from(next).unwrap() + more);
+    setrlimit(Resource::Nofile, limit).unwrap();
+}
+
+/// A child that has a descriptor for a socket, and none for a lane.
+fn use_without_room(address: String) {
+    leave_descriptors(1);
+    let manager = Manager::connect(&Address::abstract_name(address), None).unwrap();
+    works(&manager);
+}
+
+#[test]
+fn a_client_without_a_descriptor_for_a_lane_has_its_socket() {
+    let _watchdog = watch("no descriptor there");
+    let name = format!("no-room-{:?}", std::thread::current().id());
+    let address = Address::abstract_name(name.clone());
+    let manager = Manager::builder().address(&address).start().unwrap();
+    Process::spawn(use_without_room, name).unwrap().join().unwrap();
+    // It had been given one first.
+    wait_until(&manager, "it is gone", |stats| (stats.clients, stats.lanes) == (1, 1));
+    works(&manager);
+}
+
+/// A child that serves, and has so many descriptors for a client.
+fn serve_without_room((address, more, is_ready): (String, u64, Connection<(), ()>)) {
+    let address = Address::abstract_name(address);
+    let server = Manager::builder().address(&address).serve().unwrap();
+    leave_descriptors(more);
+    is_ready.send(&()).unwrap();
+    // Until nobody wants it any more.
+    is_ready.recv().ok();
+    server.shutdown().unwrap();
+}
+
+#[test]
+fn a_server_without_a_descriptor_for_a_lane_has_its_clients_sockets() {
+    let _watchdog = watch("no descriptor here");
+    // With the first of these nobody gets in, with the last there is room for a lane.
+    let lanes = (1..=6).map(|more| {
+        let name = format!("{more}-descriptors-{:?}", std::thread::current().id());
+        let (is_ready, theirs) = ipc_pipe::pipe().unwrap();
+        let child = Process::spawn(serve_without_room, (name.clone(), more, theirs)).unwrap();
+        is_ready.recv().unwrap();
+        let manager = Manager::connect(&Address::abstract_name(name), None);
+        let lanes = manager.map(|manager| {
+            works(&manager);
+            manager.stats().unwrap().lanes
+        });
+        drop(is_ready);
+        child.join().unwrap();
+        lanes.ok()
+    });
+    let lanes: Vec<Option<u64>> = lanes.collect();
+    assert!(lanes.contains(&Some(0)) && lanes.ends_with(&[Some(1)]), "{lanes:?}");
 }
 
 /// Has the system refuse the fences that lanes need to this process.

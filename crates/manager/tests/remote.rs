@@ -56,6 +56,38 @@ fn a_manager_at_a_port_says_which_it_is() {
     manager.shutdown().unwrap();
 }
 
+/// A process that knows the manager by the name that is given out.
+fn use_by_name((address, go_on): (String, ipc_pipe::Connection<(), Dict<u8, u8>>)) -> Option<u8> {
+    let _manager = connector(&Address::tcp(address).unwrap()).connect().unwrap();
+    go_on.send(&()).unwrap();
+    let dict = go_on.recv().unwrap();
+    dict.get(&1).unwrap()
+}
+
+#[test]
+fn a_manager_at_all_addresses_is_called_by_the_one_that_is_given_out() {
+    let _watchdog = watch("advertised");
+    let everywhere = Address::tcp("0.0.0.0:0").unwrap();
+    let builder = Manager::builder().address(&everywhere).key(KEY);
+    let manager = builder.advertise("127.0.0.1:0".parse().unwrap()).start().unwrap();
+    let Address::Tcp(known_as) = *manager.address() else { panic!("at a port") };
+    assert!(known_as.ip().is_loopback() && known_as.port() != 0, "{known_as}");
+    works(&manager);
+    // To connect by that name is to have the connection that is there.
+    let again = Manager::connect(&Address::Tcp(known_as), None).unwrap();
+    assert_eq!(again.stats().unwrap().clients, 1);
+    let dict: Dict<u8, u8> = manager.dict().unwrap();
+    dict.set(&1, &2).unwrap();
+    let (go_on, theirs) = ipc_pipe::pipe().unwrap();
+    let child = Process::spawn(use_by_name, (manager.address().to_string(), theirs)).unwrap();
+    go_on.recv().unwrap();
+    go_on.send(&dict).unwrap();
+    assert_eq!(child.join().unwrap(), Some(2));
+    // It is for those at an address of TCP.
+    let local = Manager::builder().advertise(known_as).serve().unwrap_err();
+    assert!(local.to_string().contains("advertised"), "{local}");
+}
+
 fn use_from_afar(address: String) {
     let manager = connector(&Address::tcp(address).unwrap()).connect().unwrap();
     works(&manager);

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use common::wait_until;
-use manager::{Dict, JoinableQueue, LockError, Manager, Value};
+use manager::{Address, Builder, Dict, JoinableQueue, LockError, Manager, Value};
 use testkit::Outcome;
 use testkit::kill::Storm;
 
@@ -15,6 +15,7 @@ fn main() -> ExitCode {
     testkit::main(&[
         ("clients are killed at random", storm),
         ("clients are killed at random (over sockets)", || common::over_sockets(storm)),
+        ("clients are killed at random (over TCP)", storm_over_tcp),
     ])
 }
 
@@ -32,7 +33,28 @@ struct Shared {
 }
 
 fn storm() -> Outcome {
-    let manager = common::builder().passage_timeout(Duration::from_millis(50)).start()?;
+    weather(common::builder(), if testkit::full() { 2_000 } else { 150 })
+}
+
+/// Who is killed is cut off first, and gone when the grace is over.
+fn storm_over_tcp() -> Outcome {
+    let builder = common::builder().address(&Address::tcp("127.0.0.1:0")?).key("a key");
+    let builder = builder.reconnect_grace(Duration::from_millis(20));
+    weather(builder, if testkit::full() { 500 } else { 50 })
+}
+
+/// One more, without a function for the manager to run, which it does not for other machines.
+fn count_one(total: &Value<u64>) -> Result<(), manager::Error> {
+    loop {
+        let seen = total.get()?;
+        if total.compare_and_set(&seen, &(seen + 1))? {
+            return Ok(());
+        }
+    }
+}
+
+fn weather(builder: Builder, kills: u64) -> Outcome {
+    let manager = builder.passage_timeout(Duration::from_millis(50)).start()?;
     let shared = Shared {
         done: manager.dict()?,
         total: manager.value(&0)?,
@@ -61,7 +83,7 @@ fn storm() -> Outcome {
                     let seen = shared.done.get(&0).unwrap().unwrap_or(0);
                     shared.done.set(&0, &(seen + 1)).unwrap();
                 }
-                1 => drop(shared.total.update(|(old, ())| old + 1, &()).unwrap()),
+                1 => count_one(&shared.total).unwrap(),
                 2 => {
                     let outer = shared.rlock.lock().or_else(|error| error.into_inner().ok_or(()));
                     let inner = shared.rlock.lock().or_else(|error| error.into_inner().ok_or(()));
@@ -94,7 +116,6 @@ fn storm() -> Outcome {
         }
         0
     };
-    let kills = if testkit::full() { 2_000 } else { 150 };
     let end = Storm::new("clients of a manager", &shared)
         .role("client", 4, role)
         .kills(kills)

@@ -527,6 +527,14 @@ fn p39_what_can_be_shared() {
 }
 
 #[test]
+fn one_pool_works_for_three_programs() {
+    let (_, lines) = lines_of("shared_pool");
+    let expected =
+        ["Ada: [0, 1, 4, 9]", "Bob: [16, 25, 36, 49]", "Cleo: it panicked", "all by 2 workers"];
+    assert_eq!(lines, expected);
+}
+
+#[test]
 fn accounts_lose_no_money() {
     let (_, lines) = lines_of("accounts");
     assert_eq!(lines, ["5 accounts with 500 in all", "one more: there is no account 7"]);

@@ -57,7 +57,6 @@
 mod batch;
 mod board;
 mod builder;
-mod bytes;
 mod callbacks;
 mod chunk;
 mod closing;

@@ -5,10 +5,10 @@
 
 use std::borrow::Cow;
 
+use ipc_core::wire::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::bytes::Bytes;
 use crate::error::{MapError, PoolError, TaskError};
 use crate::find::Named;
 use crate::pool::Pool;

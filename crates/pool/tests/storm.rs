@@ -130,7 +130,8 @@ impl Tally {
         self.doubled += self.seen.iter().filter(|n| **n > 1).count() as u64;
         let messages = self.seen.len() as u64;
         let Self { lost, doubled, stall: longest_stall, .. } = self;
-        Ok(report::Storm { kills, messages, lost, doubled, longest_stall }.into())
+        let own_stall = None;
+        Ok(report::Storm { kills, messages, lost, doubled, longest_stall, own_stall }.into())
     }
 }
 

@@ -259,7 +259,8 @@ fn starts_in_a_storm() -> Outcome {
     stop_fork_server();
     before.assert_none();
     let (messages, longest_stall) = (n_starts as u64, stall.into_inner()?);
-    Ok(report::Storm { kills, messages, lost, doubled, longest_stall }.into())
+    let own_stall = None;
+    Ok(report::Storm { kills, messages, lost, doubled, longest_stall, own_stall }.into())
 }
 
 fn wait_for_ever(_: ()) {

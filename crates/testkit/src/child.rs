@@ -180,6 +180,11 @@ impl Child {
         self.wait_options(WaitIdOptions::EXITED).expect("a blocking wait gives a status")
     }
 
+    /// Waits until it has ended, and leaves it to be waited for: `/proc` still tells of it.
+    pub(crate) fn await_end(&self) {
+        wait_readable(&self.pidfd, Duration::MAX);
+    }
+
     /// Waits until it has ended, for at most `limit`.
     ///
     /// # Panics

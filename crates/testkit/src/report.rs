@@ -8,6 +8,7 @@
 //! | [`Sweep`]  | `kill: 5210 instructions, 5210 survivors went on, 0 failed`                       |
 //! | [`Sweep`]  | `crash: 210 accesses, 210 survivors went on, 0 failed`                            |
 //! | [`Storm`]  | `storm: 2000 kills, 812345 messages, 0 lost, 0 doubled, longest stall 3.1 ms`     |
+//! | [`Storm`]  | the same with `, 0.4 ms its own` behind it, where that is known                       |
 //! | [`Checks`] | `checks: 12 passed, 0 failed`                                                     |
 //!
 //! A line starts with its kind; the lines of single scenarios start with the scenario's name, so
@@ -74,6 +75,8 @@ pub struct Storm {
     pub doubled: u64,
     /// The longest time in which nobody got on, to a tenth of a millisecond when printed.
     pub longest_stall: Duration,
+    /// The longest of which so much was not waiting for a processor, where that is known.
+    pub own_stall: Option<Duration>,
 }
 
 impl Report {
@@ -82,7 +85,14 @@ impl Report {
         checks: Checks { passed: 1, failed: 0 },
         kill: Sweep { points: 0, survived: 0, failed: 0 },
         crash: Sweep { points: 0, survived: 0, failed: 0 },
-        storm: Storm { kills: 0, messages: 0, lost: 0, doubled: 0, longest_stall: Duration::ZERO },
+        storm: Storm {
+            kills: 0,
+            messages: 0,
+            lost: 0,
+            doubled: 0,
+            longest_stall: Duration::ZERO,
+            own_stall: None,
+        },
     };
 
     /// One plain check that did not hold.
@@ -117,6 +127,7 @@ impl AddAssign for Report {
         self.storm.lost += more.storm.lost;
         self.storm.doubled += more.storm.doubled;
         self.storm.longest_stall = self.storm.longest_stall.max(more.storm.longest_stall);
+        self.storm.own_stall = self.storm.own_stall.max(more.storm.own_stall);
     }
 }
 
@@ -175,15 +186,27 @@ impl fmt::Display for Checks {
 
 impl fmt::Display for Storm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kills, messages, lost, doubled, longest_stall } = self;
-        let tenths = longest_stall.as_micros().div_ceil(100);
+        let Self { kills, messages, lost, doubled, longest_stall, own_stall } = self;
         write!(
             f,
             "storm: {kills} kills, {messages} messages, {lost} lost, {doubled} doubled, \
-             longest stall {}.{} ms",
-            tenths / 10,
-            tenths % 10
-        )
+             longest stall {}",
+            Milliseconds(*longest_stall)
+        )?;
+        match own_stall {
+            Some(own) => write!(f, ", {} its own", Milliseconds(*own)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A time in milliseconds, to a tenth.
+struct Milliseconds(Duration);
+
+impl fmt::Display for Milliseconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tenths = self.0.as_micros().div_ceil(100);
+        write!(f, "{}.{} ms", tenths / 10, tenths % 10)
     }
 }
 
@@ -218,13 +241,18 @@ impl FromStr for Report {
             ("crash", &[points, survived, failed]) => {
                 Ok(Self { crash: sweep(points, "accesses", survived, failed)?, ..empty })
             }
-            ("storm", &[kills, messages, lost, doubled, stall]) => {
+            ("storm", &[kills, messages, lost, doubled, stall, ref own @ ..]) => {
                 let storm = Storm {
                     kills: number(kills, "kills")?,
                     messages: number(messages, "messages")?,
                     lost: number(lost, "lost")?,
                     doubled: number(doubled, "doubled")?,
-                    longest_stall: self::stall(stall)?,
+                    longest_stall: milliseconds(stall, "longest stall ", "")?,
+                    own_stall: match own {
+                        [] => None,
+                        [own] => Some(milliseconds(own, "", " its own")?),
+                        _ => return Err(NotAReport),
+                    },
                 };
                 Ok(Self { storm, ..empty })
             }
@@ -249,10 +277,10 @@ fn number(text: &str, words: &str) -> Result<u64, NotAReport> {
     }
 }
 
-/// Reads `longest stall 3.1 ms`.
-fn stall(text: &str) -> Result<Duration, NotAReport> {
-    let digits = text.strip_prefix("longest stall ").ok_or(NotAReport)?;
-    let digits = digits.strip_suffix(" ms").ok_or(NotAReport)?;
+/// Reads `3.1 ms` between other words.
+fn milliseconds(text: &str, before: &str, behind: &str) -> Result<Duration, NotAReport> {
+    let text = text.strip_prefix(before).and_then(|text| text.strip_suffix(behind));
+    let digits = text.and_then(|text| text.strip_suffix(" ms")).ok_or(NotAReport)?;
     let (whole, tenth) = digits.split_once('.').ok_or(NotAReport)?;
     if tenth.len() != 1 {
         return Err(NotAReport);
@@ -274,6 +302,7 @@ mod tests {
             "kill: 5210 instructions, 5209 survivors went on, 1 failed",
             "crash: 210 accesses, 210 survivors went on, 0 failed",
             "storm: 2000 kills, 812345 messages, 1 lost, 2 doubled, longest stall 3.1 ms",
+            "storm: 2 kills, 8 messages, 0 lost, 0 doubled, longest stall 3.1 ms, 0.4 ms its own",
             "checks: 12 passed, 3 failed",
         ] {
             assert_eq!(line.parse::<Report>().unwrap().to_string(), line);
@@ -290,6 +319,7 @@ mod tests {
             "kill: -5 instructions, 5 survivors went on, 0 failed",
             "lock free: kill: 5 instructions, 5 survivors went on, 0 failed",
             "storm: 1 kills, 1 messages, 0 lost, 0 doubled, longest stall 31 ms",
+            "storm: 1 kills, 1 messages, 0 lost, 0 doubled, longest stall 3.1 ms, 0.4 ms",
         ] {
             assert!(line.parse::<Report>().is_err(), "{line}");
         }
@@ -303,11 +333,12 @@ mod tests {
             longest_stall: Duration::from_millis(3),
             ..Storm::default()
         };
-        let two = Storm { lost: 1, longest_stall: Duration::from_millis(2), ..one };
+        let own_stall = Some(Duration::from_millis(1));
+        let two = Storm { lost: 1, longest_stall: Duration::from_millis(2), own_stall, ..one };
         let sum: Report = [one, two].into_iter().map(Report::from).sum();
         assert_eq!(
             sum.to_string(),
-            "storm: 2 kills, 20 messages, 1 lost, 0 doubled, longest stall 3.0 ms"
+            "storm: 2 kills, 20 messages, 1 lost, 0 doubled, longest stall 3.0 ms, 1.0 ms its own"
         );
         assert!(!sum.is_success());
     }

@@ -1,4 +1,4 @@
-//! Each promise of `docs/guarantees.md` and `docs/semantics-proc.md` names a test, and the test is there.
+//! Each promise of `docs/guarantees.md` and of the pages `docs/semantics-*.md` names a test, and the test is there.
 //!
 //! A test is named as `CRATE/PATH::NAME`: the function `NAME` in `crates/CRATE/tests/PATH.rs`, or in a
 //! file below the folder of that name. It has to be run, too: as a `#[test]`, or because a list of
@@ -11,7 +11,8 @@ use super::{
 };
 
 /// Where the promises are.
-pub(super) const PAGES: [&str; 2] = ["docs/guarantees.md", "docs/semantics-proc.md"];
+pub(super) const PAGES: [&str; 3] =
+    ["docs/guarantees.md", "docs/semantics-proc.md", "docs/semantics-manager.md"];
 
 /// The title of the column that names tests.
 const COLUMN: &str = "proved by";

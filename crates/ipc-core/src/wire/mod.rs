@@ -30,6 +30,7 @@
 //! descriptors that did not become part of the value are closed.
 
 mod budget;
+mod bytes;
 mod codec;
 mod decode;
 mod encode;
@@ -42,6 +43,7 @@ mod scratch;
 mod socket;
 mod turn;
 
+pub use bytes::Bytes;
 pub use codec::{Codec, CodecError, Postcard};
 pub use decode::{decode, decode_parts, decode_plain};
 pub use encode::{Message, encode, encode_into, encode_plain};

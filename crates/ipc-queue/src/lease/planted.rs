@@ -26,8 +26,8 @@
 //!
 //! Two are found by one kind of model each (`model/told`). `lease_mark_stays`: who is about to sleep, and has
 //! looked who sits at the table, is not told of one who sits down then, takes an item and dies.
-//! `lease_no_pend`, where an item is finished: who dies then is told of by its life word as well, unless more
-//! sit at the table than the kernel compares words. Where one is given back, nothing finds it yet.
+//! `lease_no_pend`: who dies as it finishes an item or gives it back is told of by its life word as well, unless
+//! more sit at the table than the kernel compares words.
 
 /// Whether a put is counted.
 pub(super) const COUNTS: bool = !cfg!(ipc_planted = "lease_no_count");

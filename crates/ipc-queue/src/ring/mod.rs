@@ -431,7 +431,7 @@ impl<M: Memory> Ring<'_, M> {
             self.abandon(claim);
             return Err(Blocked::Closed);
         }
-        if planted::CHAINS && bells.space.is_waiting() && self.is_good_for_putter(next) {
+        if planted::PUT_CHAINS && bells.space.is_waiting() && self.is_good_for_putter(next) {
             bells.space.wake_one();
         }
         Ok(claim)
@@ -444,7 +444,8 @@ impl<M: Memory> Ring<'_, M> {
         let next = self.next(claim.at, claim.state.link());
         self.0.head().help(claim.at, next);
         let items = &self.0.bells().items;
-        if planted::CHAINS && items.is_waiting_after_exchange() && self.is_good_for_getter(next) {
+        if planted::GET_CHAINS && items.is_waiting_after_exchange() && self.is_good_for_getter(next)
+        {
             items.wake_one();
         }
         claim

@@ -5,7 +5,8 @@
 //! | `no_pend` | the alarm is never pending |
 //! | `commit_tells_early` | a getter is woken before the commit of a put |
 //! | `release_tells_nobody` | who gives a slot back wakes nobody |
-//! | `no_chain` | who claims does not wake the next, who could go on too |
+//! | `get_no_chain` | a getter that claims does not wake the next, who could go on too |
+//! | `put_no_chain` | a putter that claims does not |
 //! | `judges_early` | a claim counts as a dead one's though the slot was not looked at again |
 //! | `chunk_unseen` | the chunk behind the tail's is taken for free |
 //! | `chunk_holes_are_taken` | a hole at the end of a chunk counts as a message that was taken |
@@ -39,7 +40,10 @@
 //! | `chunk_unseen` | models: two putters in a ring that grows, one of whom may die; `tests/unbounded.rs`, whose random steps find it too; `tests/hostile.rs` |
 //! | `chunk_waits_at_tail` | model: a getter dies with the chunk that a putter waits for |
 //! | `chunk_head_late` | model: a getter dies with the first of three chunks |
-//! | `chunk_holes_are_taken` | neither those models nor `tests/unbounded.rs`: it costs room for a while, and no message |
+//! | `chunk_holes_are_taken` | model: a putter dies at the limit of a ring that grows, which then has less room than was promised; no message is lost |
+//! | `get_no_chain` | model: a message is there before the one that comes first, and two sleep |
+//! | `put_no_chain` | model: the same with slots that are given back |
+//! | `judges_early` | models: a putter dies |
 //! | `leave_no_call`, `leave_no_pend`, `leave_tells_first` | kill sweep: "the last putter leaves" |
 //! | `leave_uncounted` | models: the last putter or getter leaves; not the kill sweeps |
 //! | `heap_tells_nobody` | kill sweep; storm; `tests/large.rs` |
@@ -55,9 +59,8 @@
 //! | `loan_stays` | `tests/loans.rs`; storm |
 //! | `loan_given_twice` | storm only: a block that is freed twice is free |
 //!
-//! `no_pend` was found by the kill sweep, and `judges_early` by the models, when the ring was made (README),
-//! and not anew since; the models do by themselves what `no_pend` leaves out. `no_chain` was not found by the
-//! four models in which several putters or getters sleep, and not tried on the kill sweeps and storms.
+//! `no_pend` is found by the kill sweep: "put wakes a getter". The models cannot find it: they do by themselves
+//! what it leaves out.
 
 /// Whether an operation has the alarm pending.
 pub(crate) const PENDS: bool = !cfg!(ipc_planted = "no_pend");
@@ -68,8 +71,11 @@ pub(crate) const COMMITS_LATE: bool = cfg!(ipc_planted = "commit_tells_early");
 /// Whether who gives a slot back wakes a putter.
 pub(crate) const RELEASE_TELLS: bool = !cfg!(ipc_planted = "release_tells_nobody");
 
-/// Whether who claims wakes the next.
-pub(crate) const CHAINS: bool = !cfg!(ipc_planted = "no_chain");
+/// Whether a getter that claims wakes the next.
+pub(crate) const GET_CHAINS: bool = !cfg!(ipc_planted = "get_no_chain");
+
+/// Whether a putter that claims wakes the next.
+pub(crate) const PUT_CHAINS: bool = !cfg!(ipc_planted = "put_no_chain");
 
 /// Whether a slot is looked at again after its owner was seen dead.
 pub(crate) const LOOKS_AGAIN: bool = !cfg!(ipc_planted = "judges_early");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ipc_core::primitive::model::{Ended, run};
 
 use crate::ring::slot::Owner;
-use crate::ring::{Memory as _, Refused, Ring};
+use crate::ring::{Memory as _, Patience, Refused, Ring};
 use crate::words::{Words, drain};
 use crate::{FOREVER, bound, explore_deaths, explore_deaths_within};
 
@@ -145,6 +145,34 @@ fn a_putter_that_dies_holds_up_nobody_in_a_ring_that_grows() {
         let mut got = drain(&words);
         got.sort_unstable();
         assert!(got == [1, 2, 3] || died && got == [1, 3], "{got:?}");
+        died
+    });
+}
+
+#[test]
+fn a_putter_that_dies_takes_one_place_and_no_more_in_a_ring_at_its_limit() {
+    const MOST: u32 = 5;
+    explore_deaths(|dies_at| {
+        let words = Words::growing(MOST as usize, 3);
+        let me = words.sit_down(1);
+        for message in 0..3 {
+            words.put(me, message, Patience::Try).unwrap();
+        }
+        let victim = Arc::clone(&words);
+        let victim = loom::thread::spawn(move || {
+            run(Some(dies_at), || {
+                let me = victim.sit_down(0);
+                victim.put(me, 3, Patience::Try).unwrap();
+            })
+        });
+        let died = victim.join().unwrap() == Ended::Died;
+        // Wherever the next putters were sent, there is room for as many as were promised.
+        for message in 0..3 {
+            while words.put(me, 4, Patience::Try).is_ok() {}
+            let n_taken = Ring(&*words).n_taken();
+            assert!(n_taken >= MOST - 1, "no room, and only {n_taken} in it");
+            assert_eq!(words.get(me, Patience::Try), Ok(message));
+        }
         died
     });
 }

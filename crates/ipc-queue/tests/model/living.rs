@@ -63,6 +63,53 @@ fn one_putter_and_two_getters_with_two_slots() {
 }
 
 #[test]
+fn two_getters_are_woken_for_what_comes_in_the_wrong_order() {
+    explore(|| {
+        let words = Words::new(2, 4);
+        let threads = [0, 1].map(|seat| {
+            let words = Arc::clone(&words);
+            loom::thread::spawn(move || {
+                let me = words.sit_down(seat);
+                words.get(me, FOREVER).unwrap()
+            })
+        });
+        let [slow, quick] = [2, 3].map(|seat| words.sit_down(seat));
+        // Who is woken for the second message finds the first one missing, and sleeps again. That one
+        // then comes with one wake-up, and there are two who could go on.
+        let claim = words.begin_put(slow);
+        words.put(quick, 2, FOREVER).unwrap();
+        words.end_put(claim, 1);
+        let got = threads.map(|thread| thread.join().unwrap());
+        assert_eq!(got[0] + got[1], 3);
+    });
+}
+
+#[test]
+fn two_putters_are_woken_for_what_is_given_back_in_the_wrong_order() {
+    explore(|| {
+        let words = Words::new(2, 4);
+        let [slow, quick] = [2, 3].map(|seat| words.sit_down(seat));
+        words.put(slow, 1, FOREVER).unwrap();
+        words.put(slow, 2, FOREVER).unwrap();
+        let threads = [0, 1].map(|seat| {
+            let words = Arc::clone(&words);
+            loom::thread::spawn(move || {
+                let me = words.sit_down(seat);
+                words.put(me, u64::from(seat) + 3, FOREVER).unwrap();
+            })
+        });
+        // As above.
+        let claim = words.begin_get(slow);
+        assert_eq!(words.get(quick, FOREVER), Ok(2));
+        assert_eq!(words.end_get(claim), 1);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(words.get(quick, FOREVER).unwrap() + words.get(quick, FOREVER).unwrap(), 7);
+    });
+}
+
+#[test]
 fn closing_ends_a_getter_and_loses_nothing() {
     explore(|| {
         let words = Words::new(1, 3);

@@ -11,7 +11,7 @@ use ipc_core::{Deadline, PAGE, SegmentError};
 use ipc_sync::raw::{self, RawLock, Taken};
 use loom::cell::UnsafeCell;
 
-use crate::heap::block::Block;
+use crate::heap::block::{Block, Use};
 use crate::heap::geometry::{BlockId, Geometry};
 use crate::heap::record::Record;
 use crate::heap::{self, ClassWords, Heap, HeapWords};
@@ -194,6 +194,12 @@ impl Store {
 
     pub(crate) fn give_up(&self, held: Held) {
         assert!(Leases(self).give_up(held, Thread::current()), "not mine");
+    }
+
+    /// Whether the first item is in the hands of `owner`, dead or alive.
+    pub(crate) fn is_held_by(&self, owner: Owner) -> bool {
+        let meaning = self.blocks[0].word.look().meaning();
+        matches!(meaning, Use::Leased(lease) if lease.owner() == owner)
     }
 
     pub(crate) fn join(&self, patience: Patience) -> Result<(), NotJoined> {

@@ -13,7 +13,7 @@ use loom::cell::UnsafeCell;
 use crate::ring::bells::Bells;
 use crate::ring::position::PositionWord;
 use crate::ring::slot::{Owner, SlotWord};
-use crate::ring::{Memory, Notes, Patience, Refused, Ring, Tuning};
+use crate::ring::{Claim, Memory, Notes, Patience, Refused, Ring, Tuning};
 
 pub(crate) struct Words {
     tail: PositionWord,
@@ -100,6 +100,43 @@ impl Words {
     pub(crate) fn get(&self, me: Owner, patience: Patience) -> Result<u64, Refused> {
         get(self, self, me, patience)
     }
+
+    /// The first part of a put: the slot is claimed, and nothing is in it yet.
+    pub(crate) fn begin_put(&self, me: Owner) -> Claim {
+        self.operation(|ring| ring.put(me, Patience::Try)).unwrap()
+    }
+
+    /// The rest of it.
+    pub(crate) fn end_put(&self, claim: Claim, message: u64) {
+        self.operation(|ring| {
+            self.write(claim, message);
+            ring.commit(claim);
+        });
+    }
+
+    /// The first part of a get: the message is taken, and still in its slot.
+    pub(crate) fn begin_get(&self, me: Owner) -> Claim {
+        self.operation(|ring| ring.get(me, Patience::Try)).unwrap()
+    }
+
+    /// The rest of it.
+    pub(crate) fn end_get(&self, claim: Claim) -> u64 {
+        self.operation(|ring| {
+            let message = self.read(claim);
+            ring.release(claim);
+            message
+        })
+    }
+
+    fn write(&self, claim: Claim, message: u64) {
+        // SAFETY: loom checks what the claim is to guarantee.
+        self.cells[claim.at.index() as usize].with_mut(|cell| unsafe { *cell = message });
+    }
+
+    fn read(&self, claim: Claim) -> u64 {
+        // SAFETY: loom checks what the claim is to guarantee.
+        self.cells[claim.at.index() as usize].with(|cell| unsafe { *cell })
+    }
 }
 
 /// Runs one operation on words as they are seen by somebody.
@@ -122,8 +159,7 @@ pub(crate) fn put<M: Memory>(
 ) -> Result<(), Refused> {
     operation(seen, |ring| {
         let claim = ring.put(me, patience)?;
-        // SAFETY: loom checks what the claim is to guarantee.
-        words.cells[claim.at.index() as usize].with_mut(|cell| unsafe { *cell = message });
+        words.write(claim, message);
         ring.commit(claim);
         Ok(())
     })
@@ -138,8 +174,7 @@ pub(crate) fn get<M: Memory>(
 ) -> Result<u64, Refused> {
     operation(seen, |ring| {
         let claim = ring.get(me, patience)?;
-        // SAFETY: loom checks what the claim is to guarantee.
-        let message = words.cells[claim.at.index() as usize].with(|cell| unsafe { *cell });
+        let message = words.read(claim);
         ring.release(claim);
         Ok(message)
     })

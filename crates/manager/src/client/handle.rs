@@ -164,7 +164,7 @@ enum Travel {
 }
 
 /// An address as it travels.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Place {
     Unix(PathBuf),
     Abstract(Vec<u8>),

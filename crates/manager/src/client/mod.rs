@@ -78,8 +78,9 @@ impl Client {
         &self.door
     }
 
+    /// Where others find the server.
     pub(crate) fn address(&self) -> &Address {
-        &self.door.address
+        self.door.known_as()
     }
 
     /// Which server it is a client of.

@@ -24,7 +24,7 @@ pub(crate) fn connect(
 ) -> Result<Arc<Client>, ConnectError> {
     let is_it = |client: &Arc<Client>| match server {
         Some(server) => client.server() == server,
-        None => client.address() == &door.address,
+        None => [&client.door().address, client.address()].contains(&&door.address),
     };
     let found = clients().iter().find(|client| is_it(client)).cloned();
     match found {

@@ -14,6 +14,8 @@ mod event;
 mod foreign;
 mod list;
 mod lock;
+#[cfg(feature = "pool")]
+pub(crate) mod pool;
 mod queue;
 mod semaphore;
 pub(crate) mod user;
@@ -52,6 +54,9 @@ pub(crate) struct Request<'b> {
     pub(crate) links: Vec<Link>,
     /// Whether it may be parked.
     pub(crate) may_wait: bool,
+    /// Whether functions of the client's program may be run.
+    #[cfg_attr(not(feature = "pool"), expect(dead_code, reason = "only pools ask for it"))]
+    pub(crate) runs_functions: bool,
 }
 
 /// How far a call has come.
@@ -79,6 +84,9 @@ pub(crate) trait Kind: Send {
     fn give_up(&mut self, ticket: Ticket, answers: &mut Answers) {
         answers.put(ticket, Err(Fault::TimedOut));
     }
+
+    /// Its [bell](crate::server::Bell) was rung, by a thread of its own.
+    fn hear(&mut self, _answers: &mut Answers) {}
 
     /// A client is gone, or has no proxy of this object any more: what it held is free, and none of its
     /// calls is to be answered.

@@ -15,7 +15,7 @@ use super::{Answers, Kind, Payload, Request, Step, no_such_method};
 use crate::client::{gathering, serving};
 use crate::protocol::Fault;
 use crate::protocol::methods::user as methods;
-use crate::server::Home;
+use crate::server::{Bell, Home};
 
 /// A type whose objects can live in a manager.
 ///
@@ -152,7 +152,8 @@ impl<T: Object> Kind for Foreign<T> {
 
 /// Makes objects of one type.
 pub(crate) trait Maker: Send + Sync {
-    fn make(&self, request: Request<'_>) -> Result<Box<dyn Kind>, Fault>;
+    /// Makes an object, which may have threads of its own that ring the bell.
+    fn make(&self, request: Request<'_>, bell: Bell) -> Result<Box<dyn Kind>, Fault>;
 }
 
 struct MakerOf<T> {
@@ -161,7 +162,7 @@ struct MakerOf<T> {
 }
 
 impl<T: Object> Maker for MakerOf<T> {
-    fn make(&self, request: Request<'_>) -> Result<Box<dyn Kind>, Fault> {
+    fn make(&self, request: Request<'_>, _: Bell) -> Result<Box<dyn Kind>, Fault> {
         let home = self.home.clone();
         let init = home.decode::<T::Init>(request.argument.rest())?;
         let object = home.enter(|| T::make(init));

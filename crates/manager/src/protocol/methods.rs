@@ -11,6 +11,7 @@ pub(crate) mod desk {
     pub(crate) const UNPUBLISH: u64 = 7;
     pub(crate) const LOOK_UP: u64 = 8;
     pub(crate) const STATS: u64 = 9;
+    pub(crate) const MAKE: u64 = 10;
 }
 
 /// Of dicts, sets and namespaces.
@@ -105,6 +106,20 @@ pub(crate) mod barrier {
     pub(crate) const N_WAITING: u64 = 4;
     pub(crate) const IS_BROKEN: u64 = 5;
     pub(crate) const PARTIES: u64 = 6;
+}
+
+/// Of pools.
+#[cfg(feature = "pool")]
+pub(crate) mod pool {
+    pub(crate) const SUBMIT: u64 = 1;
+    pub(crate) const TAKE: u64 = 2;
+    pub(crate) const CANCEL: u64 = 3;
+    pub(crate) const IS_DONE: u64 = 4;
+    pub(crate) const LET_GO: u64 = 5;
+    pub(crate) const CLOSE: u64 = 6;
+    pub(crate) const DRAIN: u64 = 7;
+    pub(crate) const END: u64 = 8;
+    pub(crate) const WORKERS: u64 = 9;
 }
 
 /// Of objects of the user's types.

@@ -20,9 +20,13 @@
 
 pub(crate) mod bytes;
 pub(crate) mod methods;
+#[cfg(feature = "pool")]
+pub(crate) mod pool;
+
+use std::time::Duration;
 
 use ipc_core::ProcessId;
-use proc_core::PanicInfo;
+use proc_core::{ExitStatus, PanicInfo};
 use serde::{Deserialize, Serialize};
 
 use bytes::{Malformed, Reader, put_block, put_number};
@@ -266,6 +270,21 @@ pub(crate) enum Fault {
         kept: u64,
         limit: u64,
     },
+    /// Objects keep so many bytes of this client's already.
+    ShareFull {
+        kept: u64,
+        limit: u64,
+    },
+    /// The worker of a pool died that ran a task.
+    WorkerDied {
+        pid: u32,
+        status: ExitStatus,
+    },
+    /// A task took longer than it was to.
+    TookTooLong(Duration),
+    Cancelled,
+    /// The pool was terminated first.
+    Terminated,
 }
 
 impl From<Malformed> for Fault {

@@ -12,6 +12,8 @@ mod joinable;
 mod list;
 mod lock;
 mod namespace;
+#[cfg(feature = "pool")]
+mod pool;
 mod queue;
 mod remote;
 mod semaphore;
@@ -33,6 +35,8 @@ pub use joinable::{JoinableQueue, Lease};
 pub use list::{List, ListIter};
 pub use lock::{Lock, LockGuard, RLock, RLockGuard};
 pub use namespace::Namespace;
+#[cfg(feature = "pool")]
+pub use pool::{Pool, PoolBuilder, PoolCalls, PoolImap, PoolTask};
 pub use queue::Queue;
 pub use remote::Remote;
 pub use semaphore::{BoundedSemaphore, Permit, Semaphore};

@@ -18,6 +18,8 @@ use crate::error::ConnectError;
 #[derive(Clone, Debug)]
 pub(crate) struct Door {
     pub(crate) address: Address,
+    /// What others are told in place of the address.
+    pub(crate) advertised: Option<Address>,
     pub(crate) key: Option<Key>,
     /// How long the other side may not be heard of.
     pub(crate) network_timeout: Duration,
@@ -31,12 +33,18 @@ impl Door {
     pub(crate) fn new(address: &Address, key: Option<&Key>) -> Self {
         Self {
             address: address.clone(),
+            advertised: None,
             key: key.cloned(),
             network_timeout: NETWORK_TIMEOUT,
             patience: None,
             #[cfg(feature = "tls")]
             tls: None,
         }
+    }
+
+    /// Where others find the server.
+    pub(crate) fn known_as(&self) -> &Address {
+        self.advertised.as_ref().unwrap_or(&self.address)
     }
 }
 

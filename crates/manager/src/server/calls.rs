@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::timers::Timer;
 use super::work::{Finished, Kept, Task};
 use super::{Parked, Server};
-use crate::object::weight::take_balance;
+use crate::object::weight::{Balance, keep_for, take_each};
 use crate::object::{Answers, ClientId, Link, Payload, Request, Step, Ticket, too_many_waiting};
 use crate::protocol::bytes::Reader;
 use crate::protocol::{Call, DESK, Fault, ObjectId, Reply};
@@ -86,9 +86,10 @@ impl Server {
         links: Vec<Link>,
     ) -> Option<Result<Payload, Fault>> {
         let may_wait = self.may_wait(ticket.client);
+        let runs_functions = self.runs_functions(ticket.client);
         let slot = self.registry.slots.get(&object);
         if slot.and_then(|slot| slot.object.as_ref()).is_some_and(|body| body.stores(method))
-            && let Err(fault) = self.has_room_for(argument.len())
+            && let Err(fault) = self.has_room_for(ticket.client, argument.len())
         {
             return Some(Err(fault));
         }
@@ -99,16 +100,19 @@ impl Server {
             if !may_wait {
                 return Some(Err(too_many_waiting()));
             }
-            slot.in_line.push_back(Kept { ticket, method, argument: argument.to_vec(), links });
+            let argument = argument.to_vec();
+            slot.in_line.push_back(Kept { ticket, method, argument, links, runs_functions });
             self.enter_line(ticket.client);
             return None;
         };
+        keep_for(ticket.client);
         let mut answers = Answers::default();
         // Foreign code gets the links; others have had them by then.
         let is_foreign = body.is_foreign();
         let (given, kept) = if is_foreign { (Vec::new(), links) } else { (links, Vec::new()) };
-        let argument_of = Reader::new(argument);
-        let request = Request { ticket, method, argument: argument_of, links: given, may_wait };
+        let (argument_of, links) = (Reader::new(argument), given);
+        let request =
+            Request { ticket, method, argument: argument_of, links, may_wait, runs_functions };
         let step = body.call(request, &mut answers);
         self.answer_all(&mut answers);
         match step {
@@ -124,15 +128,14 @@ impl Server {
             }
             Ok(Step::Work) if !may_wait => Some(Err(too_many_waiting())),
             Ok(Step::Work) => {
-                let runs =
-                    self.guests.get(&ticket.client).is_some_and(|guest| guest.runs_functions);
-                if !is_foreign && !runs {
+                if !is_foreign && !runs_functions {
                     let why = "functions are run only for programs of this user on this machine";
                     return Some(Err(Fault::Refused(why.into())));
                 }
                 let slot = self.registry.slots.get_mut(&object)?;
                 let body = slot.object.take()?;
-                let call = Kept { ticket, method, argument: argument.to_vec(), links: kept };
+                let (argument, links) = (argument.to_vec(), kept);
+                let call = Kept { ticket, method, argument, links, runs_functions };
                 self.enter_line(ticket.client);
                 self.workers.give(Task::Call { id: object, object: body, call });
                 None
@@ -142,17 +145,34 @@ impl Server {
 
     /// How many bytes objects keep.
     pub(super) fn n_kept_bytes(&mut self) -> u64 {
-        self.n_kept_bytes = self.n_kept_bytes.saturating_add(take_balance());
+        take_each(|balance| self.settle(balance));
         u64::try_from(self.n_kept_bytes).unwrap_or(0)
     }
 
-    /// Whether so many bytes more may be kept.
-    pub(super) fn has_room_for(&mut self, len: usize) -> Result<(), Fault> {
+    /// Puts a balance on its account; what a client had kept that is gone stays on that of all.
+    fn settle(&mut self, (owner, more): Balance) {
+        self.n_kept_bytes = self.n_kept_bytes.saturating_add(more);
+        if let Some(guest) = self.guests.get_mut(&owner) {
+            guest.n_kept_bytes = guest.n_kept_bytes.saturating_add(more);
+        }
+    }
+
+    /// Whether so many bytes more may be kept, for that client.
+    pub(super) fn has_room_for(&mut self, client: ClientId, len: usize) -> Result<(), Fault> {
         let (kept, limit) = (self.n_kept_bytes(), self.rules.max_kept);
         if kept.saturating_add(len as u64) > limit {
             return Err(Fault::Full { kept, limit });
         }
+        let (kept, limit) = (self.n_kept_for(client), self.rules.max_kept_for_client);
+        if kept.saturating_add(len as u64) > limit {
+            return Err(Fault::ShareFull { kept, limit });
+        }
         Ok(())
+    }
+
+    fn n_kept_for(&self, client: ClientId) -> u64 {
+        let kept = self.guests.get(&client).map_or(0, |guest| guest.n_kept_bytes);
+        u64::try_from(kept).unwrap_or(0)
     }
 
     /// The links of a call, to objects that the client has references to.
@@ -171,6 +191,11 @@ impl Server {
         guest.is_some_and(|guest| guest.parked.len() + guest.n_in_line < self.rules.max_waiting)
     }
 
+    /// Whether functions of a client's program may be run.
+    pub(super) fn runs_functions(&self, client: ClientId) -> bool {
+        self.guests.get(&client).is_some_and(|guest| guest.runs_functions)
+    }
+
     /// Counts a call that waits for its object or for a thread.
     pub(super) fn enter_line(&mut self, client: ClientId) {
         self.guests.get_mut(&client).into_iter().for_each(|guest| guest.n_in_line += 1);
@@ -186,8 +211,8 @@ impl Server {
     pub(super) fn take_finished(&mut self) {
         self.waker.reset();
         for finished in self.workers.finished() {
-            let Finished { id, object, ticket, answer, is_new, balance } = finished;
-            self.n_kept_bytes = self.n_kept_bytes.saturating_add(balance);
+            let Finished { id, object, ticket, answer, is_new, balances } = finished;
+            balances.into_iter().for_each(|balance| self.settle(balance));
             self.leave_line(ticket.client);
             let Some(slot) = self.registry.slots.get_mut(&id) else {
                 // Nobody has a reference any more.
@@ -214,11 +239,13 @@ impl Server {
         for client in std::mem::take(&mut slot.to_forget) {
             self.have_forgotten(id, client);
         }
+        self.hear_object(id);
         while let Some(slot) = self.registry.slots.get_mut(&id) {
             if slot.object.is_none() {
                 return;
             }
-            let Some(Kept { ticket, method, argument, links }) = slot.in_line.pop_front() else {
+            let Some(Kept { ticket, method, argument, links, .. }) = slot.in_line.pop_front()
+            else {
                 return;
             };
             self.leave_line(ticket.client);

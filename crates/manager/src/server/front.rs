@@ -1,13 +1,17 @@
 //! The methods of the server itself.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ipc_core::Deadline;
 
+use super::bell::Bell;
 use super::registry::Passage;
 use super::timers::Timer;
 use super::work::{Kept, Task};
 use super::{Server, sys};
+use crate::object::user::Maker;
+use crate::object::weight::keep_for;
 use crate::object::{self, ClientId, Link, Payload, Ticket};
 use crate::protocol::bytes::Reader;
 use crate::protocol::methods::desk;
@@ -36,6 +40,7 @@ impl Server {
                 Payload::unit()
             }
             desk::CREATE => return self.create(ticket, argument, links),
+            desk::MAKE => return self.make(ticket, argument, links),
             desk::SEND => {
                 let passage = self.send(client, argument.number()?)?;
                 Payload::number(passage)
@@ -92,7 +97,7 @@ impl Server {
         }))
     }
 
-    /// Makes an object: here, or, if it is of a user's type, where foreign code runs.
+    /// Makes an object of one of the sorts that every server has.
     fn create(
         &mut self,
         ticket: Ticket,
@@ -101,16 +106,14 @@ impl Server {
     ) -> Result<Option<Payload>, Fault> {
         let sort = String::from_utf8_lossy(argument.block()?).into_owned();
         let label = String::from_utf8_lossy(argument.block()?).into_owned();
-        if let Some(maker) = self.makers.get(sort.as_str()) {
-            let maker = std::sync::Arc::clone(maker);
-            let id = self.registry.reserve(label);
-            let argument = argument.rest().to_vec();
-            let call = Kept { ticket, method: desk::CREATE, argument, links };
-            self.enter_line(ticket.client);
-            self.workers.give(Task::Make { id, maker, call });
+        #[cfg(feature = "pool")]
+        if sort == "pool" {
+            let maker = Arc::clone(&self.pools);
+            self.have_made(maker, label, ticket, argument, links);
             return Ok(None);
         }
-        self.has_room_for(argument.rest().len())?;
+        self.has_room_for(ticket.client, argument.rest().len())?;
+        keep_for(ticket.client);
         let object = object::make(&sort, argument, links)?.ok_or(Fault::NoSuchType(sort))?;
         let id = self.registry.reserve(label);
         if let Some(slot) = self.registry.slots.get_mut(&id) {
@@ -118,6 +121,38 @@ impl Server {
         }
         self.grant(ticket.client, id)?;
         Ok(Some(Payload::number(id)))
+    }
+
+    /// Makes an object of a user's type.
+    fn make(
+        &mut self,
+        ticket: Ticket,
+        mut argument: Reader<'_>,
+        links: Vec<Link>,
+    ) -> Result<Option<Payload>, Fault> {
+        let name = String::from_utf8_lossy(argument.block()?).into_owned();
+        let label = String::from_utf8_lossy(argument.block()?).into_owned();
+        let maker = self.makers.get(name.as_str()).map(Arc::clone);
+        let maker = maker.ok_or(Fault::NoSuchType(name))?;
+        self.have_made(maker, label, ticket, argument, links);
+        Ok(None)
+    }
+
+    /// Has an object made where it may take a while.
+    fn have_made(
+        &mut self,
+        maker: Arc<dyn Maker>,
+        label: String,
+        ticket: Ticket,
+        argument: Reader<'_>,
+        links: Vec<Link>,
+    ) {
+        let id = self.registry.reserve(label);
+        let (argument, runs_functions) =
+            (argument.rest().to_vec(), self.runs_functions(ticket.client));
+        let call = Kept { ticket, method: desk::MAKE, argument, links, runs_functions };
+        self.enter_line(ticket.client);
+        self.workers.give(Task::Make { id, maker, call, bell: Bell::new(id, &self.board) });
     }
 
     fn send(&mut self, client: ClientId, object: ObjectId) -> Result<u64, Fault> {

@@ -40,6 +40,8 @@ pub(super) struct Guest {
     pub(super) interest: Interest,
     /// Whether it is among those who are looked at.
     pub(super) is_looked_at: bool,
+    /// How many bytes objects keep on its account.
+    pub(super) n_kept_bytes: i64,
     /// Sees the end of its process.
     pub(super) watch: Option<DeathWatch>,
     /// After the end of its process: how many turns it has left, for what it had sent.
@@ -72,6 +74,7 @@ impl Guest {
             has_news: false,
             interest: Interest::Read,
             is_looked_at: false,
+            n_kept_bytes: 0,
             watch: None,
             last_turns: None,
             session: None,

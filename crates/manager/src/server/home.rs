@@ -25,7 +25,7 @@ thread_local! {
 }
 
 impl Home {
-    pub(super) fn new(server: u64, door: Door) -> Self {
+    pub(crate) fn new(server: u64, door: Door) -> Self {
         Self(Arc::new(Inner { server, door }))
     }
 

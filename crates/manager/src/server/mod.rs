@@ -10,6 +10,7 @@
 //! object it had a reference to forgets it, which frees what it held. Whoever has no reference to an
 //! object cannot have anything of it, so nothing is left out.
 
+mod bell;
 mod calls;
 mod carrier;
 mod entrance;
@@ -35,15 +36,21 @@ use std::time::Duration;
 use ipc_core::Deadline;
 use ipc_core::primitive::{AtomicU32, Spin};
 use ipc_pipe::Address;
+#[cfg(feature = "pool")]
+use proc_core::Function;
 use serde::{Deserialize, Serialize};
 
 use crate::carrier::courtesy::Courtesy;
 use crate::ids::IdMap;
+#[cfg(feature = "pool")]
+use crate::object::pool::PoolMaker;
 use crate::object::user::{Maker, Types};
 use crate::object::{Answers, ClientId, Kind, Ticket};
 use crate::protocol::{ObjectId, SessionId};
 use crate::remote::Door;
 use crate::stats::Counts;
+pub(crate) use bell::Bell;
+use bell::Board;
 pub(crate) use entrance::Entrance;
 use guest::Guest;
 pub(crate) use home::Home;
@@ -68,14 +75,30 @@ pub(crate) struct Rules {
     pub(crate) max_backlog: usize,
     /// How many bytes objects may keep.
     pub(crate) max_kept: u64,
+    /// How many bytes they may keep of one client's.
+    pub(crate) max_kept_for_client: u64,
     /// How many threads run foreign code.
     pub(crate) workers: usize,
+    /// How many workers pools may have, all together.
+    pub(crate) max_pool_workers: usize,
     /// How long a passage is kept whose sender is gone.
     pub(crate) passage_timeout: Duration,
     /// How long somebody may take to say hello.
     pub(crate) hello_timeout: Duration,
     /// How long a session is kept whose connection is broken.
     pub(crate) reconnect_grace: Duration,
+}
+
+/// What is made in a server beside what every server has.
+#[derive(Debug)]
+pub(crate) struct Things<'p> {
+    pub(crate) types: &'p Types,
+    /// Functions that pools run also for remote clients, by their names.
+    #[cfg(feature = "pool")]
+    pub(crate) tasks: Vec<(String, Function)>,
+    /// Who gets in: workers of pools do.
+    #[cfg(feature = "pool")]
+    pub(crate) site: &'p crate::host::Site,
 }
 
 /// Ends a server, from another thread.
@@ -104,6 +127,10 @@ pub(crate) struct Server {
     sessions: HashMap<SessionId, ClientId>,
     registry: Registry,
     makers: HashMap<&'static str, Arc<dyn Maker>>,
+    #[cfg(feature = "pool")]
+    pools: Arc<dyn Maker>,
+    /// Where objects ring.
+    board: Arc<Board>,
     workers: Workers,
     /// The calls that wait, by the numbers of their tickets.
     parked: IdMap<Parked>,
@@ -165,7 +192,7 @@ impl Server {
     pub(crate) fn new(
         entrance: Entrance,
         door: Door,
-        types: &Types,
+        things: Things<'_>,
         rules: Rules,
         lifeline: Option<OwnedFd>,
     ) -> io::Result<Self> {
@@ -177,6 +204,11 @@ impl Server {
             many.add(lifeline, LIFELINE, Interest::Read)?;
         }
         let id = random()?;
+        #[cfg(feature = "pool")]
+        let pools = {
+            let (site, tasks) = (things.site, things.tasks);
+            PoolMaker::new(id, &door.address, site, tasks, rules.max_pool_workers)
+        };
         let home = Home::new(id, door);
         let stop = Stop { waker: Arc::clone(&waker), is_asked: false.into() };
         Ok(Self {
@@ -190,7 +222,10 @@ impl Server {
             last_client: FIRST_CLIENT,
             sessions: HashMap::new(),
             registry: Registry::default(),
-            makers: types.makers(&home),
+            makers: things.types.makers(&home),
+            #[cfg(feature = "pool")]
+            pools: Arc::new(pools),
+            board: Arc::new(Board::new(Arc::clone(&waker))),
             workers: Workers::new(rules.workers, Arc::clone(&waker)),
             waker,
             parked: IdMap::default(),
@@ -232,7 +267,10 @@ impl Server {
             for name in self.many.wait(next)? {
                 match name {
                     LISTENER => self.admit(),
-                    WAKER => self.take_finished(),
+                    WAKER => {
+                        self.take_finished();
+                        self.answer_bells();
+                    }
                     LIFELINE => self.stop.stop(),
                     name if name % 2 == 0 => self.hear(name / 2),
                     name => self.see_death(name / 2),

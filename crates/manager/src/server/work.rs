@@ -7,9 +7,10 @@ use std::thread;
 
 use proc_core::PanicInfo;
 
+use super::bell::Bell;
 use super::sys::Waker;
 use crate::object::user::Maker;
-use crate::object::weight::take_balance;
+use crate::object::weight::{Balance, keep_for, take_balances};
 use crate::object::{Kind, Link, Payload, Request, Ticket};
 use crate::protocol::bytes::Reader;
 use crate::protocol::{Fault, ObjectId};
@@ -21,13 +22,15 @@ pub(super) struct Kept {
     pub(super) method: u64,
     pub(super) argument: Vec<u8>,
     pub(super) links: Vec<Link>,
+    pub(super) runs_functions: bool,
 }
 
 impl Kept {
     pub(super) fn request(&mut self) -> Request<'_> {
         let argument = Reader::new(&self.argument);
         let links = std::mem::take(&mut self.links);
-        Request { ticket: self.ticket, method: self.method, argument, links, may_wait: false }
+        let Self { ticket, method, runs_functions, .. } = *self;
+        Request { ticket, method, argument, links, may_wait: false, runs_functions }
     }
 }
 
@@ -36,7 +39,7 @@ pub(super) enum Task {
     /// A call of an object.
     Call { id: ObjectId, object: Box<dyn Kind>, call: Kept },
     /// To make an object.
-    Make { id: ObjectId, maker: Arc<dyn Maker>, call: Kept },
+    Make { id: ObjectId, maker: Arc<dyn Maker>, call: Kept, bell: Bell },
     /// To drop an object.
     Bury(Box<dyn Kind>),
 }
@@ -50,8 +53,8 @@ pub(super) struct Finished {
     pub(super) answer: Result<Payload, Fault>,
     /// Whether the object is new.
     pub(super) is_new: bool,
-    /// How many bytes more, or less, are kept.
-    pub(super) balance: i64,
+    /// How many bytes more, or less, are kept, and of whose.
+    pub(super) balances: Vec<Balance>,
 }
 
 /// The threads.
@@ -155,6 +158,7 @@ impl Task {
         match self {
             Self::Call { id, mut object, mut call } => {
                 let ticket = call.ticket;
+                keep_for(ticket.client);
                 let answer = PanicInfo::catch(|| object.work(call.request()));
                 let answer = answer.unwrap_or_else(|panic| Err(Fault::Panicked(panic)));
                 Some(Finished {
@@ -163,18 +167,20 @@ impl Task {
                     ticket,
                     answer,
                     is_new: false,
-                    balance: take_balance(),
+                    balances: take_balances(),
                 })
             }
-            Self::Make { id, maker, mut call } => {
+            Self::Make { id, maker, mut call, bell } => {
                 let ticket = call.ticket;
-                let made = PanicInfo::catch(|| maker.make(call.request()));
+                keep_for(ticket.client);
+                let made = PanicInfo::catch(|| maker.make(call.request(), bell));
                 let made = made.unwrap_or_else(|panic| Err(Fault::Panicked(panic)));
                 let (object, answer) = match made {
                     Ok(object) => (Some(object), Ok(Payload::number(id))),
                     Err(fault) => (None, Err(fault)),
                 };
-                Some(Finished { id, object, ticket, answer, is_new: true, balance: take_balance() })
+                let balances = take_balances();
+                Some(Finished { id, object, ticket, answer, is_new: true, balances })
             }
             Self::Bury(object) => {
                 // Nobody waits for it, and the panic hook has told of a panic.

@@ -4,13 +4,12 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 
-use ipc_core::wire::{self, Handle};
+use ipc_core::wire::{self, Bytes, Handle};
 use proc_core::{PanicInfo, Refusal};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::pieces::{self, Kind};
-use crate::bytes::Bytes;
 use crate::error::TaskError;
 use crate::planted::chunk::TOLD_TWICE;
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 
-use ipc_core::wire;
+use ipc_core::wire::{self, Bytes};
 use proc_core::{PanicInfo, Refusal};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,7 +13,6 @@ use super::desk::{self, Desk};
 use super::pieces::{self, Kind};
 use super::words::Words;
 use crate::board::Moment;
-use crate::bytes::Bytes;
 use crate::find::Named;
 use crate::parcel::MOST_INLINE;
 use crate::planted::chunk::HAS_SHARE;

@@ -30,10 +30,9 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
-use ipc_core::wire::{self, EncodeError};
+use ipc_core::wire::{self, Bytes, EncodeError};
 
 pub(crate) use self::call::call_each;
-use crate::bytes::Bytes;
 
 /// Items with more bytes than this, all together, are more than one chunk.
 pub(crate) const MOST_BYTES: usize = 12 << 10;

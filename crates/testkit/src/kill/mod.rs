@@ -15,6 +15,7 @@ mod holdings;
 mod ledger;
 mod message;
 mod moment;
+mod own;
 mod partner;
 mod point;
 mod rounds;

@@ -1,6 +1,6 @@
 //! The longest time in which nobody got on.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use crate::{Counter, SharedArena, clock};
 
@@ -11,6 +11,9 @@ use crate::{Counter, SharedArena, clock};
 ///
 /// Every sign reads the clock and one shared word, and writes that word at most every twenty
 /// microseconds, so that the processes seldom meet there; a stall is seen to that accuracy.
+///
+/// Of stalls that are long, the last ones are kept with their beginnings and ends, for whoever asks what
+/// was the matter.
 #[derive(Debug)]
 pub struct StallMeter {
     words: SharedArena<Counter>,
@@ -18,13 +21,18 @@ pub struct StallMeter {
 
 const LAST: usize = 0;
 const LONGEST: usize = 1;
+/// How many long stalls there were; behind it the last of them, in turn.
+const N_LONG: usize = 2;
+const LONG: usize = 3;
+const KEPT: usize = 64;
 const GRAIN_NS: u64 = 20_000;
+const LONG_NS: u64 = 1_000_000;
 
 impl StallMeter {
     /// A meter that starts now.
     #[must_use]
     pub fn new() -> Self {
-        let meter = Self { words: SharedArena::new(2) };
+        let meter = Self { words: SharedArena::new(LONG + 2 * KEPT) };
         meter.words[LAST].set(clock::now_ns());
         meter
     }
@@ -39,6 +47,9 @@ impl StallMeter {
         // The note first: one that is killed between the two leaves a stall that the next sign
         // finds again. And not back in time: one that was held up here is not the last.
         self.note(now - last);
+        if now - last >= LONG_NS {
+            self.keep(last..now);
+        }
         let _others_were_later = !self.words[LAST].replace(last, now);
     }
 
@@ -46,6 +57,38 @@ impl StallMeter {
     #[must_use]
     pub fn longest(&self) -> Duration {
         Duration::from_nanos(self.words[LONGEST].get()).max(self.since_last())
+    }
+
+    /// When somebody last got on, by the [clock].
+    pub(super) fn last(&self) -> u64 {
+        self.words[LAST].get()
+    }
+
+    /// How many long stalls have ended.
+    pub(super) fn n_long(&self) -> u64 {
+        self.words[N_LONG].get()
+    }
+
+    /// The long stalls behind the first `known` ones, or the last of them if there are too many.
+    pub(super) fn long_since(&self, known: u64) -> impl Iterator<Item = Range<u64>> {
+        let end = self.n_long();
+        (known.max(end.saturating_sub(KEPT as u64))..end).map(|number| {
+            let [start, end] = self.place(number);
+            start.get()..end.get()
+        })
+    }
+
+    /// One that is killed in the middle leaves an older stall in its place, and notes this one no more.
+    fn keep(&self, stall: Range<u64>) {
+        let [start, end] = self.place(self.words[N_LONG].get());
+        start.set(stall.start);
+        end.set(stall.end);
+        self.words[N_LONG].add(1);
+    }
+
+    fn place(&self, number: u64) -> [&Counter; 2] {
+        let at = LONG + 2 * (usize::try_from(number).unwrap_or(0) % KEPT);
+        [&self.words[at], &self.words[at + 1]]
     }
 
     /// How long nobody has got on.

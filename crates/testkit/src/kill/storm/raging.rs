@@ -7,7 +7,11 @@ use crate::{
     Counter,
     child::{self, Child, End},
     clock,
-    kill::{StallMeter, holdings::Holdings},
+    kill::{
+        StallMeter,
+        holdings::Holdings,
+        own::{OwnStalls, Waited},
+    },
     proc,
 };
 
@@ -16,6 +20,7 @@ pub(super) struct Raging<'s, 'a, S> {
     storm: &'s Storm<'a, S>,
     stop: &'s Counter,
     meter: &'s StallMeter,
+    own: OwnStalls,
     workers: Vec<InPlace>,
     /// How long nobody may have got on before it is told where everybody is, if that was asked for.
     traces: Option<Duration>,
@@ -25,6 +30,7 @@ pub(super) struct Raging<'s, 'a, S> {
 
 struct InPlace {
     child: Child,
+    waited: Waited,
     role: usize,
     place: usize,
     generation: u64,
@@ -32,7 +38,8 @@ struct InPlace {
 
 impl<'s, 'a, S> Raging<'s, 'a, S> {
     pub(super) fn new(storm: &'s Storm<'a, S>, stop: &'s Counter, meter: &'s StallMeter) -> Self {
-        Self { storm, stop, meter, workers: Vec::new(), traces: traces(), is_traced: false }
+        let (workers, own) = (Vec::new(), OwnStalls::default());
+        Self { storm, stop, meter, own, workers, traces: traces(), is_traced: false }
     }
 }
 
@@ -53,7 +60,13 @@ impl<S> Raging<'_, '_, S> {
             let worker = Worker { place, generation, stop: self.stop, meter: self.meter };
             (self.storm.roles[role].body)(self.storm.state, &worker)
         });
-        InPlace { child, role, place, generation }
+        let waited = Waited::of(child.pid());
+        InPlace { child, waited, role, place, generation }
+    }
+
+    /// Looks what the stalls that are over were about.
+    fn look(&mut self) {
+        self.own.look(self.meter, self.workers.iter_mut().map(|worker| &mut worker.waited));
     }
 
     /// Waits for a time of the clock, with an eye on the workers.
@@ -61,6 +74,7 @@ impl<S> Raging<'_, '_, S> {
         loop {
             self.check_workers()?;
             self.trace_stall();
+            self.look();
             let left = time_ns.saturating_sub(clock::now_ns());
             if left == 0 {
                 return Ok(());
@@ -100,8 +114,12 @@ impl<S> Raging<'_, '_, S> {
     /// Kills a worker and fills its place; says of which role it was, or nothing if it had come
     /// to its end by itself.
     pub(super) fn kill(&mut self, victim: usize) -> Result<Option<usize>, String> {
+        let start = clock::now_ns();
         let worker = &mut self.workers[victim];
         worker.child.kill();
+        worker.child.await_end();
+        // As long as it is not reaped.
+        worker.waited.look();
         let end = worker.child.wait();
         let (role, place, generation) = (worker.role, worker.place, worker.generation);
         match end {
@@ -114,13 +132,21 @@ impl<S> Raging<'_, '_, S> {
         }
         let name = self.storm.roles[role].name.clone();
         (self.storm.on_death)(self.storm.state, &Death { role: name, place, generation });
-        self.workers[victim] = self.fork(role, place, generation + 1);
+        let next = self.fork(role, place, generation + 1);
+        let mut dead = std::mem::replace(&mut self.workers[victim], next);
+        // Where nobody else does what it did, nobody could get on.
+        let is_missed = self.workers.iter().filter(|worker| worker.role == role).count() == 1;
+        let missing = if is_missed { clock::now_ns() - start } else { 0 };
+        self.own.leave(&mut dead.waited, Duration::from_nanos(missing));
         Ok(Some(role))
     }
 
     /// The killing is over: everybody stops.
-    pub(super) fn calm(mut self) -> Result<Duration, String> {
-        let longest = self.meter.longest();
+    ///
+    /// Says how long the longest stall was, and the longest own one if that is known.
+    pub(super) fn calm(mut self) -> Result<(Duration, Option<Duration>), String> {
+        self.look();
+        let longest = (self.meter.longest(), self.own.longest());
         self.stop.set(1);
         (self.storm.on_stop)(self.storm.state);
         let start = clock::now_ns();

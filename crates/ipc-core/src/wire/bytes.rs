@@ -1,4 +1,4 @@
-//! Bytes that travel as a whole.
+//! `Bytes`: bytes that travel as a whole.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,8 +7,23 @@ use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Bytes that travel as a whole; borrowed where they come from, and owned where they arrive.
-#[derive(Debug)]
-pub(crate) struct Bytes<'b>(pub(crate) Cow<'b, [u8]>);
+///
+/// A `Vec<u8>` is a sequence to serde, and goes byte by byte.
+///
+/// # Examples
+///
+/// ```
+/// use std::borrow::Cow;
+/// use ipc_core::wire::{Bytes, decode_plain, encode_plain};
+///
+/// let mut encoded = Vec::new();
+/// encode_plain(&Bytes(Cow::Borrowed(&[1, 2, 3])), &mut encoded)?;
+/// let arrived: Bytes<'static> = decode_plain(&encoded)?;
+/// assert_eq!(*arrived.0, [1, 2, 3]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bytes<'b>(pub Cow<'b, [u8]>);
 
 impl Serialize for Bytes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
