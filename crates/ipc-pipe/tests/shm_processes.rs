@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ipc_pipe::{RecvError, SendError, ShmConnection, pipe, shm_pipe};
+use ipc_pipe::{RecvError, SendError, ShmConnection, pipe, shm_pipe, wait};
 use testkit::leaks::Snapshot;
 use testkit::{Outcome, Report, child};
 
@@ -12,6 +12,7 @@ fn main() -> ExitCode {
     testkit::main(&[
         ("two processes talk, awake and asleep", talk),
         ("two processes talk where the system refuses fences", refused_fences),
+        ("a descriptor tells what comes, and the end", arrivals),
         ("an end goes to another process in a message", travels),
         ("the end comes when the user is killed, whoever else has the end", killed),
         ("a process that dies before it uses an end ends it for nobody", killed_before_use),
@@ -86,6 +87,44 @@ fn refused_fences() -> Outcome {
         let end = both.wait_within(Duration::from_secs(60));
         is(end.is_some_and(|end| end.is_success()), (asker, answerer, end))?;
     }
+    Ok(Report::PASSED)
+}
+
+/// Receives as who waits for other things, too.
+fn recv_among_others(end: &mut ShmConnection<u64, u64>) -> Result<u64, RecvError> {
+    let (silent, _silent_end) = pipe::<(), ()>().unwrap();
+    loop {
+        let ready = wait(&[&silent, &end.arrival()?], None).unwrap();
+        assert_eq!(ready, [1], "the other one says nothing");
+        match end.try_recv() {
+            Err(RecvError::Empty) => {}
+            received => return received,
+        }
+    }
+}
+
+fn arrivals() -> Outcome {
+    let (mut here, there) = shm_pipe::<u64, u64>()?;
+    let mut there = Some(there);
+    let mut victim = Some(child::fork(|| echo(there.take().unwrap())));
+    for number in 0..200 {
+        here.send(&number)?;
+        is(recv_among_others(&mut here)? == number + 1, number)?;
+    }
+    here.send(&1)?;
+    here.send(&2)?;
+    is(here.recv()? == 2 && here.poll(Duration::from_secs(60))?, "two have come")?;
+    is(wait(&[&here.arrival()?], None)? == [0], "what is there is told")?;
+    is(recv_among_others(&mut here)? == 3, "and received")?;
+    // This process has the other end all the time, so only the death itself tells.
+    let killer = std::thread::scope(|scope| {
+        let killing = scope.spawn(|| drop(victim.take()));
+        let told = recv_among_others(&mut here);
+        killing.join().unwrap();
+        told
+    });
+    is(killer.unwrap_err().is_disconnected(), "the end")?;
+    is(wait(&[&here.arrival()?], None)? == [0], "and the end stays")?;
     Ok(Report::PASSED)
 }
 

@@ -140,7 +140,8 @@
 //! All are off unless they are asked for.
 //!
 //! - `futures`: queues as a `Stream` and a `Sink`.
-//! - `tokio`: waiting for processes in tasks of tokio.
+//! - `tokio`: waiting for processes, connections and managers in tasks of tokio.
+//! - `tls`: managers that speak TLS between machines.
 //! - `tracing`: starts, ends and tasks as events, for a subscriber of `tracing`.
 //! - `ndarray`: shared arrays as those of `ndarray`, where they lie.
 //! - `progress`: maps of a pool with a bar of `indicatif`.

@@ -130,3 +130,18 @@ fn a_type_becomes_an_object_by_the_front_door() -> multiproc::Result<()> {
     assert_eq!(TallyProxy::new_in(&manager)?.add(7)?, 7);
     Ok(())
 }
+
+#[test]
+fn each_feature_has_its_line_in_the_tour_and_its_word_in_the_readme() {
+    let manifest = include_str!("../Cargo.toml");
+    let (_, features) = manifest.split_once("[features]\n").unwrap();
+    let (features, _) = features.split_once("\n[").unwrap();
+    let names = features.lines().filter_map(|line| Some(line.split_once(" = ")?.0));
+    let names: Vec<&str> = names.filter(|name| !name.starts_with('#')).collect();
+    assert!(names.contains(&"tokio") && !names.contains(&"default"), "{names:?}");
+    let (tour, readme) = (include_str!("../src/lib.rs"), include_str!("../../../README.md"));
+    for name in names {
+        assert!(tour.contains(&format!("\n//! - `{name}`: ")), "{name}");
+        assert!(readme.contains(&format!("`{name}` (")), "{name}");
+    }
+}

@@ -291,8 +291,9 @@ where
     }
 
     fn send_one(&mut self, index: usize, item: &A) {
+        let shelf = self.pool.engine().shelf.as_ref();
         let sent = match &mut self.plans {
-            Ok(plans) => Parcel::pack(item).map_err(PoolError::Argument).map(|parcel| {
+            Ok(plans) => Parcel::pack(item, shelf).map_err(PoolError::Argument).map(|parcel| {
                 self.goes_alone = parcel.goes_alone();
                 Job::new(&plans.one, Argument::One(parcel), index, &self.mailbox)
             }),

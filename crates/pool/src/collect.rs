@@ -190,8 +190,9 @@ impl Engine {
         let is_cancelled = state.is_cancelled(report.place, report.ticket);
         let cancelled = rest.and_then(|rest| state.hand_on(rest, is_cancelled));
         state.note(&job, report, bytes.len());
-        let handles = match (report.freight, state.dispatch.worker(report.place)) {
-            (Freight::None, _) => Ok(Vec::new()),
+        let worker = state.dispatch.worker(report.place).map(Arc::clone);
+        let handles = match (report.freight, &worker) {
+            (Freight::None | Freight::Shelf, _) => Ok(Vec::new()),
             (_, Some(worker)) => {
                 parcel::receive(&worker.socket, report.ticket).map_err(|error| error.to_string())
             }
@@ -206,8 +207,13 @@ impl Engine {
         drop(state);
         // Its bytes are read at once: results that nobody has taken yet hold no descriptors.
         let answer = handles.and_then(|handles| {
-            Parcel::of_parts(report.freight, bytes, handles).map_err(|error| error.to_string())
+            let sheet = worker.as_ref().and_then(|worker| worker.results.as_ref());
+            Parcel::of_parts(report.freight, bytes, handles, sheet)
+                .map_err(|error| error.to_string())
         });
+        if report.freight == Freight::Shelf {
+            self.board.say_copied(report.place, report.ticket);
+        }
         match answer {
             Ok(answer) => deliver(&job, report.what, answer),
             Err(reason) => job.meet(|| Fate::Lost(reason.clone())),
@@ -240,8 +246,9 @@ impl State {
     /// A task was answered.
     fn note(&mut self, job: &Job, report: &Report, n_bytes: usize) {
         let n_done = job.n_items();
-        // What goes in a file has many.
-        let n_bytes = if report.freight == Freight::File { MOST_INLINE } else { n_bytes };
+        // What goes in a file, or lies on a shelf, has many.
+        let is_large = matches!(report.freight, Freight::File | Freight::Shelf);
+        let n_bytes = if is_large { MOST_INLINE } else { n_bytes };
         job.plan.known.pace.took(n_done, report.nanos, n_bytes);
         let n_times = u64::try_from(n_done).unwrap_or(u64::MAX);
         let nanos = report.nanos / n_times.max(1);

@@ -1,5 +1,6 @@
 //! A worker, as the parent has it.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use ipc_core::Deadline;
@@ -27,6 +28,8 @@ pub(crate) struct Employee {
     pub(crate) socket: MessageSocket,
     /// Where it puts down what is done of a chunk.
     pub(crate) tray: Tray,
+    /// Where it puts large results, if there is such a place: written by it alone, and only copied from.
+    pub(crate) results: Option<OwnedFd>,
     /// The ticket of the last task that was taken back and had a parcel, if the worker is to be told. A
     /// word of this process alone, under the engine's lock.
     pub(crate) unwanted: AtomicU64,
@@ -51,7 +54,7 @@ impl Employee {
             }
         };
         Order::seal(record, &known.name, ticket, freight);
-        if freight != Freight::None {
+        if freight.needs_socket() {
             // A parcel is sent only if its record can follow; nobody else takes the room.
             let n_slots = record.len().div_ceil(SLOT_BYTES);
             if self.inbox.len() + n_slots > self.inbox.capacity() {
@@ -90,7 +93,7 @@ impl Employee {
                 self.unwanted.store(ticket, Relaxed);
             }
             if let Some(order) = Order::read(&record) {
-                if order.freight != Freight::None {
+                if order.freight.needs_socket() {
                     self.unwanted.store(order.ticket, Relaxed);
                 }
                 return TakenBack::Task(order.ticket);

@@ -33,6 +33,7 @@ use crate::options::Options;
 use crate::pace::Pace;
 use crate::parcel::Freight;
 use crate::record::{Report, What};
+use crate::shelf::Shelf;
 use crate::size::Size;
 use crate::sys::Bell;
 
@@ -51,6 +52,8 @@ pub(crate) struct Engine {
     /// Of tasks of which nothing else is said.
     pub(crate) options: Options,
     pub(crate) callbacks: Arc<Callbacks>,
+    /// Where large arguments lie; none if the system lets us have none.
+    pub(crate) shelf: Option<Arc<Shelf>>,
     /// Of the process whose pool this is; a copy of it has another one.
     generation: u64,
 }
@@ -155,6 +158,7 @@ impl Engine {
             n_workers,
             options,
             callbacks: Arc::default(),
+            shelf: Shelf::for_arguments(),
             generation,
         }
     }

@@ -15,7 +15,7 @@ use crate::engine::{Engine, State};
 use crate::events::{Event, TaskId};
 use crate::job::Job;
 use crate::mailbox::{Fate, Mailbox};
-use crate::sys;
+use crate::parcel;
 
 impl Engine {
     /// Prepares tasks that somebody has room for, which takes long and is done without the lock, and
@@ -28,17 +28,18 @@ impl Engine {
                 return;
             }
             let next = state.dispatch.next_task().and_then(Job::parcel);
-            let wanted = next.and_then(|parcel| parcel.wants_file());
-            if let Some(bytes) = wanted {
+            let wanted = next.and_then(|parcel| parcel.unpacked());
+            if let Some((bytes, may_be_shelved)) = wanted {
                 state.is_preparing = true;
                 drop(state);
-                let file = sys::file_in_memory(&bytes);
+                let shelf = self.shelf.as_ref().filter(|_| may_be_shelved);
+                let packed = parcel::pack_many(&bytes, shelf);
                 state = self.lock();
                 state.is_preparing = false;
                 // It may be gone, or another one be next by now.
                 let next = state.dispatch.next_task().and_then(Job::parcel);
-                match (next.filter(|parcel| parcel.is_of(&bytes)), file) {
-                    (Some(parcel), Ok(file)) => parcel.take_file(file),
+                match (next.filter(|parcel| parcel.is_of(&bytes)), packed) {
+                    (Some(parcel), Ok(packed)) => parcel.take_packed(packed),
                     (Some(_), Err(error)) => {
                         let job = state.dispatch.take_next();
                         fed.unsendable.extend(job.map(|job| (job, error.to_string())));

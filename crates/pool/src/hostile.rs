@@ -138,6 +138,7 @@ impl Scene {
             socket,
             unwanted: AtomicU64::new(0),
             tray: Tray::new().unwrap(),
+            results: sys::blank_sheet(1 << 20).ok(),
         });
         self.engine.board.wipe(place);
         if self.engine.employ(place, Arc::clone(&worker), place == 1).is_ok() {
@@ -180,7 +181,8 @@ impl Scene {
         let kind = script.small();
         let handle = (kind & 1 != 0).then(|| Handle::from(OwnedFd::from(null())));
         let len = if kind & 2 != 0 { MOST_INLINE + 1 } else { kind };
-        let argument = Parcel::pack(&(7_u64, vec![1_u8; len], handle)).unwrap();
+        let argument = Parcel::pack(&(7_u64, vec![1_u8; len], handle), self.engine.shelf.as_ref());
+        let argument = argument.unwrap();
         let mailbox = Arc::<Mailbox>::default();
         let plan = Arc::clone(&self.plans[kind >> 2 & 1]);
         let (argument, n_items) = if kind & 8 != 0 {
@@ -203,7 +205,7 @@ impl Scene {
         let Ok(record) = self.workers[place].inbox.try_get() else { return };
         let Some(order) = Order::read(&record) else { return };
         self.tickets.push(order.ticket);
-        if order.freight != Freight::None {
+        if order.freight.needs_socket() {
             let _handles = parcel::receive(&self.ends[place], order.ticket);
         }
     }
@@ -219,7 +221,7 @@ impl Scene {
             [What::Outcome, What::Refusal, What::Ready, What::Leaving, What::Ended, What::Nudge];
         let what = kinds[script.small() % kinds.len()];
         let place = script.small() % (N_WORKERS + 1);
-        let freights = [Freight::None, Freight::Handles, Freight::File];
+        let freights = [Freight::None, Freight::Handles, Freight::File, Freight::Shelf];
         let freight = freights[script.small() % freights.len()];
         let ticket = self.ticket(script.small());
         let nanos = script.number();
@@ -227,6 +229,11 @@ impl Scene {
         let mut record = match script.small() % 3 {
             0 => {
                 wire::encode(&Outcome::Returned((7_u64, vec![1_u8], None::<Handle>))).unwrap().bytes
+            }
+            // What may tell of a place on its shelf.
+            1 => {
+                let [at, len] = [script.small() << 13, script.small() << 8].map(usize::to_le_bytes);
+                [at, len].concat()
             }
             _ => script.bytes().to_vec(),
         };

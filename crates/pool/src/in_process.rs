@@ -90,10 +90,12 @@ where
     let argument = wire::encode(argument).map_err(PoolError::Argument)?;
     let answer = find::find(&name).and_then(|callable| callable.call(argument));
     let fate = match answer {
-        Ok(Message { bytes, handles }) => match Parcel::of_parts(Freight::None, bytes, handles) {
-            Ok(answer) => Fate::Answered(answer),
-            Err(error) => Fate::Lost(error.to_string()),
-        },
+        Ok(Message { bytes, handles }) => {
+            match Parcel::of_parts(Freight::None, bytes, handles, None) {
+                Ok(answer) => Fate::Answered(answer),
+                Err(error) => Fate::Lost(error.to_string()),
+            }
+        }
         Err(refusal) => Fate::Refused(refusal),
     };
     Ok(task::result(fate))

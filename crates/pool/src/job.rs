@@ -9,7 +9,7 @@ use crate::dispatch::Task;
 use crate::mailbox::{Fate, Mailbox};
 use crate::options::Options;
 use crate::pace::Pace;
-use crate::parcel::{Freight, Parcel};
+use crate::parcel::Parcel;
 
 /// A function and its argument, and who waits for what comes of it; or items that travel together, each
 /// of which is a task for its caller.
@@ -139,11 +139,11 @@ impl Task for Job {
     }
 
     fn has_parcel(&self) -> bool {
-        matches!(&self.argument, Argument::One(parcel) if parcel.freight() != Freight::None)
+        matches!(&self.argument, Argument::One(parcel) if parcel.freight().needs_socket())
     }
 
     fn is_prepared(&self) -> bool {
-        !matches!(&self.argument, Argument::One(parcel) if parcel.wants_file().is_some())
+        !matches!(&self.argument, Argument::One(parcel) if parcel.unpacked().is_some())
     }
 
     fn was_given(&mut self) {

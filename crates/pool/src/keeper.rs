@@ -11,7 +11,7 @@
 //!
 //! A worker that was told to end, or said that it does, has some time for that, and is killed then.
 
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::slice;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use ipc_core::Deadline;
 use ipc_core::primitive::AtomicU64;
-use ipc_core::wire::MessageSocket;
+use ipc_core::wire::{Handle, MessageSocket};
 use ipc_queue::Builder as QueueBuilder;
 use proc_core::{ExitStatus, Process};
 
@@ -33,6 +33,7 @@ use crate::hiring::Hiring;
 use crate::parcel::MOST_INLINE;
 use crate::record::What;
 use crate::rests::Rests;
+use crate::shelf::RESULT_BYTES;
 use crate::sys;
 use crate::trace;
 use crate::vacancies::Vacancies;
@@ -277,6 +278,7 @@ impl Keeper {
         let (socket, theirs) =
             MessageSocket::pair().map_err(PoolError::system("make a pair of sockets"))?;
         let tray = Tray::new()?;
+        let results = sys::blank_sheet(RESULT_BYTES).ok();
         engine.board.wipe(place);
         let seat = Seat {
             place: u32::try_from(place).unwrap_or(u32::MAX),
@@ -285,11 +287,13 @@ impl Keeper {
             board: engine.board.segment().clone(),
             socket: theirs,
             tray: tray.segment().clone(),
+            arguments: engine.shelf.as_ref().and_then(|shelf| handle_to(shelf.sheet())),
+            results: results.as_ref().and_then(handle_to),
             initializer: self.hiring.initializer.clone(),
             limits: self.hiring.limits,
         };
         let process = Arc::new(self.hiring.process(place).spawn(worker::work, seat)?);
-        Ok(Employee { process, place, inbox, socket, unwanted: AtomicU64::new(0), tray })
+        Ok(Employee { process, place, inbox, socket, unwanted: AtomicU64::new(0), tray, results })
     }
 
     /// Gives the pool up if worker after worker did not come to work, and nobody is there who did.
@@ -304,6 +308,11 @@ impl Keeper {
             self.engine.tell(What::Nudge, 0, 0);
         }
     }
+}
+
+/// Another handle to a file, for a worker; without it that does without.
+fn handle_to(file: &OwnedFd) -> Option<Handle> {
+    file.try_clone().ok().map(Handle::from)
 }
 
 /// Why a worker that has ended never came to work.

@@ -100,6 +100,7 @@ mod scope;
 mod scratch;
 mod shapes;
 mod share;
+mod shelf;
 mod size;
 mod state;
 mod stateful;

@@ -1,11 +1,13 @@
 //! Parcels: what a ring cannot carry.
 //!
-//! A value has bytes and handles. Few bytes go through the ring; many are put into a file in memory,
-//! whose descriptor is one more handle. Handles go through the worker's socket, *before* the record
-//! that speaks of them is put into the ring: so whoever gets the record finds the parcel there. A
-//! parcel has the ticket of its task on it. One whose record was never put, since its sender died or
-//! gave up in between, is recognized by its ticket and dropped, or goes with the socket. So is one whose
-//! record was taken back; its worker is told, so that its handles do not stay open until the next comes.
+//! A value has bytes and handles. Few bytes go through the ring. Many lie on a [shelf](crate::shelf), and
+//! where they lie goes through the ring; or, if there is no room, or the value has handles, they are put
+//! into a file in memory, whose descriptor is one more handle. Handles go through the worker's socket,
+//! *before* the record that speaks of them is put into the ring: so whoever gets the record finds the
+//! parcel there. A parcel has the ticket of its task on it. One whose record was never put, since its sender
+//! died or gave up in between, is recognized by its ticket and dropped, or goes with the socket. So is one
+//! whose record was taken back; its worker is told, so that its handles do not stay open until the next
+//! comes.
 //!
 //! The message that a socket carries is a few bytes and some descriptors, whatever the value, so its
 //! buffer does not fill up.
@@ -16,8 +18,6 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use ipc_core::Deadline;
-use ipc_core::primitive::AtomicU64;
-use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::wire::{self, DecodeError, EncodeError, Limits, MessageSocket, RecvError, SendError};
 use memmap2::Mmap;
 use serde::Serialize;
@@ -25,6 +25,7 @@ use serde::de::DeserializeOwned;
 
 use crate::chunk::MOST_ITEM_BYTES;
 use crate::scratch::with_scratch;
+use crate::shelf::{self, Shelf, Slot};
 use crate::sys;
 
 /// So many bytes of a value go through a ring.
@@ -32,21 +33,24 @@ use crate::sys;
 /// Above, making a file, passing it and reading it costs less than slot after slot.
 pub(crate) const MOST_INLINE: usize = 16 << 10;
 
-/// How much of a value goes through the socket.
+/// How much of a value goes by another way than through the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Freight {
     /// Nothing.
     None,
-    /// Its handles.
+    /// Its handles, through the socket.
     Handles,
-    /// Its handles, and as the last one a file with its bytes.
+    /// Its handles, and as the last one a file with its bytes, through the socket.
     File,
+    /// Its bytes, which lie on a shelf; through the ring goes where. It has no handles.
+    Shelf,
 }
 
 /// An encoded value that is ready to be sent any number of times, or that was received.
 ///
-/// Many bytes are put into a file at once, if there are not many such files, or else only while they
-/// travel: a file has a descriptor, of which a process may have fewer than it has values.
+/// Many bytes are put on the shelf at once, if there is room; or else when the value is to be sent, if there
+/// is room then. Only what finds none is put into a file, while it travels: a file has a descriptor, of which
+/// a process may have fewer than it has values.
 #[derive(Debug)]
 pub(crate) struct Parcel {
     bytes: Bytes,
@@ -60,54 +64,34 @@ pub(crate) struct Parcel {
 enum Bytes {
     /// They go through the ring.
     Few(Vec<u8>),
-    /// They go in a file, which can be made without holding up who else needs the parcel.
+    /// They are to go on a shelf or in a file, to which they can be copied without holding up who else needs
+    /// the parcel.
     Many(Arc<Vec<u8>>),
-    /// They are in a file, and nowhere else.
-    Filed(Filed),
+    /// They lie on a shelf, and nowhere else.
+    Shelved(Slot),
 }
 
-/// A file with the bytes of a value that waits or is under way.
+/// What many bytes are in when they can be sent.
 #[derive(Debug)]
-struct Filed {
-    file: OwnedFd,
-    len: usize,
-}
-
-/// How many there are in this process, which are never more than [`MOST_FILED`] by much. A number of
-/// this process alone; nothing else hangs on it.
-static N_FILED: AtomicU64 = AtomicU64::new(0);
-
-/// So many values are in files while they wait. A few large ones under way keep all workers busy.
-const MOST_FILED: u64 = 16;
-
-impl Filed {
-    /// `None` if there are many already, or there can be no file now.
-    fn new(bytes: &[u8]) -> Option<Self> {
-        if N_FILED.load(Relaxed) >= MOST_FILED {
-            return None;
-        }
-        let file = sys::file_in_memory(bytes).ok()?;
-        N_FILED.fetch_add(1, Relaxed);
-        Some(Self { file, len: bytes.len() })
-    }
-}
-
-impl Drop for Filed {
-    fn drop(&mut self) {
-        N_FILED.fetch_add(1_u64.wrapping_neg(), Relaxed);
-    }
+pub(crate) enum Packed {
+    Shelved(Slot),
+    File(OwnedFd),
 }
 
 impl Parcel {
     /// Encodes a value.
-    pub(crate) fn pack<T: Serialize>(value: &T) -> Result<Self, EncodeError> {
+    pub(crate) fn pack<T: Serialize>(
+        value: &T,
+        shelf: Option<&Arc<Shelf>>,
+    ) -> Result<Self, EncodeError> {
         with_scratch(|scratch| {
             scratch.clear();
             let handles = wire::encode_into(value, scratch)?;
+            let shelf = shelf.filter(|_| handles.is_empty());
             let bytes = if scratch.len() <= MOST_INLINE {
                 Bytes::Few(scratch.to_vec())
-            } else if let Some(filed) = Filed::new(scratch) {
-                Bytes::Filed(filed)
+            } else if let Some(slot) = shelf.and_then(|shelf| shelf.put(scratch)) {
+                Bytes::Shelved(slot)
             } else {
                 let mut bytes = mem::take(scratch);
                 bytes.shrink_to_fit();
@@ -117,15 +101,22 @@ impl Parcel {
         })
     }
 
-    /// Puts together what came through a ring and what came through a socket; an error is that the
-    /// bytes cannot be had.
+    /// Puts together what came through a ring and what came by other ways; an error is that the bytes
+    /// cannot be had. Those that lie on a shelf are copied from the sheet of a worker.
     pub(crate) fn of_parts(
         freight: Freight,
         mut bytes: Vec<u8>,
         mut handles: Vec<OwnedFd>,
+        sheet: Option<&OwnedFd>,
     ) -> io::Result<Self> {
-        if freight == Freight::File {
-            unload(&mut handles, &mut bytes)?;
+        match freight {
+            Freight::None | Freight::Handles => {}
+            Freight::File => unload(&mut handles, &mut bytes)?,
+            Freight::Shelf => {
+                let (sheet, part) =
+                    sheet.zip(shelf::part_of(&bytes)).ok_or(io::ErrorKind::InvalidData)?;
+                sys::copy_out(sheet, &part, &mut bytes)?;
+            }
         }
         Ok(Self { bytes: Bytes::Few(bytes), handles, file: None })
     }
@@ -137,7 +128,7 @@ impl Parcel {
             Bytes::Few(bytes) => wire::decode_parts(&bytes, handles),
             Bytes::Many(bytes) => wire::decode_parts(&bytes, handles),
             // What was received is never so.
-            Bytes::Filed(_) => wire::decode_parts(&[], handles),
+            Bytes::Shelved(_) => wire::decode_parts(&[], handles),
         }
     }
 
@@ -146,7 +137,7 @@ impl Parcel {
         let len = match &self.bytes {
             Bytes::Few(bytes) => bytes.len(),
             Bytes::Many(bytes) => bytes.len(),
-            Bytes::Filed(filed) => filed.len,
+            Bytes::Shelved(slot) => slot.len(),
         };
         len > MOST_ITEM_BYTES || !self.handles.is_empty()
     }
@@ -157,10 +148,13 @@ impl Parcel {
         self.bytes().first() == Some(&0)
     }
 
-    /// The bytes that must be put into a file before it can be sent, if there are such.
-    pub(crate) fn wants_file(&self) -> Option<Arc<Vec<u8>>> {
+    /// The bytes that must be [packed](pack_many) before it can be sent, if there are such, and whether they
+    /// may lie on a shelf.
+    pub(crate) fn unpacked(&self) -> Option<(Arc<Vec<u8>>, bool)> {
         match &self.bytes {
-            Bytes::Many(bytes) if self.file.is_none() => Some(Arc::clone(bytes)),
+            Bytes::Many(bytes) if self.file.is_none() => {
+                Some((Arc::clone(bytes), self.handles.is_empty()))
+            }
             _ => None,
         }
     }
@@ -170,9 +164,12 @@ impl Parcel {
         matches!(&self.bytes, Bytes::Many(own) if Arc::ptr_eq(own, bytes))
     }
 
-    /// Gives it the file with its bytes.
-    pub(crate) fn take_file(&mut self, file: OwnedFd) {
-        self.file = Some(file);
+    /// Gives it what its bytes were packed in.
+    pub(crate) fn take_packed(&mut self, packed: Packed) {
+        match packed {
+            Packed::Shelved(slot) => self.bytes = Bytes::Shelved(slot),
+            Packed::File(file) => self.file = Some(file),
+        }
     }
 
     /// It was sent, so its file is not needed; to be sent again, it needs another.
@@ -184,25 +181,32 @@ impl Parcel {
     pub(crate) fn bytes(&self) -> &[u8] {
         match &self.bytes {
             Bytes::Few(bytes) => bytes,
-            Bytes::Many(_) | Bytes::Filed(_) => &[],
+            Bytes::Many(_) => &[],
+            Bytes::Shelved(slot) => slot.mark(),
         }
     }
 
     /// What goes through the socket.
     pub(crate) fn handles(&self) -> Vec<BorrowedFd<'_>> {
-        let filed = match &self.bytes {
-            Bytes::Filed(filed) => Some(&filed.file),
-            _ => self.file.as_ref(),
-        };
-        self.handles.iter().chain(filed).map(OwnedFd::as_fd).collect()
+        self.handles.iter().chain(&self.file).map(OwnedFd::as_fd).collect()
     }
 
     pub(crate) fn freight(&self) -> Freight {
         match self.bytes {
-            Bytes::Many(_) | Bytes::Filed(_) => Freight::File,
+            Bytes::Many(_) => Freight::File,
+            Bytes::Shelved(_) => Freight::Shelf,
             Bytes::Few(_) if self.handles.is_empty() => Freight::None,
             Bytes::Few(_) => Freight::Handles,
         }
+    }
+}
+
+/// Puts many bytes where they can be sent from: on a shelf, if they may lie there and there is room, or else
+/// into a file.
+pub(crate) fn pack_many(bytes: &[u8], shelf: Option<&Arc<Shelf>>) -> io::Result<Packed> {
+    match shelf.and_then(|shelf| shelf.put(bytes)) {
+        Some(slot) => Ok(Packed::Shelved(slot)),
+        None => sys::file_in_memory(bytes).map(Packed::File),
     }
 }
 
@@ -271,7 +275,13 @@ impl Freight {
             Self::None => 0,
             Self::Handles => 1,
             Self::File => 2,
+            Self::Shelf => 3,
         }
+    }
+
+    /// Whether something goes through the socket.
+    pub(crate) const fn needs_socket(self) -> bool {
+        matches!(self, Self::Handles | Self::File)
     }
 
     pub(crate) const fn of_code(code: u8) -> Option<Self> {
@@ -279,6 +289,7 @@ impl Freight {
             0 => Some(Self::None),
             1 => Some(Self::Handles),
             2 => Some(Self::File),
+            3 => Some(Self::Shelf),
             _ => None,
         }
     }
@@ -288,13 +299,15 @@ impl Freight {
 mod tests {
     use std::fs::File;
     use std::os::fd::{AsFd as _, OwnedFd};
+    use std::sync::Arc;
 
     use ipc_core::Deadline;
     use ipc_core::wire::{self, Handle, MessageSocket};
     use proc_core::{Outcome, PanicInfo};
     use rustix::fs::{MemfdFlags, memfd_create};
 
-    use super::{Freight, MOST_INLINE, Parcel, drop_up_to, receive, send, unload};
+    use super::{Freight, MOST_INLINE, Parcel, drop_up_to, pack_many, receive, send, unload};
+    use crate::shelf::Shelf;
     use crate::sys::file_in_memory;
 
     type Value = (String, Vec<Handle>);
@@ -302,6 +315,14 @@ mod tests {
     fn value(len: usize, n_handles: usize) -> Value {
         let null = || Handle::from(OwnedFd::from(File::open("/dev/null").unwrap()));
         ("x".repeat(len), (0..n_handles).map(|_| null()).collect())
+    }
+
+    fn packed(parcel: &mut Parcel, shelf: Option<&Arc<Shelf>>) {
+        if let Some((bytes, may_be_shelved)) = parcel.unpacked() {
+            assert!(parcel.is_of(&bytes));
+            parcel.take_packed(pack_many(&bytes, shelf.filter(|_| may_be_shelved)).unwrap());
+            assert!(parcel.unpacked().is_none());
+        }
     }
 
     #[test]
@@ -314,14 +335,10 @@ mod tests {
             (1 << 20, 2, Freight::File),
             (100, 0, Freight::None),
         ] {
-            let mut parcel = Parcel::pack(&value(len, n_handles)).unwrap();
+            let mut parcel = Parcel::pack(&value(len, n_handles), None).unwrap();
             assert_eq!(parcel.freight(), freight);
             for ticket in [1, 2] {
-                if let Some(bytes) = parcel.wants_file() {
-                    assert!(parcel.is_of(&bytes));
-                    parcel.take_file(file_in_memory(&bytes).unwrap());
-                    assert!(parcel.wants_file().is_none());
-                }
+                packed(&mut parcel, None);
                 let (left, right) = MessageSocket::pair().unwrap();
                 let handles = match freight {
                     Freight::None => Vec::new(),
@@ -331,7 +348,7 @@ mod tests {
                     }
                 };
                 parcel.drop_file();
-                let arrived = Parcel::of_parts(freight, parcel.bytes().to_vec(), handles);
+                let arrived = Parcel::of_parts(freight, parcel.bytes().to_vec(), handles, None);
                 let (text, handles): Value = arrived.unwrap().unpack().unwrap();
                 assert!(text == "x".repeat(len));
                 assert_eq!(handles.len(), n_handles);
@@ -340,16 +357,35 @@ mod tests {
     }
 
     #[test]
-    fn few_large_values_are_in_files_while_they_wait_and_all_of_many_can_be_sent() {
+    fn large_values_lie_on_the_shelf_and_those_that_find_no_room_there_or_have_handles_do_not() {
+        let shelf = Shelf::for_arguments().unwrap();
+        let sheet = shelf.sheet().try_clone().unwrap();
+        let value = || value(1 << 20, 0);
+        let pack = || Parcel::pack(&value(), Some(&shelf)).unwrap();
+        let mut parcels: Vec<_> = (0..40).map(|_| pack()).collect();
+        let n_shelved = parcels.iter().filter(|parcel| parcel.freight() == Freight::Shelf).count();
+        assert!((1..40).contains(&n_shelved), "{n_shelved} on the shelf");
+        // Those that were sent make room for those that wait.
+        for mut parcel in parcels.drain(..) {
+            packed(&mut parcel, Some(&shelf));
+            assert_eq!((parcel.freight(), parcel.handles().len()), (Freight::Shelf, 0));
+            let mark = parcel.bytes().to_vec();
+            let arrived = Parcel::of_parts(Freight::Shelf, mark, Vec::new(), Some(&sheet));
+            let (text, _): Value = arrived.unwrap().unpack().unwrap();
+            assert!(text == value().0);
+        }
+        let with_handle = Parcel::pack(&self::value(1 << 20, 1), Some(&shelf)).unwrap();
+        assert_eq!(with_handle.freight(), Freight::File);
+        assert!(!with_handle.unpacked().unwrap().1);
+    }
+
+    #[test]
+    fn many_large_values_wait_without_descriptors_and_all_can_be_sent_in_files() {
         let value = || value(MOST_INLINE + 1, 0);
-        let mut parcels: Vec<_> = (0..100).map(|_| Parcel::pack(&value()).unwrap()).collect();
-        let n_filed = parcels.iter().filter(|parcel| parcel.wants_file().is_none()).count();
-        // Other tests have some at the same time.
-        assert!(n_filed <= 2 * 16, "{n_filed} in files");
+        let mut parcels: Vec<_> = (0..100).map(|_| Parcel::pack(&value(), None).unwrap()).collect();
         for parcel in &mut parcels {
-            if let Some(bytes) = parcel.wants_file() {
-                parcel.take_file(file_in_memory(&bytes).unwrap());
-            }
+            assert_eq!(parcel.handles().len(), 0);
+            packed(parcel, None);
             let mut handles: Vec<_> =
                 parcel.handles().iter().map(|file| file.try_clone_to_owned().unwrap()).collect();
             let mapped = super::map(&mut handles).unwrap();
@@ -369,7 +405,7 @@ mod tests {
     #[test]
     fn parcel_whose_record_never_came_is_dropped() {
         let (left, right) = MessageSocket::pair().unwrap();
-        let parcel = Parcel::pack(&value(1, 1)).unwrap();
+        let parcel = Parcel::pack(&value(1, 1), None).unwrap();
         for ticket in [3, 4, 5] {
             send(&left, ticket, &parcel.handles(), Deadline::now()).unwrap();
         }
@@ -415,18 +451,20 @@ mod tests {
     fn what_was_returned_is_told_from_other_outcomes() {
         let parcel = |outcome: Outcome<String>| {
             let bytes = wire::encode(&outcome).unwrap().bytes;
-            Parcel::of_parts(Freight::None, bytes, Vec::new()).unwrap()
+            Parcel::of_parts(Freight::None, bytes, Vec::new(), None).unwrap()
         };
         assert!(parcel(Outcome::Returned("text".to_owned())).is_returned());
         assert!(parcel(Outcome::Returned(String::new())).is_returned());
         assert!(!parcel(Outcome::Unsendable(String::new())).is_returned());
         let panic = PanicInfo::catch(|| -> () { panic!("on purpose") }).unwrap_err();
         assert!(!parcel(Outcome::Panicked(panic)).is_returned());
-        assert!(!Parcel::of_parts(Freight::None, Vec::new(), Vec::new()).unwrap().is_returned());
+        let nothing = Parcel::of_parts(Freight::None, Vec::new(), Vec::new(), None).unwrap();
+        assert!(!nothing.is_returned());
     }
 
     #[test]
-    fn parcel_without_the_file_that_it_speaks_of_is_an_error() {
-        assert!(Parcel::of_parts(Freight::File, Vec::new(), Vec::new()).is_err());
+    fn parcel_without_the_file_or_the_sheet_that_it_speaks_of_is_an_error() {
+        assert!(Parcel::of_parts(Freight::File, Vec::new(), Vec::new(), None).is_err());
+        assert!(Parcel::of_parts(Freight::Shelf, vec![0; 16], Vec::new(), None).is_err());
     }
 }

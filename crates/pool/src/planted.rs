@@ -63,11 +63,11 @@ pub(crate) mod board {
 
     pub(crate) const SAYS_WHAT_FIRST: bool = cfg!(ipc_planted = "pool_said_first");
 
-    /// The acquire end of edge E1.
+    /// The acquire ends of the edges E1 and E2.
     pub(crate) const ACQUIRE: Ordering =
         if cfg!(ipc_planted = "pool_no_order") { Relaxed } else { Acquire };
 
-    /// The release end of edge E1.
+    /// The release ends of the edges E1 and E2.
     pub(crate) const RELEASE: Ordering =
         if cfg!(ipc_planted = "pool_no_order") { Relaxed } else { Release };
 }

@@ -12,15 +12,16 @@
 //! The last one goes to a worker too: parcels up to that of this ticket are of tasks that it will not
 //! see. An order is longer.
 //!
-//! What a ring cannot carry, handles and many bytes, goes ahead as a parcel through the worker's
-//! socket (see [`parcel`](crate::parcel)); the *freight* says so.
+//! What a ring cannot carry goes another way: many bytes over a [shelf](crate::shelf), of which the place
+//! stands where else the value would, or with handles ahead as a parcel through the worker's socket (see
+//! [`parcel`](crate::parcel)). The *freight* says which.
 
 use crate::parcel::Freight;
 
 /// A task for a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Order<'b> {
-    /// The argument's bytes; none if they come in a parcel.
+    /// The argument's bytes, or where they lie on the shelf; none if they come in a parcel.
     pub(crate) argument: &'b [u8],
     /// The encoded name of the function.
     pub(crate) function: &'b [u8],

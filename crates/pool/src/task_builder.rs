@@ -149,7 +149,8 @@ where
     pub(crate) fn send<T: Serialize>(&self, argument: &T) -> Result<Task<R>, PoolError> {
         let mailbox = Arc::new(Mailbox::default());
         let plan = self.plan()?;
-        let argument = Parcel::pack(argument).map_err(PoolError::Argument)?;
+        let argument = Parcel::pack(argument, self.pool.engine().shelf.as_ref())
+            .map_err(PoolError::Argument)?;
         let job = Job::new(&plan, Argument::One(argument), 0, &mailbox);
         let number = self.pool.engine().submit(job)?;
         Ok(Task::new(Arc::clone(self.pool.engine()), mailbox, plan, number))

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::mem;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use ipc_core::wire::{self, Message, MessageSocket, SendError};
+use ipc_core::wire::{self, Handle, Message, MessageSocket, SendError};
 use ipc_core::{Deadline, Segment};
 use ipc_queue::ByteQueue;
 use proc_core::{Callable, Function, Outcome, Refusal};
@@ -15,10 +15,12 @@ use crate::chunk::desk::{self, Desk};
 use crate::chunk::tray::Tray;
 use crate::find;
 use crate::hiring::{Initializer, Limits};
-use crate::parcel::{self, Freight};
+use crate::parcel::{self, Freight, MOST_INLINE};
 use crate::record::{self, Order, Report, What};
 use crate::scratch::MOST_KEPT;
 use crate::share::Share;
+use crate::shelf::Mark;
+use crate::shelf::there::{Arguments, Results};
 use crate::state;
 use crate::sys;
 
@@ -37,6 +39,9 @@ pub(crate) struct Seat {
     pub(crate) socket: MessageSocket,
     /// Where it puts down what is done of a chunk.
     pub(crate) tray: Segment,
+    /// The shelf of large arguments, if there is one, and one for its large results.
+    pub(crate) arguments: Option<Handle>,
+    pub(crate) results: Option<Handle>,
     /// What makes the state that it keeps.
     pub(crate) initializer: Option<Initializer>,
     /// When it makes room for another one.
@@ -55,11 +60,13 @@ struct Worker {
     socket: MessageSocket,
     /// The ticket of the last parcel that it took or dropped.
     last_parcel: u64,
+    arguments: Option<Arguments>,
+    results: Results,
     /// The functions called so far, the last one first.
     known: Vec<(Vec<u8>, Callable)>,
     /// Room for the bytes of an answer.
     answer: Vec<u8>,
-    /// Room for a record whose bytes go in a file.
+    /// Room for a record whose bytes go another way.
     record: Vec<u8>,
     /// What is at hand for a task; nowhere else but while one runs.
     desk: Option<Box<Desk>>,
@@ -97,10 +104,13 @@ struct Refused {
 /// had not begun. One that has done its share says so first: code of the user may run at its end,
 /// and take its time.
 pub(crate) fn work(seat: Seat) -> End {
-    let Seat { place, inbox, outbox, board, socket, tray, initializer, limits } = seat;
+    let Seat { place, inbox, outbox, board, socket, tray, arguments, results, initializer, limits } =
+        seat;
     // A program that is interrupted decides for its pool: its workers get the signal too.
     sys::shrug_off_interrupts().map_err(|error| error.to_string())?;
     let mut worker = Worker::sit_down(place, outbox, board, socket)?;
+    worker.arguments = arguments.map(|sheet| Arguments::new(sheet.into()));
+    worker.results = results.map_or_else(Results::default, |sheet| Results::new(sheet.into()));
     worker.prepare(tray, initializer, limits)?;
     let mut record = Vec::new();
     while inbox.get_into(&mut record, Deadline::NEVER).is_ok() {
@@ -138,6 +148,8 @@ impl Worker {
             board: Board::open(board, place).map_err(|error| error.to_string())?,
             socket,
             last_parcel: 0,
+            arguments: None,
+            results: Results::default(),
             known: Vec::new(),
             answer: Vec::new(),
             record: Vec::new(),
@@ -214,7 +226,7 @@ impl Worker {
     fn run(&mut self, order: &Order<'_>) -> Result<Message, Refused> {
         // First of all its parcel is taken, so that the next one's is next.
         let mut handles = match order.freight {
-            Freight::None => Vec::new(),
+            Freight::None | Freight::Shelf => Vec::new(),
             Freight::Handles | Freight::File => {
                 self.last_parcel = order.ticket;
                 parcel::receive(&self.socket, order.ticket)
@@ -223,14 +235,21 @@ impl Worker {
             }
         };
         let callable = self.find(order.function)?;
-        let mapped;
-        let mut bytes = order.argument;
-        if order.freight == Freight::File {
-            mapped =
-                parcel::map(&mut handles).map_err(|error| Refused::argument(&error, Fit::Yes))?;
-            bytes = &mapped;
-        }
+        let file;
         let room = mem::take(&mut self.answer);
+        let bytes = match (order.freight, &mut self.arguments) {
+            (Freight::None | Freight::Handles, _) => Ok(order.argument),
+            (Freight::File, _) => match parcel::map(&mut handles) {
+                Ok(mapped) => {
+                    file = mapped;
+                    Ok(&file[..])
+                }
+                Err(error) => Err(error),
+            },
+            (Freight::Shelf, Some(arguments)) => arguments.get(order.argument),
+            (Freight::Shelf, None) => Err(io::ErrorKind::InvalidData.into()),
+        };
+        let bytes = bytes.map_err(|error| Refused::argument(&error, Fit::Yes))?;
         let answer = desk::with(&mut self.desk, || callable.call_into(bytes, handles, room))?;
         Ok(answer)
     }
@@ -270,7 +289,11 @@ impl Worker {
     fn answer(&mut self, what: What, answer: Message, done: Done) -> Fit {
         let Done { ticket, nanos, n_items } = done;
         let Message { mut bytes, mut handles } = answer;
-        let sent = self.send(&bytes, &mut handles, ticket);
+        let mark = self.shelve(&bytes, &handles, ticket);
+        let sent = match &mark {
+            Some(_) => Ok(Freight::Shelf),
+            None => self.send(&bytes, &mut handles, ticket),
+        };
         let (freight, fit) = match sent {
             Ok(freight) => (freight, Fit::Yes),
             Err(error) => {
@@ -281,7 +304,9 @@ impl Worker {
             }
         };
         let report = Report { what, place: self.place, ticket, nanos, n_items, freight };
-        let record = if freight == Freight::File { &mut self.record } else { &mut bytes };
+        let goes_elsewhere = matches!(freight, Freight::File | Freight::Shelf);
+        let record = if goes_elsewhere { &mut self.record } else { &mut bytes };
+        record.extend(mark.iter().flatten());
         report.write(record);
         let put = self.outbox.put(record).is_ok();
         self.record.clear();
@@ -289,6 +314,12 @@ impl Worker {
         keep(&mut bytes);
         self.answer = bytes;
         if put { fit } else { Fit::No }
+    }
+
+    /// Puts the bytes of an answer on the shelf, if they are many, and nothing else belongs to it.
+    fn shelve(&mut self, bytes: &[u8], handles: &[OwnedFd], ticket: u64) -> Option<Mark> {
+        let is_for_shelf = bytes.len() > MOST_INLINE && handles.is_empty();
+        is_for_shelf.then(|| self.results.put(ticket, bytes, self.board.copied(self.place)))?
     }
 
     fn send(

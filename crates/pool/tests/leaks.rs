@@ -426,10 +426,10 @@ fn result_that_cannot_be_received_is_lost_alone() -> Outcome {
     let before = warm_up();
     let pool = pool(1);
     let gate = Gate::new();
-    let large = |gate: Handle| pass(gate).to_string().repeat(1 << 18);
+    let large = |gate: Handle| pass(gate).to_string().repeat(5 << 20);
     let task = pool.submit(large, gate.handle()).map_err(|error| error.to_string())?;
     wait_until_running(&pool, 1);
-    // There is no descriptor for the file that the result comes in.
+    // There is no descriptor for the file that the result comes in: it is too large for a shelf.
     limit_descriptors(3);
     gate.open(1);
     match task.join() {
@@ -441,7 +441,7 @@ fn result_that_cannot_be_received_is_lost_alone() -> Outcome {
     // What comes through that worker's socket could not be trusted any more.
     wait_until(&pool, |pool| pool.stats().replaced == 1);
     gate.open(1);
-    assert!(pool.call(large, gate.handle())?.len() >= 1 << 18);
+    assert!(pool.call(large, gate.handle())?.len() >= 5 << 20);
     drop((pool, task, gate));
     check(&before);
     Ok(Report::PASSED)

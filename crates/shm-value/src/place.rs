@@ -13,7 +13,7 @@
 
 use std::io;
 
-use ipc_core::primitive::AtomicU64;
+use ipc_core::primitive::{AtomicU64, Ordering};
 use ipc_core::robust::{RobustWord, support};
 use ipc_core::{Deadline, Layout, Placed, Segment, SegmentError};
 use ipc_sync::raw::{Holder, RawLock, Taken};
@@ -78,6 +78,26 @@ impl Place {
     pub(crate) fn turn_after(&self, deadline: Deadline) -> Result<(Turn<'_>, Taken), AccessError> {
         // SAFETY: P1.
         Ok(unsafe { Turn::take(&self.line, deadline) }?)
+    }
+
+    /// Makes an exchange in a turn of its own; `None` if that is done. Else it has its turn now: it had to
+    /// wait for it, or the word is another than `current`.
+    #[inline]
+    pub(crate) fn exchange_in_turn(
+        &self,
+        word: &AtomicU64,
+        (current, new): (u64, u64),
+        order: Ordering,
+    ) -> Result<Option<Turn<'_>>, AccessError> {
+        let step = || word.compare_exchange(current, new, order, Ordering::Relaxed).is_ok();
+        // SAFETY: P1; the step takes nothing.
+        Ok(unsafe { Turn::take_for(&self.line, step) }?)
+    }
+
+    /// Whether nobody has the turn, at the moment of asking.
+    #[inline]
+    pub(crate) fn is_free(&self) -> bool {
+        RawLock::new(&self.line).is_zero()
     }
 
     /// Takes the turn if nobody has it.

@@ -33,6 +33,8 @@ pub(super) enum Programs {
 
 const SLOW: &str = "takes minutes in such a build; the fuzz targets play the same scripts";
 
+const COPIES: &str = "copies of megabytes, word by word, take minutes; they run under `address`";
+
 const BEHIND: &str = "a thread dies behind the sanitizer's back";
 
 impl Plan {
@@ -83,7 +85,11 @@ impl Plan {
                     ),
                     ("shm-value", Programs::Lib),
                 ],
-                skipped: &[("what_a_thread_forgets", "a thread dies behind the sanitizer's back")],
+                skipped: &[
+                    ("what_a_thread_forgets", BEHIND),
+                    ("messages_of_any_length_come_whole", COPIES),
+                    ("short_long_and_handles_stay_in_order", COPIES),
+                ],
                 beyond: "test programs that fork (the sanitizer has a thread of its own, and a process \
                          with threads must not fork), and tests in tokio, in whose driver it reports a \
                          race that goes by way of the kernel",

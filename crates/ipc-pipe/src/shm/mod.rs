@@ -14,6 +14,7 @@
 //! |------|--------------|--------------|---------|
 //! | E1 | `leave`, and the exchange of `claim` | `Door::is_gone`, `Door::sleep`, `has_left` | that all that was sent is there |
 
+mod arrival;
 mod door;
 pub mod lane;
 #[cfg(feature = "tokio")]

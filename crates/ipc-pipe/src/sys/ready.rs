@@ -2,17 +2,14 @@
 
 use std::array;
 use std::io;
-use std::os::fd::BorrowedFd;
-#[cfg(feature = "tokio")]
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 use ipc_core::Deadline;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::time::Timespec;
-#[cfg(feature = "tokio")]
 use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
 };
 
 /// What a descriptor is looked at for.
@@ -71,7 +68,6 @@ pub(crate) fn is(file: BorrowedFd<'_>, ready: Ready, deadline: Deadline) -> io::
 /// # References
 ///
 /// - Linux `timerfd_create(2)`
-#[cfg(feature = "tokio")]
 pub(crate) fn alarm(deadline: Deadline) -> io::Result<OwnedFd> {
     let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
     if let Some(left) = deadline.remaining().and_then(|left| Timespec::try_from(left).ok()) {

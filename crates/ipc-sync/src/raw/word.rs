@@ -31,7 +31,7 @@
 //!
 //! | edge | release side | acquire side | carries |
 //! |------|--------------|--------------|---------|
-//! | E1 | `release`, `hand_on`, and the kernel at a death | `lock`, `take`, `is_free`, `is_dead`, `is_untouched` | every write made under the lock |
+//! | E1 | `release`, `hand_on`, and the kernel at a death | `lock`, `lock_for`, `take`, `is_free`, `is_dead`, `is_untouched` | every write made under the lock |
 //!
 //! Every other access is `Relaxed`: it is about this word alone.
 //!
@@ -47,7 +47,7 @@
 //!   that one dies before it gives the word back.
 //!
 //! A thread has the word *pending* in the kernel from before its first exchange until it is on the
-//! thread's list or given up, and from before it is taken off that list until all wake-ups are
+//! thread's list or given up (all the time, if it takes the word [for one step](RawLock::lock_for)), and from before it is taken off that list until all wake-ups are
 //! done. So the kernel finishes whatever the thread leaves undone: a death with the id in the word
 //! is marked there, a death after the release or after being woken wakes the next.
 //!
@@ -167,6 +167,47 @@ impl<'word> RawLock<'word> {
         }
     }
 
+    /// Takes the word for one step: if it is free, makes the step and gives the word back, for which the
+    /// kernel need not have it on the thread's list. `None` if that is done; else the word is taken, as by
+    /// [`lock`](Self::lock): it was not free at once, or `step` says that it has not made the step.
+    ///
+    /// The commit point is that of `step`.
+    ///
+    /// # Errors
+    ///
+    /// As [`lock`](Self::lock).
+    ///
+    /// # Safety
+    ///
+    /// As for [`lock`](Self::lock); and `step` takes and gives back nothing that is like this: the word is
+    /// pending all the time.
+    #[inline]
+    pub unsafe fn lock_for(
+        self,
+        me: Thread,
+        deadline: Deadline,
+        step: impl FnOnce() -> bool,
+    ) -> Result<Option<Taken>, Refused> {
+        me.reserve(self.line)?;
+        // SAFETY: cleared before we return.
+        unsafe { pend(me, self.word()) };
+        // E1 acquire.
+        if self.word().compare_exchange(0, me.tid(), ACQUIRE, Relaxed).is_err() {
+            // SAFETY: the caller vouches for the word.
+            return unsafe { self.lock_contended(me, deadline) }.map(Some);
+        }
+        let is_done = step();
+        if is_done {
+            self.release(me);
+        } else {
+            // SAFETY: the caller vouches for the word.
+            unsafe { me.link(self.line) };
+        }
+        me.pend_clear();
+        count_turn(&self.line.notes[1]);
+        Ok(if is_done { None } else { Some(Taken::Clean) })
+    }
+
     /// Takes the word if it is free.
     ///
     /// # Errors
@@ -202,13 +243,19 @@ impl<'word> RawLock<'word> {
         // SAFETY: cleared before we return.
         unsafe { pend(me, self.word()) };
         if me.unlink(self.line) {
-            // E1 release.
-            match self.word().compare_exchange(me.tid(), 0, RELEASE, Relaxed) {
-                Ok(_) => {}
-                Err(_) => self.hand_on(),
-            }
+            self.release(me);
         }
         me.pend_clear();
+    }
+
+    /// Gives back a word that the thread has, and pending.
+    #[inline]
+    fn release(self, me: Thread) {
+        // E1 release.
+        match self.word().compare_exchange(me.tid(), 0, RELEASE, Relaxed) {
+            Ok(_) => {}
+            Err(_) => self.hand_on(),
+        }
     }
 
     /// Who holds the word now.
@@ -220,6 +267,14 @@ impl<'word> RawLock<'word> {
             0 => Holder::Nobody,
             tid => Holder::Thread(tid),
         }
+    }
+
+    /// Whether the word is as if nobody had ever had it, at the moment of asking; it says nothing of what
+    /// its last holder did.
+    #[inline]
+    #[must_use]
+    pub fn is_zero(self) -> bool {
+        self.word().load(Relaxed) == 0
     }
 
     /// Whether nobody holds the word; then all that its last holder did is to be seen.

@@ -68,6 +68,27 @@ impl Guarded {
         self.lock().unlock(Thread::current());
     }
 
+    /// Adds one in a step of the lock's own, or, if it says so, without.
+    fn add_in_a_step(&self, is_step: bool) {
+        let me = Thread::current();
+        let step = || {
+            self.victim_holds.store(true, Relaxed);
+            if is_step {
+                self.change(Taken::Clean);
+                self.victim_holds.store(false, Relaxed);
+            }
+            is_step
+        };
+        // SAFETY: as in `take`; the step takes nothing.
+        let taken = unsafe { self.lock().lock_for(me, Deadline::NEVER, step) };
+        if let Some(taken) = taken.expect("a thread that holds nothing gets the lock") {
+            self.victim_holds.store(true, Relaxed);
+            self.change(taken);
+            self.victim_holds.store(false, Relaxed);
+            self.lock().unlock(me);
+        }
+    }
+
     fn take_and_change(&self) {
         let taken = self.take();
         self.change(taken);
@@ -207,6 +228,21 @@ fn two_survivors_go_on_after_every_death() {
         guarded.audit(&victim, 2);
         victim
     });
+}
+
+#[test]
+fn a_survivor_goes_on_after_every_death_in_a_step() {
+    for is_step in [true, false] {
+        with_every_death(move |dies_at| {
+            let guarded = Guarded::new();
+            let own = Arc::clone(&guarded);
+            let victim = thread::spawn(move || run(Some(dies_at), || own.add_in_a_step(is_step)));
+            guarded.add_in_a_step(!is_step);
+            let victim = victim.join().unwrap();
+            guarded.audit(&victim, 1);
+            victim
+        });
+    }
 }
 
 #[test]

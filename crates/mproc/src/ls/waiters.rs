@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 
 use rustix::fs::makedev;
 
@@ -48,10 +49,12 @@ pub(super) fn of_process(pid: u32) -> io::Result<BTreeMap<Identity, BTreeSet<u32
     let mut sleepers = BTreeMap::new();
     let mut maps = None;
     for tid in system::threads(pid)? {
-        let call = match fs::read_to_string(format!("/proc/{pid}/task/{tid}/syscall")) {
+        let thread = format!("/proc/{pid}/task/{tid}");
+        let call = match fs::read_to_string(format!("{thread}/syscall")) {
             Ok(call) => call,
-            Err(error) if system::is_gone(&error) => continue,
-            Err(error) => return Err(error),
+            // A kernel may also be made without it.
+            Err(error) if system::is_gone(&error) && !Path::new(&thread).exists() => continue,
+            Err(error) => return Err(io::Error::other(error)),
         };
         let addresses = match sleeps_on(&call) {
             Sleep::Awake => continue,

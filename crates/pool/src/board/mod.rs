@@ -67,6 +67,7 @@ impl Board {
 
     /// Wipes a place for a worker that is about to be started.
     pub(crate) fn wipe(&self, place: usize) {
+        self.say_copied(place, 0);
         if let Some(words) = self.words(place) {
             words.wipe();
         }
@@ -100,6 +101,19 @@ impl Board {
         }
     }
 
+    /// The parent, which is this process, has copied the result of the task with this ticket off the worker's
+    /// shelf.
+    pub(crate) fn say_copied(&self, place: usize, ticket: u64) {
+        if let Some(word) = self.word_of_parent(place) {
+            words::say_copied(word, ticket);
+        }
+    }
+
+    /// Up to which ticket the parent has copied results off the shelf of the worker, which is this process.
+    pub(crate) fn copied(&self, place: usize) -> u64 {
+        self.word_of_parent(place).map_or(0, words::copied)
+    }
+
     /// How long the worker in a place has been at the task with this ticket, if it is at that one;
     /// never too long.
     pub(crate) fn time_at(&self, place: usize, ticket: u64) -> Option<Duration> {
@@ -115,6 +129,12 @@ impl Board {
     fn words(&self, place: usize) -> Option<Words<'_>> {
         let [said, since, process, answered, ..] = self.segment.at::<Line>(offset(place)).ok()?;
         Some(Words { said, since, process, answered })
+    }
+
+    /// The word of a place that the parent writes, if there is such: on another line than the worker's.
+    fn word_of_parent(&self, place: usize) -> Option<&AtomicU64> {
+        let [.., word, _, _, _, _, _, _, _] = self.segment.at::<Line>(offset(place)).ok()?;
+        Some(word)
     }
 }
 
@@ -145,5 +165,15 @@ mod tests {
         board.wipe(1);
         assert_eq!(board.read(1), Said::Nothing);
         assert_eq!(board.read(usize::MAX), Said::Nothing, "there is no such place");
+    }
+
+    #[test]
+    fn what_was_copied_is_told_to_its_worker_and_forgotten_with_it() {
+        let board = Board::new(2).unwrap();
+        board.say_begun(1, 7, Moment::now());
+        board.say_copied(1, 7);
+        assert_eq!((board.copied(0), board.copied(1), board.read(1)), (0, 7, Said::Begun(7)));
+        board.wipe(1);
+        assert_eq!((board.copied(1), board.copied(usize::MAX)), (0, 0));
     }
 }

@@ -17,11 +17,16 @@
 //! Two more are for people who look (`inspect`), and nothing rests on them: the number of the worker's
 //! process, and the ticket of the last task that it has answered.
 //!
+//! One word is the parent's alone, and lies on a line of its own: the ticket of the last task whose result
+//! it has copied off the worker's [shelf](crate::shelf). What lies there of that task and those before it may
+//! be overwritten. It is zero before the worker is started.
+//!
 //! # Edges
 //!
 //! | edge | release | acquire | carries |
 //! |------|---------|---------|---------|
 //! | E1 | the worker writes a ticket | the parent reads it | the time when that task began |
+//! | E2 | the parent writes which result it has copied | the worker reads it | that it reads no more of it |
 
 use ipc_core::primitive::AtomicU64;
 use ipc_core::primitive::Ordering::Relaxed;
@@ -106,4 +111,16 @@ impl Words<'_> {
             ticket => Said::Begun(ticket),
         }
     }
+}
+
+/// The parent has copied the result of the task with this ticket off the worker's shelf.
+pub(crate) fn say_copied(word: &AtomicU64, ticket: u64) {
+    // E2 release
+    word.store(ticket, RELEASE);
+}
+
+/// Up to which ticket the parent has copied results off the worker's shelf.
+pub(crate) fn copied(word: &AtomicU64) -> u64 {
+    // E2 acquire
+    word.load(ACQUIRE)
 }

@@ -3,6 +3,7 @@
 //! | model | of what |
 //! |-------|---------|
 //! | [`tray`] | items that travel together: their results, and what is taken back of them |
+//! | [`shelf`] | results on a shelf, which are overwritten only when they were copied |
 //! | [`hand_over`] | a task's way to a worker and back: taking, answering, taking back, cancelling |
 //! | [`collectors`] | who takes reports, and who waits until somebody does: threads, and no death |
 //!
@@ -30,6 +31,7 @@ mod mailbox;
 #[path = "../../src/planted.rs"]
 mod planted;
 mod ring;
+mod shelf;
 #[path = "../../src/sync.rs"]
 mod sync;
 mod tray;

@@ -7,12 +7,17 @@
 //!
 //! The thread blocks all signals and does nothing else. Yet a process with two threads it is, so it
 //! cannot be forked with [`Start::Fork`](crate::Start::Fork).
+//!
+//! What is cheap only for a process with one thread is done before that thread is there: to join those
+//! that take part in each other's fences, as all who open a queue do. A process with several threads
+//! would have to wait then until every processor has been elsewhere, 10 to 20 ms.
 
 use std::io;
 use std::thread;
 use std::time::Duration;
 
 use ipc_core::Deadline;
+use ipc_core::primitive::join_heavy_fences;
 
 use crate::current::Parent;
 use crate::sys::{process, signal};
@@ -22,6 +27,7 @@ pub(super) fn end_with(parent: Parent) -> io::Result<()> {
     /// Enough for a call of `poll`.
     const STACK_LEN: usize = 64 << 10;
 
+    join_heavy_fences();
     let watch = move || loop {
         match parent.wait(Deadline::NEVER) {
             Ok(true) => signal::kill_self(),

@@ -51,6 +51,27 @@ impl<'w> Turn<'w> {
         Ok((Self { line, not_send: PhantomData }, taken))
     }
 
+    /// Makes one step in a turn of its own, which costs less than a turn that lasts; `None` if that is done.
+    /// Else it has its turn now: it had to wait for it, or `step` says that it has not made the step.
+    ///
+    /// # Errors
+    ///
+    /// As [`RawLock::lock`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`RawLock::lock_for`].
+    #[inline]
+    pub unsafe fn take_for(
+        line: &'w RobustWord,
+        step: impl FnOnce() -> bool,
+    ) -> Result<Option<Self>, Refused> {
+        let (lock, me) = (RawLock::new(line), Thread::current());
+        // SAFETY: the caller vouches for the word and the step.
+        let taken = unsafe { lock.lock_for(me, Deadline::NEVER, step) }?;
+        Ok(taken.map(|_| Self { line, not_send: PhantomData }))
+    }
+
     /// Takes the turn if nobody has it.
     ///
     /// # Errors

@@ -9,7 +9,7 @@
 //!
 //! | edge | release side | acquire side | carries |
 //! |------|--------------|--------------|---------|
-//! | E1 | `publish`, `change_word` | `get` | what was done before the word was written |
+//! | E1 | `publish`, `update_word`, `change_word` | `get`, `update_word` | what was done before the word was written |
 
 mod atomic;
 mod guard;
@@ -211,18 +211,18 @@ impl<T: NoUninit + CheckedBitPattern> Value<T> {
 
     /// Changes the value to what `change` makes of it, and returns that.
     ///
-    /// No change of another comes in between. If `change` panics, nothing has changed. For a number
-    /// on which atomic operations are used at the same time, `change` may be called again.
+    /// No change of another comes in between. If `change` panics, nothing has changed. For a value of up to
+    /// eight bytes `change` may be called again, if another was faster: what it made last counts.
     ///
     /// # Errors
     ///
     /// As [`get`](Self::get) and [`set`](Self::set).
     #[inline]
     pub fn update(&self, mut change: impl FnMut(T) -> T) -> Result<T, AccessError> {
-        let _turn = self.place.turn(Deadline::NEVER)?;
         if fits::<T>() {
-            return self.change_word(change);
+            return self.update_word(change);
         }
+        let _turn = self.place.turn(Deadline::NEVER)?;
         let new = change(self.current()?);
         self.publish(&new);
         Ok(new)
@@ -323,7 +323,26 @@ impl<T: NoUninit + CheckedBitPattern> Value<T> {
         }
     }
 
-    /// Changes a value that lies in one word, which others may change at the same time.
+    /// Changes a value that lies in one word, in a turn. If nobody has the turn, `change` does its work
+    /// first, so that the turn is over at once; if the word has changed meanwhile, it does it again.
+    #[inline]
+    fn update_word(&self, mut change: impl FnMut(T) -> T) -> Result<T, AccessError> {
+        let _turn = if self.place.is_free() {
+            // E1 acquire.
+            let found = self.word().load(Acquire);
+            let new = change(unpack(found).ok_or(AccessError::Corrupt)?);
+            // E1 release.
+            match self.place.exchange_in_turn(self.word(), (found, pack(&new)), Release)? {
+                None => return Ok(new),
+                Some(turn) => turn,
+            }
+        } else {
+            self.place.turn(Deadline::NEVER)?
+        };
+        self.change_word(change)
+    }
+
+    /// Changes the word in a turn of the caller's, while others may change it by operations that take none.
     #[inline]
     fn change_word(&self, mut change: impl FnMut(T) -> T) -> Result<T, AccessError> {
         let mut found = self.word().load(Relaxed);
