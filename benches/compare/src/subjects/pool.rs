@@ -9,9 +9,10 @@
 //!   workers had.
 //!
 //! - `pool/first`: nanoseconds from when nobody works to the first result of a pool of two, in the middle of
-//!   many; and its end. `pool/replaced`: from the death of the only worker to the next result.
-//! - `pool/segment/…`: tasks a second that read a byte of a segment of shared memory that goes along as a
-//!   handle, of 4 KiB and of 64 MiB.
+//!   many; and its end. `pool/replaced`: from the death of the only worker to the next result,
+//!   beside the start of a process by the fork server, and its end.
+//! - `pool/segment`: tasks a second that get a segment of 64 MiB of shared memory as a handle, beside those
+//!   that get one of 4 KiB.
 //!
 //! The results of all tasks are checked.
 
@@ -24,6 +25,7 @@ use serde_bytes::ByteBuf;
 use crate::bench::{Bench, Metric};
 use crate::flags::Effort;
 use crate::peers::multiproc::pool::OurPool;
+use crate::peers::multiproc::process::{self, Way};
 use crate::peers::{procspawn, python, rayon};
 use crate::rounds::OURS;
 use crate::{Result, cores, timing};
@@ -103,14 +105,14 @@ pub(crate) fn benches() -> Vec<Bench> {
         .peer("procspawn", first::<procspawn::Pool>)
         .peer("rayon", first::<rayon::Pool>)
         .peer("python", python("first"));
-    let replaced = Bench::new("pool/replaced", Metric::Ns).peer(OURS, OurPool::replaced);
-    let segments = [("4kib", 4 << 10), ("64mib", 64 << 20)].map(|(name, len)| {
-        Bench::new(format!("pool/segment/{name}"), Metric::Tasks)
-            .peer(OURS, move |effort| OurPool::segment(len, effort))
-    });
-    [empty_map, empty_map1, empty_submit, empty_call, large_map1, first, replaced]
+    let replaced = Bench::new("pool/replaced", Metric::Ns)
+        .peer(OURS, OurPool::replaced)
+        .peer("start", |effort| timing::middle(effort, || process::start(Way::ForkServer)));
+    let segment = Bench::new("pool/segment", Metric::Tasks)
+        .peer(OURS, |effort| OurPool::segment(64 << 20, effort))
+        .peer("4kib", |effort| OurPool::segment(4 << 10, effort));
+    [empty_map, empty_map1, empty_submit, empty_call, large_map1, first, replaced, segment]
         .into_iter()
-        .chain(segments)
         .chain(spin_map1)
         .collect()
 }
