@@ -83,7 +83,6 @@ impl Plan {
                             "unbounded",
                         ]),
                     ),
-                    ("shm-value", Programs::Lib),
                 ],
                 skipped: &[
                     ("what_a_thread_forgets", BEHIND),
@@ -92,7 +91,7 @@ impl Plan {
                 ],
                 beyond: "test programs that fork (the sanitizer has a thread of its own, and a process \
                          with threads must not fork), and tests in tokio, in whose driver it reports a \
-                         race that goes by way of the kernel",
+                         race that goes by way of the kernel; shm-value, whose tests with threads fork too",
             },
             Tool::Miri => Self {
                 tool,
