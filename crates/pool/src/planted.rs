@@ -46,7 +46,8 @@
 //! | `pool_cancelled_runs_again` | – | yes, by a plan without an end | |
 //! | `pool_no_priority`, `pool_runs_too_often` | – | yes | |
 //! | `lead_keeps_promotion`, `lead_two`, `lead_no_clerk`, `lead_unable_alone` | yes | not tried | |
-//! | `lead_no_hand_over`, `mailbox_no_wake`, `mailbox_no_wake_all` | not tried yet | not tried | |
+//! | `lead_no_hand_over`, `mailbox_no_wake` | yes | not tried | |
+//! | `mailbox_no_wake_all` | no: who waits there is made the collector, which wakes it too | not tried | |
 //! | `tray_no_fence`, `tray_counts_first`, `tray_no_order`, `tray_no_pause` | yes | not tried | |
 //! | `tray_no_limit` | yes | not tried | `tests/chunks.rs`: items that wait for one another |
 //! | `chunk_not_saved` | – | no | `tests/chunks.rs`; the kill sweep in a chunk |
