@@ -29,7 +29,8 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     while let [files, len, form, more @ ..] = rest {
         let (packet, more) = more.split_at(usize::from(*len).min(more.len()));
         rest = more;
-        let files: Vec<OwnedFd> = (0..4).filter_map(|at| file(files >> (2 * at) & 3, &fixed)).collect();
+        let files: Vec<OwnedFd> =
+            (0..4).filter_map(|at| file(files >> (2 * at) & 3, &fixed)).collect();
         let handles: Vec<_> = files.iter().map(|file| file.as_fd()).collect();
         if stranger.send(&[IoSlice::new(packet)], &handles, Deadline::now()).is_err() {
             continue;
