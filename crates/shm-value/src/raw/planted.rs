@@ -35,12 +35,12 @@
 //!
 //! | name | kill sweep | storm | reference | behaviour |
 //! |------|------------|-------|-----------|-----------|
-//! | `map_no_recount` | not run | yes | no: nobody dies | no |
+//! | `map_no_recount` | yes | yes | no: nobody dies | no |
 //! | `vec_len_first`, `list_in_two` | yes | not run | no | no |
 //! | `array_no_lock` | yes | not run | no | yes: `copies_are_of_one_moment` |
 //! | `array_believes` | no | no | no | yes: `words_that_lie_are_not_believed` |
 //! | `memory_size_first` | yes | no | no | no |
-//! | `memory_name_stays` | not run | not run | no | yes: `a_killed_owners_name_is_nobodys` |
+//! | `memory_name_stays` | yes | not run | no | yes: `a_killed_owners_name_is_nobodys` |
 //! | `bytes_whole_words` | no | no | yes, for blocks and raw arrays | not run |
 //! | `table_empties_blindly` | | | yes, for maps | |
 
