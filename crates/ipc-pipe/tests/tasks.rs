@@ -5,16 +5,17 @@ use std::fs::File;
 use std::future::Future;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{Sink as _, SinkExt as _, Stream as _, StreamExt as _};
 use ipc_core::wire::Handle;
 use ipc_pipe::{
     Address, ConnectError, Connection, Key, Listener, RecvError, SendError, channel, connect,
     connect_async, pipe, shm_pipe, wait_async,
 };
-use testkit::Watchdog;
+use testkit::{Counter, Watchdog};
 
 /// Plays a scene in a runtime with two threads.
 fn play<T>(what: &str, scene: impl Future<Output = T>) -> T {
@@ -251,6 +252,40 @@ fn a_connection_through_shared_memory_is_a_stream_and_a_sink() {
         assert!(answers.into_iter().eq(0..u64::from(MANY)));
         drop(asking.await.unwrap());
         answering.await.unwrap().unwrap();
+    });
+}
+
+/// Counts how often a task is woken.
+struct Woken(Counter);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.add(1);
+    }
+}
+
+#[test]
+fn a_call_for_one_half_that_the_other_hears_is_passed_on() {
+    let _watchdog = Watchdog::start(Duration::from_secs(60), "two halves at one door");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // Nobody but us hears a call: this thread never gives way, so the runtime looks at nothing.
+    runtime.block_on(async {
+        let reads = Arc::new(Woken(Counter::new(0)));
+        let waker = Waker::from(Arc::clone(&reads));
+        let mut reading = Context::from_waker(&waker);
+        let mut writing = Context::from_waker(Waker::noop());
+        let (here, mut there) = shm_pipe::<u32, u32>().unwrap();
+        let mut here = pin!(here.into_messages());
+        assert!(here.as_mut().poll_next(&mut reading).is_pending());
+        while here.as_mut().poll_ready(&mut writing).is_ready() {
+            here.as_mut().start_send(7).unwrap();
+        }
+        // The call is for who reads; who writes comes first, and finds no room.
+        there.send(&1).unwrap();
+        let before = reads.0.get();
+        assert!(here.as_mut().poll_ready(&mut writing).is_pending());
+        assert!(reads.0.get() > before, "who reads is told");
+        assert!(matches!(here.as_mut().poll_next(&mut reading), Poll::Ready(Some(Ok(1)))));
     });
 }
 

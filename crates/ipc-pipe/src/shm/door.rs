@@ -44,6 +44,9 @@ pub(crate) struct Door {
     is_blind: bool,
     /// Whether the other side may not call.
     is_deaf: bool,
+    /// How often somebody here took note of calls.
+    #[cfg(feature = "tokio")]
+    n_heard: u64,
 }
 
 /// How often who cannot watch looks instead.
@@ -54,7 +57,14 @@ const MOST_WATCHED: usize = 8;
 
 impl Door {
     pub(super) fn new(bell: OwnedFd) -> Self {
-        Self { bell, watched: Vec::new(), is_blind: false, is_deaf: false }
+        Self {
+            bell,
+            watched: Vec::new(),
+            is_blind: false,
+            is_deaf: false,
+            #[cfg(feature = "tokio")]
+            n_heard: 0,
+        }
     }
 
     /// Calls whoever sleeps at the other side.
@@ -100,6 +110,13 @@ impl Door {
         self.watched.iter().map(|(word, _)| *word)
     }
 
+    /// How often somebody here took note of calls: who sleeps beside others looks again when that has
+    /// changed, for a call says not for whom it is.
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn n_heard(&self) -> u64 {
+        self.n_heard
+    }
+
     /// When to look even if nothing was readable: never, unless somebody cannot be watched or may not
     /// call.
     pub(crate) fn next_look(&self) -> Option<Deadline> {
@@ -129,6 +146,10 @@ impl Door {
                 0 => return,
                 8 => self.watch(u64::from_le_bytes(said)),
                 _ => {}
+            }
+            #[cfg(feature = "tokio")]
+            {
+                self.n_heard = self.n_heard.wrapping_add(1);
             }
         }
     }

@@ -53,6 +53,11 @@ impl<S, R> ShmConnection<S, R> {
         &self.line
     }
 
+    /// How often calls were heard here.
+    pub(crate) const fn n_heard(&self) -> u64 {
+        self.door.n_heard()
+    }
+
     /// The door, and the owner word of the other end.
     pub(crate) fn door(&mut self) -> (&mut Door, &AtomicU64) {
         (&mut self.door, self.mapped.owner(1 - self.side))

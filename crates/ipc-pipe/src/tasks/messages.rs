@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
@@ -56,6 +56,8 @@ pub struct Messages<C> {
     writing: LazyWatch,
     /// Of a connection through shared memory: for who reads, and for who writes.
     doors: [DoorWatch; 2],
+    /// Who waits at these doors.
+    waiting: [Option<Waker>; 2],
     is_over: bool,
 }
 
@@ -67,6 +69,7 @@ impl<C> Messages<C> {
             reading: LazyWatch::default(),
             writing: LazyWatch::default(),
             doors: Default::default(),
+            waiting: Default::default(),
             is_over: false,
         }
     }
@@ -127,10 +130,11 @@ impl<S, R: DeserializeOwned> Stream for Messages<ShmConnection<S, R>> {
         if this.is_over {
             return Poll::Ready(None);
         }
-        let [door, _] = &mut this.doors;
-        let connection = &mut this.connection;
-        let received = ready!(connection.poll_recv(door, context, |arrived| arrived.decode()));
-        Poll::Ready(this.item(received))
+        let received = this.poll_half(READS, context, |this, context| {
+            let [door, _] = &mut this.doors;
+            this.connection.poll_recv(door, context, |arrived| arrived.decode())
+        });
+        Poll::Ready(this.item(ready!(received)))
     }
 }
 
@@ -151,11 +155,41 @@ impl<S: Serialize, R> Messages<Connection<S, R>> {
 
 impl<S: Serialize, R> Messages<ShmConnection<S, R>> {
     fn poll_out(&mut self, context: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        let Outgoing::Packed(packed) = &self.outgoing else { return Poll::Ready(Ok(())) };
-        let [_, door] = &mut self.doors;
-        let sent = ready!(self.connection.poll_send(packed, &mut self.writing, door, context));
+        let sent = ready!(self.poll_half(WRITES, context, |this, context| {
+            let Outgoing::Packed(packed) = &this.outgoing else { return Poll::Ready(Ok(())) };
+            let [_, door] = &mut this.doors;
+            this.connection.poll_send(packed, &mut this.writing, door, context)
+        }));
         self.outgoing = Outgoing::Over;
         Poll::Ready(sent)
+    }
+}
+
+/// Who reads, and who writes, of the two halves of a connection through shared memory.
+const READS: usize = 0;
+const WRITES: usize = 1;
+
+impl<S, R> Messages<ShmConnection<S, R>> {
+    /// Polls one half. Both wait at one door, and a call says not for which of them it is: what one
+    /// has heard the other is told of, and looks again.
+    fn poll_half<T>(
+        &mut self,
+        half: usize,
+        context: &mut Context<'_>,
+        poll: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let n_heard = self.connection.n_heard();
+        let polled = poll(self, context);
+        let waits = polled.is_pending().then(|| context.waker().clone());
+        let [reads, writes] = &mut self.waiting;
+        let (own, other) = if half == READS { (reads, writes) } else { (writes, reads) };
+        *own = waits;
+        if self.connection.n_heard() != n_heard
+            && let Some(other) = other.take()
+        {
+            other.wake();
+        }
+        polled
     }
 }
 
