@@ -21,6 +21,7 @@
 //! |-----|----------|
 //! | a manager | [`Manager::start`], [`Manager::builder`], [`Manager::connect`]; [`Server`] on a thread |
 //! | state | [`Dict`], [`List`], [`Set`], [`Value`], [`Array`], [`Namespace`] |
+//! | state in shared memory | [`ShmDict`], [`ShmList`] |
 //! | work | [`Queue`], [`JoinableQueue`] |
 //! | waiting for each other | [`Lock`], [`RLock`], [`Semaphore`], [`BoundedSemaphore`], [`Condition`], [`Event`], [`Barrier`] |
 //! | objects of your own | [`object`], or [`Object`] and [`Remote`] |
@@ -182,7 +183,7 @@ pub use crate::{
     proxy::{
         Array, Barrier, BoundedSemaphore, Condition, ConditionGuard, Dict, DictIter, Event,
         JoinableQueue, Lease, List, ListIter, Lock, LockGuard, Namespace, Permit, Proxy, Queue,
-        RLock, RLockGuard, Remote, Semaphore, Set, Value,
+        RLock, RLockGuard, Remote, Semaphore, Set, ShmDict, ShmList, Value,
     },
     stats::{Latency, Stats},
 };
