@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ipc_core::wire;
 use manager::{Error, ShmDict, ShmList};
+use rustix::process::{Pid, Signal, kill_process};
 use testkit::child;
 use testkit::kill::{Storm, Worker};
 use testkit::{Counter, Outcome, Report, SharedArena};
@@ -41,6 +42,9 @@ pub(crate) fn manager_is_killed() -> Outcome {
     dict.set(&1, &1)?;
     let caller = caller_of_dict(&manager, &dict);
     let unused: ShmDict<u64, u64> = wire::decode(wire::encode(&dict)?)?;
+    let pid = i32::try_from(manager.pid().ok_or("it is ours")?)?;
+    kill_process(Pid::from_raw(pid).ok_or("a pid")?, Signal::KILL)?;
+    is(caller.get(&1).is_err_and(|error| error.is_disconnected()), "who calls")?;
     manager.shutdown()?;
     is(dict.update(&1, |(n, by)| n.map(|n| n + by), &1)? == Some(2), "it goes on")?;
     list.push(&1)?;
@@ -49,7 +53,6 @@ pub(crate) fn manager_is_killed() -> Outcome {
         0
     });
     is(child.wait().is_success() && dict.get(&2)? == Some(2), "and its children")?;
-    is(caller.get(&1).is_err_and(|error| error.is_disconnected()), "who calls")?;
     is(unused.get(&1).is_err_and(|error| error.is_disconnected()), "who comes too late")?;
     is(wire::encode(&dict).is_err(), "nobody can be sent there")?;
     is(dict.get_or_insert(&3, &3)? == 3 && dict.len()? == 3, "and on")?;
@@ -73,7 +76,7 @@ struct Stormed {
 pub(crate) fn storm() -> Outcome {
     let manager = common::builder().passage_timeout(Duration::from_millis(50)).start()?;
     let stormed = Stormed {
-        dict: manager.shm_dict(2 * N_KEYS as usize)?,
+        dict: manager.shm_dict(2 * usize::try_from(N_KEYS)?)?,
         list: manager.shm_list(30)?,
         begun: SharedArena::new(N_CLIENTS),
         done: SharedArena::new(N_CLIENTS),
@@ -111,7 +114,7 @@ impl Stormed {
     fn work(&self, me: &Worker<'_>) -> Result<(), Error> {
         let mut rng = me.rng("client");
         // Every other one has no memory of its own, and has the manager do it.
-        let dict = if me.place % 2 == 0 {
+        let dict = if me.place.is_multiple_of(2) {
             self.dict.clone()
         } else {
             let bytes = wire::encode(&self.dict)?;

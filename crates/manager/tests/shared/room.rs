@@ -19,7 +19,9 @@ pub(crate) fn no_room() -> Outcome {
         ([dict.clone(), caller_of_dict(&manager, &dict)], [list.clone(), caller_of_list(&list)]);
     // It has room for as many as it was made for, and some more.
     let mut plain = HashMap::new();
-    let full = (0..1_000_u64).find_map(|key| match dicts[key as usize % 2].insert(&key, &key) {
+    let by_turns = (0..1_000_u64).zip(dicts.iter().cycle());
+    let mut by_turns = by_turns.map(|(key, dict)| (key, dict.insert(&key, &key)));
+    let full = by_turns.find_map(|(key, inserted)| match inserted {
         Ok(old) => {
             assert_eq!(old, plain.insert(key, key));
             None
