@@ -83,7 +83,7 @@ impl All {
             account: manager.create::<Account>(0)?,
             pool: manager.pool(2)?,
             shm_dict: manager.shm_dict(N_PARTIES + 1)?,
-            shm_list: manager.shm_list(N_PARTIES * N_ROUNDS as usize)?,
+            shm_list: manager.shm_list(N_PARTIES * usize::try_from(N_ROUNDS).unwrap_or(0))?,
         };
         (0..N_JOBS).try_for_each(|job| all.jobs.put(&job))?;
         Ok(all)
