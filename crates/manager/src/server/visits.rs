@@ -138,7 +138,7 @@ impl Server {
             return self.turn_away(id, ours);
         }
         if let Some(wanted) = theirs.memory {
-            self.hand_over(id, wanted);
+            self.give_memory(id, wanted);
             return false;
         }
         if let Some(resume) = theirs.resume {
@@ -176,7 +176,7 @@ impl Server {
     }
 
     /// Gives somebody the memory of an object, if it knows the secret of that.
-    fn hand_over(&mut self, id: ClientId, Wanted { object, secret }: Wanted) {
+    fn give_memory(&mut self, id: ClientId, Wanted { object, secret }: Wanted) {
         let object = self.registry.slots.get(&object).and_then(|slot| slot.object.as_deref());
         let memory = object.and_then(Kind::memory).filter(|memory| memory.secret == secret);
         match (memory, self.guests.get_mut(&id)) {

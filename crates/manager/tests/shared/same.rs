@@ -39,7 +39,7 @@ macro_rules! use_dict {
         entries.sort();
         note(&entries);
         let mut iterated: Vec<Entry> = Vec::new();
-        for entry in dict.iter() {
+        for entry in &dict {
             iterated.push(entry?);
         }
         iterated.sort();
@@ -69,7 +69,8 @@ macro_rules! use_list {
         note(&(list.update(0, |(n, by)| n + by, &6)?, list.position(&20)?, list.position(&9)?));
         note(&(list.slice(1, 2)?, list.slice(3, 9)?, list.slice(4, 9)?, list.to_vec()?));
         let iterated: Vec<i64> = list.iter().collect::<Result<_, _>>()?;
-        note(&iterated);
+        let looped: Vec<i64> = (&list).into_iter().collect::<Result<_, _>>()?;
+        note(&(iterated, looped));
         list.truncate(2)?;
         list.truncate(9)?;
         note(&list.to_vec()?);

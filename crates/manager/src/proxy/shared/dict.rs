@@ -301,6 +301,20 @@ where
     }
 }
 
+impl<'d, K, V> IntoIterator for &'d ShmDict<K, V>
+where
+    K: NoUninit + CheckedBitPattern,
+    V: NoUninit + CheckedBitPattern,
+{
+    type Item = Result<(K, V), Error>;
+    type IntoIter = Box<dyn Iterator<Item = Self::Item> + 'd>;
+
+    /// [`ShmDict::iter`].
+    fn into_iter(self) -> Self::IntoIter {
+        Box::new(self.iter())
+    }
+}
+
 fn of_key<K: NoUninit>(key: &K) -> Argument {
     Argument::new().raw(bytes_of(key))
 }

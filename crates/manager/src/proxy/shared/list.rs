@@ -286,6 +286,16 @@ impl<T: NoUninit + CheckedBitPattern> ShmList<T> {
     }
 }
 
+impl<'l, T: NoUninit + CheckedBitPattern> IntoIterator for &'l ShmList<T> {
+    type Item = Result<T, Error>;
+    type IntoIter = Box<dyn Iterator<Item = Self::Item> + 'l>;
+
+    /// [`ShmList::iter`].
+    fn into_iter(self) -> Self::IntoIter {
+        Box::new(self.iter())
+    }
+}
+
 fn at(index: usize) -> Argument {
     Argument::new().number(index as u64)
 }
