@@ -11,9 +11,13 @@ use std::time::Duration;
 
 use ipc_core::primitive::{AtomicU64, Ordering::Relaxed};
 use ipc_core::wire::{self, PacketSocket, owned_fd};
-use ipc_core::{Deadline, ProcessId, Segment};
+use ipc_core::{Deadline, Segment};
 use ipc_pipe::{ShmConnection, shm_pipe};
 use serde::Deserialize;
+use testkit::Script;
+use words::{place, value};
+
+pub(crate) mod words;
 
 type End = ShmConnection<(), ()>;
 
@@ -35,13 +39,6 @@ pub(crate) struct Scene {
     line: PacketSocket,
     bell: PacketSocket,
 }
-
-/// Where the words lie, as `src/shm/mapped.rs` draws them.
-pub(crate) const OWNERS: [usize; 2] = [0, 128];
-/// How far the reader of each way has come; behind it, whether the reader and the writer sleep.
-pub(crate) const HEADS: [usize; 2] = [256, 640];
-/// The units of each way.
-pub(crate) const RINGS: [usize; 2] = [1024, 1024 + (64 << 10)];
 
 impl Scene {
     pub(crate) fn new() -> Option<Self> {
@@ -94,8 +91,8 @@ const N_FORMS: u8 = 9;
 /// Plays a script until the bytes are at an end.
 pub(crate) fn play(script: &[u8]) {
     let Some(mut scene) = Scene::new() else { return };
-    let mut script = Script(script);
-    while !script.0.is_empty() {
+    let mut script = Script::new(script);
+    while !script.is_over() {
         match script.byte() % 4 {
             0 => {
                 let place = place(&mut script);
@@ -104,7 +101,8 @@ pub(crate) fn play(script: &[u8]) {
             1 => {
                 let bytes = value(&mut script).to_le_bytes();
                 let len = usize::from(script.byte() % 9);
-                let socket = if script.byte() % 2 == 0 { &scene.bell } else { &scene.line };
+                let socket =
+                    if script.byte().is_multiple_of(2) { &scene.bell } else { &scene.line };
                 let packet = IoSlice::new(bytes.get(..len).unwrap_or(&bytes));
                 socket.send(&[packet], &[], Deadline::now()).ok();
             }
@@ -116,45 +114,4 @@ pub(crate) fn play(script: &[u8]) {
     }
     // Whatever the words say now.
     scene.use_all();
-}
-
-/// A word of the protocol, or any.
-fn place(script: &mut Script<'_>) -> usize {
-    let which = usize::from(script.byte() % 2);
-    match script.byte() % 6 {
-        0 => OWNERS[which],
-        1 => HEADS[which],
-        2 => HEADS[which] + 128,
-        3 => HEADS[which] + 256,
-        // One of the headers that are looked at first, or any.
-        4 => RINGS[which] + 64 * usize::from(script.byte() % 8),
-        _ => usize::from(script.byte()) << 10 | usize::from(script.byte()) << 2,
-    }
-}
-
-/// A value that means something, or any.
-fn value(script: &mut Script<'_>) -> u64 {
-    let few = u64::from(script.byte());
-    match script.byte() % 8 {
-        0 => 0,
-        1 => u64::MAX,
-        // Records: of bytes, with any length, and of what went another way.
-        2 => 1 | few << 8,
-        3 => 1 | few << 16,
-        4 => 2,
-        5 => few,
-        // A process that there may be, as an owner.
-        6 => few << 22 | u64::from(ProcessId::current().map_or(1, ProcessId::pid)),
-        _ => (0..8).fold(few, |value, _| value << 8 | u64::from(script.byte())),
-    }
-}
-
-struct Script<'s>(&'s [u8]);
-
-impl Script<'_> {
-    fn byte(&mut self) -> u8 {
-        let Some((&first, rest)) = self.0.split_first() else { return 0 };
-        self.0 = rest;
-        first
-    }
 }
