@@ -101,25 +101,36 @@ fn room_from_the_dead() -> Outcome {
     let there = SharedArena::<Counter>::new(1);
     let (here, other): (Connection<Vec<u8>, u8>, Connection<u8, Vec<u8>>) = pipe()?;
     let (mut near, mut far): (ShmConnection<Vec<u8>, u8>, ShmConnection<u8, Vec<u8>>) = shm_pipe()?;
-    let child = idle(&there[0], || far.send(&1).unwrap());
+    let (mut beside, mut far_beside) = shm_pipe::<Vec<u8>, u8>()?;
+    let child = idle(&there[0], || {
+        far.send(&1).unwrap();
+        far_beside.send(&1).unwrap();
+    });
     drop(other);
     let message = vec![0; 1000];
+    // They fill the socket beside the ring, and not the ring.
+    let long = vec![0; 50_000];
     run(async {
         while here.try_send(&message).is_ok() {}
         while near.try_send(&message).is_ok() {}
+        while beside.try_send(&long).is_ok() {}
         {
-            let (mut waiting, mut near_waiting) = (
+            let (mut waiting, mut near_waiting, mut waiting_beside) = (
                 std::pin::pin!(here.send_async(&message)),
                 std::pin::pin!(near.send_async(&message)),
+                std::pin::pin!(beside.send_async(&long)),
             );
             tokio::select! {
                 biased;
                 _ = &mut waiting => panic!("there is no room"),
                 _ = &mut near_waiting => panic!("there is no room"),
+                _ = &mut waiting_beside => panic!("there is no room"),
                 () = tokio::task::yield_now() => child.kill(),
             }
             assert!(waiting.await.unwrap_err().is_disconnected());
             assert!(near_waiting.await.unwrap_err().is_disconnected());
+            // This process has the other end all the time.
+            assert!(waiting_beside.await.unwrap_err().is_disconnected());
         }
     });
     Ok(Report::PASSED)
