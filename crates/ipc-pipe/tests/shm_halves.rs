@@ -1,6 +1,5 @@
 //! The two halves of an end of a connection through shared memory, within one process.
 #![cfg(not(ipc_loom))]
-#![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::thread;
@@ -15,7 +14,11 @@ use testkit::Watchdog;
 
 /// The bytes of a message; some are longer than the ring takes.
 fn message(number: u32) -> Vec<u8> {
-    number.to_le_bytes().repeat(if number % 50 == 0 { 10_000 } else { 1 + number as usize % 40 })
+    number.to_le_bytes().repeat(if number.is_multiple_of(50) {
+        10_000
+    } else {
+        1 + number as usize % 40
+    })
 }
 
 /// More than there is room for.

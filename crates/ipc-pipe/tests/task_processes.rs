@@ -101,6 +101,7 @@ fn room_from_the_dead() -> Outcome {
     let there = SharedArena::<Counter>::new(1);
     let (here, other): (Connection<Vec<u8>, u8>, Connection<u8, Vec<u8>>) = pipe()?;
     let (mut near, mut far): (ShmConnection<Vec<u8>, u8>, ShmConnection<u8, Vec<u8>>) = shm_pipe()?;
+    // This process has the other ends of these two all the time.
     let (mut beside, mut far_beside) = shm_pipe::<Vec<u8>, u8>()?;
     let child = idle(&there[0], || {
         far.send(&1).unwrap();
@@ -114,23 +115,20 @@ fn room_from_the_dead() -> Outcome {
         while here.try_send(&message).is_ok() {}
         while near.try_send(&message).is_ok() {}
         while beside.try_send(&long).is_ok() {}
-        {
-            let (mut waiting, mut near_waiting, mut waiting_beside) = (
-                std::pin::pin!(here.send_async(&message)),
-                std::pin::pin!(near.send_async(&message)),
-                std::pin::pin!(beside.send_async(&long)),
-            );
-            tokio::select! {
-                biased;
-                _ = &mut waiting => panic!("there is no room"),
-                _ = &mut near_waiting => panic!("there is no room"),
-                _ = &mut waiting_beside => panic!("there is no room"),
-                () = tokio::task::yield_now() => child.kill(),
-            }
-            assert!(waiting.await.unwrap_err().is_disconnected());
-            assert!(near_waiting.await.unwrap_err().is_disconnected());
-            // This process has the other end all the time.
-            assert!(waiting_beside.await.unwrap_err().is_disconnected());
+        // Each in a task of its own, which looks again only if it is woken.
+        let waiting = [
+            tokio::spawn({
+                let message = message.clone();
+                async move { here.send_async(&message).await }
+            }),
+            tokio::spawn(async move { near.send_async(&message).await }),
+            tokio::spawn(async move { beside.send_async(&long).await }),
+        ];
+        tokio::task::yield_now().await;
+        assert!(waiting.iter().all(|sending| !sending.is_finished()), "there is no room");
+        child.kill();
+        for sending in waiting {
+            assert!(sending.await.unwrap().unwrap_err().is_disconnected());
         }
     });
     Ok(Report::PASSED)

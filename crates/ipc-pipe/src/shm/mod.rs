@@ -44,6 +44,7 @@ use crate::error::RequestError;
 use crate::line::Line;
 use crate::peer::Peer;
 use half::Half;
+#[cfg(feature = "tokio")]
 pub(crate) use half::Other;
 use mapped::{Mapped, Role};
 use owner::{of_whole, owner_word};
