@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use ipc_pipe::{RecvError, SendError};
 use proptest::prelude::*;
-use scribble::{HEADS, OWNERS, RINGS, Scene, play};
+use scribble::words::{HEADS, OWNERS, RINGS};
+use scribble::{Scene, play};
 use testkit::Watchdog;
 
 /// A record of so many bytes.

@@ -10,9 +10,13 @@ use std::time::Duration;
 
 use ipc_core::primitive::{AtomicU64, Ordering::Relaxed};
 use ipc_core::wire::{self, Handle, PacketSocket};
-use ipc_core::{Deadline, ProcessId, Segment};
+use ipc_core::{Deadline, Segment};
 use ipc_pipe::{ShmConnection, ShmReceiver, ShmSender, shm_pipe};
 use serde::Deserialize;
+use testkit::Script;
+use words::{place, value};
+
+pub(crate) mod words;
 
 /// What a stranger has who was given an end: it travels as this.
 #[derive(Deserialize)]
@@ -33,13 +37,6 @@ pub(crate) struct Scene {
     /// The line, the bell of the half that sends, and that of the half that receives.
     sockets: [PacketSocket; 3],
 }
-
-/// Where the words lie, as `src/shm/mapped.rs` draws them. Of each end: who sends, and behind it who receives.
-pub(crate) const OWNERS: [usize; 2] = [0, 128];
-/// How far the reader of each way has come; behind it, whether the reader and the writer sleep.
-pub(crate) const HEADS: [usize; 2] = [256, 640];
-/// The units of each way.
-pub(crate) const RINGS: [usize; 2] = [1024, 1024 + (64 << 10)];
 
 impl Scene {
     pub(crate) fn new() -> Option<Self> {
@@ -114,8 +111,8 @@ fn recv<S>(end: &mut ShmConnection<S, ()>, form: u8) {
 /// Plays a script until the bytes are at an end.
 pub(crate) fn play(script: &[u8]) {
     let Some(mut scene) = Scene::new() else { return };
-    let mut script = Script(script);
-    while !script.0.is_empty() {
+    let mut script = Script::new(script);
+    while !script.is_over() {
         match script.byte() % 4 {
             0 => {
                 let place = place(&mut script);
@@ -136,46 +133,4 @@ pub(crate) fn play(script: &[u8]) {
     }
     // Whatever the words say now.
     scene.use_all();
-}
-
-/// A word of the protocol, or any.
-fn place(script: &mut Script<'_>) -> usize {
-    let which = usize::from(script.byte() % 2);
-    match script.byte() % 7 {
-        0 => OWNERS[which],
-        6 => OWNERS[which] + 8,
-        1 => HEADS[which],
-        2 => HEADS[which] + 128,
-        3 => HEADS[which] + 256,
-        // One of the headers that are looked at first, or any.
-        4 => RINGS[which] + 64 * usize::from(script.byte() % 8),
-        _ => usize::from(script.byte()) << 10 | usize::from(script.byte()) << 2,
-    }
-}
-
-/// A value that means something, or any.
-fn value(script: &mut Script<'_>) -> u64 {
-    let few = u64::from(script.byte());
-    match script.byte() % 8 {
-        0 => 0,
-        1 => u64::MAX,
-        // Records: of bytes, with any length, and of what went another way.
-        2 => 1 | few << 8,
-        3 => 1 | few << 16,
-        4 => 2,
-        5 => few,
-        // A process that there may be, as the owner of a half or, if the number is odd, of an end.
-        6 => few << 63 | few << 22 | u64::from(ProcessId::current().map_or(1, ProcessId::pid)),
-        _ => (0..8).fold(few, |value, _| value << 8 | u64::from(script.byte())),
-    }
-}
-
-struct Script<'s>(&'s [u8]);
-
-impl Script<'_> {
-    fn byte(&mut self) -> u8 {
-        let Some((&first, rest)) = self.0.split_first() else { return 0 };
-        self.0 = rest;
-        first
-    }
 }

@@ -12,6 +12,7 @@ use ipc_core::primitive::AtomicU64;
 use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::wire;
 use shm_value::{Item, RawArray, RawValue, ShareableList, SharedMemory, ShmMap, ShmVec, Value};
+use testkit::Script;
 
 /// Not every pattern of bytes is one.
 #[derive(Clone, Copy, Debug, NoUninit, CheckedBitPattern)]
@@ -134,12 +135,12 @@ impl All {
     }
 
     /// A stranger writes one word: what a fuzzer would find only after years, or anything.
-    fn scribble(&self, script: &mut Script<'_>) {
-        let (segment, lock) = self.segment(script.which());
+    fn scribble(&self, subject: u8, script: &mut Script<'_>) {
+        let (segment, lock) = self.segment(script.mostly(subject));
         let n_words = segment.len() / 8;
-        let place = usize::from(script.byte()) << 8 | usize::from(script.byte());
+        let place = script.wide();
         // The first words say most.
-        let place = place % if place % 2 == 0 { n_words } else { n_words.min(24) };
+        let place = place % if place.is_multiple_of(2) { n_words } else { n_words.min(24) };
         if lock.contains(&place) {
             return;
         }
@@ -182,12 +183,12 @@ fn again<T: serde::de::DeserializeOwned>(segment: &Segment) -> Option<T> {
 /// Plays a script: which thing it is mostly about, then steps, until the bytes are at an end.
 pub(crate) fn play(script: &[u8]) {
     let Some((&subject, script)) = script.split_first() else { return };
-    let mut script = Script { bytes: script, subject };
+    let mut script = Script::new(script);
     let Some(all) = All::new() else { return };
-    while !script.bytes.is_empty() {
+    while !script.is_over() {
         match script.byte() % 2 {
-            0 => all.scribble(&mut script),
-            _ => all.operate(script.which(), script.byte()),
+            0 => all.scribble(subject, &mut script),
+            _ => all.operate(script.mostly(subject), script.byte()),
         }
     }
     // Whatever the words say now.
@@ -195,25 +196,5 @@ pub(crate) fn play(script: &[u8]) {
         for form in 0..9 {
             all.operate(which, form);
         }
-    }
-}
-
-struct Script<'s> {
-    bytes: &'s [u8],
-    subject: u8,
-}
-
-impl Script<'_> {
-    /// The next byte; zero at the end.
-    fn byte(&mut self) -> u8 {
-        let Some((&first, rest)) = self.bytes.split_first() else { return 0 };
-        self.bytes = rest;
-        first
-    }
-
-    /// The subject of the script, and now and then another.
-    fn which(&mut self) -> u8 {
-        let byte = self.byte();
-        if byte < 0x30 { byte } else { self.subject }
     }
 }
