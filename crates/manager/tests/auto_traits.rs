@@ -5,7 +5,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use manager::{
     Array, Barrier, Condition, Dict, Event, JoinableQueue, List, Lock, Manager, Namespace, Queue,
-    RLock, Remote, Semaphore, Set, Value,
+    RLock, Remote, RemoteIter, Semaphore, Set, Value,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -26,4 +26,5 @@ fn proxies_go_everywhere_and_are_data_of_messages() {
     proxies!(Dict<String, u64>, List<u64>, Set<u64>, Value<u64>, Array<u64>, Namespace);
     proxies!(Queue<u64>, JoinableQueue<u64>, Lock, RLock, Semaphore, Condition, Event, Barrier);
     proxies!(Remote<()>);
+    goes_everywhere::<RemoteIter<u64>>();
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::{Account, wait_until};
 use manager::{
     Array, Barrier, BoundedSemaphore, Condition, Dict, Error, Event, JoinableQueue, List, Lock,
-    LockError, Manager, Namespace, Pool, Queue, RLock, Remote, Semaphore, Set, Value,
+    LockError, Manager, Namespace, Pool, Queue, RLock, Remote, RemoteIter, Semaphore, Set, Value,
 };
 use proc_core::{Process, Start};
 use serde::{Deserialize, Serialize};
@@ -119,6 +119,11 @@ impl All {
         self.jobs.put(&*lease)?;
         lease.done()?;
         self.account.call::<_, i64>("pay_in", &1_i64)?;
+        // Of which most are not asked for.
+        let mut log: RemoteIter<String> = self.account.iterate("log_from", &0_usize)?;
+        if log.next().transpose()?.as_deref() != Some("+1") {
+            return Err(Error::Refused("what was paid is not in the log".into()));
+        }
         if self.pool.call(|n: u64| n * n, &round)? != round * round {
             return Err(Error::Refused("that is no square".into()));
         }

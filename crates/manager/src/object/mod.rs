@@ -12,6 +12,7 @@ mod barrier;
 mod dict;
 mod event;
 mod foreign;
+mod iterator;
 mod list;
 mod lock;
 #[cfg(feature = "pool")]
@@ -22,6 +23,7 @@ pub(crate) mod user;
 mod value;
 pub(crate) mod weight;
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -163,7 +165,21 @@ pub(crate) struct Payload {
     /// What keeps these objects until then.
     pub(crate) links: Vec<Link>,
     /// The same, for objects that foreign code here has proxies of.
-    pub(crate) _proxies: Vec<Arc<Handle>>,
+    pub(crate) proxies: Vec<Arc<Handle>>,
+    /// An object that came of the call, whose number is what is returned.
+    pub(crate) made: Option<Made>,
+}
+
+/// An object that has no place yet.
+pub(crate) struct Made {
+    pub(crate) label: String,
+    pub(crate) object: Box<dyn Kind>,
+}
+
+impl fmt::Debug for Made {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Made").field("label", &self.label).finish_non_exhaustive()
+    }
 }
 
 impl Payload {
@@ -194,6 +210,13 @@ impl Payload {
     pub(crate) fn append(&mut self, stored: &Stored) {
         self.bytes.extend_from_slice(&stored.bytes);
         self.grants.extend(stored.links.iter().map(|link| link.object));
+    }
+
+    /// Appends what foreign code has returned.
+    fn append_returned(&mut self, returned: Self) {
+        self.bytes.extend(returned.bytes);
+        self.grants.extend(returned.grants);
+        self.proxies.extend(returned.proxies);
     }
 
     /// Appends a value that goes.

@@ -125,4 +125,10 @@ pub(crate) mod pool {
 /// Of objects of the user's types.
 pub(crate) mod user {
     pub(crate) const BY_NAME: u64 = 1;
+    pub(crate) const ITERATE: u64 = 2;
+}
+
+/// Of iterators.
+pub(crate) mod iterator {
+    pub(crate) const NEXT: u64 = 1;
 }
