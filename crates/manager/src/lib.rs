@@ -21,6 +21,7 @@
 //! |-----|----------|
 //! | a manager | [`Manager::start`], [`Manager::builder`], [`Manager::connect`]; [`Server`] on a thread |
 //! | state | [`Dict`], [`List`], [`Set`], [`Value`], [`Array`], [`Namespace`] |
+//! | state in shared memory | [`ShmDict`], [`ShmList`] |
 //! | work | [`Queue`], [`JoinableQueue`] |
 //! | waiting for each other | [`Lock`], [`RLock`], [`Semaphore`], [`BoundedSemaphore`], [`Condition`], [`Event`], [`Barrier`] |
 //! | objects of your own | [`object`], or [`Object`] and [`Remote`] |
@@ -215,7 +216,7 @@ pub use crate::{
     proxy::{
         Array, Barrier, BoundedSemaphore, Condition, ConditionGuard, Dict, DictIter, Event,
         JoinableQueue, Lease, List, ListIter, Lock, LockGuard, Namespace, Permit, Proxy, Queue,
-        RLock, RLockGuard, Remote, RemoteIter, Semaphore, Set, SetIter, Value,
+        RLock, RLockGuard, Remote, RemoteIter, Semaphore, Set, SetIter, ShmDict, ShmList, Value,
     },
     stats::{Latency, Stats},
 };

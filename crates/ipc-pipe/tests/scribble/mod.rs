@@ -6,47 +6,47 @@
 
 use std::hint::black_box;
 use std::io::IoSlice;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use ipc_core::primitive::{AtomicU64, Ordering::Relaxed};
-use ipc_core::wire::{self, PacketSocket, owned_fd};
+use ipc_core::wire::{self, Handle, PacketSocket};
 use ipc_core::{Deadline, Segment};
-use ipc_pipe::{ShmConnection, shm_pipe};
+use ipc_pipe::{ShmConnection, ShmReceiver, ShmSender, shm_pipe};
 use serde::Deserialize;
 use testkit::Script;
 use words::{place, value};
 
 pub(crate) mod words;
 
-type End = ShmConnection<(), ()>;
-
 /// What a stranger has who was given an end: it travels as this.
 #[derive(Deserialize)]
 struct Parts {
     _is_second: bool,
     segment: Segment,
-    #[serde(with = "owned_fd")]
-    line: OwnedFd,
-    #[serde(with = "owned_fd")]
-    bell: OwnedFd,
+    line: Handle,
+    bells: [Option<Handle>; 2],
 }
 
-/// Both ends of a connection, and a stranger that has the memory and the sockets of the first.
+/// Both ends of a connection, of which the first is split, and a stranger that has the memory and the sockets
+/// of that one.
 pub(crate) struct Scene {
-    pub(crate) ends: [End; 2],
+    pub(crate) sender: ShmSender<()>,
+    pub(crate) receiver: ShmReceiver<()>,
+    pub(crate) end: ShmConnection<(), ()>,
     memory: Segment,
-    line: PacketSocket,
-    bell: PacketSocket,
+    /// The line, the bell of the half that sends, and that of the half that receives.
+    sockets: [PacketSocket; 3],
 }
 
 impl Scene {
     pub(crate) fn new() -> Option<Self> {
-        let (first, second) = shm_pipe().ok()?;
+        let (first, end) = shm_pipe::<(), ()>().ok()?;
         let parts: Parts = wire::decode(wire::encode(&first).ok()?).ok()?;
-        let line = PacketSocket::from_fd(parts.line).ok()?;
-        let bell = PacketSocket::from_fd(parts.bell).ok()?;
-        Some(Self { ends: [first, second], memory: parts.segment, line, bell })
+        let [sends, receives] = parts.bells;
+        let socket = |handle: Handle| PacketSocket::from_fd(handle.into()).ok();
+        let sockets = [socket(parts.line)?, socket(sends?)?, socket(receives?)?];
+        let (sender, receiver) = first.split();
+        Some(Self { sender, receiver, end, memory: parts.segment, sockets })
     }
 
     /// Writes a word, if there is one at that place, and says what it held.
@@ -64,29 +64,49 @@ impl Scene {
     }
 
     fn operate(&mut self, form: u8, len: usize) {
-        const SOON: Duration = Duration::from_micros(30);
-        let end = &mut self.ends[usize::from(form / N_FORMS % 2)];
-        let message = vec![7; len];
-        let mut room = [0; 64];
+        let is_whole = form / N_FORMS % 2 == 1;
         match form % N_FORMS {
-            0 => drop(end.send_bytes_deadline(&message, Deadline::now())),
-            1 => drop(end.send_bytes_deadline(&message, Deadline::after(SOON))),
-            2 => drop(end.try_send(&())),
-            3 => drop(end.recv_bytes_deadline(1 << 20, Deadline::now())),
-            4 => drop(end.recv_bytes_deadline(10, Deadline::after(SOON))),
-            5 => drop(end.try_recv()),
-            6 => drop(end.poll(SOON)),
-            7 => drop(black_box((end.closed(), format!("{end:?}")))),
-            _ if end.poll(Duration::ZERO).is_ok_and(|is_there| is_there) => {
-                drop(end.recv_bytes_into(&mut room));
-            }
-            _ => {}
+            form @ ..SEND_FORMS if is_whole => send(&mut self.end, form, len),
+            form @ ..SEND_FORMS => send(&mut self.sender, form, len),
+            form if is_whole => recv(&mut self.end, form - SEND_FORMS),
+            form => recv(&mut self.receiver, form - SEND_FORMS),
         }
     }
 }
 
-/// How many ways there are to use an end.
-const N_FORMS: u8 = 9;
+/// How many ways there are to send, and to use an end at all.
+const SEND_FORMS: u8 = 5;
+const N_FORMS: u8 = SEND_FORMS + 8;
+
+const SOON: Duration = Duration::from_micros(30);
+
+fn send<R>(end: &mut ShmConnection<(), R>, form: u8, len: usize) {
+    let message = vec![7; len];
+    match form {
+        0 => drop(end.send_bytes_deadline(&message, Deadline::now())),
+        1 => drop(end.send_bytes_deadline(&message, Deadline::after(SOON))),
+        2 => drop(end.try_send(&())),
+        3 => drop(black_box(end.writable())),
+        _ => drop(black_box((end.closed(), end.peer(), format!("{end:?}")))),
+    }
+}
+
+fn recv<S>(end: &mut ShmConnection<S, ()>, form: u8) {
+    let mut room = [0; 64];
+    match form {
+        0 => drop(end.recv_bytes_deadline(1 << 20, Deadline::now())),
+        1 => drop(end.recv_bytes_deadline(10, Deadline::after(SOON))),
+        2 => drop(end.try_recv()),
+        3 => drop(end.poll(SOON)),
+        4 => drop(black_box((end.closed(), format!("{end:?}")))),
+        5 => drop(end.recv_bytes_into_deadline(&mut room, Deadline::after(SOON))),
+        6 => drop(black_box(end.arrival())),
+        _ if end.readable().is_ok_and(|is_there| is_there) => {
+            drop(end.recv_bytes_into(&mut room));
+        }
+        _ => {}
+    }
+}
 
 /// Plays a script until the bytes are at an end.
 pub(crate) fn play(script: &[u8]) {
@@ -101,8 +121,7 @@ pub(crate) fn play(script: &[u8]) {
             1 => {
                 let bytes = value(&mut script).to_le_bytes();
                 let len = usize::from(script.byte() % 9);
-                let socket =
-                    if script.byte().is_multiple_of(2) { &scene.bell } else { &scene.line };
+                let socket = &scene.sockets[usize::from(script.byte()) % scene.sockets.len()];
                 let packet = IoSlice::new(bytes.get(..len).unwrap_or(&bytes));
                 socket.send(&[packet], &[], Deadline::now()).ok();
             }

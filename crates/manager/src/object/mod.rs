@@ -19,6 +19,7 @@ mod lock;
 pub(crate) mod pool;
 mod queue;
 mod semaphore;
+pub(crate) mod shared;
 pub(crate) mod user;
 mod value;
 pub(crate) mod weight;
@@ -32,6 +33,7 @@ use ipc_core::Deadline;
 use crate::client::Handle;
 use crate::protocol::bytes::{Malformed, Reader, put_number};
 use crate::protocol::{Fault, ObjectId};
+use shared::Memory;
 use weight::Weight;
 
 /// A client, as the server counts them.
@@ -97,6 +99,11 @@ pub(crate) trait Kind: Send {
     /// Whether a method may make more of what is kept.
     fn stores(&self, _method: u64) -> bool {
         false
+    }
+
+    /// The memory that it is in, if clients may have that.
+    fn memory(&self) -> Option<&Memory> {
+        None
     }
 
     /// Whether its end is foreign code too.

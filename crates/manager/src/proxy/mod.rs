@@ -20,6 +20,7 @@ mod remote;
 mod remote_iter;
 mod semaphore;
 mod set;
+mod shared;
 #[cfg(feature = "tokio")]
 mod tasks;
 mod value;
@@ -45,6 +46,7 @@ pub use remote::Remote;
 pub use remote_iter::RemoteIter;
 pub use semaphore::{BoundedSemaphore, Permit, Semaphore};
 pub use set::Set;
+pub use shared::{ShmDict, ShmList};
 pub use value::Value;
 
 /// What can be published under a name, and looked up.
@@ -66,7 +68,10 @@ pub trait Inner: Sized {
 
 /// Makes the type of a proxy, with what all proxies have.
 macro_rules! proxy {
-    ($(#[$docs:meta])* $name:ident $(<$($part:ident),+>)?, $label:expr) => {
+    (
+        $(#[$docs:meta])*
+        $name:ident $(<$($part:ident),+>)?, $label:expr $(, $more:ident: $type:ty)?
+    ) => {
         $(#[$docs])*
         ///
         /// Proxies are equal if they are of the same object. They may go anywhere where values go: see
@@ -74,6 +79,10 @@ macro_rules! proxy {
         pub struct $name $(<$($part),+>)? {
             handle: std::sync::Arc<crate::client::Handle>,
             types: std::marker::PhantomData<fn() -> ($($($part,)+)?)>,
+            $(
+                /// The same for all clones.
+                $more: std::sync::Arc<$type>,
+            )?
         }
 
         impl $(<$($part),+>)? crate::proxy::Inner for $name $(<$($part),+>)? {
@@ -83,7 +92,8 @@ macro_rules! proxy {
             }
 
             fn over(handle: std::sync::Arc<crate::client::Handle>) -> Self {
-                Self { handle, types: std::marker::PhantomData }
+                let types = std::marker::PhantomData;
+                Self { handle, types, $($more: <std::sync::Arc<$type>>::default())? }
             }
 
             fn handle(&self) -> &std::sync::Arc<crate::client::Handle> {
@@ -93,7 +103,8 @@ macro_rules! proxy {
 
         impl $(<$($part),+>)? Clone for $name $(<$($part),+>)? {
             fn clone(&self) -> Self {
-                crate::proxy::Inner::over(std::sync::Arc::clone(&self.handle))
+                let handle = std::sync::Arc::clone(&self.handle);
+                Self { handle, types: self.types, $($more: std::sync::Arc::clone(&self.$more))? }
             }
         }
 

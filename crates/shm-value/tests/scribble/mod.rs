@@ -11,7 +11,9 @@ use ipc_core::Segment;
 use ipc_core::primitive::AtomicU64;
 use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::wire;
-use shm_value::{Item, RawArray, RawValue, ShareableList, SharedMemory, ShmMap, ShmVec, Value};
+use shm_value::{
+    ByteMap, ByteVec, Item, RawArray, RawValue, ShareableList, SharedMemory, ShmMap, ShmVec, Value,
+};
 use testkit::Script;
 
 /// Not every pattern of bytes is one.
@@ -33,7 +35,10 @@ struct All {
     row: RawArray<bool>,
     list: ShareableList,
     vec: ShmVec<Picky>,
+    /// The same, for who does not know the type.
+    vec_bytes: ByteVec,
     map: ShmMap<char, Picky>,
+    map_bytes: ByteMap,
     memory: SharedMemory,
 }
 
@@ -44,14 +49,20 @@ impl All {
     /// `None` if the machine has no room for them.
     fn new() -> Option<Self> {
         let items = [Item::from("text"), true.into(), 1.into(), Item::None];
+        let [key_len, len] = [size_of::<char>(), size_of::<Picky>()];
+        let vec_bytes = ByteVec::with_capacity(3, len, ShmVec::<Picky>::type_hash()).ok()?;
+        let type_hash = ShmMap::<char, Picky>::type_hash();
+        let map_bytes = ByteMap::with_capacity(3, key_len, len, type_hash).ok()?;
         Some(Self {
             value: Value::new(PICKY).ok()?,
             small: Value::new('x').ok()?,
             raw: RawValue::new(true).ok()?,
             row: RawArray::zeroed(9).ok()?,
             list: ShareableList::new(items).ok()?,
-            vec: ShmVec::with_capacity(3).ok()?,
-            map: ShmMap::with_capacity(3).ok()?,
+            vec: ShmVec::open(vec_bytes.segment()).ok()?,
+            vec_bytes,
+            map: ShmMap::open(map_bytes.segment()).ok()?,
+            map_bytes,
             memory: SharedMemory::new(100).ok()?,
         })
     }
@@ -108,7 +119,7 @@ impl All {
     }
 
     fn use_vec(&self, form: u8) {
-        match form % 8 {
+        match form % 11 {
             0 => drop(black_box(self.vec.get(form.into()))),
             1 => drop(self.vec.push(PICKY)),
             2 => drop(black_box(self.vec.pop())),
@@ -116,13 +127,16 @@ impl All {
             4 => drop(self.vec.update(usize::from(form) % 4, |item| item)),
             5 => drop(self.vec.truncate(usize::from(form) % 5)),
             6 => drop(black_box((self.vec.to_vec(), self.vec.iter().count()))),
+            7 => drop(black_box((self.vec_bytes.get(form.into()), self.vec_bytes.pop()))),
+            8 => drop(self.vec_bytes.push(&[bytemuck::bytes_of(&PICKY)])),
+            9 => drop(self.vec_bytes.alter(usize::from(form) % 4, |_| Some([form; 12]))),
             _ => drop(again::<ShmVec<Picky>>(self.vec.segment())),
         }
     }
 
     fn use_map(&self, form: u8) {
         let key = char::from(form / 8);
-        match form % 8 {
+        match form % 11 {
             0 => drop(black_box(self.map.get(key))),
             1 => drop(self.map.insert(key, PICKY)),
             2 => drop(self.map.remove(key)),
@@ -130,6 +144,11 @@ impl All {
             4 => drop(black_box((self.map.len(), self.map.iter().count()))),
             5 => drop(self.map.clear()),
             6 => drop(black_box(format!("{:?}", self.map))),
+            7 => drop(black_box((self.map_bytes.get(&[form; 4]), self.map_bytes.clear()))),
+            8 => drop(self.map_bytes.insert(&[form; 4], &[form; 12])),
+            9 => (0..self.map_bytes.n_slots()).for_each(|slot| {
+                drop(black_box((self.map_bytes.slot(slot), self.map_bytes.len())));
+            }),
             _ => drop(again::<ShmMap<char, Picky>>(self.map.segment())),
         }
     }
