@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 
 use crate::error::{RecvError, RequestError, SendError};
+use crate::items::items;
 use crate::line::Line;
 use crate::peer::Peer;
 use crate::scratch::with_scratch;
@@ -228,15 +229,7 @@ impl<S, R: DeserializeOwned> Connection<S, R> {
 
     /// The values as they come; it ends when nobody has the other end any more.
     pub fn iter(&self) -> impl Iterator<Item = Result<R, RecvError>> {
-        let mut is_over = false;
-        std::iter::from_fn(move || {
-            if is_over {
-                return None;
-            }
-            let received = self.recv();
-            is_over = received.as_ref().is_err_and(RecvError::is_final);
-            Some(received).filter(|received| !matches!(received, Err(RecvError::Disconnected)))
-        })
+        items(|| self.recv())
     }
 }
 

@@ -53,6 +53,7 @@ mod connection;
 mod error;
 mod frame;
 mod handshake;
+mod items;
 mod key;
 mod line;
 mod listener;
@@ -85,6 +86,6 @@ pub use crate::{
     listener::{Builder, Listener},
     peer::Peer,
     pipe::{channel, pipe},
-    shm::{ShmConnection, lane, shm_pipe},
+    shm::{ShmConnection, ShmReceiver, ShmSender, lane, shm_pipe},
     wait::{Source, wait, wait_deadline},
 };

@@ -19,6 +19,7 @@ fn main() -> std::process::ExitCode {
         ("pipe: send wakes a sleeper", sweeps::send_wakes_a_sleeper),
         ("pipe: receive wakes a sleeper", sweeps::recv_wakes_a_sleeper),
         ("pipe: take an end and leave it", sweeps::take_and_leave),
+        ("pipe: take both halves of an end", sweeps::take_both_halves),
     ])
 }
 

@@ -16,6 +16,7 @@ fn main() -> ExitCode {
         #[cfg(not(ipc_crash))]
         ("pipe: a receiver dies asleep", sweeps::a_receiver_dies_asleep),
         ("pipe: take an end and leave it", sweeps::take_and_leave),
+        ("pipe: take both halves of an end", sweeps::take_both_halves),
     ])
 }
 

@@ -1,10 +1,14 @@
 //! Connections through shared memory between processes, and how those end.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
+use std::cell::Cell;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ipc_pipe::{RecvError, SendError, ShmConnection, pipe, shm_pipe, wait};
+use ipc_core::{Deadline, wire};
+use ipc_pipe::{
+    RecvError, SendError, ShmConnection, ShmReceiver, ShmSender, channel, pipe, shm_pipe, wait,
+};
 use testkit::leaks::Snapshot;
 use testkit::{Outcome, Report, child};
 
@@ -15,6 +19,9 @@ fn main() -> ExitCode {
         ("a descriptor tells what comes, and the end", arrivals),
         ("an end goes to another process in a message", travels),
         ("the end comes when the user is killed, whoever else has the end", killed),
+        ("who waits for the socket beside the ring is told of a death too", killed_beside),
+        ("two processes have a half each", halves),
+        ("a process that has a half is killed, and the other half goes on", half_killed),
         ("a process that dies before it uses an end ends it for nobody", killed_before_use),
         ("a forked child does not use what its parent uses", forked),
         ("nothing is left open", leaks),
@@ -158,6 +165,102 @@ fn killed() -> Outcome {
     Ok(Report::PASSED)
 }
 
+/// The process that receives is killed while the other waits for room in the socket for long messages.
+fn killed_beside() -> Outcome {
+    let (mut here, there) = shm_pipe::<u64, u64>()?;
+    let there = Cell::new(Some(there));
+    let victim = child::fork(|| {
+        let mut there = there.take().unwrap();
+        there.send(&1).unwrap();
+        loop {
+            std::thread::park();
+        }
+    });
+    is(here.recv()? == 1, "it has the end")?;
+    let long = vec![7; 50_000];
+    while here.send_bytes_deadline(&long, Deadline::now()).is_ok() {}
+    is(here.writable()?, "the ring has room")?;
+    let told = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| here.send_bytes(&long));
+        drop(victim);
+        waiting.join().unwrap()
+    });
+    // This process has the other end all the time.
+    is(told.is_err_and(|error| error.is_disconnected()), "who waits is told")?;
+    drop(there);
+    Ok(Report::PASSED)
+}
+
+/// One process receives by one half and tells another, which sends by the other half.
+fn halves() -> Outcome {
+    let (mut here, there) = shm_pipe::<u64, u64>()?;
+    let (sender, receiver) = there.split();
+    let (teller, told) = channel::<u64>()?;
+    let (sender, receiver) = (Cell::new(Some(sender)), Cell::new(Some(receiver)));
+    let mut receiving = child::fork(|| {
+        drop(sender.take());
+        let mut receiver = receiver.take().unwrap();
+        i32::from(receiver.iter().any(|number| teller.send(&number.unwrap()).is_err()))
+    });
+    drop((receiver.take(), teller));
+    let mut sending = child::fork(|| {
+        let mut sender = sender.take().unwrap();
+        i32::from(told.iter().any(|number| sender.send(&(number.unwrap() + 1)).is_err()))
+    });
+    drop((sender.take(), told));
+    for number in 0..2000 {
+        if number % 100 == 0 {
+            // The others fall asleep meanwhile.
+            is(!here.poll(Duration::from_millis(1))?, number)?;
+        }
+        is(here.request(&number)? == number + 1, number)?;
+    }
+    drop(here);
+    is(receiving.wait().is_success() && sending.wait().is_success(), "the others")?;
+    Ok(Report::PASSED)
+}
+
+/// This process has copies of both halves all the time.
+fn half_killed() -> Outcome {
+    let stay = || loop {
+        std::thread::park();
+    };
+    let play = |sender_dies: bool| -> Outcome {
+        let (mut here, there) = shm_pipe::<u64, u64>()?;
+        let (mut sender, mut receiver) = there.split();
+        let sending = child::fork(|| {
+            sender.send(&1).unwrap();
+            stay()
+        });
+        is(here.recv()? == 1, "the sender is there")?;
+        let (news, told) = channel::<u64>()?;
+        let receiving = child::fork(|| {
+            receiver.iter().for_each(|number| news.send(&number.unwrap()).unwrap());
+            0
+        });
+        here.send(&2)?;
+        is(told.recv()? == 2, "the receiver is there")?;
+        if sender_dies {
+            let (mut sends, mut receives) = here.split();
+            let waiting = std::thread::spawn(move || receives.recv());
+            drop(sending);
+            is(waiting.join().unwrap().is_err_and(|end| end.is_disconnected()), "it is told")?;
+            sends.send(&3)?;
+            is(told.recv()? == 3, "the receiver goes on")?;
+        } else {
+            drop(receiving);
+            while here.send(&4).is_ok() {}
+            is(here.send(&4).is_err_and(|end| end.is_disconnected()), "nobody receives")?;
+            is(!here.closed() && matches!(here.try_recv(), Err(RecvError::Empty)), "it is there")?;
+            drop(sending);
+            is(here.recv().is_err_and(|end| end.is_disconnected()) && here.closed(), "the end")?;
+        }
+        Ok(Report::PASSED)
+    };
+    play(true)?;
+    play(false)
+}
+
 fn killed_before_use() -> Outcome {
     let (mut here, there) = shm_pipe::<u64, u64>()?;
     let mut there = Some(there);
@@ -197,14 +300,20 @@ fn forked() -> Outcome {
 fn leaks() -> Outcome {
     let play = || -> Result<(), Box<dyn std::error::Error>> {
         let (mut here, there) = shm_pipe::<u64, u64>()?;
-        let copy = ipc_core::wire::encode(&there)?;
-        drop(ipc_core::wire::decode::<ShmConnection<u64, u64>>(copy)?);
+        let copy = wire::encode(&there)?;
+        drop(wire::decode::<ShmConnection<u64, u64>>(copy)?);
         let mut there = Some(there);
         let victim = child::fork(|| echo(there.take().unwrap()));
         here.request(&1)?;
         here.poll(Duration::from_millis(1))?;
         here.send_bytes(&[1; 100_000])?;
         drop(victim);
+        let (sender, _receiver) = here.split();
+        drop(sender);
+        let (_, unused) = shm_pipe::<u64, u64>()?;
+        let (sender, receiver) = unused.split();
+        drop(wire::decode::<ShmSender<u64>>(wire::encode(&sender)?)?);
+        drop(wire::decode::<ShmReceiver<u64>>(wire::encode(&receiver)?)?);
         Ok(())
     };
     play()?;

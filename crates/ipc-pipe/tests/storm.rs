@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         ("pipe: senders are killed", senders_are_killed),
         ("pipe: receivers are killed", receivers_are_killed),
         ("pipe: one of two who answer each other is killed", one_who_answers_is_killed),
+        ("pipe: one of two who have the halves of an end is killed", one_half_is_killed),
     ])
 }
 
@@ -193,4 +194,74 @@ fn one_who_answers_is_killed() -> Outcome {
         }
     }
     report(rounds(), n_answers)
+}
+
+/// Two processes have the halves of an end: one sends to this one, and one receives from it. One of the two is
+/// killed; this process is told by the way that it has to that one, and the other way goes on.
+fn one_half_is_killed() -> Outcome {
+    let mut rng = Rng::of_run("kills");
+    let mut n_messages = 0;
+    for round in 0..rounds() {
+        let (here, there) = shm_pipe::<(), ()>()?;
+        let (mut to_them, mut from_them) = here.split();
+        let (mut sends, mut receives) = there.split();
+        let notes = SharedArena::<Counter>::new(2);
+        let sender = child::fork(|| {
+            let mut rng = Rng::of_run(&format!("half {round}"));
+            for number in 0.. {
+                sends.send_bytes(&message(number, random_len(&mut rng))).unwrap();
+                notes[0].set(number + 1);
+            }
+            0
+        });
+        let receiver = child::fork(|| {
+            for number in 0.. {
+                if number_of(&receives.recv_bytes(usize::MAX).unwrap()) != Some(number) {
+                    return 1;
+                }
+                notes[1].set(number + 1);
+            }
+            0
+        });
+        // Both have their halves, of which this process has copies all the time.
+        to_them.send_bytes(&message(0, 8))?;
+        notes[1].wait_until(|n_received| n_received > 0);
+        let mut next = 0;
+        let mut receive = || match from_them.recv_bytes(usize::MAX) {
+            Ok(bytes) if number_of(&bytes) == Some(next) => {
+                next += 1;
+                Ok(true)
+            }
+            Err(RecvError::Disconnected) => Ok(false),
+            other => Err(format!("{other:?} for {next}")),
+        };
+        receive()?;
+        pause(&mut rng);
+        if rng.chance(2) {
+            drop(sender);
+            while receive()? {}
+            let sent = notes[0].get();
+            if !(sent..=sent + 1).contains(&next) {
+                return Err(format!("{sent} were sent and {next} received").into());
+            }
+            for number in 1..100 {
+                to_them.send_bytes(&message(number, random_len(&mut rng)))?;
+            }
+            notes[1].wait_until(|n_received| n_received == 100);
+            n_messages += next + 100;
+        } else {
+            drop(receiver);
+            let is_told = (1..).find_map(|number| to_them.send_bytes(&message(number, 100)).err());
+            if !is_told.is_some_and(|error| error.is_disconnected()) {
+                return Err("a message was refused".into());
+            }
+            for _ in 0..100 {
+                if !receive()? {
+                    return Err("the other half does not go on".into());
+                }
+            }
+            n_messages += next;
+        }
+    }
+    report(rounds(), n_messages)
 }

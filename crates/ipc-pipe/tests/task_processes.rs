@@ -101,25 +101,34 @@ fn room_from_the_dead() -> Outcome {
     let there = SharedArena::<Counter>::new(1);
     let (here, other): (Connection<Vec<u8>, u8>, Connection<u8, Vec<u8>>) = pipe()?;
     let (mut near, mut far): (ShmConnection<Vec<u8>, u8>, ShmConnection<u8, Vec<u8>>) = shm_pipe()?;
-    let child = idle(&there[0], || far.send(&1).unwrap());
+    // This process has the other ends of these two all the time.
+    let (mut beside, mut far_beside) = shm_pipe::<Vec<u8>, u8>()?;
+    let child = idle(&there[0], || {
+        far.send(&1).unwrap();
+        far_beside.send(&1).unwrap();
+    });
     drop(other);
     let message = vec![0; 1000];
+    // They fill the socket beside the ring, and not the ring.
+    let long = vec![0; 50_000];
     run(async {
         while here.try_send(&message).is_ok() {}
         while near.try_send(&message).is_ok() {}
-        {
-            let (mut waiting, mut near_waiting) = (
-                std::pin::pin!(here.send_async(&message)),
-                std::pin::pin!(near.send_async(&message)),
-            );
-            tokio::select! {
-                biased;
-                _ = &mut waiting => panic!("there is no room"),
-                _ = &mut near_waiting => panic!("there is no room"),
-                () = tokio::task::yield_now() => child.kill(),
-            }
-            assert!(waiting.await.unwrap_err().is_disconnected());
-            assert!(near_waiting.await.unwrap_err().is_disconnected());
+        while beside.try_send(&long).is_ok() {}
+        // Each in a task of its own, which looks again only if it is woken.
+        let waiting = [
+            tokio::spawn({
+                let message = message.clone();
+                async move { here.send_async(&message).await }
+            }),
+            tokio::spawn(async move { near.send_async(&message).await }),
+            tokio::spawn(async move { beside.send_async(&long).await }),
+        ];
+        tokio::task::yield_now().await;
+        assert!(waiting.iter().all(|sending| !sending.is_finished()), "there is no room");
+        child.kill();
+        for sending in waiting {
+            assert!(sending.await.unwrap().unwrap_err().is_disconnected());
         }
     });
     Ok(Report::PASSED)

@@ -101,7 +101,13 @@ impl<'a> Visit<'a> for Traveller {
     }
 
     fn visit_type_impl_trait(&mut self, found: &'a TypeImplTrait) {
-        self.refuse(found, "`impl Trait` is not the same type in two processes: name the type");
+        let words = match self.place {
+            Place::Argument => "`impl Trait` is not the same type in two processes: name the type",
+            Place::Result => {
+                "`impl Trait` is not the same type in two processes: name the type; an iterator can only be all that a method returns"
+            }
+        };
+        self.refuse(found, words);
     }
 
     fn visit_lifetime(&mut self, found: &'a Lifetime) {

@@ -8,6 +8,7 @@
 mod argument;
 mod object;
 mod options;
+mod returned;
 mod write;
 
 use proc_macro::TokenStream;

@@ -1,11 +1,12 @@
 //! The code that an object gets: its `Object` implementation, and the type of its proxies.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 
 use crate::argument::Argument;
 use crate::object::{Method, Object};
+use crate::returned::Returned;
 
 /// All that an object gets.
 pub(crate) fn object(object: &Object) -> TokenStream {
@@ -18,13 +19,24 @@ fn implementation(object: &Object) -> TokenStream {
     let Object { ident, name, home, new, methods, .. } = object;
     let (names, types, used) = in_manager(&new.arguments);
     let added = methods.iter().map(|method| {
-        let Method { conditions, ident, arguments, .. } = method;
+        let Method { conditions, ident, arguments, returned, .. } = method;
         let name = ident.unraw().to_string();
         let (names, types, used) = in_manager(arguments);
-        quote! {
-            #(#conditions)*
-            methods.add(#name, |object: &mut Self, #names: #types| Self::#ident(object, #(#used),*));
-        }
+        let add = match returned {
+            Returned::Value(_) => quote! {
+                methods.add(#name, |object: &mut Self, #names: #types| Self::#ident(object, #(#used),*));
+            },
+            // What cannot stay in the manager is an error where the method says what it returns.
+            Returned::Items { item, span } => quote_spanned! {*span=>
+                methods.add_iterator(
+                    #name,
+                    |object: &mut Self, #names: #types|
+                        -> ::std::boxed::Box<dyn ::core::iter::Iterator<Item = #item> + ::core::marker::Send>
+                    { ::std::boxed::Box::new(Self::#ident(object, #(#used),*)) },
+                );
+            },
+        };
+        quote!(#(#conditions)* #add)
     });
     let methods = if methods.is_empty() { quote!(_) } else { quote!(methods) };
     quote! {
@@ -168,13 +180,17 @@ fn call(method: &Method, home: &syn::Path) -> TokenStream {
     let (parameters, names) = by_caller(arguments);
     let sent = as_one(names);
     let errors = errors_docs(home);
+    let (returned, way) = match returned {
+        Returned::Value(value) => (quote!(#value), quote!(call)),
+        Returned::Items { item, .. } => (quote!(#home::RemoteIter<#item>), quote!(iterate)),
+    };
     quote! {
         #(#attributes)*
         #[doc = #errors]
         #visibility fn #ident(
             &self, #(#parameters),*
         ) -> ::core::result::Result<#returned, #home::Error> {
-            self.0.call(#name, &#sent)
+            self.0.#way(#name, &#sent)
         }
     }
 }

@@ -97,6 +97,14 @@ pub enum Error {
         /// What it may keep.
         limit: u64,
     },
+    /// There is no room for one more in the [`ShmDict`](crate::ShmDict) or [`ShmList`](crate::ShmList). Nothing was
+    /// changed.
+    #[error("there is no room for one more in its memory")]
+    NoRoom,
+    /// In the memory of a [`ShmDict`](crate::ShmDict) or [`ShmList`](crate::ShmList) is what cannot be there:
+    /// somebody has written there who keeps to no rules.
+    #[error("in its memory is what cannot be there")]
+    Corrupt,
     /// The worker died that ran the task, and the task was not to run (once more) again.
     #[error("worker {pid} died while it ran the task: {status}")]
     WorkerDied {
@@ -182,6 +190,8 @@ impl From<Fault> for Error {
             Fault::TookTooLong(limit) => Self::TookTooLong { limit },
             Fault::Cancelled => Self::Cancelled,
             Fault::Terminated => Self::Terminated,
+            Fault::NoRoom => Self::NoRoom,
+            Fault::Corrupt => Self::Corrupt,
         }
     }
 }

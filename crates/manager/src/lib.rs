@@ -21,6 +21,7 @@
 //! |-----|----------|
 //! | a manager | [`Manager::start`], [`Manager::builder`], [`Manager::connect`]; [`Server`] on a thread |
 //! | state | [`Dict`], [`List`], [`Set`], [`Value`], [`Array`], [`Namespace`] |
+//! | state in shared memory | [`ShmDict`], [`ShmList`] |
 //! | work | [`Queue`], [`JoinableQueue`] |
 //! | waiting for each other | [`Lock`], [`RLock`], [`Semaphore`], [`BoundedSemaphore`], [`Condition`], [`Event`], [`Barrier`] |
 //! | objects of your own | [`object`], or [`Object`] and [`Remote`] |
@@ -131,9 +132,42 @@ mod types;
 /// manager; the proxy has `new_in(&manager, …)` for that, and is as visible as `new`.
 ///
 /// Arguments and results are values of serde's. `&str`, `&[T]` and `&T` are arguments too: the caller
-/// lends one to the call, and the manager one to the method. Other references, `impl Trait` and methods that
-/// are generic, `async` or `unsafe` are refused, since the caller is another process. Private methods, and
-/// functions without `self`, may be as they like.
+/// lends one to the call, and the manager one to the method. Other references, other `impl Trait` than below,
+/// and methods that are generic, `async` or `unsafe` are refused, since the caller is another process. Private
+/// methods, and functions without `self`, may be as they like.
+///
+/// # Methods that return iterators
+///
+/// A method that returns `impl Iterator<Item = T> + 'static` (or `+ use<>`), or `Box<dyn Iterator<Item = T> + Send>`,
+/// is one of the proxy that returns a [`RemoteIter`]: the iterator stays in the manager, as an object of its own, and
+/// items go to the caller as it asks for them, as values of serde's. It has nothing borrowed from the object,
+/// which others call meanwhile: what it needs it owns, as a copy or an `Arc`.
+///
+/// ```compile_fail
+/// # pub struct Names(Vec<String>);
+/// #[manager::object]
+/// impl Names {
+///     # pub fn new() -> Self { Self(Vec::new()) }
+///     pub fn all(&self) -> impl Iterator<Item = &String> { // neither the items nor the iterator may be borrowed
+///         self.0.iter()
+///     }
+/// }
+/// ```
+///
+/// One that says that it owns all, and does not, or that cannot go to another thread, is refused by the compiler,
+/// at the type that the method returns.
+///
+/// ```compile_fail
+/// # pub struct Names(Vec<String>);
+/// #[manager::object]
+/// impl Names {
+///     # pub fn new() -> Self { Self(Vec::new()) }
+///     pub fn all(&self) -> impl Iterator<Item = String> + 'static { // `Rc` cannot go to another thread
+///         let names = std::rc::Rc::new(self.0.clone());
+///         (0..self.0.len()).map(move |at| names[at].clone())
+///     }
+/// }
+/// ```
 ///
 /// ```compile_fail
 /// # pub struct Account;
@@ -182,7 +216,7 @@ pub use crate::{
     proxy::{
         Array, Barrier, BoundedSemaphore, Condition, ConditionGuard, Dict, DictIter, Event,
         JoinableQueue, Lease, List, ListIter, Lock, LockGuard, Namespace, Permit, Proxy, Queue,
-        RLock, RLockGuard, Remote, Semaphore, Set, Value,
+        RLock, RLockGuard, Remote, RemoteIter, Semaphore, Set, SetIter, ShmDict, ShmList, Value,
     },
     stats::{Latency, Stats},
 };

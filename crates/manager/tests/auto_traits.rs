@@ -5,7 +5,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use manager::{
     Array, Barrier, Condition, Dict, Event, JoinableQueue, List, Lock, Manager, Namespace, Queue,
-    RLock, Remote, Semaphore, Set, Value,
+    RLock, Remote, RemoteIter, Semaphore, Set, ShmDict, ShmList, Value,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,5 +25,6 @@ fn proxies_go_everywhere_and_are_data_of_messages() {
     goes_everywhere::<Manager>();
     proxies!(Dict<String, u64>, List<u64>, Set<u64>, Value<u64>, Array<u64>, Namespace);
     proxies!(Queue<u64>, JoinableQueue<u64>, Lock, RLock, Semaphore, Condition, Event, Barrier);
-    proxies!(Remote<()>);
+    proxies!(Remote<()>, ShmDict<u64, f64>, ShmList<bool>);
+    goes_everywhere::<RemoteIter<u64>>();
 }

@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use common::wait_until;
+use common::{Account, wait_until};
 use manager::{Dict, Error, LockError, Manager, Value};
 use proc_core::{Fork, Process, Start};
 use rustix::process::{Pid, Signal, kill_process};
@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         "a barrier is broken by a party that is killed" => barrier,
         "what was in the hands of a killed process comes back" => leases,
         "what a process had finished just before its end is finished" => finished_and_gone,
+        "an iterator of a killed process is gone" => iterators,
         "who waited at a queue and was killed takes and puts nothing" => waiters_at_queues,
         "a process that was killed holds nothing though its child lives" => child_has_the_socket,
         "a forked child has nothing of its parent's" => forked_child,
@@ -244,6 +245,51 @@ fn finished_and_gone() -> Outcome {
         is((jobs.len()?, jobs.n_unfinished()?) == (0, 0), "all are finished")?;
     }
     is_clean(&manager, 1);
+    Ok(Report::PASSED)
+}
+
+fn iterators() -> Outcome {
+    let manager = common::builder().register::<Account>().start()?;
+    let account = manager.create::<Account>(0)?;
+    for amount in 0..100_i64 {
+        account.call::<_, i64>("pay_in", &amount)?;
+    }
+    let iterate = || account.iterate::<_, String>("log_from", &0_usize);
+    let n_iterators = |stats: &manager::Stats| stats.objects - 1;
+    let victims = [0, 1, 50].map(|n_taken| {
+        victim(|| {
+            let mut log = iterate().unwrap();
+            assert_eq!(log.by_ref().take(n_taken).filter(Result::is_ok).count(), n_taken);
+            std::mem::forget(log);
+        })
+    });
+    wait_until(&manager, "they have iterators", |stats| n_iterators(stats) == 3);
+    drop(victims);
+    is_clean(&manager, 1);
+    // One that waits for an item.
+    let event = manager.event()?;
+    let waits = victim(|| {
+        let mut waiting = account.iterate::<_, bool>("waits", &event).unwrap();
+        waiting.next();
+    });
+    wait_until(&manager, "it waits", |stats| stats.waiting == 1);
+    drop(waits);
+    // What runs is not ended: the iterator goes when it has yielded what nobody wants.
+    event.set()?;
+    drop(event);
+    wait_until(&manager, "it is gone", |stats| (stats.objects, stats.waiting) == (1, 0));
+    // A forked child goes on where its parent is: what was sent already both have.
+    let mut log = iterate()?.in_batches_of(1);
+    is(matches!(log.next(), Some(Ok(paid)) if paid == "+0"), "the first")?;
+    let mut child = child::fork(|| {
+        let next = log.next();
+        i32::from(!matches!(next, Some(Ok(paid)) if paid == "+1"))
+    });
+    is(child.wait().is_success(), "the second is the child's")?;
+    drop(child);
+    is(matches!(log.next(), Some(Ok(paid)) if paid == "+2"), "the third")?;
+    drop(log);
+    wait_until(&manager, "all are gone", |stats| (stats.objects, stats.references) == (1, 1));
     Ok(Report::PASSED)
 }
 

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests end when something is not as it should be")]
 
-use common::{SOON, wait_until, watch};
+use common::{Account, SOON, wait_until, watch};
 use ipc_pipe::{Connection, Limits, Listener, connect};
 use manager::{Address, ConnectError, Dict, Error, Event, Manager, Queue};
 use proptest::prelude::*;
@@ -16,6 +16,7 @@ const CREATE: u64 = 2;
 const SEND: u64 = 3;
 const REDEEM: u64 = 4;
 const ATTACH: u64 = 5;
+const MAKE: u64 = 10;
 
 /// A client that says whatever it likes.
 struct Raw {
@@ -179,6 +180,47 @@ fn who_gives_up_an_object_that_it_waits_at_is_answered() {
     raw.say(&call(0, DESK, LET_GO, &[], &numbers(&[queue])));
     assert_eq!(raw.hear().unwrap()[..2], [8, 0]);
     wait_until(&manager, "nothing is left", |stats| stats.waiting == 0 && stats.objects == 0);
+}
+
+#[test]
+fn an_iterator_is_its_clients_alone_and_takes_no_harm_from_what_is_asked_of_it() {
+    let _watchdog = watch("iterators");
+    let manager = common::builder().register::<Account>().start().unwrap();
+    let (raw, other) = (Raw::greeted(&manager), Raw::greeted(&manager));
+    let init = [block(b"account"), block(b"x"), vec![0]].concat();
+    let (is_made, bytes) = raw.call(DESK, MAKE, &init);
+    assert!(is_made);
+    let account = number_in(&bytes);
+    let call_by_name = |method, name: &[u8], rest: &[u8]| {
+        raw.call(account, method, &[block(name), rest.to_vec()].concat())
+    };
+    // Pays in three times: a negative number is odd.
+    for amount in [2, 4, 6] {
+        assert!(call_by_name(1, b"pay_in", &[amount]).0);
+    }
+    // What comes back leads to one object, whose number it is.
+    let (is_made, iterator) = call_by_name(2, b"log_from", &[0]);
+    let number = iterator[1];
+    assert_eq!((is_made, &iterator[..]), (true, &[1, number, 1, number][..]));
+    let iterator = u64::from(number);
+    assert!(!other.call(iterator, 1, &[1]).0, "another has no reference to it");
+    for (method, argument) in [(0, &[1][..]), (2, &[1]), (1, &[]), (1, &[0xff])] {
+        assert!(!raw.call(iterator, method, argument).0, "{method} {argument:?}");
+    }
+    // None at all is one.
+    let page = |items: &[u8]| (true, [&[0], &block(items)[..]].concat());
+    assert_eq!(raw.call(iterator, 1, &[0]), page(&[0, 1, 2, b'+', b'1']));
+    // More than there are, which is all; and then there is nothing.
+    let most = numbers(&[u64::MAX]);
+    assert_eq!(raw.call(iterator, 1, &most), page(&[1, 2, 2, b'+', b'2', 2, b'+', b'3']));
+    assert_eq!(raw.call(iterator, 1, &most), page(&[1, 0]));
+    // One that nobody wants to hear of is gone at once, and one that is not given back goes with its client.
+    raw.say(&call(0, account, 2, &[], &[block(b"log_from"), vec![0]].concat()));
+    wait_until(&manager, "two are left", |stats| stats.objects == 2);
+    assert!(call_by_name(2, b"log_from", &[0]).0);
+    drop(raw);
+    wait_until(&manager, "nothing is left", |stats| stats.objects == 0);
+    works(&manager);
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn long_containers_come_in_pages_and_whole() {
     dict.extend(keys.iter().zip(&items)).unwrap();
     assert_eq!(list.to_vec().unwrap(), items);
     let found: Vec<(usize, String)> = dict.iter().map(Result::unwrap).collect();
-    assert_eq!(found, keys.iter().copied().zip(items).collect::<Vec<_>>());
+    assert_eq!(found, keys.iter().copied().zip(items.clone()).collect::<Vec<_>>());
     assert_eq!(dict.keys().unwrap(), keys);
     // What is taken out and put in while a page is read does not confuse it.
     let mut iter = dict.iter();
@@ -142,6 +142,42 @@ fn long_containers_come_in_pages_and_whole() {
     dict.set(&5_000, &String::new()).unwrap();
     let rest: Vec<usize> = iter.map(|entry| entry.unwrap().0).collect();
     assert_eq!(rest, (1..2_999).chain([5_000]).collect::<Vec<_>>());
+    // To a list it is confusing, by as many items as were taken out or put in before the page; appending is not.
+    let mut iter = (&list).into_iter();
+    assert_eq!(iter.next().unwrap().unwrap(), items[0]);
+    list.push(&"last".into()).unwrap();
+    let rest: Vec<String> = iter.map(Result::unwrap).collect();
+    assert!(rest.iter().eq(items[1..].iter().chain([&"last".to_owned()])));
+    let mut iter = list.iter();
+    assert_eq!(iter.next().unwrap().unwrap(), items[0]);
+    list.pop_front().unwrap();
+    assert_eq!(iter.count(), 2_999, "one is missing, where the next page begins");
+}
+
+#[test]
+fn containers_are_looped_over() {
+    let _watchdog = watch("loops");
+    let manager = common::builder().start().unwrap();
+    let dict: Dict<String, u8> = manager.dict().unwrap();
+    let (list, set): (List<u8>, Set<u32>) = (manager.list().unwrap(), manager.set().unwrap());
+    for n in 0..3_u8 {
+        dict.set(&n.to_string(), &n).unwrap();
+        list.push(&n).unwrap();
+    }
+    let many: Vec<u32> = (0..40_000).rev().collect();
+    set.extend(&many).unwrap();
+    for (entry, (item, n)) in dict.into_iter().zip(list.into_iter().zip(0..)) {
+        assert_eq!((entry.unwrap(), item.unwrap()), ((n.to_string(), n), n));
+    }
+    let mut found = set.iter();
+    assert!(found.by_ref().take(5).map(Result::unwrap).eq(many[..5].iter().copied()));
+    // In a later page; and what is put in meanwhile comes at the end.
+    assert!(set.remove(&many[39_000]).unwrap() && set.insert(&1_000_000).unwrap());
+    let rest: Vec<u32> = found.map(Result::unwrap).collect();
+    let expected = many[5..39_000].iter().chain(&many[39_001..]).chain(&[1_000_000]);
+    assert!(rest.iter().eq(expected));
+    manager.shutdown().unwrap();
+    assert!(matches!((&set).into_iter().next(), Some(Err(Error::Disconnected | Error::Lost))));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use common::proxy::Proxy;
 use common::{Account, SOON, wait_until, watch};
 use manager::{
     Address, Batch, Builder, ConnectError, Connector, Dict, Error, Key, List, LockError, Manager,
-    Queue, Server, TlsClient, TlsServer, Value,
+    Queue, RemoteIter, Server, TlsClient, TlsServer, Value,
 };
 use proc_core::Process;
 
@@ -185,6 +185,27 @@ fn each_call_is_done_once_though_the_connection_breaks_all_the_time() {
     }
     assert!(proxy.n_cuts() > 10, "{}", proxy.n_cuts());
     assert_eq!(list.to_vec().unwrap(), (0..40).collect::<Vec<_>>());
+}
+
+#[test]
+fn no_item_of_an_iterator_is_lost_or_comes_twice_though_the_connection_breaks_all_the_time() {
+    let _watchdog = watch("items over a network that breaks");
+    let grace = Duration::from_secs(60);
+    let server = builder().register::<Account>().reconnect_grace(grace).serve().unwrap();
+    let proxy = Proxy::to(server.address());
+    let manager = connector(proxy.address()).connect().unwrap();
+    let account = manager.create::<Account>(0).unwrap();
+    for amount in 0..60 {
+        account.call::<_, i64>("pay_in", &amount).unwrap();
+    }
+    proxy.cut_after(200);
+    proxy.cut();
+    let log: RemoteIter<String> = account.iterate("log_from", &10_usize).unwrap();
+    let found: Vec<String> = log.in_batches_of(2).map(Result::unwrap).collect();
+    assert_eq!(found, (10..60).map(|amount| format!("+{amount}")).collect::<Vec<_>>());
+    assert!(proxy.n_cuts() > 5, "{}", proxy.n_cuts());
+    drop(account);
+    wait_until(&server.manager().unwrap(), "nothing is left", |stats| stats.objects == 0);
 }
 
 #[test]

@@ -2,11 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "tests end when something is not as it should be")]
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
 use common::proxy::Proxy;
 use common::{Account, wait_until, watch};
-use manager::{Address, Batch, Dict, Error, Event, List, Manager, Queue, Value};
+use manager::{
+    Address, Batch, Dict, Error, Event, List, Manager, Queue, Remote, RemoteIter, Value,
+};
 use tokio::runtime::{Builder, Runtime};
 
 mod common;
@@ -166,4 +170,69 @@ fn tasks_go_on_when_the_network_breaks() {
         assert_eq!(list.len_async().await.unwrap(), 30);
     });
     assert_eq!(list.to_vec().unwrap(), (0..30).collect::<Vec<_>>());
+}
+
+/// Makes an object with so many lines in its log, and the manager that it is in.
+fn with_log(n: i64) -> (Manager, Remote<Account>) {
+    let manager = common::builder().register::<Account>().start().unwrap();
+    let account = manager.create::<Account>(0).unwrap();
+    for amount in 0..n {
+        account.call::<_, i64>("pay_in", &amount).unwrap();
+    }
+    (manager, account)
+}
+
+#[test]
+fn tasks_and_threads_take_items_out_of_an_iterator() {
+    let _watchdog = watch("items in tasks");
+    let (manager, account) = with_log(50);
+    one_thread().block_on(async {
+        let mut ahead: RemoteIter<String> =
+            account.iterate_async("log_from", &40_usize).await.unwrap();
+        let mut log: RemoteIter<String> = account.iterate("log_from", &0_usize).unwrap();
+        for n in 0..40 {
+            let next = if n % 3 == 0 { log.next() } else { log.next_async().await };
+            assert_eq!(next.unwrap().unwrap(), format!("+{n}"));
+        }
+        // Both are on their way together.
+        for n in 40..50 {
+            let (one, other) = tokio::join!(ahead.next_async(), log.next_async());
+            let expected = format!("+{n}");
+            assert_eq!(
+                (one.unwrap().unwrap(), other.unwrap().unwrap()),
+                (expected.clone(), expected)
+            );
+        }
+        assert!(ahead.next_async().await.is_none() && log.next_async().await.is_none());
+        let refused = account.iterate_async::<_, u8>("log", &()).await;
+        assert!(matches!(refused, Err(Error::NoSuchMethod(_))));
+    });
+    drop(account);
+    wait_until(&manager, "nothing is left", |stats| (stats.objects, stats.references) == (0, 0));
+}
+
+#[test]
+fn no_item_is_lost_with_a_future_that_is_dropped() {
+    let _watchdog = watch("dropped futures");
+    let (manager, account) = with_log(200);
+    let runtime = one_thread();
+    let mut log: RemoteIter<String> = account.iterate("log_from", &0_usize).unwrap();
+    for n in 0..200 {
+        // Polled once: it was under way, or what it would have returned is lost.
+        let polled = runtime.block_on(poll_fn(|context| Poll::Ready(log.poll_next(context))));
+        let next = match polled {
+            Poll::Ready(next) => next,
+            Poll::Pending if n % 2 == 0 => log.next(),
+            Poll::Pending => runtime.block_on(log.next_async()),
+        };
+        assert_eq!(next.unwrap().unwrap(), format!("+{n}"));
+    }
+    // One that is dropped while its items are under way leaves nothing.
+    let mut other: RemoteIter<String> = account.iterate("log_from", &0_usize).unwrap();
+    let polled = poll_fn(|context| Poll::Ready(other.poll_next(context)));
+    drop(runtime.block_on(polled));
+    drop((other, log));
+    wait_until(&manager, "the account is left", |stats| {
+        (stats.objects, stats.references) == (1, 1)
+    });
 }

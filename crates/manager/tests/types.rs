@@ -7,7 +7,8 @@ use std::time::Duration;
 use common::{Account, wait_until};
 use manager::{
     Array, Barrier, BoundedSemaphore, Condition, Dict, Error, Event, JoinableQueue, List, Lock,
-    LockError, Manager, Namespace, Pool, Queue, RLock, Remote, Semaphore, Set, Value,
+    LockError, Manager, Namespace, Pool, Queue, RLock, Remote, RemoteIter, Semaphore, Set, ShmDict,
+    ShmList, Value,
 };
 use proc_core::{Process, Start};
 use serde::{Deserialize, Serialize};
@@ -44,9 +45,11 @@ struct All {
     jobs: JoinableQueue<u64>,
     account: Remote<Account>,
     pool: Pool,
+    shm_dict: ShmDict<u64, u64>,
+    shm_list: ShmList<u64>,
 }
 
-const N_OBJECTS: u64 = 18;
+const N_OBJECTS: u64 = 20;
 
 /// So many processes finish what they do.
 const N_PARTIES: usize = 4;
@@ -79,6 +82,8 @@ impl All {
             jobs: manager.joinable_queue(0)?,
             account: manager.create::<Account>(0)?,
             pool: manager.pool(2)?,
+            shm_dict: manager.shm_dict(N_PARTIES + 1)?,
+            shm_list: manager.shm_list(N_PARTIES * usize::try_from(N_ROUNDS).unwrap_or(0))?,
         };
         (0..N_JOBS).try_for_each(|job| all.jobs.put(&job))?;
         Ok(all)
@@ -88,8 +93,13 @@ impl All {
     fn use_each(&self, me: usize, round: u64) -> Result<(), Error> {
         let one_more = |(n, ()): (Option<u64>, ())| Some(n.unwrap_or(0) + 1);
         self.dict.update(&me, one_more, &())?;
+        self.shm_dict.update(&(me as u64), one_more, &())?;
         self.value.update(|(n, ())| n + 1, &())?;
         self.list.push(&me)?;
+        // The victim goes on as long as it takes until it is killed.
+        if me != VICTIM {
+            self.shm_list.push(&round)?;
+        }
         self.set.insert(&(me, round))?;
         self.array.update(me, |(n, ())| n + 1, &())?;
         self.namespace.set(&format!("p{me}"), &round)?;
@@ -119,6 +129,11 @@ impl All {
         self.jobs.put(&*lease)?;
         lease.done()?;
         self.account.call::<_, i64>("pay_in", &1_i64)?;
+        // Of which most are not asked for.
+        let mut log: RemoteIter<String> = self.account.iterate("log_from", &0_usize)?;
+        if log.next().transpose()?.as_deref() != Some("+1") {
+            return Err(Error::Refused("what was paid is not in the log".into()));
+        }
         if self.pool.call(|n: u64| n * n, &round)? != round * round {
             return Err(Error::Refused("that is no square".into()));
         }
@@ -188,6 +203,7 @@ fn audit(manager: &Manager, all: &All) -> Result<(), Box<dyn std::error::Error>>
     let by_victim = all.dict.get(&VICTIM)?.ok_or("it was at it")?;
     for party in 0..N_PARTIES {
         is(all.dict.get(&party)? == Some(N_ROUNDS), party)?;
+        is(all.shm_dict.get(&(party as u64))? == Some(N_ROUNDS), party)?;
         is(all.array.get(party)? == Some(N_ROUNDS), party)?;
         is(all.namespace.get::<u64>(&format!("p{party}"))? == Some(N_ROUNDS - 1), party)?;
     }
@@ -196,6 +212,10 @@ fn audit(manager: &Manager, all: &All) -> Result<(), Box<dyn std::error::Error>>
     let is_sum = |n: u64| n == sum || n == sum - 1;
     is(is_sum(all.value.get()?), "the value")?;
     is(is_sum(all.list.len()? as u64), "the list")?;
+    let in_memory: u64 =
+        all.shm_dict.iter().map(|entry| entry.map(|(_, n)| n)).sum::<Result<_, _>>()?;
+    is(is_sum(in_memory), "the dict in shared memory")?;
+    is(all.shm_list.len()? as u64 == N_PARTIES as u64 * N_ROUNDS, "the list in shared memory")?;
     is(is_sum(all.set.len()? as u64), "the set")?;
     is(is_sum(all.array.to_vec()?.iter().sum()), "the array")?;
     is(is_sum(all.plain.get()?), "what was changed under the lock")?;

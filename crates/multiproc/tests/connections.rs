@@ -4,15 +4,18 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use multiproc::connection::{Source, wait};
+use multiproc::connection::{
+    Receiver, Sender, ShmConnection, ShmReceiver, ShmSender, Source, channel, wait,
+};
 use multiproc::process::stop_fork_server;
 use multiproc::wire::Handle;
-use multiproc::{Connection, Process, Queue, Start, pipe};
+use multiproc::{Connection, Process, Queue, Start, pipe, shm_pipe};
 use testkit::{Outcome, Report};
 
 fn main() -> ExitCode {
     testkit::main(&[
         ("ends are arguments, however a process is started", arguments),
+        ("ends in shared memory are arguments, whole and in halves", arguments_in_memory),
         ("a connection goes on to a third process", passed_on),
         ("a large value and many handles go to another process", large_and_many),
         ("a wait sees the end of a process and a message alike", wait_for_both),
@@ -46,6 +49,49 @@ fn arguments() -> Outcome {
             drop(here);
             is(child.join()? == 3, start)?;
         }
+    }
+    stop_fork_server();
+    Ok(Report::PASSED)
+}
+
+fn echo_in_memory(mut end: ShmConnection<String, String>) -> usize {
+    let mut count = 0;
+    while let Ok(text) = end.recv() {
+        end.send(&text).unwrap();
+        count += 1;
+    }
+    count
+}
+
+fn tell((mut receiver, teller): (ShmReceiver<String>, Sender<String>)) -> usize {
+    receiver.iter().map(|text| teller.send(&text.unwrap()).unwrap()).count()
+}
+
+fn say((told, mut sender): (Receiver<String>, ShmSender<String>)) -> usize {
+    told.iter().map(|text| sender.send(&text.unwrap()).unwrap()).count()
+}
+
+fn arguments_in_memory() -> Outcome {
+    const TEXTS: [&str; 3] = ["", "one", "two"];
+    for start in ALL {
+        let start_one = || Process::builder().start(start);
+        let (mut here, there) = shm_pipe::<String, String>()?;
+        let child = start_one().spawn(echo_in_memory, there)?;
+        // The halves of another go to two processes, the first of which tells the second what it receives.
+        let (mut asker, there) = shm_pipe::<String, String>()?;
+        let (sender, receiver) = there.split();
+        let (teller, told) = channel::<String>()?;
+        let telling = start_one().spawn(tell, (receiver, teller))?;
+        let saying = start_one().spawn(say, (told, sender))?;
+        for text in TEXTS {
+            is(here.request(&text.to_owned())? == text, (start, text))?;
+            is(asker.request(&text.to_owned())? == text, (start, "halves", text))?;
+        }
+        // This process has both ends, so all end because it leaves one.
+        drop((here, asker));
+        is(child.join()? == TEXTS.len(), start)?;
+        is(telling.join()? == TEXTS.len(), (start, "the half that receives"))?;
+        is(saying.join()? == TEXTS.len(), (start, "the half that sends"))?;
     }
     stop_fork_server();
     Ok(Report::PASSED)

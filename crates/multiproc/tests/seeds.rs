@@ -541,6 +541,14 @@ fn accounts_lose_no_money() {
 }
 
 #[test]
+fn sightings_are_counted_in_shared_memory() {
+    let (_, lines) = lines_of("sightings");
+    let expected =
+        ["12 squares with 4000 sightings in all", "4 reports; one more: false", "afterwards: None"];
+    assert_eq!(lines, expected);
+}
+
+#[test]
 fn sums_of_parts_come_to_the_whole() {
     let output = command("sum").arg("1").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();

@@ -158,7 +158,7 @@ mod tests {
             }).collect();
             // Any order will do, that the next run of the same case has too.
             chunks.sort_by_key(|chunk| (chunk.start as u64 + 1).wrapping_mul(order | 1));
-            let mut gathered = Gathered::with_capacity(0);
+            let mut gathered: Gathered<usize> = Gathered::with_capacity(0);
             for chunk_of in chunks {
                 gathered.add_fate(chunk_of.start, chunk(chunk_of, &failed));
             }

@@ -15,7 +15,7 @@ use ipc_core::{Kind, Segment};
 use pool::{Event, Pool, Retry, StatefulPool, TaskError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use common::{pool, square, wait_until, watch};
+use common::{Gate, builders, pool, pools, square, wait_until, wait_until_running, watch};
 
 mod common;
 
@@ -126,8 +126,8 @@ fn fuss(Fussy(number): Fussy) -> Fussy {
 #[test]
 fn each_item_of_a_chunk_has_its_own_error() {
     let _watchdog = watch("errors in a chunk");
-    let pool = pool(1);
-    for n_each in [1, 5, 100] {
+    for (pool, n_each) in [1, 5, 100].into_iter().flat_map(|n| pools(1).map(move |pool| (pool, n)))
+    {
         let results: Vec<_> = pool.task(fuss).chunk_size(n_each).imap((0..30).map(Fussy)).collect();
         assert_eq!(results.len(), 30);
         for (number, result) in (0..).zip(results) {
@@ -142,8 +142,8 @@ fn each_item_of_a_chunk_has_its_own_error() {
                 (_, result) => assert_eq!(result.unwrap(), Fussy(number + 1000)),
             }
         }
+        assert_eq!(pool.stats().replaced, 0);
     }
-    assert_eq!(pool.stats().replaced, 0);
 }
 
 /// Counts its run, and ends the worker in the run of this item with this number.
@@ -157,9 +157,11 @@ fn die_at(audit: &mut Audit, (item, fatal, n_fatal): (u64, u64, u64)) -> u64 {
 #[test]
 fn worker_that_dies_in_a_chunk_costs_the_item_in_its_hands_and_no_other_is_run_twice() {
     let _watchdog = watch("death in a chunk");
-    for fatal in [0, 1, 37, 98, 99] {
+    let cases =
+        [0, 1, 37, 98, 99].into_iter().flat_map(|fatal| builders().map(move |it| (it, fatal)));
+    for (builder, fatal) in cases {
         let audit = Audit::new(100);
-        let pool = audit.pool(Pool::builder().workers(1));
+        let pool = audit.pool(builder.workers(1));
         let tasks = pool.task(die_at).chunk_size(100);
         let results: Vec<_> = tasks.imap((0..100).map(|item| (item, fatal, 1))).collect();
         for (item, result) in (0..).zip(results) {
@@ -176,16 +178,22 @@ fn worker_that_dies_in_a_chunk_costs_the_item_in_its_hands_and_no_other_is_run_t
 #[test]
 fn item_that_may_run_again_does_so_alone() {
     let _watchdog = watch("again in a chunk");
-    let audit = Audit::new(50);
-    let pool = audit.pool(Pool::builder().workers(2).on_worker_death(Retry::times(2)));
-    let results = pool.task(die_at).chunk_size(25).map((0..50).map(|item| (item, 30, 2))).unwrap();
-    assert_eq!(results, (0..50).map(square).collect::<Vec<_>>());
-    let mut runs = audit.runs(50);
-    assert_eq!(runs.remove(30), 3);
-    assert_eq!(runs, [1; 49]);
-    let error =
-        pool.task(die_at).chunk_size(25).map((0..50).map(|item| (item, 30, 99))).unwrap_err();
-    assert!(matches!((error.index, error.error), (30, TaskError::WorkerDied { n_deaths: 3, .. })));
+    for builder in builders() {
+        let audit = Audit::new(50);
+        let pool = audit.pool(builder.workers(2).on_worker_death(Retry::times(2)));
+        let results =
+            pool.task(die_at).chunk_size(25).map((0..50).map(|item| (item, 30, 2))).unwrap();
+        assert_eq!(results, (0..50).map(square).collect::<Vec<_>>());
+        let mut runs = audit.runs(50);
+        assert_eq!(runs.remove(30), 3);
+        assert_eq!(runs, [1; 49]);
+        let error =
+            pool.task(die_at).chunk_size(25).map((0..50).map(|item| (item, 30, 99))).unwrap_err();
+        assert!(matches!(
+            (error.index, error.error),
+            (30, TaskError::WorkerDied { n_deaths: 3, .. })
+        ));
+    }
 }
 
 #[test]
@@ -281,16 +289,30 @@ fn results_are_there_while_a_later_item_of_their_chunk_is_at_work() {
 }
 
 #[test]
-fn items_of_a_chunk_whose_first_blocks_are_cancelled_with_it() {
+fn items_of_a_chunk_whose_first_blocks_are_cancelled_with_it_and_never_run() {
     let _watchdog = watch("cancelled chunk");
-    let pool = meeting(1);
-    assert_eq!(pool.map(meet, (100..20_000).map(|item| (item, 0))).unwrap().len(), 19_900);
-    let tasks = pool.submit_map(meet, (1..100).map(|item| (item, 0)));
-    common::wait_until_running(pool.pool(), 1);
-    assert!(tasks.cancel());
-    let error = tasks.join().unwrap_err();
-    assert!(matches!((error.index, error.error), (0, TaskError::Cancelled)));
-    assert_eq!(pool.call(meet, (200, 0)).unwrap(), 200, "another worker goes on");
+    for builder in builders() {
+        let (audit, gate) = (Audit::new(100), Gate::new());
+        let begin = |(runs, gate): (Segment, Handle)| (Audit(runs), OwnedFd::from(gate).into());
+        let builder = builder.workers(1).initializer(begin, (audit.0.clone(), gate.handle()));
+        let pool = builder.build().unwrap();
+        // The first waits at a gate that nobody opens.
+        let run = |(audit, gate): &mut (Audit, File), item: u64| {
+            audit.run(item);
+            if item == 0 {
+                gate.read_exact(&mut [0]).unwrap();
+            }
+        };
+        let tasks = pool.task(run).chunk_size(100).submit_map(0..100);
+        wait_until_running(pool.pool(), 1);
+        assert!(tasks.cancel());
+        let error = tasks.join().unwrap_err();
+        assert!(matches!((error.index, error.error), (0, TaskError::Cancelled)));
+        // Another worker goes on.
+        pool.call(run, 99).unwrap();
+        pool.pool().join().unwrap();
+        assert_eq!(audit.runs(100)[1..], [vec![0; 98], vec![1]].concat());
+    }
 }
 
 #[test]

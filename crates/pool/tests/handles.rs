@@ -9,10 +9,10 @@ use ipc_core::wire::Handle;
 use ipc_pipe::{Connection, pipe};
 use ipc_queue::Queue;
 use ipc_sync::{LockError, Mutex};
-use pool::{Pool, Retry};
+use pool::Retry;
 use rustix::process::{Pid, Signal, kill_process};
 
-use common::{pool, square, watch};
+use common::{builders, pool, pools, square, watch};
 
 mod common;
 
@@ -52,10 +52,12 @@ fn die_with_it(sum: Mutex<u64>) -> u64 {
 #[test]
 fn lock_of_a_dead_worker_is_told_to_the_one_that_runs_the_task_again() {
     let _watchdog = watch("owner died");
-    let pool = Pool::builder().workers(1).on_worker_death(Retry::times(1)).build().unwrap();
-    let sum = Mutex::new(0_u64).unwrap();
-    assert_eq!(pool.call(die_with_it, sum.clone()).unwrap(), 8);
-    assert_eq!(*sum.lock().unwrap(), 8);
+    for builder in builders() {
+        let pool = builder.workers(1).on_worker_death(Retry::times(1)).build().unwrap();
+        let sum = Mutex::new(0_u64).unwrap();
+        assert_eq!(pool.call(die_with_it, sum.clone()).unwrap(), 8);
+        assert_eq!(*sum.lock().unwrap(), 8);
+    }
 }
 
 fn answer(end: Connection<u64, u64>) -> u64 {
@@ -65,20 +67,21 @@ fn answer(end: Connection<u64, u64>) -> u64 {
 #[test]
 fn task_talks_through_a_connection_and_its_death_is_the_end_of_that() {
     let _watchdog = watch("connection");
-    let pool = pool(1);
-    let (mut here, there) = pipe::<u64, u64>().unwrap();
-    let task = pool.submit(answer, there).unwrap();
-    for x in 0..10 {
-        assert_eq!(here.request(&x).unwrap(), square(x));
+    for pool in pools(1) {
+        let (mut here, there) = pipe::<u64, u64>().unwrap();
+        let task = pool.submit(answer, there).unwrap();
+        for x in 0..10 {
+            assert_eq!(here.request(&x).unwrap(), square(x));
+        }
+        here.close();
+        assert_eq!(task.join().unwrap(), 10);
+        let (mut here, there) = pipe::<u64, u64>().unwrap();
+        let task = pool.submit(answer, there).unwrap();
+        assert_eq!(here.request(&3).unwrap(), 9);
+        pool.kill_worker(0).unwrap();
+        assert!(task.join().unwrap_err().is_worker_died());
+        assert!(here.request(&3).is_err());
     }
-    here.close();
-    assert_eq!(task.join().unwrap(), 10);
-    let (mut here, there) = pipe::<u64, u64>().unwrap();
-    let task = pool.submit(answer, there).unwrap();
-    assert_eq!(here.request(&3).unwrap(), 9);
-    pool.kill_worker(0).unwrap();
-    assert!(task.join().unwrap_err().is_worker_died());
-    assert!(here.request(&3).is_err());
 }
 
 /// A task that has a pool of its own, whose tasks put into a queue of everybody's.
@@ -92,15 +95,16 @@ fn spread((queue, n): (Queue<u64>, u64)) -> usize {
 #[test]
 fn pools_in_tasks_reach_what_the_outer_ones_reach() {
     let _watchdog = watch("nested");
-    let pool = pool(2);
-    let queue = Queue::bounded(1000).unwrap();
-    let done = pool.map(spread, [(queue.clone(), 100), (queue.clone(), 200)]).unwrap();
-    assert_eq!(done, [100, 200]);
-    let mut sum = 0;
-    while let Ok(x) = queue.try_get() {
-        sum += x;
+    for pool in pools(2) {
+        let queue = Queue::bounded(1000).unwrap();
+        let done = pool.map(spread, [(queue.clone(), 100), (queue.clone(), 200)]).unwrap();
+        assert_eq!(done, [100, 200]);
+        let mut sum = 0;
+        while let Ok(x) = queue.try_get() {
+            sum += x;
+        }
+        assert_eq!(sum, (0..100).sum::<u64>() + (0..200).sum::<u64>());
     }
-    assert_eq!(sum, (0..100).sum::<u64>() + (0..200).sum::<u64>());
 }
 
 fn hold(_: Handle) {}
@@ -108,22 +112,23 @@ fn hold(_: Handle) {}
 #[test]
 fn handle_of_a_task_that_was_taken_back_does_not_stay_open() {
     let _watchdog = watch("taken back");
-    let pool = pool(1);
-    common::wait_until_idle(&pool);
-    let pid = Pid::from_raw(pool.stats().workers[0].pid.unwrap().cast_signed()).unwrap();
-    kill_process(pid, Signal::STOP).unwrap();
-    let (mut reader, writer) = std::io::pipe().unwrap();
-    let writer = OwnedFd::from(writer);
-    // It was given each of them, and begins none.
-    for _ in 0..10 {
-        let task = pool.submit(hold, writer.try_clone().unwrap().into()).unwrap();
-        assert!(task.cancel());
-        assert!(task.join().unwrap_err().is_cancelled());
+    for pool in pools(1) {
+        common::wait_until_idle(&pool);
+        let pid = Pid::from_raw(pool.stats().workers[0].pid.unwrap().cast_signed()).unwrap();
+        kill_process(pid, Signal::STOP).unwrap();
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let writer = OwnedFd::from(writer);
+        // It was given each of them, and begins none.
+        for _ in 0..10 {
+            let task = pool.submit(hold, writer.try_clone().unwrap().into()).unwrap();
+            assert!(task.cancel());
+            assert!(task.join().unwrap_err().is_cancelled());
+        }
+        drop(writer);
+        kill_process(pid, Signal::CONT).unwrap();
+        // Nobody else comes to that worker, and it lets go all the same.
+        assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+        assert_eq!(pool.call(square, 3).unwrap(), 9);
+        assert_eq!(pool.stats().replaced, 0);
     }
-    drop(writer);
-    kill_process(pid, Signal::CONT).unwrap();
-    // Nobody else comes to that worker, and it lets go all the same.
-    assert_eq!(reader.read(&mut [0]).unwrap(), 0);
-    assert_eq!(pool.call(square, 3).unwrap(), 9);
-    assert_eq!(pool.stats().replaced, 0);
 }

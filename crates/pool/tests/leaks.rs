@@ -12,20 +12,24 @@ use ipc_core::wire::Handle;
 use nix::sys::signal::Signal;
 use pool::{Pool, PoolError, Retry, TaskError};
 use testkit::leaks::Snapshot;
-use testkit::seed::Rng;
-use testkit::{Counter, Outcome, Report, SharedArena, child, clock, full};
+use testkit::{Counter, Outcome, Report, SharedArena, child, clock};
 
 use common::{Gate, pass, pool, square, wait_until, wait_until_idle, wait_until_running};
 
 mod common;
+#[path = "leaks/parents.rs"]
+mod parents;
 
 fn main() -> ExitCode {
     testkit::main(&[
         ("dropped pool leaves nothing", dropped_pool_leaves_nothing),
         ("joined pool leaves nothing", joined_pool_leaves_nothing),
         ("replaced workers leave nothing", replaced_workers_leave_nothing),
-        ("killed parent leaves no worker", killed_parent_leaves_no_worker),
-        ("parent killed at any moment leaves nobody", parent_killed_at_any_moment_leaves_nobody),
+        ("killed parent leaves no worker", parents::killed_parent_leaves_no_worker),
+        (
+            "parent killed at any moment leaves nobody",
+            parents::parent_killed_at_any_moment_leaves_nobody,
+        ),
         ("copy of the process has no pool", copy_of_the_process_has_no_pool),
         ("pool that cannot start leaves nothing", pool_that_cannot_start_leaves_nothing),
         (
@@ -287,68 +291,6 @@ fn replaced_workers_leave_nothing() -> Outcome {
     drop(pool);
     check(&before);
     Ok(Report::PASSED)
-}
-
-fn killed_parent_leaves_no_worker() -> Outcome {
-    let before = Snapshot::with_names("multiproc");
-    for start in common::STARTS {
-        let pids = SharedArena::<Counter>::new(4);
-        let mut parent = child::fork(|| {
-            let pool = Pool::builder().workers(3).start(start).build().unwrap();
-            wait_until_idle(&pool);
-            let _tasks = [(); 2].map(|()| pool.submit(sleep_for_ever, ()).unwrap());
-            wait_until_running(&pool, 2);
-            for (slot, worker) in pids.iter().zip(&pool.stats().workers) {
-                slot.set(worker.pid.unwrap().into());
-            }
-            pids[3].set(1);
-            loop {
-                clock::pause(Duration::from_secs(1000));
-            }
-        });
-        while pids[3].get() == 0 {
-            clock::pause(Duration::from_millis(1));
-        }
-        parent.kill();
-        parent.wait();
-        for slot in pids.iter().take(3) {
-            let pid = u32::try_from(slot.get())?;
-            // Nothing is asserted about how soon; the runner ends what takes for ever.
-            if let Some(id) = ipc_core::ProcessId::of(pid)? {
-                assert!(ipc_core::wait_for_death(id, ipc_core::Deadline::NEVER)?);
-            }
-        }
-        drop((parent, pids));
-        before.assert_none();
-    }
-    Ok(Report::PASSED)
-}
-
-fn parent_killed_at_any_moment_leaves_nobody() -> Outcome {
-    let mut rng = Rng::of_run("moments");
-    for _ in 0..if full() { 1_000 } else { 30 } {
-        let mut parent = child::fork(|| {
-            let pool = Pool::builder().workers(2).on_worker_death(Retry::always()).build().unwrap();
-            for (n, result) in pool.imap_unordered(square, 0..).enumerate() {
-                result.unwrap();
-                if n % 1_000 == 0 {
-                    pool.kill_worker(n / 1_000 % 2).unwrap();
-                }
-            }
-            0
-        });
-        clock::pause(rng.duration(Duration::ZERO..Duration::from_millis(25)));
-        parent.kill();
-        parent.wait();
-    }
-    // Those whose parent is dead are the runner's now, which fails the scenario if any lives on.
-    Ok(Report::PASSED)
-}
-
-fn sleep_for_ever(_: ()) {
-    loop {
-        clock::pause(Duration::from_secs(1000));
-    }
 }
 
 fn copy_of_the_process_has_no_pool() -> Outcome {

@@ -6,60 +6,63 @@ use std::time::Duration;
 
 use pool::{Pool, PoolError, TaskError};
 
-use common::{Gate, pass, pool, square, wait_until_running, watch};
+use common::{Gate, builders, pass, pools, square, wait_until_running, watch};
 
 mod common;
 
 #[test]
 fn closed_pool_takes_nothing_and_does_what_it_has() {
     let _watchdog = watch("close");
-    let pool = pool(1);
-    let gate = Gate::new();
-    let running = pool.submit(pass, gate.handle()).unwrap();
-    let queued = pool.submit(square, 3).unwrap();
-    pool.close();
-    let error = pool.submit(square, 4).unwrap_err();
-    assert!(error.is_closed());
-    assert_eq!(error.into_inner(), 4);
-    assert!(matches!(pool.call(square, 4), Err(TaskError::NotTaken(PoolError::Closed))));
-    let error = pool.map(square, 0..).unwrap_err();
-    assert!(error.index == 0 && matches!(error.error, TaskError::NotTaken(PoolError::Closed)));
-    gate.open(1);
-    running.join().unwrap();
-    assert_eq!(queued.join().unwrap(), 9);
+    for pool in pools(1) {
+        let gate = Gate::new();
+        let running = pool.submit(pass, gate.handle()).unwrap();
+        let queued = pool.submit(square, 3).unwrap();
+        pool.close();
+        let error = pool.submit(square, 4).unwrap_err();
+        assert!(error.is_closed());
+        assert_eq!(error.into_inner(), 4);
+        assert!(matches!(pool.call(square, 4), Err(TaskError::NotTaken(PoolError::Closed))));
+        let error = pool.map(square, 0..).unwrap_err();
+        assert!(error.index == 0 && matches!(error.error, TaskError::NotTaken(PoolError::Closed)));
+        gate.open(1);
+        running.join().unwrap();
+        assert_eq!(queued.join().unwrap(), 9);
+    }
 }
 
 #[test]
 fn join_waits_for_all_tasks_and_their_results_stay() {
     let _watchdog = watch("join");
-    let pool = pool(2);
-    let gate = Gate::new();
-    let waiting = pool.submit(pass, gate.handle()).unwrap();
-    let tasks: Vec<_> = (0..500).map(|x| pool.submit(square, x).unwrap()).collect();
-    assert!(!pool.join_timeout(Duration::from_millis(30)).unwrap());
-    gate.open(1);
-    pool.join().unwrap();
-    assert!(waiting.is_ready());
-    for (x, task) in tasks.iter().enumerate() {
-        assert_eq!(task.try_join().unwrap(), Some(square(x as u64)));
+    for pool in pools(2) {
+        let gate = Gate::new();
+        let waiting = pool.submit(pass, gate.handle()).unwrap();
+        let tasks: Vec<_> = (0..500).map(|x| pool.submit(square, x).unwrap()).collect();
+        assert!(!pool.join_timeout(Duration::from_millis(30)).unwrap());
+        gate.open(1);
+        pool.join().unwrap();
+        assert!(waiting.is_ready());
+        for (x, task) in tasks.iter().enumerate() {
+            assert_eq!(task.try_join().unwrap(), Some(square(x as u64)));
+        }
+        assert!(pool.submit(square, 1).unwrap_err().is_closed());
+        pool.join().unwrap();
+        pool.terminate().unwrap();
     }
-    assert!(pool.submit(square, 1).unwrap_err().is_closed());
-    pool.join().unwrap();
-    pool.terminate().unwrap();
 }
 
 #[test]
 fn workers_return_when_the_pool_is_joined() {
     let _watchdog = watch("join returns");
     // What is registered for the end of a process is run.
-    let pool = pool(1);
-    let (mut reader, writer) = std::io::pipe().unwrap();
-    let handle: ipc_core::wire::Handle = std::os::fd::OwnedFd::from(writer).into();
-    pool.call(write_at_exit, handle).unwrap();
-    pool.join().unwrap();
-    let mut text = String::new();
-    std::io::Read::read_to_string(&mut reader, &mut text).unwrap();
-    assert_eq!(text, "bye");
+    for pool in pools(1) {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let handle: ipc_core::wire::Handle = std::os::fd::OwnedFd::from(writer).into();
+        pool.call(write_at_exit, handle).unwrap();
+        pool.join().unwrap();
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut reader, &mut text).unwrap();
+        assert_eq!(text, "bye");
+    }
 }
 
 fn write_at_exit(handle: ipc_core::wire::Handle) {
@@ -84,17 +87,18 @@ fn register(function: extern "C" fn()) {
 #[test]
 fn terminate_ends_workers_that_ignore_everything() {
     let _watchdog = watch("terminate");
-    let pool = pool(2);
-    let tasks = [(); 2].map(|()| pool.submit(ignore_everything, ()).unwrap());
-    let queued = pool.submit(square, 1).unwrap();
-    wait_until_running(&pool, 2);
-    pool.terminate().unwrap();
-    for task in &tasks {
-        assert!(matches!(task.join(), Err(TaskError::Terminated)));
+    for pool in pools(2) {
+        let tasks = [(); 2].map(|()| pool.submit(ignore_everything, ()).unwrap());
+        let queued = pool.submit(square, 1).unwrap();
+        wait_until_running(&pool, 2);
+        pool.terminate().unwrap();
+        for task in &tasks {
+            assert!(matches!(task.join(), Err(TaskError::Terminated)));
+        }
+        assert!(matches!(queued.join(), Err(TaskError::Terminated)));
+        assert!(pool.submit(square, 1).unwrap_err().is_closed());
+        assert_eq!(pool.stats().running, 0);
     }
-    assert!(matches!(queued.join(), Err(TaskError::Terminated)));
-    assert!(pool.submit(square, 1).unwrap_err().is_closed());
-    assert_eq!(pool.stats().running, 0);
 }
 
 #[expect(unsafe_code, reason = "sets what signals do")]
@@ -111,25 +115,27 @@ fn ignore_everything(_: ()) {
 #[test]
 fn what_was_answered_before_the_end_is_not_lost() {
     let _watchdog = watch("answered");
-    let pool = pool(1);
-    let (reader, writer) = std::io::pipe().unwrap();
-    let writer: ipc_core::wire::Handle = std::os::fd::OwnedFd::from(writer).into();
-    let task = pool.submit(|_: ipc_core::wire::Handle| 7, writer).unwrap();
-    // Worker and pool let the pipe go when the task is done, also if nobody asks for its result.
-    assert_eq!(std::io::read_to_string(reader).unwrap(), "");
-    pool.terminate().unwrap();
-    assert_eq!(task.join().unwrap(), 7);
+    for pool in pools(1) {
+        let (reader, writer) = std::io::pipe().unwrap();
+        let writer: ipc_core::wire::Handle = std::os::fd::OwnedFd::from(writer).into();
+        let task = pool.submit(|_: ipc_core::wire::Handle| 7, writer).unwrap();
+        // Worker and pool let the pipe go when the task is done, also if nobody asks for its result.
+        assert_eq!(std::io::read_to_string(reader).unwrap(), "");
+        pool.terminate().unwrap();
+        assert_eq!(task.join().unwrap(), 7);
+    }
 }
 
 #[test]
 fn drop_ends_workers_that_sleep_for_ever_and_tasks_are_told() {
     let _watchdog = watch("drop");
-    let pool = pool(1);
-    let task = pool.submit(ignore_everything, ()).unwrap();
-    wait_until_running(&pool, 1);
-    drop(pool);
-    assert!(task.is_ready());
-    assert!(matches!(task.join(), Err(TaskError::Terminated)));
+    for pool in pools(1) {
+        let task = pool.submit(ignore_everything, ()).unwrap();
+        wait_until_running(&pool, 1);
+        drop(pool);
+        assert!(task.is_ready());
+        assert!(matches!(task.join(), Err(TaskError::Terminated)));
+    }
 }
 
 #[test]
@@ -137,8 +143,7 @@ fn stopped_workers_hold_up_neither_drop_nor_join() {
     let _watchdog = watch("stopped");
     let endings: [fn(Pool); 3] =
         [drop, |pool| pool.join().unwrap(), |pool| pool.terminate().unwrap()];
-    for ending in endings {
-        let pool = pool(2);
+    for (pool, ending) in endings.into_iter().flat_map(|it| pools(2).map(move |pool| (pool, it))) {
         assert_eq!(pool.map(square, 0..10).unwrap().len(), 10);
         for worker in &pool.stats().workers {
             let pid = nix::unistd::Pid::from_raw(i32::try_from(worker.pid.unwrap()).unwrap());
@@ -151,31 +156,32 @@ fn stopped_workers_hold_up_neither_drop_nor_join() {
 #[test]
 fn those_who_wait_are_told_of_the_end() {
     let _watchdog = watch("waiters");
-    let pool = pool(1);
-    let gate = Gate::new();
-    std::thread::scope(|scope| {
-        let waiters = [(); 4].map(|()| {
-            let gate = gate.handle();
-            let pool = &pool;
-            scope.spawn(move || pool.call(pass, gate))
+    for pool in pools(1) {
+        let gate = Gate::new();
+        std::thread::scope(|scope| {
+            let waiters = [(); 4].map(|()| {
+                let gate = gate.handle();
+                let pool = &pool;
+                scope.spawn(move || pool.call(pass, gate))
+            });
+            wait_until_running(&pool, 1);
+            pool.terminate().unwrap();
+            for waiter in waiters {
+                let result = waiter.join().unwrap();
+                let is_told = matches!(
+                    result,
+                    Err(TaskError::Terminated | TaskError::NotTaken(PoolError::Closed))
+                );
+                assert!(is_told, "{result:?}");
+            }
         });
-        wait_until_running(&pool, 1);
-        pool.terminate().unwrap();
-        for waiter in waiters {
-            let result = waiter.join().unwrap();
-            let is_told = matches!(
-                result,
-                Err(TaskError::Terminated | TaskError::NotTaken(PoolError::Closed))
-            );
-            assert!(is_told, "{result:?}");
-        }
-    });
+    }
 }
 
 #[test]
 fn pool_that_is_dropped_at_once_leaves_nothing_to_wait_for() {
     let _watchdog = watch("drop at once");
-    for _ in 0..5 {
-        drop(Pool::builder().workers(3).build().unwrap());
+    for builder in (0..5).flat_map(|_| builders()) {
+        drop(builder.workers(3).build().unwrap());
     }
 }

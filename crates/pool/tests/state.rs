@@ -12,7 +12,7 @@ use std::rc::Rc;
 use ipc_core::wire::Handle;
 use pool::{Pool, StatefulPool, TaskError};
 
-use common::{STARTS, square, wait_until, watch};
+use common::{STARTS, builders, square, wait_until, watch};
 
 mod common;
 
@@ -89,11 +89,13 @@ fn task_that_panics_costs_its_worker_the_state_and_nobody_else() {
 #[test]
 fn successor_of_a_dead_worker_makes_its_own_state() {
     let _watchdog = watch("successor");
-    let pool = counters(1);
-    for n_deaths in 1..=3 {
-        assert_eq!(pool.call(count, 0).unwrap().0, 101);
-        pool.pool().kill_worker(0).unwrap();
-        wait_until(pool.pool(), |pool| pool.stats().replaced == n_deaths);
+    for builder in builders() {
+        let pool = builder.workers(1).initializer(start, 100).build().unwrap();
+        for n_deaths in 1..=3 {
+            assert_eq!(pool.call(count, 0).unwrap().0, 101);
+            pool.pool().kill_worker(0).unwrap();
+            wait_until(pool.pool(), |pool| pool.stats().replaced == n_deaths);
+        }
     }
 }
 

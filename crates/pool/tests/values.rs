@@ -11,9 +11,9 @@ use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::wire::Handle;
 use ipc_core::{Kind, Segment};
 use ipc_queue::Queue;
-use pool::{Pool, Retry};
+use pool::Retry;
 
-use common::{pool, watch};
+use common::{builders, pool, watch};
 
 mod common;
 
@@ -126,8 +126,10 @@ fn sum_once((log, numbers): (Handle, Vec<u64>)) -> u64 {
 #[test]
 fn large_argument_with_handles_is_sent_again_after_a_death() {
     let _watchdog = watch("large again");
-    let pool = Pool::builder().workers(1).on_worker_death(Retry::times(1)).build().unwrap();
-    let log: Handle = OwnedFd::from(tempfile::tempfile().unwrap()).into();
-    let numbers: Vec<u64> = (0..100_000).collect();
-    assert_eq!(pool.call(sum_once, (log, numbers)).unwrap(), (0..100_000).sum::<u64>());
+    for builder in builders() {
+        let pool = builder.workers(1).on_worker_death(Retry::times(1)).build().unwrap();
+        let log: Handle = OwnedFd::from(tempfile::tempfile().unwrap()).into();
+        let numbers: Vec<u64> = (0..100_000).collect();
+        assert_eq!(pool.call(sum_once, (log, numbers)).unwrap(), (0..100_000).sum::<u64>());
+    }
 }

@@ -6,9 +6,11 @@
 use std::time::Duration;
 
 use pool::{Pool, PoolError, TaskError, WorkerState};
-use proc_core::{Start, StartError};
+use proc_core::{MemoryHint, Start, StartError};
 
-use common::{Gate, pass, pool, square, wait_until, wait_until_idle, wait_until_running, watch};
+use common::{
+    Gate, builders, pass, pool, square, wait_until, wait_until_idle, wait_until_running, watch,
+};
 
 mod common;
 
@@ -102,11 +104,14 @@ fn allocate(n_bytes: usize) -> usize {
 #[test]
 fn task_that_wants_more_memory_than_there_may_be_fails_alone() {
     let _watchdog = watch("memory limit");
-    let pool = Pool::builder().workers(1).memory_limit(1 << 30).build().unwrap();
-    assert_eq!(pool.call(allocate, 1 << 20).unwrap(), 1 << 20);
-    let error = pool.call(allocate, 2 << 30).unwrap_err();
-    assert!(error.is_worker_died(), "{error:?}");
-    assert_eq!(pool.call(square, 3).unwrap(), 9);
+    for builder in builders() {
+        let pool = builder.workers(1).memory_limit(1 << 30).build().unwrap();
+        assert_eq!(pool.call(allocate, 1 << 20).unwrap(), 1 << 20);
+        let error = pool.call(allocate, 2 << 30).unwrap_err();
+        let TaskError::WorkerDied { memory_hint, .. } = error else { panic!("{error:?}") };
+        assert_eq!(memory_hint, Some(MemoryHint::AbortedUnderLimit));
+        assert_eq!(pool.call(square, 3).unwrap(), 9);
+    }
 }
 
 #[test]
@@ -126,26 +131,30 @@ fn task_that_never_ends_is_ended_by_the_limit_of_processor_time() {
 #[test]
 fn worker_makes_room_after_its_share_of_tasks() {
     let _watchdog = watch("max tasks");
-    let pool = Pool::builder().workers(2).max_tasks_per_worker(5).build().unwrap();
-    let pids = pool.map(pid, std::iter::repeat_n((), 100)).unwrap();
-    let mut n_by_pid = std::collections::HashMap::<u32, u32>::new();
-    for pid in pids {
-        *n_by_pid.entry(pid).or_default() += 1;
+    for builder in builders() {
+        let pool = builder.workers(2).max_tasks_per_worker(5).build().unwrap();
+        let pids = pool.map(pid, std::iter::repeat_n((), 100)).unwrap();
+        let mut n_by_pid = std::collections::HashMap::<u32, u32>::new();
+        for pid in pids {
+            *n_by_pid.entry(pid).or_default() += 1;
+        }
+        assert!(n_by_pid.values().all(|n| *n <= 5), "{n_by_pid:?}");
+        assert!(n_by_pid.len() >= 20);
+        wait_until(&pool, |pool| pool.stats().replaced >= 19);
+        assert_eq!(pool.stats().done, 100);
     }
-    assert!(n_by_pid.values().all(|n| *n <= 5), "{n_by_pid:?}");
-    assert!(n_by_pid.len() >= 20);
-    wait_until(&pool, |pool| pool.stats().replaced >= 19);
-    assert_eq!(pool.stats().done, 100);
 }
 
 #[test]
 fn worker_that_makes_room_returns_as_a_program_does() {
     let _watchdog = watch("returns");
-    let pool = Pool::builder().workers(1).max_tasks_per_worker(1).build().unwrap();
-    let (reader, writer) = std::io::pipe().unwrap();
-    let writer: ipc_core::wire::Handle = std::os::fd::OwnedFd::from(writer).into();
-    pool.call(write_at_exit, writer).unwrap();
-    assert_eq!(std::io::read_to_string(reader).unwrap(), "bye");
+    for builder in builders() {
+        let pool = builder.workers(1).max_tasks_per_worker(1).build().unwrap();
+        let (reader, writer) = std::io::pipe().unwrap();
+        let writer: ipc_core::wire::Handle = std::os::fd::OwnedFd::from(writer).into();
+        pool.call(write_at_exit, writer).unwrap();
+        assert_eq!(std::io::read_to_string(reader).unwrap(), "bye");
+    }
 }
 
 fn write_at_exit(handle: ipc_core::wire::Handle) {
@@ -178,13 +187,15 @@ fn never_exit(_: ()) {
 #[test]
 fn worker_that_makes_room_and_does_not_end_holds_up_nobody() {
     let _watchdog = watch("does not end");
-    let pool = Pool::builder().workers(1).max_tasks_per_worker(10).build().unwrap();
-    // It is known to be quick, so the worker has more than it will do.
-    let tasks: Vec<_> = (0..40).map(|x| pool.submit(square, x).unwrap()).collect();
-    pool.call(never_exit, ()).unwrap();
-    let more: Vec<_> = (0..40).map(|x| pool.submit(square, x).unwrap()).collect();
-    for (x, task) in tasks.iter().chain(&more).enumerate() {
-        assert_eq!(task.join().unwrap(), square(x as u64 % 40));
+    for builder in builders() {
+        let pool = builder.workers(1).max_tasks_per_worker(10).build().unwrap();
+        // It is known to be quick, so the worker has more than it will do.
+        let tasks: Vec<_> = (0..40).map(|x| pool.submit(square, x).unwrap()).collect();
+        pool.call(never_exit, ()).unwrap();
+        let more: Vec<_> = (0..40).map(|x| pool.submit(square, x).unwrap()).collect();
+        for (x, task) in tasks.iter().chain(&more).enumerate() {
+            assert_eq!(task.join().unwrap(), square(x as u64 % 40));
+        }
     }
 }
 

@@ -79,7 +79,21 @@ pub enum ChangeError {
         /// How many there are for it.
         capacity: usize,
     },
+    /// What was given has another length than what is kept there.
+    #[error("{len} bytes are given where all have {expected}")]
+    WrongLength {
+        /// How many bytes were given.
+        len: usize,
+        /// How many all have.
+        expected: usize,
+    },
     /// It could not be read or changed now.
     #[error(transparent)]
     Access(#[from] AccessError),
+}
+
+/// Refuses bytes of another length than all have.
+pub(crate) fn check_length(bytes: &[u8], expected: usize) -> Result<(), ChangeError> {
+    let len = bytes.len();
+    if len == expected { Ok(()) } else { Err(ChangeError::WrongLength { len, expected }) }
 }

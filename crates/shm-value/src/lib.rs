@@ -15,6 +15,7 @@
 //! | [`ShareableList`] | items of different types, as in Python |
 //! | [`SharedMemory`] | bytes, with or without a name, that can grow |
 //! | [`FrozenMemory`] | bytes that nobody can change any more |
+//! | [`ByteVec`], [`ByteMap`] | such items in a program that does not know their types |
 //! | [`raw`] | another shared thing of your own |
 //!
 //! With the feature `ndarray`, an [`Array`]'s values are lent as arrays of that crate, too.
@@ -72,6 +73,8 @@ mod travel;
 mod value;
 #[cfg(not(ipc_loom))]
 mod vec;
+#[cfg(not(ipc_loom))]
+mod width;
 
 pub use bytemuck;
 
@@ -80,8 +83,8 @@ pub use crate::{
     array::{Array, ArrayError, ArrayGuard, ArrayReadGuard, RawArray, Shaped, ShapedMut},
     error::{AccessError, ChangeError},
     list::{Item, ShareableList},
-    map::ShmMap,
+    map::{ByteMap, ShmMap},
     memory::{FrozenMemory, MemoryError, SharedMemory},
     value::{Atomic, Integer, Number, RawValue, Value, ValueGuard},
-    vec::ShmVec,
+    vec::{ByteVec, ShmVec},
 };

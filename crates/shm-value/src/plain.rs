@@ -25,13 +25,13 @@ pub(crate) const fn n_words<T>() -> usize {
 
 /// The words of a value; the last is filled up with zeros.
 #[inline]
-pub(crate) fn words_of<T: NoUninit>(value: &T) -> impl Iterator<Item = u64> {
+pub(crate) fn words_of<T: NoUninit>(value: &T) -> impl Iterator<Item = u64> + Clone {
     words_of_bytes(bytemuck::bytes_of(value))
 }
 
 /// The words of some bytes; the last is filled up with zeros.
 #[inline]
-pub(crate) fn words_of_bytes(bytes: &[u8]) -> impl Iterator<Item = u64> {
+pub(crate) fn words_of_bytes(bytes: &[u8]) -> impl Iterator<Item = u64> + Clone {
     let (whole, rest) = bytes.as_chunks::<WORD>();
     let last = (!rest.is_empty()).then(|| {
         let mut word = [0; WORD];
@@ -41,6 +41,14 @@ pub(crate) fn words_of_bytes(bytes: &[u8]) -> impl Iterator<Item = u64> {
         word
     });
     whole.iter().copied().chain(last).map(u64::from_le_bytes)
+}
+
+/// The bytes of some words, so many as there are wanted.
+pub(crate) fn bytes_of_words(words: impl Iterator<Item = u64>, len: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(len.next_multiple_of(WORD));
+    bytes.extend(words.flat_map(u64::to_le_bytes));
+    bytes.truncate(len);
+    bytes
 }
 
 /// A value that comes word by word.

@@ -11,6 +11,7 @@
 //! | [`Watchdog`] | ends a test that hangs, with a trace of where |
 //! | [`leaks`] | descriptors, mappings, processes and names in `/dev/shm`: before and after |
 //! | [`seed`] | one seed per run, printed on failure, settable |
+//! | [`Script`] | operations as bytes, so that a fuzzer can write them |
 //! | [`SharedArena`], [`Counter`] | memory that a test shares with the processes it forks |
 //! | [`report`] | one summary line per kind of proof, for people and for scripts |
 //!
@@ -46,6 +47,7 @@ pub mod leaks;
 mod proc;
 pub mod report;
 mod runner;
+mod script;
 pub mod seed;
 mod sys;
 mod text;
@@ -57,6 +59,7 @@ pub use crate::{
     proc::trace,
     report::Report,
     runner::{Entry, Outcome, Runner, Scenario, full, main},
+    script::Script,
     sys::refuse,
     thread::{Mortal, die_alone},
     watchdog::Watchdog,

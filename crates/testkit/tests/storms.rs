@@ -13,7 +13,7 @@ use std::{
 
 use testkit::{
     Counter, Outcome, Report, SharedArena, clock,
-    kill::{Ledger, Message, StallMeter, Storm, Worker},
+    kill::{Ledger, Message, Storm, Worker},
 };
 
 fn main() -> ExitCode {
@@ -25,8 +25,6 @@ fn main() -> ExitCode {
         ("a storm in which nobody gets on is ended with a trace", hung),
         ("workers that do not stop are told of with a trace", stubborn),
         ("workers that are done are not replaced", done),
-        ("a stall over the bound fails", stalled),
-        ("waits for a processor are no stall of the workers' own", crowded_out),
         ("who is spared lives as long as the storm", spared),
         ("who holds more and more is told of", leaking),
         ("a storm of one kill", brief),
@@ -34,7 +32,6 @@ fn main() -> ExitCode {
         ("the ledger tells the dead's messages from lost ones", hands_of_the_dead),
         ("the ledger sees forged, refused and disordered messages", forged),
         ("a payload that is torn is not read", torn),
-        ("a stall is measured over all processes", meter),
     ])
 }
 
@@ -228,73 +225,6 @@ fn done() -> Outcome {
     is(matches!(&end, Err(why) if why.contains("all was done after")), &end)
 }
 
-fn stalled() -> Outcome {
-    let mut seen = Vec::new();
-    // Where all wait for a processor most of the time, a stall is not always told from that.
-    for _ in 0..20 {
-        let end = Storm::new("stalled", &())
-            .role("slow", 1, |(), me| {
-                while !me.should_stop() {
-                    clock::pause(Duration::from_millis(15));
-                    me.got_on();
-                }
-                0
-            })
-            .kills(5)
-            .mean(Duration::from_millis(40))
-            .longest_stall(Duration::from_millis(2))
-            .run();
-        match end {
-            Err(why) if why.contains("nobody got on for") => return Ok(Report::PASSED),
-            end => seen.push(end),
-        }
-    }
-    is(false, &seen)
-}
-
-/// One who gets on whenever it runs, on a processor that others are at as well.
-fn crowded_out() -> Outcome {
-    let processor = first_processor()?;
-    let stays = move || rustix::thread::sched_setaffinity(None, &processor).is_ok();
-    let busy = move || {
-        while stays() {
-            std::hint::black_box(clock::now_ns());
-        }
-        1
-    };
-    let crowd: Vec<_> = (0..4).map(|_| testkit::child::fork(busy)).collect();
-    let mut seen = Vec::new();
-    // Nobody counts what the whole machine waits for: if that was the longest stall, once more.
-    for _ in 0..10 {
-        let end = Storm::new("crowded out", &())
-            .role("worker", 1, |(), me| {
-                while stays() && !me.should_stop() {
-                    me.got_on();
-                }
-                0
-            })
-            .kills(5)
-            .mean(Duration::from_millis(30))
-            .run()?;
-        // Or the kernel does not count at all.
-        if end.own_stall.is_none_or(|own| own < end.longest_stall) {
-            drop(crowd);
-            return Ok(Report::PASSED);
-        }
-        seen.push((end.own_stall, end.longest_stall));
-    }
-    is(false, &seen)
-}
-
-/// The first processor that this process may use.
-fn first_processor() -> Result<rustix::thread::CpuSet, Box<dyn std::error::Error>> {
-    let all = rustix::thread::sched_getaffinity(None)?;
-    let first = (0..rustix::thread::CpuSet::MAX_CPU).find(|n| all.is_set(*n));
-    let mut one = rustix::thread::CpuSet::new();
-    one.set(first.ok_or("no processor")?);
-    Ok(one)
-}
-
 fn spared() -> Outcome {
     let starts = SharedArena::<Counter>::new(4);
     let work = |starts: &SharedArena<Counter>, me: &Worker<'_>, role: usize| {
@@ -457,16 +387,4 @@ fn torn() -> Outcome {
         }
     }
     is(Message::read(&[0; 7]).is_none(), &"too short")
-}
-
-fn meter() -> Outcome {
-    let meter = StallMeter::new();
-    clock::pause(Duration::from_millis(30));
-    let mut other = testkit::child::fork(|| {
-        meter.got_on();
-        0
-    });
-    is(other.wait().is_success(), &other)?;
-    is(meter.longest() >= Duration::from_millis(30), &meter)?;
-    is(meter.since_last() < meter.longest(), &meter)
 }

@@ -11,8 +11,12 @@ use super::{
 };
 
 /// Where the promises are.
-pub(super) const PAGES: [&str; 3] =
-    ["docs/guarantees.md", "docs/semantics-proc.md", "docs/semantics-manager.md"];
+pub(super) const PAGES: [&str; 4] = [
+    "docs/guarantees.md",
+    "docs/semantics-proc.md",
+    "docs/semantics-manager.md",
+    "docs/semantics-pool.md",
+];
 
 /// The title of the column that names tests.
 const COLUMN: &str = "proved by";

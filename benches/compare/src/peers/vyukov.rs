@@ -2,9 +2,9 @@
 //! processes share: what such a queue can reach if nobody ever dies.
 //!
 //! It has places like ours and copies like ours, sleepers like ours (who brings news does a store and
-//! looks at a word; who goes to sleep has the kernel fence the others), and can be closed like ours. It
-//! has no liveness protocol: a place says whose turn it is and not who is at it, so whoever is killed
-//! between its two steps stops all others for ever.
+//! looks at a word; who goes to sleep has the kernel fence the others), gives way like ours to who is
+//! faster, and can be closed like ours. It has no liveness protocol: a place says whose turn it is and not
+//! who is at it, so whoever is killed between its two steps stops all others for ever.
 
 #![expect(unsafe_code, reason = "messages lie in a mapping; raw system calls")]
 
@@ -12,6 +12,7 @@ use std::num::NonZeroUsize;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicU32, AtomicU64, compiler_fence, fence};
+use std::time::{Duration, Instant};
 use std::{hint, thread};
 
 use nix::errno::Errno;
@@ -27,6 +28,9 @@ const LOOKS: u32 = 100;
 
 /// How often it gives its processor away before it goes to sleep.
 const YIELDS: u32 = 20;
+
+/// How long one stays away whose turn another has taken: the longest that ours does.
+const STAY: Duration = Duration::from_nanos(12_400);
 
 /// A ring, and either end of it.
 pub(crate) struct Ring {
@@ -124,6 +128,7 @@ impl Shared {
                 if counter.compare_exchange_weak(number, next, Relaxed, Relaxed).is_ok() {
                     return Ok((number, place));
                 }
+                give_way();
             } else {
                 n_looks += 1;
                 self.wait(n_looks, bell, || self.turn(place).load(Acquire) == number + ahead)?;
@@ -150,6 +155,15 @@ impl Shared {
             }
         }
         Ok(())
+    }
+}
+
+/// Stays away from who was faster, as ours does in a crowd.
+#[cold]
+fn give_way() {
+    let begin = Instant::now();
+    while begin.elapsed() < STAY {
+        (0..8).for_each(|_| hint::spin_loop());
     }
 }
 

@@ -5,6 +5,7 @@
 //! - `manager/get/2`: how often a second 2 clients on different cores look something up.
 //! - `manager/pipeline/100`: how often a second one client does, which asks for 100 things at once.
 //! - `manager/socket-…`: the same, where our calls go through a socket, as those of the others do.
+//! - `manager/shm-dict-get/1`, `manager/shm-dict-set/1`: with a dict of the server's in shared memory.
 //! - `manager/memory-get/1`, `manager/memory-set/1`: with a map in shared memory, which needs no server.
 
 use std::marker::PhantomData;
@@ -13,7 +14,7 @@ use crate::Result;
 use crate::bench::{Bench, Metric};
 use crate::crew::Kind;
 use crate::flags::Effort;
-use crate::peers::multiproc::manager::{OurDict, OurSocketDict};
+use crate::peers::multiproc::manager::{OurDict, OurShmDict, OurSocketDict};
 use crate::peers::multiproc::value::{OurMap, OurMapSet};
 use crate::peers::python;
 use crate::peers::redis::Redis;
@@ -129,6 +130,14 @@ pub(crate) fn benches() -> Vec<Bench> {
         Bench::new("manager/socket-pipeline/100", Metric::Operations)
             .peer(OURS, hundreds::<At<Hundred, OurSocketDict>>)
             .peer("redis", hundreds::<At<Hundred, Redis>>),
+        Bench::new("manager/shm-dict-get/1", Metric::Ns)
+            .peer(OURS, anywhere::<At<Get, OurShmDict>>)
+            .peer("redis", anywhere::<At<Get, Redis>>)
+            .peer("python", python("dict-get")),
+        Bench::new("manager/shm-dict-set/1", Metric::Ns)
+            .peer(OURS, anywhere::<At<Set, OurShmDict>>)
+            .peer("redis", anywhere::<At<Set, Redis>>)
+            .peer("python", python("dict-set")),
         Bench::new("manager/memory-get/1", Metric::Ns)
             .peer(OURS, anywhere::<OurMap>)
             .peer("python", python("dict-get")),

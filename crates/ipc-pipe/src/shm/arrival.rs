@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use ipc_core::Deadline;
 use serde::de::DeserializeOwned;
 
-use super::{Other, ShmConnection};
+use super::ShmConnection;
 use crate::error::RecvError;
 use crate::sys::{epoll, ready};
 
@@ -14,8 +14,8 @@ impl<S, R: DeserializeOwned> ShmConnection<S, R> {
     /// other end any more: for [`wait`](crate::wait()).
     ///
     /// It is good for one wait, after which [`try_recv`](Self::try_recv) says what there is: nothing, if
-    /// the wait has ended early. Any call on the connection may take the news away from it, so make it
-    /// last before the wait. Who waits for this connection alone has [`poll`](Self::poll), which is much
+    /// the wait has ended early. Whatever receives may take the news away from it, so make it last before
+    /// the wait. Who waits for this connection alone has [`poll`](Self::poll), which is much
     /// faster; and among many a [`Connection`](crate::Connection) is.
     ///
     /// # Errors
@@ -41,22 +41,18 @@ impl<S, R: DeserializeOwned> ShmConnection<S, R> {
     /// ```
     #[doc(alias = "as_fd")]
     pub fn arrival(&mut self) -> Result<OwnedFd, RecvError> {
-        if !self.claim()? {
-            return Err(RecvError::OtherProcess);
-        }
-        let (way, theirs) = (self.mapped.way_from(1 - self.side), self.mapped.owner(1 - self.side));
+        let (way, reader, mut other) = self.receiving()?.0.parts();
         // What was heard before is no news.
-        self.door.listen(theirs);
-        let mut partner = Other { door: &mut self.door, theirs };
-        let is_there = self.reader.look_for_record(&way, &mut partner);
+        other.door.listen(other.theirs);
+        let is_there = reader.look_for_record(&way, &mut other);
         // What is wrong is found out by who receives.
         let news =
-            if is_there == Ok(false) { self.door.next_look() } else { Some(Deadline::now()) };
+            if is_there == Ok(false) { other.door.next_look() } else { Some(Deadline::now()) };
         if let Some(when) = news {
             return Ok(ready::alarm(when)?);
         }
         let all = epoll::create()?;
-        for (name, file) in (0..).zip(self.door.files()) {
+        for (name, file) in (0..).zip(other.door.files()) {
             epoll::add(all.as_fd(), file, name)?;
         }
         Ok(all)

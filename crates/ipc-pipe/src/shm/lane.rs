@@ -43,21 +43,14 @@
 //!
 //! What the other side writes into the memory is input: it makes nobody panic, or wait for ever, and what
 //! cannot be is [`Refused::Corrupt`].
-//!
-//! # Edges
-//!
-//! | edge | release side | acquire side | carries |
-//! |------|--------------|--------------|---------|
-//! | E1 | `claim` | `claim` | that one has the side, and nobody else |
 
 use std::io;
 
-use ipc_core::primitive::Ordering::{AcqRel, Acquire};
 use ipc_core::primitive::are_fences_granted;
 use ipc_core::{Deadline, Segment};
 
-use super::door::NOBODY;
-use super::mapped::{Mapped, RING_LEN};
+use super::mapped::{Mapped, RING_LEN, Role};
+use super::owner::claim;
 use super::ring::{self, HEADER, Record};
 
 pub use super::ring::{Partner, Refused};
@@ -130,9 +123,7 @@ impl Lane {
         if !are_fences_granted() {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "membarrier is refused"));
         }
-        // E1 release, E1 acquire.
-        let claimed = mapped.owner(side).compare_exchange(NOBODY, CLAIMED, AcqRel, Acquire);
-        if claimed.is_err() {
+        if !claim(mapped.way_from(side).owner(Role::Writer), CLAIMED) {
             return Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody has that side"));
         }
         let writer = Writer { mapped: mapped.clone(), side, ring: ring::Writer::default() };

@@ -11,9 +11,10 @@ use std::ptr::NonNull;
 use ipc_core::primitive::{AtomicU64, copy_in, copy_out, join_heavy_fences};
 use ipc_core::{Kind, Placed, Segment, SegmentError, Shared};
 
+use super::owner::Owner;
 use super::ring::{HEADER, Side, UNIT, Way};
 
-pub(super) const KIND: Kind = Kind::new(*b"shm-pipe", 1);
+pub(super) const KIND: Kind = Kind::new(*b"shm-pipe", 2);
 
 /// The units of each way: 64 KiB.
 pub(super) const N_UNITS: u64 = 1024;
@@ -24,16 +25,25 @@ const _: () = assert!(N_UNITS.is_power_of_two());
 #[repr(C)]
 #[derive(Debug)]
 pub(super) struct Words {
-    /// Which process has the first end, and which the second.
-    pub(super) owners: [Padded; 2],
+    /// Who has the halves of the first end, and who those of the second.
+    owners: [Owners; 2],
     /// From the first end to the second, and back.
     ways: [WayWords; 2],
+}
+
+/// Which process has each half of an end. They are written when it comes and when it leaves, so one line is
+/// enough.
+#[repr(C, align(128))]
+#[derive(Debug)]
+struct Owners {
+    writer: AtomicU64,
+    reader: AtomicU64,
 }
 
 /// A word on a line of its own.
 #[repr(C, align(128))]
 #[derive(Debug)]
-pub(super) struct Padded(pub(super) AtomicU64);
+struct Padded(AtomicU64);
 
 #[repr(C)]
 #[derive(Debug)]
@@ -54,8 +64,8 @@ pub(super) struct Mapped {
     units: [NonNull<u8>; 2],
 }
 
-// SAFETY: the pointers lead to words, which any thread may use, and to bytes that only the holder of an
-// end touches.
+// SAFETY: the pointers lead to words, which any thread may use, and to bytes that only the holder of a
+// half touches.
 unsafe impl Send for Mapped {}
 // SAFETY: as above; through a shared reference only words are reached, and by `way` bytes as its users
 // agree on.
@@ -82,18 +92,16 @@ impl Mapped {
         Placed::segment(&self.words)
     }
 
-    pub(super) fn owner(&self, side: usize) -> &AtomicU64 {
-        let [first, second] = &self.words.owners;
-        if side == 0 { &first.0 } else { &second.0 }
-    }
-
     /// The way from that side to the other.
     pub(super) fn way_from(&self, side: usize) -> MappedWay<'_> {
         let ([first, second], [first_units, second_units]) = (&self.words.ways, self.units);
+        let [first_end, second_end] = &self.words.owners;
         if side == 0 {
-            MappedWay { words: first, units: first_units }
+            let ends = [first_end, second_end];
+            MappedWay { words: first, ends, units: first_units }
         } else {
-            MappedWay { words: second, units: second_units }
+            let ends = [second_end, first_end];
+            MappedWay { words: second, ends, units: second_units }
         }
     }
 }
@@ -104,14 +112,41 @@ fn places() -> (usize, usize, usize) {
     (first, first + RING_LEN, first + 2 * RING_LEN)
 }
 
+/// What a half does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Writer,
+    Reader,
+}
+
 /// One way of a pipe.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MappedWay<'m> {
     words: &'m WayWords,
+    /// From which end it leads, and to which.
+    ends: [&'m Owners; 2],
     units: NonNull<u8>,
 }
 
-impl MappedWay<'_> {
+impl<'m> MappedWay<'m> {
+    /// Which process has that half of it.
+    pub(super) const fn owner(&self, role: Role) -> &'m AtomicU64 {
+        let [from, to] = self.ends;
+        match role {
+            Role::Writer => &from.writer,
+            Role::Reader => &to.reader,
+        }
+    }
+
+    /// Which process has the half that talks to that one.
+    pub(super) const fn other(&self, role: Role) -> Owner<'m> {
+        let [from, to] = self.ends;
+        match role {
+            Role::Writer => Owner { half: &to.reader, first: &to.writer },
+            Role::Reader => Owner { half: &from.writer, first: &from.writer },
+        }
+    }
+
     /// Where a record's bytes at that distance behind its header are, and how many lie in one piece.
     fn piece(&self, unit: u64, distance: usize) -> (NonNull<u8>, usize) {
         let unit = usize::try_from(unit % N_UNITS).unwrap_or(0);
@@ -172,7 +207,7 @@ impl Way for MappedWay<'_> {
         let (start, len) = self.piece(unit, 0);
         let (first, rest) = bytes.split_at(len.min(bytes.len()));
         // SAFETY: `len` bytes are there; the writer alone writes units, and no thread of this process
-        // has the other end's side of this way at work on those that the reader has given back (I2).
+        // has the other half of this way at work on those that the reader has given back (I2).
         unsafe { copy_in(start.as_ptr(), first) };
         if !rest.is_empty() {
             // SAFETY: the ring begins there, and a record is shorter than the ring.

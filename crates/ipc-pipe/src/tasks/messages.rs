@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use futures_core::{FusedStream, Stream};
 use futures_sink::Sink;
@@ -14,6 +14,7 @@ use super::outgoing::{Outgoing, Packed};
 use super::shm::DoorWatch;
 use crate::connection::Connection;
 use crate::error::{RecvError, SendError};
+use crate::items::item;
 use crate::shm::ShmConnection;
 
 /// A [`Connection`] or a [`ShmConnection`] as a stream of what it receives and a sink for what it sends.
@@ -56,8 +57,6 @@ pub struct Messages<C> {
     writing: LazyWatch,
     /// Of a connection through shared memory: for who reads, and for who writes.
     doors: [DoorWatch; 2],
-    /// Who waits at these doors.
-    waiting: [Option<Waker>; 2],
     is_over: bool,
 }
 
@@ -69,7 +68,6 @@ impl<C> Messages<C> {
             reading: LazyWatch::default(),
             writing: LazyWatch::default(),
             doors: Default::default(),
-            waiting: Default::default(),
             is_over: false,
         }
     }
@@ -83,12 +81,6 @@ impl<C> Messages<C> {
     #[must_use]
     pub fn into_inner(self) -> C {
         self.connection
-    }
-
-    /// What the stream yields for what was received.
-    fn item<R>(&mut self, received: Result<R, RecvError>) -> Option<Result<R, RecvError>> {
-        self.is_over = received.as_ref().is_err_and(RecvError::is_final);
-        Some(received).filter(|received| !matches!(received, Err(RecvError::Disconnected)))
     }
 }
 
@@ -118,7 +110,7 @@ impl<S, R: DeserializeOwned> Stream for Messages<Connection<S, R>> {
         }
         let (connection, watch) = (&this.connection, &mut this.reading);
         let received = ready!(connection.poll_recv(watch, context, |arrived| arrived.decode()));
-        Poll::Ready(this.item(received))
+        Poll::Ready(item(received, &mut this.is_over))
     }
 }
 
@@ -130,11 +122,9 @@ impl<S, R: DeserializeOwned> Stream for Messages<ShmConnection<S, R>> {
         if this.is_over {
             return Poll::Ready(None);
         }
-        let received = this.poll_half(READS, context, |this, context| {
-            let [door, _] = &mut this.doors;
-            this.connection.poll_recv(door, context, |arrived| arrived.decode())
-        });
-        Poll::Ready(this.item(ready!(received)))
+        let [door, _] = &mut this.doors;
+        let received = this.connection.poll_recv(door, context, |arrived| arrived.decode());
+        Poll::Ready(item(ready!(received), &mut this.is_over))
     }
 }
 
@@ -155,41 +145,11 @@ impl<S: Serialize, R> Messages<Connection<S, R>> {
 
 impl<S: Serialize, R> Messages<ShmConnection<S, R>> {
     fn poll_out(&mut self, context: &mut Context<'_>) -> Poll<Result<(), SendError>> {
-        let sent = ready!(self.poll_half(WRITES, context, |this, context| {
-            let Outgoing::Packed(packed) = &this.outgoing else { return Poll::Ready(Ok(())) };
-            let [_, door] = &mut this.doors;
-            this.connection.poll_send(packed, &mut this.writing, door, context)
-        }));
+        let Outgoing::Packed(packed) = &self.outgoing else { return Poll::Ready(Ok(())) };
+        let [_, door] = &mut self.doors;
+        let sent = ready!(self.connection.poll_send(packed, &mut self.writing, door, context));
         self.outgoing = Outgoing::Over;
         Poll::Ready(sent)
-    }
-}
-
-/// Who reads, and who writes, of the two halves of a connection through shared memory.
-const READS: usize = 0;
-const WRITES: usize = 1;
-
-impl<S, R> Messages<ShmConnection<S, R>> {
-    /// Polls one half. Both wait at one door, and a call says not for which of them it is: what one
-    /// has heard the other is told of, and looks again.
-    fn poll_half<T>(
-        &mut self,
-        half: usize,
-        context: &mut Context<'_>,
-        poll: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
-        let n_heard = self.connection.n_heard();
-        let polled = poll(self, context);
-        let waits = polled.is_pending().then(|| context.waker().clone());
-        let [reads, writes] = &mut self.waiting;
-        let (own, other) = if half == READS { (reads, writes) } else { (writes, reads) };
-        *own = waits;
-        if self.connection.n_heard() != n_heard
-            && let Some(other) = other.take()
-        {
-            other.wake();
-        }
-        polled
     }
 }
 

@@ -13,7 +13,8 @@ use super::outgoing::Packed;
 use super::{LazyWatch, Watch, any_ready};
 use crate::error::{RecvError, RequestError, SendError};
 use crate::line::Arrived;
-use crate::shm::ShmConnection;
+use crate::shm::ring::Partner as _;
+use crate::shm::{Other, ShmConnection};
 use crate::sys::ready::{self, Ready};
 
 /// What a task watches that waits for the other side to do something.
@@ -28,12 +29,11 @@ pub(super) struct DoorWatch {
 impl DoorWatch {
     /// Whether the other side has called or is gone, or should be looked for; if not, the task is woken
     /// when it is so.
-    fn poll<S, R>(
+    fn poll(
         &mut self,
-        connection: &mut ShmConnection<S, R>,
+        Other { door, theirs }: &mut Other<'_>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        let (door, theirs) = connection.door();
         let words: Vec<u64> = door.watched().collect();
         let next_look = door.next_look();
         if self.watches.is_empty() || self.words != words || next_look.is_some() {
@@ -45,7 +45,7 @@ impl DoorWatch {
             self.watches.push(Watch::owned(ready::alarm(next)?, Ready::Read)?);
         }
         ready!(any_ready(&self.watches, context))?;
-        door.listen(theirs);
+        door.listen(*theirs);
         Poll::Ready(Ok(()))
     }
 }
@@ -122,11 +122,18 @@ impl<S: Serialize, R> ShmConnection<S, R> {
                 sent => return Poll::Ready(sent),
             }
             // Either there is no room in the ring, or none in the socket beside it.
-            if self.look_for_room(bytes, handles)? {
-                ready!(line.poll(self.line().as_fd(), Ready::Write, context))?;
-            } else {
-                ready!(door.poll(self, context))?;
+            let is_socket_full = self.look_for_room(bytes, handles)?;
+            let (half, socket) = self.sending()?;
+            let mut other = half.other();
+            if is_socket_full {
+                if other.is_gone() {
+                    return Poll::Ready(Err(SendError::Disconnected));
+                }
+                if line.poll(socket.as_fd(), Ready::Write, context)?.is_ready() {
+                    continue;
+                }
             }
+            ready!(door.poll(&mut other, context))?;
         }
     }
 }
@@ -173,7 +180,7 @@ impl<S, R: DeserializeOwned> ShmConnection<S, R> {
         take: impl FnOnce(Arrived<'_>) -> Result<T, RecvError>,
     ) -> Poll<Result<T, RecvError>> {
         while !self.look_for_record()? {
-            ready!(door.poll(self, context))?;
+            ready!(door.poll(&mut self.receiving()?.0.other(), context))?;
         }
         Poll::Ready(self.recv_with(Deadline::now(), take))
     }

@@ -6,50 +6,47 @@
 
 use std::hint::black_box;
 use std::io::IoSlice;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use ipc_core::primitive::{AtomicU64, Ordering::Relaxed};
-use ipc_core::wire::{self, PacketSocket, owned_fd};
-use ipc_core::{Deadline, ProcessId, Segment};
-use ipc_pipe::{ShmConnection, shm_pipe};
+use ipc_core::wire::{self, Handle, PacketSocket};
+use ipc_core::{Deadline, Segment};
+use ipc_pipe::{ShmConnection, ShmReceiver, ShmSender, shm_pipe};
 use serde::Deserialize;
+use testkit::Script;
+use words::{place, value};
 
-type End = ShmConnection<(), ()>;
+pub(crate) mod words;
 
 /// What a stranger has who was given an end: it travels as this.
 #[derive(Deserialize)]
 struct Parts {
     _is_second: bool,
     segment: Segment,
-    #[serde(with = "owned_fd")]
-    line: OwnedFd,
-    #[serde(with = "owned_fd")]
-    bell: OwnedFd,
+    line: Handle,
+    bells: [Option<Handle>; 2],
 }
 
-/// Both ends of a connection, and a stranger that has the memory and the sockets of the first.
+/// Both ends of a connection, of which the first is split, and a stranger that has the memory and the sockets
+/// of that one.
 pub(crate) struct Scene {
-    pub(crate) ends: [End; 2],
+    pub(crate) sender: ShmSender<()>,
+    pub(crate) receiver: ShmReceiver<()>,
+    pub(crate) end: ShmConnection<(), ()>,
     memory: Segment,
-    line: PacketSocket,
-    bell: PacketSocket,
+    /// The line, the bell of the half that sends, and that of the half that receives.
+    sockets: [PacketSocket; 3],
 }
-
-/// Where the words lie, as `src/shm/mapped.rs` draws them.
-pub(crate) const OWNERS: [usize; 2] = [0, 128];
-/// How far the reader of each way has come; behind it, whether the reader and the writer sleep.
-pub(crate) const HEADS: [usize; 2] = [256, 640];
-/// The units of each way.
-pub(crate) const RINGS: [usize; 2] = [1024, 1024 + (64 << 10)];
 
 impl Scene {
     pub(crate) fn new() -> Option<Self> {
-        let (first, second) = shm_pipe().ok()?;
+        let (first, end) = shm_pipe::<(), ()>().ok()?;
         let parts: Parts = wire::decode(wire::encode(&first).ok()?).ok()?;
-        let line = PacketSocket::from_fd(parts.line).ok()?;
-        let bell = PacketSocket::from_fd(parts.bell).ok()?;
-        Some(Self { ends: [first, second], memory: parts.segment, line, bell })
+        let [sends, receives] = parts.bells;
+        let socket = |handle: Handle| PacketSocket::from_fd(handle.into()).ok();
+        let sockets = [socket(parts.line)?, socket(sends?)?, socket(receives?)?];
+        let (sender, receiver) = first.split();
+        Some(Self { sender, receiver, end, memory: parts.segment, sockets })
     }
 
     /// Writes a word, if there is one at that place, and says what it held.
@@ -67,35 +64,55 @@ impl Scene {
     }
 
     fn operate(&mut self, form: u8, len: usize) {
-        const SOON: Duration = Duration::from_micros(30);
-        let end = &mut self.ends[usize::from(form / N_FORMS % 2)];
-        let message = vec![7; len];
-        let mut room = [0; 64];
+        let is_whole = form / N_FORMS % 2 == 1;
         match form % N_FORMS {
-            0 => drop(end.send_bytes_deadline(&message, Deadline::now())),
-            1 => drop(end.send_bytes_deadline(&message, Deadline::after(SOON))),
-            2 => drop(end.try_send(&())),
-            3 => drop(end.recv_bytes_deadline(1 << 20, Deadline::now())),
-            4 => drop(end.recv_bytes_deadline(10, Deadline::after(SOON))),
-            5 => drop(end.try_recv()),
-            6 => drop(end.poll(SOON)),
-            7 => drop(black_box((end.closed(), format!("{end:?}")))),
-            _ if end.poll(Duration::ZERO).is_ok_and(|is_there| is_there) => {
-                drop(end.recv_bytes_into(&mut room));
-            }
-            _ => {}
+            form @ ..SEND_FORMS if is_whole => send(&mut self.end, form, len),
+            form @ ..SEND_FORMS => send(&mut self.sender, form, len),
+            form if is_whole => recv(&mut self.end, form - SEND_FORMS),
+            form => recv(&mut self.receiver, form - SEND_FORMS),
         }
     }
 }
 
-/// How many ways there are to use an end.
-const N_FORMS: u8 = 9;
+/// How many ways there are to send, and to use an end at all.
+const SEND_FORMS: u8 = 5;
+const N_FORMS: u8 = SEND_FORMS + 8;
+
+const SOON: Duration = Duration::from_micros(30);
+
+fn send<R>(end: &mut ShmConnection<(), R>, form: u8, len: usize) {
+    let message = vec![7; len];
+    match form {
+        0 => drop(end.send_bytes_deadline(&message, Deadline::now())),
+        1 => drop(end.send_bytes_deadline(&message, Deadline::after(SOON))),
+        2 => drop(end.try_send(&())),
+        3 => drop(black_box(end.writable())),
+        _ => drop(black_box((end.closed(), end.peer(), format!("{end:?}")))),
+    }
+}
+
+fn recv<S>(end: &mut ShmConnection<S, ()>, form: u8) {
+    let mut room = [0; 64];
+    match form {
+        0 => drop(end.recv_bytes_deadline(1 << 20, Deadline::now())),
+        1 => drop(end.recv_bytes_deadline(10, Deadline::after(SOON))),
+        2 => drop(end.try_recv()),
+        3 => drop(end.poll(SOON)),
+        4 => drop(black_box((end.closed(), format!("{end:?}")))),
+        5 => drop(end.recv_bytes_into_deadline(&mut room, Deadline::after(SOON))),
+        6 => drop(black_box(end.arrival())),
+        _ if end.readable().is_ok_and(|is_there| is_there) => {
+            drop(end.recv_bytes_into(&mut room));
+        }
+        _ => {}
+    }
+}
 
 /// Plays a script until the bytes are at an end.
 pub(crate) fn play(script: &[u8]) {
     let Some(mut scene) = Scene::new() else { return };
-    let mut script = Script(script);
-    while !script.0.is_empty() {
+    let mut script = Script::new(script);
+    while !script.is_over() {
         match script.byte() % 4 {
             0 => {
                 let place = place(&mut script);
@@ -104,7 +121,7 @@ pub(crate) fn play(script: &[u8]) {
             1 => {
                 let bytes = value(&mut script).to_le_bytes();
                 let len = usize::from(script.byte() % 9);
-                let socket = if script.byte() % 2 == 0 { &scene.bell } else { &scene.line };
+                let socket = &scene.sockets[usize::from(script.byte()) % scene.sockets.len()];
                 let packet = IoSlice::new(bytes.get(..len).unwrap_or(&bytes));
                 socket.send(&[packet], &[], Deadline::now()).ok();
             }
@@ -116,45 +133,4 @@ pub(crate) fn play(script: &[u8]) {
     }
     // Whatever the words say now.
     scene.use_all();
-}
-
-/// A word of the protocol, or any.
-fn place(script: &mut Script<'_>) -> usize {
-    let which = usize::from(script.byte() % 2);
-    match script.byte() % 6 {
-        0 => OWNERS[which],
-        1 => HEADS[which],
-        2 => HEADS[which] + 128,
-        3 => HEADS[which] + 256,
-        // One of the headers that are looked at first, or any.
-        4 => RINGS[which] + 64 * usize::from(script.byte() % 8),
-        _ => usize::from(script.byte()) << 10 | usize::from(script.byte()) << 2,
-    }
-}
-
-/// A value that means something, or any.
-fn value(script: &mut Script<'_>) -> u64 {
-    let few = u64::from(script.byte());
-    match script.byte() % 8 {
-        0 => 0,
-        1 => u64::MAX,
-        // Records: of bytes, with any length, and of what went another way.
-        2 => 1 | few << 8,
-        3 => 1 | few << 16,
-        4 => 2,
-        5 => few,
-        // A process that there may be, as an owner.
-        6 => few << 22 | u64::from(ProcessId::current().map_or(1, ProcessId::pid)),
-        _ => (0..8).fold(few, |value, _| value << 8 | u64::from(script.byte())),
-    }
-}
-
-struct Script<'s>(&'s [u8]);
-
-impl Script<'_> {
-    fn byte(&mut self) -> u8 {
-        let Some((&first, rest)) = self.0.split_first() else { return 0 };
-        self.0 = rest;
-        first
-    }
 }

@@ -249,3 +249,40 @@ pub(crate) fn take_and_leave() -> Outcome {
             expect(result == 8 || not_sent, || format!("{result}"))
         }))
 }
+
+/// The victim takes a whole end, of which it has both halves or none: who waits for the second is told too.
+pub(crate) fn take_both_halves() -> Outcome {
+    run(Sweep::new("first use, and who waits for room", state)
+        .victim(|state, marks| {
+            let (mut one, _other) = shm_pipe::<(), ()>().unwrap();
+            one.send_bytes(&[1]).unwrap();
+            let mut end = right(state);
+            let end = end.as_mut().unwrap();
+            marks.around(|| end.readable()).unwrap();
+        })
+        .partner(Partner::new(
+            "sender",
+            |state: &State| {
+                introduce(state);
+                let mut end = left(state);
+                let end = end.as_mut().unwrap();
+                loop {
+                    match end.send_bytes(&[7; 1000]) {
+                        Ok(()) => {}
+                        Err(error) => return i32::from(!error.is_disconnected()),
+                    }
+                }
+            },
+            Start::AtBegin,
+            Ready::When(Box::new(is_asleep)),
+        ))
+        .after_death(|state| {
+            let mut end = right(state);
+            // If the victim has not taken the end, this process can, and leaves it. If it has, this copy
+            // stays, and only the death itself is to be seen.
+            if !matches!(end.as_mut().unwrap().readable(), Err(RecvError::OtherProcess)) {
+                drop(end.take());
+            }
+        })
+        .check(|_, _| Ok(())))
+}

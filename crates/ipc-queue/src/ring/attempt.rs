@@ -6,11 +6,14 @@
 //! [`MOST_LOOKS`] looks at slots: then it is time to look at the clock. See "Progress" in
 //! `README.md` beside this file.
 
-use super::Blocked;
-use super::position::Position;
+use super::position::{Position, PositionWord};
+use super::{Blocked, Tuning, crowd};
 
 /// So many slots are looked at before the clock is: some tens of microseconds' work.
 const MOST_LOOKS: u32 = 1 << 12;
+
+/// Who gives way spends at most the time of so many looks.
+const LOOKS_A_LOSS: u32 = 1 << 8;
 
 /// One attempt to claim.
 #[derive(Debug)]
@@ -32,6 +35,14 @@ impl Attempt {
         }
         self.looks_left -= 1;
         Ok(())
+    }
+
+    /// Gives way to whoever was faster at a claim where the word's position was, if the tuning says so.
+    pub(super) fn lose(&mut self, word: &PositionWord, tuning: Tuning) {
+        if tuning.looks {
+            self.looks_left = self.looks_left.saturating_sub(LOOKS_A_LOSS);
+            crowd::give_way(|| word.look());
+        }
     }
 
     /// Notes that a slot does not fit the position `at`, which was stale if it has moved since; an

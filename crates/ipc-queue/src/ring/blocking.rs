@@ -45,7 +45,7 @@ pub(crate) enum Refused {
 /// How long to look before going to sleep.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tuning {
-    /// Whether to look at all before going to sleep.
+    /// Whether to look at all before going to sleep, and to give way to others who are faster.
     pub(crate) looks: bool,
     /// The first sleep before a look at the words without being woken; each is twice as long as
     /// the one before. It is a backstop for kernels and sandboxes that do not tell of every death,

@@ -48,6 +48,7 @@ pub(crate) mod slot;
 mod attempt;
 mod blocking;
 mod chunks;
+mod crowd;
 mod observe;
 pub(crate) mod planted;
 mod repair;
@@ -178,8 +179,11 @@ impl<M: Memory> Ring<'_, M> {
         let state = State::claimed_for_writing(at.number(), me, link);
         let slot = self.0.slot(at.index());
         let seen = if self.0.grows() { slot.look() } else { State::free(at.number()) };
-        let claimed = seen.is_free_for(at.number()) && slot.claim(seen, state);
-        claimed.then(|| self.after_put_claim(Claim { at, state }))
+        if seen.is_free_for(at.number()) && slot.claim(seen, state) {
+            return Some(self.after_put_claim(Claim { at, state }));
+        }
+        self.give_way_if_outrun(self.0.tail(), at, 0);
+        None
     }
 
     /// Claims the message at the head if nothing is in the way: the fast path of a get.
@@ -189,8 +193,25 @@ impl<M: Memory> Ring<'_, M> {
         let at = self.head_at().ok()?;
         let full = State::full(at.number(), self.usual_link(at)?);
         let state = full.owned_by(me);
-        let claimed = self.0.slot(at.index()).claim(full, state);
-        claimed.then(|| Ok(self.after_get_claim(Claim { at, state })))
+        if self.0.slot(at.index()).claim(full, state) {
+            return Some(Ok(self.after_get_claim(Claim { at, state })));
+        }
+        self.give_way_if_outrun(self.0.head(), at, 1);
+        None
+    }
+
+    /// Gives way to one of the same side that was faster at `at`: unclaimed, its slot would be in the
+    /// cycle of that number in the message.
+    #[cold]
+    fn give_way_if_outrun(self, word: &PositionWord, at: Position, cycle: i64) {
+        if !self.0.tuning().looks {
+            return;
+        }
+        let seen = self.0.slot(at.index()).look();
+        let since = seen.since(at.number());
+        if since > cycle || since == cycle && seen.owner() != Owner::NOBODY {
+            crowd::give_way(|| word.look());
+        }
     }
 
     /// Claims the slot at the tail for writing, without waiting.
@@ -204,6 +225,7 @@ impl<M: Memory> Ring<'_, M> {
             if self.0.slot(at.index()).claim(seen, claimed) {
                 return self.after_put_claim(Claim { at, state: claimed });
             }
+            attempt.lose(self.0.tail(), self.0.tuning());
         }
     }
 
@@ -244,6 +266,7 @@ impl<M: Memory> Ring<'_, M> {
             if self.0.slot(at.index()).claim(seen, claimed) {
                 return Ok(self.after_get_claim(Claim { at, state: claimed }));
             }
+            attempt.lose(self.0.head(), self.0.tuning());
         }
     }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use ipc_core::Deadline;
 use ipc_queue::{Builder, JoinableQueue};
+use testkit::Script;
 
-use super::{MAX_BYTES, Places, Script, scribble};
+use super::{MAX_BYTES, Places, scribble};
 
 /// A joinable queue for which the drawing is known.
 pub(crate) fn queue(n_slots: usize, n_seats: usize) -> Option<(JoinableQueue<Vec<u8>>, Places)> {
@@ -59,12 +60,12 @@ pub(crate) fn use_all(queue: &JoinableQueue<Vec<u8>>) {
 
 /// Plays a script: a shape, then steps, until the bytes are at an end.
 pub(crate) fn play(script: &[u8]) {
-    let mut script = Script(script);
+    let mut script = Script::new(script);
     let n_slots = 1 + usize::from(script.byte() % 9);
     let n_seats = 1 + usize::from(script.byte() % 4);
     let Some((queue, places)) = queue(n_slots, n_seats) else { return };
     let item = vec![5; 1 << 14];
-    while !script.0.is_empty() {
+    while !script.is_over() {
         match script.byte() % 4 {
             0 | 1 => scribble(queue.segment(), places, &mut script),
             2 => {

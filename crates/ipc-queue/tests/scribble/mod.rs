@@ -13,6 +13,7 @@ use std::time::Duration;
 use ipc_core::primitive::{AtomicU64, Ordering::Relaxed};
 use ipc_core::{Deadline, Segment};
 use ipc_queue::{Builder, ByteQueue, PutError};
+use testkit::Script;
 
 /// Where the words of a queue lie, as the drawings in `src/mapped/places.rs` and
 /// `src/heap/geometry.rs` have it: in the body, or from [`ROOM`] on in the room.
@@ -227,15 +228,15 @@ fn operate(queue: &ByteQueue, form: u8, message: &[u8], bytes: &mut Vec<u8>) {
 
 /// Plays a script: a shape, then steps, until the bytes are at an end.
 pub(crate) fn play(script: &[u8]) {
-    let mut script = Script(script);
+    let mut script = Script::new(script);
     let n_slots = 1 + usize::from(script.byte() % 9);
     let n_seats = 1 + usize::from(script.byte() % 4);
-    let message_bytes = if script.byte() % 2 == 0 { 1 } else { 112 };
+    let message_bytes = if script.byte().is_multiple_of(2) { 1 } else { 112 };
     let made = if n_slots == 9 { growing(n_seats) } else { queue(n_slots, n_seats, message_bytes) };
     let Some((queue, places)) = made else { return };
     let message = vec![5; queue.max_message()];
     let mut bytes = Vec::new();
-    while !script.0.is_empty() {
+    while !script.is_over() {
         match script.byte() % 4 {
             0 | 1 => scribble(queue.segment(), places, &mut script),
             2 => {
@@ -255,7 +256,7 @@ pub(crate) fn play(script: &[u8]) {
 
 /// A stranger writes one word: what a fuzzer would find only after years, or anything.
 fn scribble(memory: &Segment, places: Places, script: &mut Script<'_>) {
-    let place = script.place(places);
+    let place = word(script, places);
     let was = look_in(memory, place);
     let value = match script.byte() % 10 {
         0 => 0,
@@ -263,43 +264,32 @@ fn scribble(memory: &Segment, places: Places, script: &mut Script<'_>) {
         2 => was ^ 1 << (script.byte() % 64),
         3 => was.wrapping_add(1),
         4 => was.wrapping_sub(1),
-        5 => slot_bits(script.number(), script.number(), script.number()),
+        5 => slot_bits(number(script), number(script), number(script)),
         // Another message, of another owner, with another link.
-        6 => was ^ slot_bits(script.number(), script.number(), script.number()),
-        7 => position_bits(script.number(), script.number()),
-        8 => write_in(memory, script.place(places), was),
-        _ => script.number() | script.number() << 32,
+        6 => was ^ slot_bits(number(script), number(script), number(script)),
+        7 => position_bits(number(script), number(script)),
+        8 => write_in(memory, word(script, places), was),
+        _ => number(script) | number(script) << 32,
     };
     write_in(memory, place, value);
 }
 
-struct Script<'s>(&'s [u8]);
-
-impl Script<'_> {
-    /// The next byte; zero at the end.
-    fn byte(&mut self) -> u8 {
-        let Some((&first, rest)) = self.0.split_first() else { return 0 };
-        self.0 = rest;
-        first
+/// Small numbers mostly, sometimes with all high bits set.
+fn number(script: &mut Script<'_>) -> u64 {
+    let low = script.byte();
+    match low {
+        0xf0.. => !u64::from(low & 0xf),
+        0xe0.. => u64::from(low & 0xf) << 24 | u64::from(script.byte()) << 8,
+        _ => u64::from(low),
     }
+}
 
-    /// Small numbers mostly, sometimes with all high bits set.
-    fn number(&mut self) -> u64 {
-        let low = self.byte();
-        match low {
-            0xf0.. => !u64::from(low & 0xf),
-            0xe0.. => u64::from(low & 0xf) << 24 | u64::from(self.byte()) << 8,
-            _ => u64::from(low),
-        }
-    }
-
-    /// One of the words of the protocol, or any.
-    fn place(&mut self, places: Places) -> usize {
-        let which = usize::from(self.byte());
-        let all: Vec<usize> = places.all().into_iter().chain(places.of_items()).collect();
-        match all.get(which % (all.len() + 1)) {
-            Some(place) => *place,
-            None => usize::from(self.byte()) << 4 | usize::from(self.byte()),
-        }
+/// One of the words of the protocol, or any.
+fn word(script: &mut Script<'_>, places: Places) -> usize {
+    let which = usize::from(script.byte());
+    let all: Vec<usize> = places.all().into_iter().chain(places.of_items()).collect();
+    match all.get(which % (all.len() + 1)) {
+        Some(place) => *place,
+        None => usize::from(script.byte()) << 4 | usize::from(script.byte()),
     }
 }

@@ -13,6 +13,7 @@ use ipc_core::robust::Thread;
 use ipc_sync::{
     Barrier, BoundedSemaphore, Condition, Event, Lock, Mutex, Once, RLock, RwLock, Semaphore,
 };
+use testkit::Script;
 
 /// As long as any operation may take.
 const SOON: Duration = Duration::from_micros(30);
@@ -175,8 +176,8 @@ impl All {
     }
 
     /// A stranger writes one word: what a fuzzer would find only after years, or anything.
-    fn scribble(&self, script: &mut Script<'_>) {
-        let segment = self.segment(script.which());
+    fn scribble(&self, subject: u8, script: &mut Script<'_>) {
+        let segment = self.segment(script.mostly(subject));
         // The first lines have most of the words.
         let words = segment.len() / 4;
         let near = usize::from(script.byte());
@@ -219,17 +220,17 @@ fn use_semaphore(semaphore: &Semaphore, form: u8) {
 /// Plays a script: which primitive it is mostly about, then steps, until the bytes are at an end.
 pub(crate) fn play(script: &[u8]) {
     let Some((&subject, script)) = script.split_first() else { return };
-    let mut script = Script { bytes: script, subject };
+    let mut script = Script::new(script);
     let Some(all) = All::new() else { return };
-    while !script.bytes.is_empty() {
+    while !script.is_over() {
         match script.byte() % 4 {
-            0 | 1 => all.scribble(&mut script),
-            2 => all.operate(script.which(), script.byte()),
+            0 | 1 => all.scribble(subject, &mut script),
+            2 => all.operate(script.mostly(subject), script.byte()),
             // Under a lock that is held meanwhile.
             _ => {
                 let held = all.lock.try_lock();
-                all.scribble(&mut script);
-                all.operate(script.which(), script.byte());
+                all.scribble(subject, &mut script);
+                all.operate(script.mostly(subject), script.byte());
                 drop(held);
             }
         }
@@ -239,29 +240,5 @@ pub(crate) fn play(script: &[u8]) {
         for form in 0..9 {
             all.operate(which, form);
         }
-    }
-}
-
-struct Script<'s> {
-    bytes: &'s [u8],
-    subject: u8,
-}
-
-impl Script<'_> {
-    /// The next byte; zero at the end.
-    fn byte(&mut self) -> u8 {
-        let Some((&first, rest)) = self.bytes.split_first() else { return 0 };
-        self.bytes = rest;
-        first
-    }
-
-    /// The subject of the script, and now and then another.
-    fn which(&mut self) -> u8 {
-        let byte = self.byte();
-        if byte < 0x30 { byte } else { self.subject }
-    }
-
-    fn wide(&mut self) -> usize {
-        usize::from(self.byte()) << 8 | usize::from(self.byte())
     }
 }

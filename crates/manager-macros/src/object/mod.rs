@@ -1,6 +1,5 @@
 //! `Object`: what an `impl` block says of a type, as far as a manager is concerned.
 
-use proc_macro2::TokenStream;
 use quote::{ToTokens as _, format_ident};
 use syn::ext::IdentExt as _;
 use syn::{
@@ -8,8 +7,9 @@ use syn::{
     Signature, Type, Visibility,
 };
 
-use crate::argument::{Argument, Place, can_travel, with_self};
+use crate::argument::Argument;
 use crate::options::Options;
+use crate::returned::Returned;
 
 /// A type, and what can be done with its objects.
 pub(crate) struct Object {
@@ -33,7 +33,7 @@ pub(crate) struct Method {
     pub(crate) visibility: Visibility,
     pub(crate) ident: Ident,
     pub(crate) arguments: Vec<Argument>,
-    pub(crate) returned: TokenStream,
+    pub(crate) returned: Returned,
 }
 
 /// The values that go as one, which serde has tuples for.
@@ -109,13 +109,7 @@ impl Method {
             let words = "the object stays in the manager, so a method has to take `&self` or `&mut self`; a private one may take what it likes";
             return Err(Error::new_spanned(receiver, words));
         }
-        let returned = match &signature.output {
-            ReturnType::Default => quote::quote!(()),
-            ReturnType::Type(_, returned) => {
-                can_travel(returned, Place::Result)?;
-                with_self(returned.to_token_stream(), object)
-            }
-        };
+        let returned = Returned::read(&signature.output, object)?;
         Self::with_returned(function, returned, object)
     }
 
@@ -128,7 +122,8 @@ impl Method {
         };
         match &signature.output {
             ReturnType::Type(_, returned) if is_itself(returned) => {
-                Self::with_returned(function, object.to_token_stream(), object)
+                let returned = Returned::Value(object.to_token_stream());
+                Self::with_returned(function, returned, object)
             }
             _ => {
                 let words = "the manager makes objects with `new`, which has to return `Self`: what may fail can be done by a method";
@@ -139,7 +134,7 @@ impl Method {
 
     fn with_returned(
         function: &ImplItemFn,
-        returned: TokenStream,
+        returned: Returned,
         object: &Ident,
     ) -> syn::Result<Self> {
         let typed = function.sig.inputs.iter().filter_map(|input| match input {

@@ -47,8 +47,49 @@ fn types_that_cannot_travel_are_refused() {
     refused("pub fn put(&self, it: impl Copy) {}", "impl Copy", "name the type");
     refused("pub fn get(&self) -> &str { \"\" }", "&str", "cannot return a reference");
     refused("pub fn get(&self) -> Option<&u8> { None }", "&u8", "cannot return a reference");
-    refused("pub fn all(&self) -> impl Iterator { [].iter() }", "impl Iterator", "name the type");
+    refused("pub fn get(&self) -> impl Copy { 1 }", "impl Copy", "name the type");
     refused("pub fn put(&self, #[cfg(unix)] it: u8) {}", "#[cfg(unix)]", "`cfg`");
+}
+
+#[test]
+fn iterators_that_cannot_stay_in_the_manager_are_refused() {
+    let own = "cannot borrow from the object";
+    let refused = |returned: &str, place: &str, words: &str| {
+        refused(&format!("pub fn all(&self) -> {returned} {{ self.0.iter() }}"), place, words);
+    };
+    refused("impl Iterator<Item = u8>", "impl Iterator<Item = u8>", own);
+    refused("impl Iterator<Item = u8> + '_", "'_", own);
+    refused("impl Iterator<Item = u8> + use<'_>", "use<'_>", own);
+    refused("Box<dyn Iterator<Item = u8> + '_>", "'_", own);
+    refused("impl Iterator + 'static", "Iterator", "`Iterator<Item = T>`");
+    refused("Box<dyn Iterator>", "Iterator", "`Iterator<Item = T>`");
+    refused("impl Iterator<Item = &'static u8> + 'static", "&'static u8", "return a reference");
+    refused("impl Iterator<Item = impl Copy> + 'static", "impl Copy", "name the type");
+    refused(
+        "impl IntoIterator<Item = u8> + 'static",
+        "impl IntoIterator<Item = u8> + 'static",
+        "name the type",
+    );
+    refused(
+        "Result<impl Iterator<Item = u8> + 'static, u8>",
+        "impl Iterator<Item = u8> + 'static",
+        "all that a method returns",
+    );
+}
+
+#[test]
+fn iterators_that_stay_in_the_manager_are_read() {
+    for returned in [
+        "impl Iterator<Item = Vec<Self>> + 'static",
+        "impl Send + std::iter::Iterator<Item = Vec<Self>> + use<>",
+        "Box<dyn Iterator<Item = Vec<Self>> + Send>",
+        "std::boxed::Box<dyn Send + Iterator<Item = Vec<Self>> + 'static>",
+    ] {
+        let output = syn::parse_str(&format!("-> {returned}")).unwrap();
+        let read = Returned::read(&output, &format_ident!("Thing")).ok().unwrap();
+        let Returned::Items { item, .. } = read else { panic!("{returned} is an iterator") };
+        assert_eq!(item.to_string(), "Vec < Thing >", "{returned}");
+    }
 }
 
 #[test]
@@ -108,7 +149,7 @@ fn only_what_others_may_call_is_read() {
     assert_eq!((object.new.arguments.len(), object.methods.len()), (1, 1));
     let get = &object.methods[0];
     assert_eq!((get.attributes.len(), get.conditions.len()), (1, 0));
-    assert_eq!(get.returned.to_string(), "[Thing ; 2]");
+    assert!(matches!(&get.returned, Returned::Value(value) if value.to_string() == "[Thing ; 2]"));
     let shown =
         |argument: &Argument| format!("{} {} {}", argument.name, argument.given, argument.owned);
     let arguments: Vec<_> = get.arguments.iter().map(shown).collect();

@@ -43,6 +43,10 @@ impl Argument {
         self
     }
 
+    pub(crate) fn len_of<T>(self) -> Self {
+        self.number(size_of::<T>() as u64)
+    }
+
     pub(crate) fn flag(mut self, flag: bool) -> Self {
         self.bytes.push(flag.into());
         self
@@ -50,6 +54,12 @@ impl Argument {
 
     pub(crate) fn block(mut self, block: &[u8]) -> Self {
         put_block(&mut self.bytes, block);
+        self
+    }
+
+    /// Appends bytes as they are, up to the end.
+    pub(crate) fn raw(mut self, bytes: &[u8]) -> Self {
+        self.bytes.extend_from_slice(bytes);
         self
     }
 

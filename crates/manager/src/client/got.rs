@@ -50,6 +50,16 @@ impl Got {
         let object = Reader::new(&self.bytes).number()?;
         Ok(Handle::new(Arc::clone(&self.client), object))
     }
+
+    /// A handle to the only object that came with it, whose number it is.
+    pub(crate) fn into_granted(mut self) -> Result<Arc<Handle>, Error> {
+        let object = Reader::new(&self.bytes).number()?;
+        if self.links != [object] {
+            return Err(Error::Malformed);
+        }
+        self.links.clear();
+        Ok(Handle::new(Arc::clone(&self.client), object))
+    }
 }
 
 impl Drop for Got {

@@ -139,7 +139,7 @@ impl Handle {
 }
 
 /// How long it may take to connect to a manager that is named by a proxy.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+pub(super) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
 impl Drop for Handle {
     fn drop(&mut self) {

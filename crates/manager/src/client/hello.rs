@@ -48,7 +48,7 @@ fn say_hello(
         connect_deadline(&door.address, door.key.as_ref(), deadline)?;
     let socket = socket.with_limits(Limits::NONE);
     let process = ProcessId::current().ok();
-    let ours = ClientHello { version: VERSION, process, wants_lane, resume: None };
+    let ours = ClientHello { version: VERSION, process, wants_lane, memory: None, resume: None };
     let gone = |_| ConnectError::NotAManager;
     socket.send_bytes_deadline(&ours.to_bytes(), deadline).map_err(gone)?;
     let said = socket.recv_bytes_deadline(HELLO_BYTES, deadline).map_err(|error| {

@@ -10,6 +10,7 @@ mod got;
 mod handle;
 mod hello;
 mod lane;
+mod memory;
 mod remote;
 mod replies;
 mod scope;
@@ -40,6 +41,7 @@ pub(crate) use argument::{Argument, Request};
 pub(crate) use got::Got;
 pub use handle::Handle;
 pub(crate) use handle::{Place, deserialize, serialize};
+pub(crate) use memory::{InMemory, Mapped};
 pub(crate) use scope::{gathering, granting, serving};
 pub(crate) use table::{connect, forget};
 

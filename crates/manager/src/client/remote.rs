@@ -125,7 +125,7 @@ impl Remote {
 
 fn hello(resume: Option<Resume>) -> ClientHello {
     // Which process it is means nothing on another machine.
-    ClientHello { version: VERSION, process: None, wants_lane: false, resume }
+    ClientHello { version: VERSION, process: None, wants_lane: false, memory: None, resume }
 }
 
 impl State {

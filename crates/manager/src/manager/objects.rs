@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use shm_value::bytemuck::{CheckedBitPattern, NoUninit};
+use shm_value::{ShmMap, ShmVec};
 
 use super::Manager;
 use crate::client::Argument;
@@ -10,7 +12,7 @@ use crate::object::user::Object;
 use crate::protocol::methods::desk;
 use crate::proxy::{
     Array, Barrier, BoundedSemaphore, Condition, Dict, Event, Inner, JoinableQueue, List, Lock,
-    Namespace, Queue, RLock, Remote, Semaphore, Set, Value,
+    Namespace, Queue, RLock, Remote, Semaphore, Set, ShmDict, ShmList, Value,
 };
 #[cfg(feature = "pool")]
 use crate::proxy::{Pool, PoolBuilder};
@@ -32,6 +34,41 @@ impl Manager {
     /// As [`stats`](Self::stats).
     pub fn list<T>(&self) -> Result<List<T>, Error> {
         self.make("list", Argument::new().flag(false))
+    }
+
+    /// Makes a dict of plain data in shared memory, with room for so many keys.
+    ///
+    /// Its memory is there at once, and counts as what the manager keeps for this client.
+    ///
+    /// # Errors
+    ///
+    /// As [`stats`](Self::stats); [`Error::Full`], [`Error::ShareFull`]; [`Error::Refused`] if there is no such
+    /// memory.
+    pub fn shm_dict<K, V>(&self, capacity: usize) -> Result<ShmDict<K, V>, Error>
+    where
+        K: NoUninit + CheckedBitPattern,
+        V: NoUninit + CheckedBitPattern,
+    {
+        let lens = Argument::new().number(capacity as u64).len_of::<K>().len_of::<V>();
+        let dict: ShmDict<K, V> =
+            self.make("shm_dict", lens.number(ShmMap::<K, V>::type_hash()))?;
+        dict.as_map()?;
+        Ok(dict)
+    }
+
+    /// Makes a list of plain data in shared memory, with room for so many items.
+    ///
+    /// # Errors
+    ///
+    /// As [`shm_dict`](Self::shm_dict).
+    pub fn shm_list<T>(&self, capacity: usize) -> Result<ShmList<T>, Error>
+    where
+        T: NoUninit + CheckedBitPattern,
+    {
+        let lens = Argument::new().number(capacity as u64).len_of::<T>();
+        let list: ShmList<T> = self.make("shm_list", lens.number(ShmVec::<T>::type_hash()))?;
+        list.as_vec()?;
+        Ok(list)
     }
 
     /// Makes a set.

@@ -176,7 +176,7 @@ impl Kind for Dict {
 }
 
 /// A value that may be there, as a byte and a block.
-fn read_option<'b>(reader: &mut Reader<'b>) -> Result<Option<&'b [u8]>, Fault> {
+pub(super) fn read_option<'b>(reader: &mut Reader<'b>) -> Result<Option<&'b [u8]>, Fault> {
     Ok(match reader.byte()? {
         0 => None,
         _ => Some(reader.block()?),

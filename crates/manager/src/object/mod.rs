@@ -12,16 +12,19 @@ mod barrier;
 mod dict;
 mod event;
 mod foreign;
+mod iterator;
 mod list;
 mod lock;
 #[cfg(feature = "pool")]
 pub(crate) mod pool;
 mod queue;
 mod semaphore;
+pub(crate) mod shared;
 pub(crate) mod user;
 mod value;
 pub(crate) mod weight;
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +33,7 @@ use ipc_core::Deadline;
 use crate::client::Handle;
 use crate::protocol::bytes::{Malformed, Reader, put_number};
 use crate::protocol::{Fault, ObjectId};
+use shared::Memory;
 use weight::Weight;
 
 /// A client, as the server counts them.
@@ -95,6 +99,11 @@ pub(crate) trait Kind: Send {
     /// Whether a method may make more of what is kept.
     fn stores(&self, _method: u64) -> bool {
         false
+    }
+
+    /// The memory that it is in, if clients may have that.
+    fn memory(&self) -> Option<&Memory> {
+        None
     }
 
     /// Whether its end is foreign code too.
@@ -163,7 +172,21 @@ pub(crate) struct Payload {
     /// What keeps these objects until then.
     pub(crate) links: Vec<Link>,
     /// The same, for objects that foreign code here has proxies of.
-    pub(crate) _proxies: Vec<Arc<Handle>>,
+    pub(crate) proxies: Vec<Arc<Handle>>,
+    /// An object that came of the call, whose number is what is returned.
+    pub(crate) made: Option<Made>,
+}
+
+/// An object that has no place yet.
+pub(crate) struct Made {
+    pub(crate) label: String,
+    pub(crate) object: Box<dyn Kind>,
+}
+
+impl fmt::Debug for Made {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Made").field("label", &self.label).finish_non_exhaustive()
+    }
 }
 
 impl Payload {
@@ -194,6 +217,13 @@ impl Payload {
     pub(crate) fn append(&mut self, stored: &Stored) {
         self.bytes.extend_from_slice(&stored.bytes);
         self.grants.extend(stored.links.iter().map(|link| link.object));
+    }
+
+    /// Appends what foreign code has returned.
+    fn append_returned(&mut self, returned: Self) {
+        self.bytes.extend(returned.bytes);
+        self.grants.extend(returned.grants);
+        self.proxies.extend(returned.proxies);
     }
 
     /// Appends a value that goes.

@@ -11,6 +11,7 @@ use proc_core::Function;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::iterator::Iteration;
 use super::{Answers, Kind, Payload, Request, Step, no_such_method};
 use crate::client::{gathering, serving};
 use crate::protocol::Fault;
@@ -83,8 +84,14 @@ pub struct Methods<T> {
     by_name: HashMap<&'static str, Method<T>>,
 }
 
+/// A method, and by which call it is called.
+struct Method<T> {
+    called_by: u64,
+    call: Call<T>,
+}
+
 /// From the encoded argument to the encoded result.
-type Method<T> = Box<dyn Fn(&mut T, &Home, &[u8]) -> Result<Payload, Fault> + Send + Sync>;
+type Call<T> = Box<dyn Fn(&mut T, &Home, &[u8]) -> Result<Payload, Fault> + Send + Sync>;
 
 impl<T: Object> Methods<T> {
     fn of_type() -> Self {
@@ -108,7 +115,30 @@ impl<T: Object> Methods<T> {
             let returned = method(object, argument);
             home.encode(&returned)
         };
-        self.by_name.insert(name, Box::new(call));
+        self.by_name.insert(name, Method { called_by: methods::BY_NAME, call: Box::new(call) });
+        self
+    }
+
+    /// Adds a method that returns an iterator, which stays in the manager: who calls it, by
+    /// [`Remote::iterate`](crate::Remote::iterate), gets its items as it asks for them.
+    ///
+    /// The iterator has nothing borrowed from the object, which others use meanwhile: what it needs it has for
+    /// itself. It ends with its caller's [`RemoteIter`](crate::RemoteIter), or with its caller.
+    pub fn add_iterator<A, I>(
+        &mut self,
+        name: &'static str,
+        method: impl Fn(&mut T, A) -> I + Send + Sync + 'static,
+    ) -> &mut Self
+    where
+        A: DeserializeOwned,
+        I: Iterator<Item: Serialize> + Send + 'static,
+    {
+        let call = move |object: &mut T, home: &Home, argument: &[u8]| {
+            let argument = home.decode(argument)?;
+            let made = Iteration::over(method(object, argument), home.clone());
+            Ok(Payload { made: Some(made), ..Payload::default() })
+        };
+        self.by_name.insert(name, Method { called_by: methods::ITERATE, call: Box::new(call) });
         self
     }
 }
@@ -129,17 +159,19 @@ struct Foreign<T> {
 impl<T: Object> Kind for Foreign<T> {
     fn call(&mut self, request: Request<'_>, _: &mut Answers) -> Result<Step, Fault> {
         match request.method {
-            methods::BY_NAME => Ok(Step::Work),
+            methods::BY_NAME | methods::ITERATE => Ok(Step::Work),
             other => Err(no_such_method(other)),
         }
     }
 
     fn work(&mut self, request: Request<'_>) -> Result<Payload, Fault> {
-        let Request { mut argument, links, .. } = request;
+        let Request { method: called_by, mut argument, links, .. } = request;
         let name = String::from_utf8_lossy(argument.block()?);
-        let method = self.methods.by_name.get(&*name);
+        let found = self.methods.by_name.get(&*name);
+        let method = found.filter(|method| method.called_by == called_by);
         let method = method.ok_or_else(|| Fault::NoSuchMethod(format!("{name:?}")))?;
-        let returned = self.home.enter(|| method(&mut self.object, &self.home, argument.rest()));
+        let call = || (method.call)(&mut self.object, &self.home, argument.rest());
+        let returned = self.home.enter(call);
         // What the argument led to was kept until here.
         drop(links);
         returned
@@ -236,11 +268,11 @@ impl Home {
     }
 
     /// A value that goes to whoever called.
-    fn encode<T: Serialize>(&self, value: &T) -> Result<Payload, Fault> {
+    pub(super) fn encode<T: Serialize>(&self, value: &T) -> Result<Payload, Fault> {
         let mut bytes = Vec::new();
         let (encoded, proxies) = gathering(self.server(), || wire::encode_plain(value, &mut bytes));
         encoded.map_err(|error| Fault::Refused(error.to_string()))?;
         let grants = proxies.iter().map(|proxy| proxy.object()).collect();
-        Ok(Payload { bytes, grants, _proxies: proxies, ..Payload::default() })
+        Ok(Payload { bytes, grants, proxies, ..Payload::default() })
     }
 }

@@ -59,6 +59,11 @@ pub(crate) mod value {
     pub(crate) const UPDATE: u64 = 5;
 }
 
+/// Of dicts and lists in shared memory, beside those of dicts and of lists.
+pub(crate) mod shared {
+    pub(crate) const MEMORY: u64 = 100;
+}
+
 /// Of queues.
 pub(crate) mod queue {
     pub(crate) const PUT: u64 = 1;
@@ -125,4 +130,10 @@ pub(crate) mod pool {
 /// Of objects of the user's types.
 pub(crate) mod user {
     pub(crate) const BY_NAME: u64 = 1;
+    pub(crate) const ITERATE: u64 = 2;
+}
+
+/// Of iterators.
+pub(crate) mod iterator {
+    pub(crate) const NEXT: u64 = 1;
 }

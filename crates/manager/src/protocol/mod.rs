@@ -9,6 +9,13 @@
 //!                                          <--  replies: number, returned or failed, links, bytes
 //! ```
 //!
+//! Who comes for the memory of an object says so in its hello, gets that, and nothing else:
+//!
+//! ```text
+//!   hello: magic, version, nobody, object, secret    -->
+//!                                          <--  the memory
+//! ```
+//!
 //! A message is any number of calls, or of replies, one after the other. A call whose number is zero gets
 //! no reply. Replies come when they are ready, in any order. *Links* are the objects whose proxies are in
 //! the bytes: the server keeps them as long as it keeps the bytes, and whoever gets the bytes gets a
@@ -39,6 +46,9 @@ pub(crate) const VERSION: u32 = 1;
 /// What else is to be said of a client, or of a server: that it wants or offers a lane.
 const LANE: u64 = 1;
 
+/// Of a client: that it has come for the memory of an object.
+const MEMORY: u64 = 2;
+
 /// An object in a server: never given out again.
 pub(crate) type ObjectId = u64;
 
@@ -56,8 +66,18 @@ pub(crate) struct ClientHello {
     pub(crate) process: Option<ProcessId>,
     /// Whether it would like its messages to go through memory.
     pub(crate) wants_lane: bool,
+    /// The memory that it has come for.
+    pub(crate) memory: Option<Wanted>,
     /// The session that it goes on with.
     pub(crate) resume: Option<Resume>,
+}
+
+/// The memory of an object, for which only those ask who have had a reference to that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) object: ObjectId,
+    /// What the object has told these, and nobody guesses.
+    pub(crate) secret: u64,
 }
 
 /// What a session is known by: numbers that nobody guesses.
@@ -93,7 +113,12 @@ impl ClientHello {
         let (pid, start) = self.process.map_or((0, 0), |id| (id.pid(), id.start_time()));
         put_number(&mut bytes, pid.into());
         put_number(&mut bytes, start);
-        put_number(&mut bytes, self.wants_lane.into());
+        let memory = if self.memory.is_some() { MEMORY } else { 0 };
+        put_number(&mut bytes, memory | u64::from(self.wants_lane));
+        if let Some(Wanted { object, secret }) = self.memory {
+            put_number(&mut bytes, object);
+            put_number(&mut bytes, secret);
+        }
         if let Some(Resume { session, n_received }) = self.resume {
             let numbers = [session.high, session.low, n_received];
             numbers.into_iter().for_each(|number| put_number(&mut bytes, number));
@@ -106,13 +131,18 @@ impl ClientHello {
         let pid = u32::try_from(reader.number()?).map_err(|_| Malformed)?;
         let start = reader.number()?;
         let process = (pid != 0).then(|| ProcessId::from_parts(pid, start));
-        let wants_lane = reader.number_or_zero()? & LANE != 0;
+        let wishes = reader.number_or_zero()?;
+        let wants_lane = wishes & LANE != 0;
+        let mut memory = None;
+        if wishes & MEMORY != 0 {
+            memory = Some(Wanted { object: reader.number()?, secret: reader.number()? });
+        }
         let mut resume = None;
         if !reader.is_empty() {
             let session = SessionId { high: reader.number()?, low: reader.number()? };
             resume = Some(Resume { session, n_received: reader.number()? });
         }
-        Ok(Self { version, process, wants_lane, resume })
+        Ok(Self { version, process, wants_lane, memory, resume })
     }
 }
 
@@ -285,6 +315,10 @@ pub(crate) enum Fault {
     Cancelled,
     /// The pool was terminated first.
     Terminated,
+    /// There is no room for one more in the object's memory.
+    NoRoom,
+    /// In the object's memory is what cannot be there.
+    Corrupt,
 }
 
 impl From<Malformed> for Fault {
@@ -341,8 +375,9 @@ mod tests {
             for n_received in [None, Some(0), Some(u64::MAX)] {
                 let session = SessionId { high: 1 << 63, low: 5 };
                 let resume = n_received.map(|n_received| Resume { session, n_received });
-                let hello =
-                    ClientHello { version: 3, process, wants_lane: n_received.is_some(), resume };
+                let wants_lane = n_received.is_some();
+                let memory = process.map(|_| Wanted { object: 9, secret: u64::MAX });
+                let hello = ClientHello { version: 3, process, wants_lane, memory, resume };
                 assert_eq!(ClientHello::parse(&hello.to_bytes()), Ok(hello));
             }
         }

@@ -242,7 +242,9 @@ where
 
     /// All keys with their values, in the order in which the keys came.
     ///
-    /// They come in pages, between which the dict may change: what is there all the time comes once.
+    /// They come in pages, between which the dict may change: what is there all the time comes once, with the
+    /// value that it has when its page is fetched. What is put in meanwhile comes at the end, and what is taken
+    /// out before its page is fetched does not come.
     #[must_use]
     pub fn iter(&self) -> DictIter<K, V> {
         let page = VecDeque::new();

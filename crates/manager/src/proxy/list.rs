@@ -220,7 +220,10 @@ impl<T: Serialize + DeserializeOwned> List<T> {
 
     /// All items.
     ///
-    /// They come in pages, between which the list may change.
+    /// They come in pages of 64 KiB, by their indices, between which the list may change: if items are put in or
+    /// taken out before the next page, as many come twice or not at all there. A list that fits into a page, or
+    /// to which others only append, comes as it is. Where that is not enough, a [`Lock`](crate::Lock) keeps
+    /// others from it.
     #[must_use]
     pub fn iter(&self) -> ListIter<T> {
         ListIter { list: self.clone(), page: VecDeque::new(), next: Some(0) }

@@ -8,6 +8,7 @@ mod barrier;
 mod condition;
 mod dict;
 mod event;
+mod iterate;
 mod joinable;
 mod list;
 mod lock;
@@ -16,8 +17,10 @@ mod namespace;
 mod pool;
 mod queue;
 mod remote;
+mod remote_iter;
 mod semaphore;
 mod set;
+mod shared;
 #[cfg(feature = "tokio")]
 mod tasks;
 mod value;
@@ -31,6 +34,7 @@ pub use barrier::Barrier;
 pub use condition::{Condition, ConditionGuard};
 pub use dict::{Dict, DictIter};
 pub use event::Event;
+pub use iterate::SetIter;
 pub use joinable::{JoinableQueue, Lease};
 pub use list::{List, ListIter};
 pub use lock::{Lock, LockGuard, RLock, RLockGuard};
@@ -39,8 +43,10 @@ pub use namespace::Namespace;
 pub use pool::{Pool, PoolBuilder, PoolCalls, PoolImap, PoolTask};
 pub use queue::Queue;
 pub use remote::Remote;
+pub use remote_iter::RemoteIter;
 pub use semaphore::{BoundedSemaphore, Permit, Semaphore};
 pub use set::Set;
+pub use shared::{ShmDict, ShmList};
 pub use value::Value;
 
 /// What can be published under a name, and looked up.
@@ -62,7 +68,10 @@ pub trait Inner: Sized {
 
 /// Makes the type of a proxy, with what all proxies have.
 macro_rules! proxy {
-    ($(#[$docs:meta])* $name:ident $(<$($part:ident),+>)?, $label:expr) => {
+    (
+        $(#[$docs:meta])*
+        $name:ident $(<$($part:ident),+>)?, $label:expr $(, $more:ident: $type:ty)?
+    ) => {
         $(#[$docs])*
         ///
         /// Proxies are equal if they are of the same object. They may go anywhere where values go: see
@@ -70,6 +79,10 @@ macro_rules! proxy {
         pub struct $name $(<$($part),+>)? {
             handle: std::sync::Arc<crate::client::Handle>,
             types: std::marker::PhantomData<fn() -> ($($($part,)+)?)>,
+            $(
+                /// The same for all clones.
+                $more: std::sync::Arc<$type>,
+            )?
         }
 
         impl $(<$($part),+>)? crate::proxy::Inner for $name $(<$($part),+>)? {
@@ -79,7 +92,8 @@ macro_rules! proxy {
             }
 
             fn over(handle: std::sync::Arc<crate::client::Handle>) -> Self {
-                Self { handle, types: std::marker::PhantomData }
+                let types = std::marker::PhantomData;
+                Self { handle, types, $($more: <std::sync::Arc<$type>>::default())? }
             }
 
             fn handle(&self) -> &std::sync::Arc<crate::client::Handle> {
@@ -89,7 +103,8 @@ macro_rules! proxy {
 
         impl $(<$($part),+>)? Clone for $name $(<$($part),+>)? {
             fn clone(&self) -> Self {
-                crate::proxy::Inner::over(std::sync::Arc::clone(&self.handle))
+                let handle = std::sync::Arc::clone(&self.handle);
+                Self { handle, types: self.types, $($more: std::sync::Arc::clone(&self.$more))? }
             }
         }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::proxy;
+use super::{RemoteIter, proxy};
 use crate::client::Argument;
 use crate::error::Error;
 use crate::object::user::Object;
@@ -35,5 +35,20 @@ impl<T: Object> Remote<T> {
         let call = Argument::new().block(method.as_bytes());
         let call = call.value(self.handle.server(), argument)?;
         self.handle.call(methods::BY_NAME, call)?.decode()
+    }
+
+    /// Calls a method by its name that returns an iterator, of whose items this is one after the other.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call); [`Error::NoSuchMethod`] also if the method does not return an iterator.
+    pub fn iterate<A, I>(&self, method: &str, argument: &A) -> Result<RemoteIter<I>, Error>
+    where
+        A: Serialize + ?Sized,
+        I: DeserializeOwned,
+    {
+        let call = Argument::new().block(method.as_bytes());
+        let call = call.value(self.handle.server(), argument)?;
+        Ok(RemoteIter::over(self.handle.call(methods::ITERATE, call)?.into_granted()?))
     }
 }

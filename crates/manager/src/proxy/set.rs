@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Dict, Inner as _, proxy};
+use super::{Dict, Inner as _, SetIter, proxy};
 use crate::error::Error;
 
 proxy! {
@@ -127,6 +127,15 @@ impl<T: Serialize + DeserializeOwned> Set<T> {
     /// As [`insert`](Self::insert).
     pub fn clear(&self) -> Result<(), Error> {
         self.dict().clear()
+    }
+
+    /// All items, in the order in which they came.
+    ///
+    /// They come in pages, between which the set may change: what is there all the time comes once, what is put
+    /// in meanwhile comes at the end, and what is taken out before its page is fetched does not come.
+    #[must_use]
+    pub fn iter(&self) -> SetIter<T> {
+        SetIter(self.dict().iter())
     }
 
     /// All items, in the order in which they came, in one step for each page.

@@ -6,7 +6,9 @@ use super::timers::Timer;
 use super::work::{Finished, Kept, Task};
 use super::{Parked, Server};
 use crate::object::weight::{Balance, keep_for, take_each};
-use crate::object::{Answers, ClientId, Link, Payload, Request, Step, Ticket, too_many_waiting};
+use crate::object::{
+    Answers, ClientId, Link, Made, Payload, Request, Step, Ticket, too_many_waiting,
+};
 use crate::protocol::bytes::Reader;
 use crate::protocol::{Call, DESK, Fault, ObjectId, Reply};
 
@@ -216,7 +218,7 @@ impl Server {
             self.leave_line(ticket.client);
             let Some(slot) = self.registry.slots.get_mut(&id) else {
                 // Nobody has a reference any more.
-                self.reply(ticket, answer);
+                self.hand_over(ticket, answer);
                 self.bury(object);
                 continue;
             };
@@ -228,9 +230,25 @@ impl Server {
                     self.unrefer(id, 0);
                 }
             }
-            self.reply(ticket, answer);
+            self.hand_over(ticket, answer);
             self.come_back(id);
         }
+    }
+
+    /// Tells a client what foreign code has returned: if that is an object, it gets a place first, and ends if
+    /// the client is gone.
+    fn hand_over(&mut self, ticket: Ticket, mut answer: Result<Payload, Fault>) {
+        let made = answer.as_mut().ok().and_then(|payload| payload.made.take());
+        let id = made.map(|Made { label, object }| {
+            let id = self.registry.reserve(label);
+            if let Some(slot) = self.registry.slots.get_mut(&id) {
+                slot.object = Some(object);
+            }
+            answer = Ok(Payload { grants: vec![id], ..Payload::number(id) });
+            id
+        });
+        self.reply(ticket, answer);
+        id.into_iter().for_each(|id| self.unrefer(id, 0));
     }
 
     /// Does what has waited for an object that is back.

@@ -5,6 +5,7 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
+use ipc_core::Segment;
 use ipc_pipe::Peer;
 
 use super::sys::Interest;
@@ -71,6 +72,9 @@ pub(super) trait Carrier: Send {
     fn open_lane(&mut self) -> io::Result<()> {
         Ok(())
     }
+
+    /// Sends the memory of an object, if it can, to who gets nothing else.
+    fn hand_over(&mut self, _memory: &Segment) {}
 
     /// Its session, if it has one that another connection can go on with.
     fn session(&mut self) -> Option<&mut dyn Resumable> {

@@ -10,6 +10,7 @@ use super::registry::Passage;
 use super::timers::Timer;
 use super::work::{Kept, Task};
 use super::{Server, sys};
+use crate::object::shared::Plan;
 use crate::object::user::Maker;
 use crate::object::weight::keep_for;
 use crate::object::{self, ClientId, Link, Payload, Ticket};
@@ -110,6 +111,12 @@ impl Server {
         if sort == "pool" {
             let maker = Arc::clone(&self.pools);
             self.have_made(maker, label, ticket, argument, links);
+            return Ok(None);
+        }
+        if let Some(plan) = Plan::read(&sort, argument)? {
+            self.has_room_for(ticket.client, plan.n_bytes()?)?;
+            keep_for(ticket.client);
+            self.have_made(Arc::new(plan.weighed()?), label, ticket, argument, links);
             return Ok(None);
         }
         self.has_room_for(ticket.client, argument.rest().len())?;

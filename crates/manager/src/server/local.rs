@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 
-use ipc_core::Deadline;
+use ipc_core::{Deadline, Segment};
 use ipc_pipe::{Connection, Peer, RecvError, lane};
 
 use super::carrier::Carrier;
@@ -96,5 +96,10 @@ impl Carrier for Local {
         self.socket.send_deadline(&offer, Deadline::now()).map_err(io::Error::other)?;
         self.lane = lane.map(split);
         Ok(())
+    }
+
+    fn hand_over(&mut self, memory: &Segment) {
+        // Who has just come has room for it, or is none of ours.
+        self.socket.send_deadline(&Some(memory.clone()), Deadline::now()).ok();
     }
 }

@@ -9,8 +9,8 @@ use super::sys::Interest;
 use super::timers::Timer;
 use super::{LISTENER, Parked, Server};
 use crate::carrier::Received;
-use crate::object::ClientId;
-use crate::protocol::{ClientHello, Granted, ServerHello, VERSION};
+use crate::object::{ClientId, Kind};
+use crate::protocol::{ClientHello, Granted, ServerHello, VERSION, Wanted};
 
 /// When there are no descriptors for clients, it is tried again after so long.
 const NEXT_ACCEPT: Duration = Duration::from_millis(100);
@@ -137,6 +137,10 @@ impl Server {
             // It is told which version this is, and shown out.
             return self.turn_away(id, ours);
         }
+        if let Some(wanted) = theirs.memory {
+            self.give_memory(id, wanted);
+            return false;
+        }
         if let Some(resume) = theirs.resume {
             // It is told that there is no such session, and shown out.
             return self.resume(id, resume, ours) || self.turn_away(id, ours);
@@ -169,6 +173,16 @@ impl Server {
             self.look_at(id);
         }
         true
+    }
+
+    /// Gives somebody the memory of an object, if it knows the secret of that.
+    fn give_memory(&mut self, id: ClientId, Wanted { object, secret }: Wanted) {
+        let object = self.registry.slots.get(&object).and_then(|slot| slot.object.as_deref());
+        let memory = object.and_then(Kind::memory).filter(|memory| memory.secret == secret);
+        match (memory, self.guests.get_mut(&id)) {
+            (Some(memory), Some(guest)) => guest.carrier.hand_over(&memory.segment),
+            _ => self.counts.refused += 1,
+        }
     }
 
     /// Says hello to somebody who is not let in; `false`, as it is to be shown out.

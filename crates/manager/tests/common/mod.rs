@@ -94,6 +94,12 @@ impl Object for Account {
             .add("pay_in", Self::pay_in)
             .add("pay_out", Self::pay_out)
             .add("explode", Self::explode)
+            .add_iterator("log_from", |account: &mut Self, first: usize| {
+                account.log.clone().into_iter().skip(first)
+            })
+            .add_iterator("waits", |_: &mut Self, event: manager::Event| {
+                std::iter::from_fn(move || Some(event.wait().is_ok()))
+            })
             .add("log", |account: &mut Self, ()| account.log.clone())
             .add("copy_to", |account: &mut Self, value: Value<i64>| {
                 value.set(&account.balance).is_ok()

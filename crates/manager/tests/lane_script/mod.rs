@@ -8,6 +8,11 @@ use ipc_core::primitive::{AtomicU64, Ordering::Relaxed};
 use ipc_core::{Deadline, Segment};
 use ipc_pipe::lane::{self, Lane, Partner};
 use ipc_pipe::{Address, Connection, Limits, connect};
+use testkit::Script;
+use words::{place, value};
+
+#[path = "../../../ipc-pipe/tests/scribble/words.rs"]
+pub(crate) mod words;
 
 /// What a client says first: magic, version, no process, and that it would like a lane.
 pub(crate) const HELLO: &[u8] = b"mp-mngr\0\x01\0\0\x01";
@@ -37,11 +42,6 @@ impl Partner for Server<'_> {
 
     fn may_miss_sleepers(&mut self) {}
 }
-
-/// Where the words lie, as `ipc-pipe/src/shm/mapped.rs` draws them: of the server's way, and the client's.
-pub(crate) const OWNERS: [usize; 2] = [0, 128];
-pub(crate) const HEADS: [usize; 2] = [256, 640];
-pub(crate) const RINGS: [usize; 2] = [1024, 1024 + (64 << 10)];
 
 impl Stranger {
     pub(crate) fn connect(address: &Address) -> Option<Self> {
@@ -95,9 +95,9 @@ pub(crate) fn make_dict(id: u8) -> Vec<u8> {
 /// Plays a script until the bytes are at an end, or the server will have no more of it.
 pub(crate) fn play(address: &Address, script: &[u8]) {
     let Some(mut stranger) = Stranger::connect(address) else { return };
-    let mut script = Script(script);
+    let mut script = Script::new(script);
     stranger.say(&make_dict(1));
-    while !script.0.is_empty() {
+    while !script.is_over() {
         match script.byte() % 8 {
             0 | 1 => {
                 let place = place(&mut script);
@@ -119,42 +119,5 @@ pub(crate) fn play(address: &Address, script: &[u8]) {
                 stranger.lane.reader.take(&Server(&stranger.socket), &mut message).ok();
             }
         }
-    }
-}
-
-/// A word of the protocol, or any.
-fn place(script: &mut Script<'_>) -> usize {
-    let which = usize::from(script.byte() % 2);
-    match script.byte() % 6 {
-        0 => OWNERS[which],
-        1 => HEADS[which],
-        2 => HEADS[which] + 128,
-        3 => HEADS[which] + 256,
-        4 => RINGS[which] + 64 * usize::from(script.byte() % 8),
-        _ => usize::from(script.byte()) << 10 | usize::from(script.byte()) << 2,
-    }
-}
-
-/// A value that means something, or any.
-fn value(script: &mut Script<'_>) -> u64 {
-    let few = u64::from(script.byte());
-    match script.byte() % 7 {
-        0 => 0,
-        1 => u64::MAX,
-        2 => 1 | few << 8,
-        3 => 1 | few << 16,
-        4 => 2,
-        5 => few,
-        _ => (0..8).fold(few, |value, _| value << 8 | u64::from(script.byte())),
-    }
-}
-
-struct Script<'s>(&'s [u8]);
-
-impl Script<'_> {
-    fn byte(&mut self) -> u8 {
-        let Some((&first, rest)) = self.0.split_first() else { return 0 };
-        self.0 = rest;
-        first
     }
 }

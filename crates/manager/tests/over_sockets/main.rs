@@ -9,6 +9,8 @@
 mod attribute;
 #[path = "../hostile.rs"]
 mod hostile;
+#[path = "../iterators.rs"]
+mod iterators;
 #[path = "../objects.rs"]
 mod objects;
 #[path = "../proxies.rs"]

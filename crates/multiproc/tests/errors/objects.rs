@@ -35,6 +35,8 @@ fn of_calls() -> Vec<Row> {
         manager::Error::Broken => "reset the barrier, or give up",
         manager::Error::Full { kept: 990, limit: 1000 } => "take something out, or raise the limit",
         manager::Error::ShareFull { kept: 990, limit: 1000 } => "take out what this program put in, or raise the limit",
+        manager::Error::NoRoom => "make it with more room, or take something out",
+        manager::Error::Corrupt => "clear it, and look who writes there by other means",
         manager::Error::WorkerDied { pid: 4711, status: multiproc::ExitStatus::Signaled { signal: 9, core_dumped: false } } => "look who killed it; let the pool retry, if the task may run twice",
         manager::Error::TookTooLong { limit: std::time::Duration::from_secs(5) } => "give it more time, or less to do",
         manager::Error::Cancelled => "nothing: it was asked for",

@@ -212,6 +212,7 @@ fn of_values() -> Vec<Row> {
         value::ChangeError::Full => "make it with more room, or remove something",
         value::ChangeError::OutOfBounds { idx: 3, len: 3 } => "look at its length",
         value::ChangeError::TooLarge { len: 100, capacity: 16 } => "make the list with a longer text or bytes there",
+        value::ChangeError::WrongLength { len: 3, expected: 8 } => "give as many bytes as the map was made for",
         value::ArrayError::OutOfBounds { start: 8, len: 4, there: 10 } => "look at its length",
         value::ArrayError::BadParts { parts: 0, most: 1024 } => "ask for a number between these",
         value::ArrayError::BadShape { len: 10 } => "the product of the dimensions has to be the length",

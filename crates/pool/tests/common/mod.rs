@@ -14,7 +14,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use ipc_core::wire::Handle;
-use pool::{Pool, WorkerState};
+use pool::{Builder, Pool, WorkerState};
 use proc_core::Start;
 use testkit::Watchdog;
 
@@ -25,11 +25,14 @@ pub(crate) fn watch(what: &str) -> Watchdog {
 /// All ways in which workers can start.
 pub(crate) const STARTS: [Start; 2] = [Start::ForkServer, Start::Spawn];
 
+/// What makes a pool, for each way in which its workers can start.
+pub(crate) fn builders() -> impl Iterator<Item = Builder> + Clone {
+    STARTS.into_iter().map(|start| Pool::builder().start(start))
+}
+
 /// A pool for each way in which its workers can start.
 pub(crate) fn pools(n_workers: usize) -> impl Iterator<Item = Pool> {
-    STARTS
-        .into_iter()
-        .map(move |start| Pool::builder().workers(n_workers).start(start).build().unwrap())
+    builders().map(move |builder| builder.workers(n_workers).build().unwrap())
 }
 
 pub(crate) fn pool(n_workers: usize) -> Pool {

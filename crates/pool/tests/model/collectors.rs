@@ -244,6 +244,23 @@ fn clerk_collects_for_who_cannot() {
 }
 
 #[test]
+fn who_cannot_collect_hears_that_another_has_taken_what_both_wait_for() {
+    explore(|| {
+        let parent = Parent::new(2);
+        parent.outbox.put(1);
+        let clerk = run(&parent, Parent::be_clerk);
+        let unable = run(&parent, |parent| has_come(parent.wait_unable(0)));
+        let other = run(&parent, |parent| has_come(parent.wait(0, Deadline::NEVER)));
+        // Whom this makes the collector may be the one that cannot, and which then sleeps behind the other.
+        assert!(has_come(parent.wait(1, Deadline::NEVER)));
+        parent.outbox.put(0);
+        assert!(unable.join().unwrap() != other.join().unwrap(), "one of them has the result");
+        parent.close();
+        clerk.join().unwrap();
+    });
+}
+
+#[test]
 fn what_the_keeper_reports_is_taken_though_nobody_waits_for_it() {
     explore(|| {
         let parent = Parent::new(2);

@@ -271,14 +271,6 @@ fn task_that_is_cancelled_is_not_begun_and_its_worker_ends_with_nobody_elses() {
                 parent.table.take_waiting(is_it);
             }
         }
-        if is_ended {
-            println!(
-                "ended: answered {:?} victims {:?} died_of {} dies_at {dies_at}",
-                parent.answered,
-                parent.victims,
-                shared.notes.died_of_it.load(Relaxed)
-            );
-        }
         if shared.notes.died_of_it.load(Relaxed) {
             assert!(!parent.victims.contains(&1), "another task has died of the cancel");
         }

@@ -11,7 +11,10 @@ use ipc_core::Segment;
 use ipc_core::primitive::AtomicU64;
 use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::wire;
-use shm_value::{Item, RawArray, RawValue, ShareableList, SharedMemory, ShmMap, ShmVec, Value};
+use shm_value::{
+    ByteMap, ByteVec, Item, RawArray, RawValue, ShareableList, SharedMemory, ShmMap, ShmVec, Value,
+};
+use testkit::Script;
 
 /// Not every pattern of bytes is one.
 #[derive(Clone, Copy, Debug, NoUninit, CheckedBitPattern)]
@@ -32,7 +35,10 @@ struct All {
     row: RawArray<bool>,
     list: ShareableList,
     vec: ShmVec<Picky>,
+    /// The same, for who does not know the type.
+    vec_bytes: ByteVec,
     map: ShmMap<char, Picky>,
+    map_bytes: ByteMap,
     memory: SharedMemory,
 }
 
@@ -43,14 +49,20 @@ impl All {
     /// `None` if the machine has no room for them.
     fn new() -> Option<Self> {
         let items = [Item::from("text"), true.into(), 1.into(), Item::None];
+        let [key_len, len] = [size_of::<char>(), size_of::<Picky>()];
+        let vec_bytes = ByteVec::with_capacity(3, len, ShmVec::<Picky>::type_hash()).ok()?;
+        let type_hash = ShmMap::<char, Picky>::type_hash();
+        let map_bytes = ByteMap::with_capacity(3, key_len, len, type_hash).ok()?;
         Some(Self {
             value: Value::new(PICKY).ok()?,
             small: Value::new('x').ok()?,
             raw: RawValue::new(true).ok()?,
             row: RawArray::zeroed(9).ok()?,
             list: ShareableList::new(items).ok()?,
-            vec: ShmVec::with_capacity(3).ok()?,
-            map: ShmMap::with_capacity(3).ok()?,
+            vec: ShmVec::open(vec_bytes.segment()).ok()?,
+            vec_bytes,
+            map: ShmMap::open(map_bytes.segment()).ok()?,
+            map_bytes,
             memory: SharedMemory::new(100).ok()?,
         })
     }
@@ -107,7 +119,7 @@ impl All {
     }
 
     fn use_vec(&self, form: u8) {
-        match form % 8 {
+        match form % 11 {
             0 => drop(black_box(self.vec.get(form.into()))),
             1 => drop(self.vec.push(PICKY)),
             2 => drop(black_box(self.vec.pop())),
@@ -115,13 +127,16 @@ impl All {
             4 => drop(self.vec.update(usize::from(form) % 4, |item| item)),
             5 => drop(self.vec.truncate(usize::from(form) % 5)),
             6 => drop(black_box((self.vec.to_vec(), self.vec.iter().count()))),
+            7 => drop(black_box((self.vec_bytes.get(form.into()), self.vec_bytes.pop()))),
+            8 => drop(self.vec_bytes.push(&[bytemuck::bytes_of(&PICKY)])),
+            9 => drop(self.vec_bytes.alter(usize::from(form) % 4, |_| Some([form; 12]))),
             _ => drop(again::<ShmVec<Picky>>(self.vec.segment())),
         }
     }
 
     fn use_map(&self, form: u8) {
         let key = char::from(form / 8);
-        match form % 8 {
+        match form % 11 {
             0 => drop(black_box(self.map.get(key))),
             1 => drop(self.map.insert(key, PICKY)),
             2 => drop(self.map.remove(key)),
@@ -129,17 +144,22 @@ impl All {
             4 => drop(black_box((self.map.len(), self.map.iter().count()))),
             5 => drop(self.map.clear()),
             6 => drop(black_box(format!("{:?}", self.map))),
+            7 => drop(black_box((self.map_bytes.get(&[form; 4]), self.map_bytes.clear()))),
+            8 => drop(self.map_bytes.insert(&[form; 4], &[form; 12])),
+            9 => (0..self.map_bytes.n_slots()).for_each(|slot| {
+                drop(black_box((self.map_bytes.slot(slot), self.map_bytes.len())));
+            }),
             _ => drop(again::<ShmMap<char, Picky>>(self.map.segment())),
         }
     }
 
     /// A stranger writes one word: what a fuzzer would find only after years, or anything.
-    fn scribble(&self, script: &mut Script<'_>) {
-        let (segment, lock) = self.segment(script.which());
+    fn scribble(&self, subject: u8, script: &mut Script<'_>) {
+        let (segment, lock) = self.segment(script.mostly(subject));
         let n_words = segment.len() / 8;
-        let place = usize::from(script.byte()) << 8 | usize::from(script.byte());
+        let place = script.wide();
         // The first words say most.
-        let place = place % if place % 2 == 0 { n_words } else { n_words.min(24) };
+        let place = place % if place.is_multiple_of(2) { n_words } else { n_words.min(24) };
         if lock.contains(&place) {
             return;
         }
@@ -182,12 +202,12 @@ fn again<T: serde::de::DeserializeOwned>(segment: &Segment) -> Option<T> {
 /// Plays a script: which thing it is mostly about, then steps, until the bytes are at an end.
 pub(crate) fn play(script: &[u8]) {
     let Some((&subject, script)) = script.split_first() else { return };
-    let mut script = Script { bytes: script, subject };
+    let mut script = Script::new(script);
     let Some(all) = All::new() else { return };
-    while !script.bytes.is_empty() {
+    while !script.is_over() {
         match script.byte() % 2 {
-            0 => all.scribble(&mut script),
-            _ => all.operate(script.which(), script.byte()),
+            0 => all.scribble(subject, &mut script),
+            _ => all.operate(script.mostly(subject), script.byte()),
         }
     }
     // Whatever the words say now.
@@ -195,25 +215,5 @@ pub(crate) fn play(script: &[u8]) {
         for form in 0..9 {
             all.operate(which, form);
         }
-    }
-}
-
-struct Script<'s> {
-    bytes: &'s [u8],
-    subject: u8,
-}
-
-impl Script<'_> {
-    /// The next byte; zero at the end.
-    fn byte(&mut self) -> u8 {
-        let Some((&first, rest)) = self.bytes.split_first() else { return 0 };
-        self.bytes = rest;
-        first
-    }
-
-    /// The subject of the script, and now and then another.
-    fn which(&mut self) -> u8 {
-        let byte = self.byte();
-        if byte < 0x30 { byte } else { self.subject }
     }
 }

@@ -11,6 +11,7 @@
 
 mod access;
 mod attached;
+mod heart;
 mod holdings;
 mod ledger;
 mod message;

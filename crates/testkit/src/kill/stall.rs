@@ -69,12 +69,13 @@ impl StallMeter {
         self.words[N_LONG].get()
     }
 
-    /// The long stalls behind the first `known` ones, or the last of them if there are too many.
-    pub(super) fn long_since(&self, known: u64) -> impl Iterator<Item = Range<u64>> {
+    /// The long stalls behind the first `known` ones, with their numbers, or the last of them if there are
+    /// too many.
+    pub(super) fn long_since(&self, known: u64) -> impl Iterator<Item = (u64, Range<u64>)> {
         let end = self.n_long();
         (known.max(end.saturating_sub(KEPT as u64))..end).map(|number| {
             let [start, end] = self.place(number);
-            start.get()..end.get()
+            (number, start.get()..end.get())
         })
     }
 

@@ -36,6 +36,8 @@ fn of_objects(met: &mut Met) {
     let m = Manager::start().unwrap();
     let list = m.list::<u8>().unwrap();
     meets!(met, list.set(3, &1), manager::Error::OutOfRange { .. });
+    let shared = m.shm_list::<u8>(1).unwrap();
+    meets!(met, shared.extend(&[1, 2]), manager::Error::NoRoom);
     let lock = m.lock().unwrap();
     let held = lock.lock().unwrap();
     meets!(met, lock.try_lock(), manager::LockError::Call(_));

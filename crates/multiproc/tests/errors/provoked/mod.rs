@@ -37,7 +37,6 @@ const UNMET: &[(&str, &str)] = &[
     ("manager::StartError::Died", "it takes a kill at one moment of a start"),
     ("manager::ConnectError::OtherManager", "it comes in the words of the error of a decoding"),
     ("manager::Error::NoSuchObject", A_PROXY),
-    ("manager::Error::Malformed", A_PROXY),
 ];
 
 const THE_SYSTEM: &str = "the system refuses so only what it has no reason to refuse";

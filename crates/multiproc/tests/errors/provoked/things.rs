@@ -136,6 +136,8 @@ fn of_values(met: &mut Met) {
     meets!(met, values.set(1, 1), value::ChangeError::OutOfBounds { .. });
     let list = ShareableList::new(["word".into()]).unwrap();
     meets!(met, list.set(0, "x".repeat(1000)), value::ChangeError::TooLarge { .. });
+    let bytes = value::ByteVec::with_capacity(1, 8, 0).unwrap();
+    meets!(met, bytes.push(&[[0; 3]]), value::ChangeError::WrongLength { .. });
     let array = Array::from_slice(&[1_u8, 2, 3]).unwrap();
     meets!(met, array.get(3), value::ArrayError::OutOfBounds { .. });
     let parts = Array::<u8>::zeroed_in_parts(3, 0);

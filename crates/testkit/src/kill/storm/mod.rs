@@ -128,7 +128,8 @@ pub struct StormEnd {
     /// The longest time in which no worker got on.
     pub longest_stall: Duration,
     /// The longest of which so much is left when the time is taken off in which workers waited for a
-    /// processor, if the kernel counts that: what the workers made of it themselves.
+    /// processor, or processors stood still, if the kernel counts that: what the workers made of it
+    /// themselves.
     pub own_stall: Option<Duration>,
     /// How long it took.
     pub elapsed: Duration,

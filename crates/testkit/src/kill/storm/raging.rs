@@ -38,7 +38,7 @@ struct InPlace {
 
 impl<'s, 'a, S> Raging<'s, 'a, S> {
     pub(super) fn new(storm: &'s Storm<'a, S>, stop: &'s Counter, meter: &'s StallMeter) -> Self {
-        let (workers, own) = (Vec::new(), OwnStalls::default());
+        let (workers, own) = (Vec::new(), OwnStalls::of_storm());
         Self { storm, stop, meter, own, workers, traces: traces(), is_traced: false }
     }
 }
@@ -145,7 +145,8 @@ impl<S> Raging<'_, '_, S> {
     ///
     /// Says how long the longest stall was, and the longest own one if that is known.
     pub(super) fn calm(mut self) -> Result<(Duration, Option<Duration>), String> {
-        self.look();
+        let workers = self.workers.iter_mut().map(|worker| &mut worker.waited);
+        self.own.last_look(self.meter, workers, self.storm.limit);
         let longest = (self.meter.longest(), self.own.longest());
         self.stop.set(1);
         (self.storm.on_stop)(self.storm.state);

@@ -6,26 +6,26 @@
 //! | length | how many there are: changes by the store that is the commit point of `push` and `pop` |
 //! | … | the cell of each item |
 //!
-//! # Edges
-//!
-//! | edge | release side | acquire side | carries |
-//! |------|--------------|--------------|---------|
-//! | E1 | `push`, `truncate` | `len` | the items below the length |
+//! | file | job |
+//! |------|-----|
+//! | `row` | where the items lie, and what is done with words there |
+//! | `bytes` | vectors of whose type only others know |
+
+mod bytes;
+mod row;
 
 use core::fmt;
-use core::marker::PhantomData;
 
 use bytemuck::{CheckedBitPattern, NoUninit};
-use ipc_core::primitive::AtomicU64;
-use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
 use ipc_core::{Deadline, Kind, Segment, SegmentError, type_hash};
 
 use crate::error::{AccessError, ChangeError};
 use crate::named;
-use crate::place::Place;
-use crate::plain::{Draft, WORD, n_words, words_of};
-use crate::raw::Cell;
-use crate::raw::planted::faces::LENGTHENS_FIRST;
+use crate::plain::{Draft, words_of};
+use crate::raw::Words;
+use crate::width::Of;
+pub use bytes::ByteVec;
+use row::Row;
 
 /// What a segment is called that holds a vector.
 pub(crate) const KIND: Kind = Kind::new(*b"vec\0\0\0\0\0", 1);
@@ -63,15 +63,10 @@ pub(crate) const ITEMS: usize = 2;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct ShmVec<T> {
-    place: Place,
-    /// As it was when the handle was made, and fits into the segment.
-    capacity: usize,
-    items: PhantomData<T>,
+    row: Row<Of<T>>,
 }
 
 impl<T: NoUninit + CheckedBitPattern> ShmVec<T> {
-    const STRIDE: usize = Cell::size(n_words::<T>());
-
     /// Makes an empty vector with room for so many items, in memory of its own, which is freed with
     /// the last process that has a handle.
     ///
@@ -80,8 +75,9 @@ impl<T: NoUninit + CheckedBitPattern> ShmVec<T> {
     /// [`SegmentError::NoSpace`], or [`SegmentError::Io`] if the process has too many descriptors or
     /// runs where the kernel does not tell of deaths.
     pub fn with_capacity(capacity: usize) -> Result<Self, SegmentError> {
-        let segment = Segment::create(KIND, type_hash::<T>(), Self::size(capacity))?;
-        Self::make(&segment, capacity)
+        let size = row::size(capacity, Of::<T>::NEW);
+        let segment = Segment::create(KIND, Self::type_hash(), size)?;
+        Ok(Self { row: Row::make(&segment, capacity, Of::NEW)? })
     }
 
     /// Makes an empty vector with a name, for programs that know each other by nothing else.
@@ -93,8 +89,9 @@ impl<T: NoUninit + CheckedBitPattern> ShmVec<T> {
     /// [`SegmentError::BadName`], [`SegmentError::AlreadyExists`], and as
     /// [`with_capacity`](Self::with_capacity).
     pub fn create_named(name: &str, capacity: usize) -> Result<Self, SegmentError> {
-        named::create(name, KIND, type_hash::<T>(), Self::size(capacity), |segment| {
-            Self::make(segment, capacity)
+        let size = row::size(capacity, Of::<T>::NEW);
+        named::create(name, KIND, Self::type_hash(), size, |segment| {
+            Ok(Self { row: Row::make(segment, capacity, Of::NEW)? })
         })
     }
 
@@ -106,15 +103,13 @@ impl<T: NoUninit + CheckedBitPattern> ShmVec<T> {
     /// [`SegmentError::NotASegment`], [`SegmentError::WrongKind`] or [`SegmentError::WrongType`] if
     /// the name is something else's.
     pub fn open_named(name: &str) -> Result<Self, SegmentError> {
-        Self::open(&Segment::open_named(name, KIND, type_hash::<T>())?)
+        Self::open(&Segment::open_named(name, KIND, Self::type_hash())?)
     }
 
     /// How many items there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        // E1 acquire. There is no room for more, whatever the word says.
-        let len = self.word(LEN).load(Acquire);
-        usize::try_from(len).unwrap_or(usize::MAX).min(self.capacity)
+        self.row.len()
     }
 
     /// Whether there is no item.
@@ -126,7 +121,7 @@ impl<T: NoUninit + CheckedBitPattern> ShmVec<T> {
     /// How many items there is room for.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.capacity
+        self.row.capacity()
     }
 
     /// The item at `idx`, if there is one.
@@ -135,16 +130,8 @@ impl<T: NoUninit + CheckedBitPattern> ShmVec<T> {
     ///
     /// [`AccessError::Corrupt`] if the bytes there are no `T`.
     pub fn get(&self, idx: usize) -> Result<Option<T>, AccessError> {
-        if idx >= self.len() {
+        let Some(draft) = self.row.read(idx, Deadline::NEVER, draft_of::<T>)? else {
             return Ok(None);
-        }
-        let cell = self.cell(idx)?;
-        let draft = match cell.read(|words| Draft::of(words.iter())) {
-            Some(draft) => draft,
-            None => {
-                let _turn = self.place.turn(Deadline::NEVER)?;
-                Draft::of(cell.current().iter())
-            }
         };
         draft.check().map(Some).ok_or(AccessError::Corrupt)
     }
@@ -156,19 +143,17 @@ impl<T: NoUninit + CheckedBitPattern> ShmVec<T> {
     /// [`ChangeError::Full`]; [`AccessError::TooManyHeld`].
     #[doc(alias = "append")]
     pub fn push(&self, item: T) -> Result<(), ChangeError> {
-        let _turn = self.place.turn(Deadline::NEVER)?;
-        let len = self.len();
-        if len == self.capacity {
-            return Err(ChangeError::Full);
-        }
-        if LENGTHENS_FIRST {
-            // E1 release, too early.
-            self.word(LEN).store(len as u64 + 1, Release);
-        }
-        self.cell(len)?.write(words_of(&item));
-        // E1 release.
-        self.word(LEN).store(len as u64 + 1, Release);
-        Ok(())
+        self.row.turn(Deadline::NEVER)?.push([words_of(&item)])
+    }
+
+    /// Adds items at the end, all of them in one step.
+    ///
+    /// # Errors
+    ///
+    /// [`ChangeError::Full`] if there is not room for all of them, and [`AccessError::TooManyHeld`]; then there
+    /// is none of them.
+    pub fn extend_from_slice(&self, items: &[T]) -> Result<(), ChangeError> {
+        self.row.turn(Deadline::NEVER)?.push(items.iter().map(words_of))
     }
 
     /// Takes the last item, if there is one.
@@ -177,10 +162,10 @@ impl<T: NoUninit + CheckedBitPattern> ShmVec<T> {
     ///
     /// [`AccessError::Corrupt`] if its bytes are no `T`; then it stays. [`AccessError::TooManyHeld`].
     pub fn pop(&self) -> Result<Option<T>, AccessError> {
-        let _turn = self.place.turn(Deadline::NEVER)?;
-        let Some(last) = self.len().checked_sub(1) else { return Ok(None) };
-        let item = self.current(last)?;
-        self.truncate_to(last);
+        let turn = self.row.turn(Deadline::NEVER)?;
+        let Some(last) = turn.len().checked_sub(1) else { return Ok(None) };
+        let item = draft_of(turn.current(last)?).check().ok_or(AccessError::Corrupt)?;
+        turn.truncate(last);
         Ok(Some(item))
     }
 
@@ -190,10 +175,7 @@ impl<T: NoUninit + CheckedBitPattern> ShmVec<T> {
     ///
     /// [`ChangeError::OutOfBounds`]; [`AccessError::TooManyHeld`].
     pub fn set(&self, idx: usize, item: T) -> Result<(), ChangeError> {
-        let _turn = self.place.turn(Deadline::NEVER)?;
-        self.check(idx)?;
-        self.cell(idx)?.write(words_of(&item));
-        Ok(())
+        self.row.turn(Deadline::NEVER)?.set(idx, words_of(&item))
     }
 
     /// Changes the item at `idx` to what `change` makes of it, and returns that.
@@ -205,10 +187,10 @@ impl<T: NoUninit + CheckedBitPattern> ShmVec<T> {
     /// [`ChangeError::OutOfBounds`]; [`AccessError::Corrupt`] if the bytes there are no `T`;
     /// [`AccessError::WouldDeadlock`] if `change` itself changes the vector.
     pub fn update(&self, idx: usize, change: impl FnOnce(T) -> T) -> Result<T, ChangeError> {
-        let _turn = self.place.turn(Deadline::NEVER)?;
-        self.check(idx)?;
-        let new = change(self.current(idx)?);
-        self.cell(idx)?.write(words_of(&new));
+        let turn = self.row.turn(Deadline::NEVER)?;
+        let old = draft_of(turn.item(idx)?).check().ok_or(AccessError::Corrupt)?;
+        let new = change(old);
+        turn.set(idx, words_of(&new))?;
         Ok(new)
     }
 
@@ -218,8 +200,7 @@ impl<T: NoUninit + CheckedBitPattern> ShmVec<T> {
     ///
     /// [`AccessError::TooManyHeld`].
     pub fn truncate(&self, len: usize) -> Result<(), AccessError> {
-        let _turn = self.place.turn(Deadline::NEVER)?;
-        self.truncate_to(len.min(self.len()));
+        self.row.turn(Deadline::NEVER)?.truncate(len);
         Ok(())
     }
 
@@ -234,7 +215,7 @@ impl<T: NoUninit + CheckedBitPattern> ShmVec<T> {
 
     /// All items, one after the other, each as it is when its turn comes.
     pub fn iter(&self) -> impl Iterator<Item = Result<T, AccessError>> {
-        (0..self.capacity).map_while(|idx| self.get(idx).transpose())
+        (0..self.capacity()).map_while(|idx| self.get(idx).transpose())
     }
 
     /// All items, as they were at one moment.
@@ -243,70 +224,44 @@ impl<T: NoUninit + CheckedBitPattern> ShmVec<T> {
     ///
     /// As [`get`](Self::get) and [`pop`](Self::pop).
     pub fn to_vec(&self) -> Result<Vec<T>, AccessError> {
-        let _turn = self.place.turn(Deadline::NEVER)?;
-        (0..self.len()).map(|idx| self.current(idx)).collect()
+        let turn = self.row.turn(Deadline::NEVER)?;
+        let item = |idx| draft_of(turn.current(idx)?).check().ok_or(AccessError::Corrupt);
+        (0..turn.len()).map(item).collect()
     }
 
     /// The segment that it lies in.
     #[must_use]
     pub fn segment(&self) -> &Segment {
-        self.place.segment()
+        self.row.segment()
     }
 
-    /// The vector in a segment of the right kind and type.
-    pub(crate) fn open(segment: &Segment) -> Result<Self, SegmentError> {
-        segment.check(KIND, type_hash::<T>())?;
-        let bytes = segment.len().checked_sub(Place::size(0)).ok_or(SegmentError::NotASegment)?;
-        let place = Place::new(segment, 0, bytes / WORD)?;
-        let capacity = place.words().get(CAPACITY).map_or(0, |word| word.load(Relaxed));
-        let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
-        if Self::size(capacity) != segment.len() {
-            return Err(SegmentError::NotASegment);
-        }
-        Ok(Self { place, capacity, items: PhantomData })
+    /// What a segment's header says of the type of the items.
+    #[must_use]
+    pub fn type_hash() -> u64 {
+        type_hash::<T>()
     }
 
-    fn make(segment: &Segment, capacity: usize) -> Result<Self, SegmentError> {
-        segment.at::<AtomicU64>(Place::size(CAPACITY))?.store(capacity as u64, Relaxed);
-        Self::open(segment)
+    /// The vector in a segment that came from another process, as a handle of its own brings one.
+    ///
+    /// # Errors
+    ///
+    /// [`SegmentError::NotASegment`], [`SegmentError::WrongKind`] or [`SegmentError::WrongType`] if something
+    /// else lies there.
+    pub fn open(segment: &Segment) -> Result<Self, SegmentError> {
+        segment.check(KIND, Self::type_hash())?;
+        Ok(Self { row: Row::open(segment, Of::NEW)? })
     }
+}
 
-    const fn size(capacity: usize) -> usize {
-        Place::size(Self::STRIDE.saturating_mul(capacity).saturating_add(ITEMS))
-    }
-
-    /// The item, read by who has the turn.
-    fn current(&self, idx: usize) -> Result<T, AccessError> {
-        Draft::of(self.cell(idx)?.current().iter()).check().ok_or(AccessError::Corrupt)
-    }
-
-    fn truncate_to(&self, len: usize) {
-        // E1 release.
-        self.word(LEN).store(len as u64, Release);
-    }
-
-    fn check(&self, idx: usize) -> Result<(), ChangeError> {
-        let len = self.len();
-        if idx < len { Ok(()) } else { Err(ChangeError::OutOfBounds { idx, len }) }
-    }
-
-    fn cell(&self, idx: usize) -> Result<Cell<'_>, AccessError> {
-        let start = ITEMS + idx * Self::STRIDE;
-        let words = self.place.words().get(start..).and_then(|rest| rest.get(..Self::STRIDE));
-        words.and_then(Cell::new).ok_or(AccessError::Corrupt)
-    }
-
-    fn word(&self, idx: usize) -> &AtomicU64 {
-        match self.place.words().get(idx) {
-            Some(word) => word,
-            None => unreachable!("it was placed with all its words"),
-        }
-    }
+/// The item in some words.
+#[inline]
+fn draft_of<T: CheckedBitPattern>(words: Words<'_>) -> Draft<T> {
+    Draft::of(words.iter())
 }
 
 impl<T> Clone for ShmVec<T> {
     fn clone(&self) -> Self {
-        Self { place: self.place.clone(), capacity: self.capacity, items: PhantomData }
+        Self { row: self.row.clone() }
     }
 }
 
