@@ -77,7 +77,7 @@ fn open(address: &Address, deadline: Deadline) -> Result<OwnedFd, ConnectError> 
     }
     let socket = socket::packets()?;
     let name = socket::unix_address(address)?;
-    socket::connect_unix(socket.as_fd(), &name, deadline.remaining()).map_err(sort)?;
+    socket::connect_unix(socket.as_fd(), &name, deadline).map_err(sort)?;
     Ok(socket)
 }
 

@@ -5,12 +5,12 @@
 //! lock away at its death. Who gets the lock asks the socket itself as well, for it may belong to a
 //! program that knows nothing of locks: a socket that nobody listens at refuses.
 
+use ipc_core::Deadline;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use ipc_core::robust::Thread;
 
@@ -100,7 +100,7 @@ fn is_abandoned(path: &Path) -> io::Result<bool> {
     }
     let address = socket::unix_address(&Address::unix(path))?;
     let socket = socket::packets()?;
-    let asked = socket::connect_unix(socket.as_fd(), &address, Some(Duration::ZERO));
+    let asked = socket::connect_unix(socket.as_fd(), &address, Deadline::now());
     Ok(asked.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused))
 }
 

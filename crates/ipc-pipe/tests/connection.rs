@@ -349,6 +349,10 @@ fn all_that_are_ready_are_found_and_stay_so() {
     assert_eq!(wait(&receivers, Some(Duration::ZERO)).unwrap(), [3, 500, 999]);
     pairs[500].1.recv().unwrap();
     assert_eq!(wait(&receivers, None).unwrap(), [3, 999]);
+    // The same ones may come again: so thousands of sources need not thousands of descriptors.
+    let thousands: Vec<_> = receivers.iter().copied().cycle().take(5000).collect();
+    let expected: Vec<usize> = (0..5).flat_map(|lap| [lap * 1000 + 3, lap * 1000 + 999]).collect();
+    assert_eq!(wait(&thousands, None).unwrap(), expected);
     assert!(wait(&[], Some(Duration::ZERO)).unwrap().is_empty());
 }
 

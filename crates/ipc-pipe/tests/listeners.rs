@@ -1,11 +1,17 @@
 //! Listeners and those who connect, as processes that die.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
+mod alarms;
+
 use std::os::unix::fs::FileTypeExt as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ipc_pipe::{AcceptError, Address, ConnectError, Connection, Key, Listener, RecvError, connect};
+use alarms::bombard;
+use ipc_pipe::{
+    AcceptError, Address, ConnectError, Connection, Key, Listener, RecvError, connect,
+    connect_timeout,
+};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 use testkit::{Counter, Outcome, Report, SharedArena, child};
@@ -19,6 +25,8 @@ fn main() -> ExitCode {
         ("more silent clients than a lobby holds shut nobody out", flooded),
         ("a client that is killed in its handshake delays nobody", killed_clients),
         ("who waits for a listener that is killed is told", killed_listener),
+        ("signals end no accept and no connect", signals),
+        ("signals do not put off the end of a connect that waits", signals_and_deadline),
         ("over TCP a message whose sender is killed is an error", killed_sender),
         ("over TCP a forked child is told that the connection is its parent's", forked_stream),
     ])
@@ -160,6 +168,60 @@ fn thousand() -> Outcome {
     Ok(Report::PASSED)
 }
 
+fn signals() -> Outcome {
+    const CLIENTS: u32 = 60;
+    let folder = TempDir::new()?;
+    for address in [Address::unix(folder.path().join("socket")), Address::tcp("127.0.0.1:0")?] {
+        let key = Key::new("secret");
+        // Who connects waits for a place, too.
+        let listener = Listener::builder().key(key.clone()).backlog(0).bind(&address)?;
+        let address = listener.address().clone();
+        let mut clients = child::fork(|| {
+            bombard();
+            for number in 0..CLIENTS {
+                let connected = if number % 2 == 0 {
+                    connect(&address, Some(&key))
+                } else {
+                    connect_timeout(&address, Some(&key), Duration::from_secs(200))
+                };
+                let mut end: Connection<u32, u32> = connected.unwrap();
+                assert_eq!(end.request(&number).unwrap(), number * 2);
+            }
+            0
+        });
+        bombard();
+        for _ in 0..CLIENTS {
+            let end: Connection<u32, u32> = listener.accept()?;
+            end.send(&(end.recv()? * 2))?;
+        }
+        is(clients.wait().is_success(), &address)?;
+    }
+    Ok(Report::PASSED)
+}
+
+/// Nobody accepts, and there is no place for who connects.
+fn signals_and_deadline() -> Outcome {
+    let folder = TempDir::new()?;
+    let address = Address::unix(folder.path().join("socket"));
+    let _listener = Listener::builder().backlog(0).bind(&address)?;
+    let mut client = child::fork(|| {
+        bombard();
+        // The first has a place, and is not let in; the others wait for one.
+        let is_told = || {
+            let told = connect_timeout::<u8, u8>(&address, None, Duration::from_millis(20));
+            matches!(told, Err(ConnectError::TimedOut))
+        };
+        let _place = std::thread::spawn({
+            let address = address.clone();
+            move || connect::<u8, u8>(&address, None).err()
+        });
+        i32::from(!(0..5).all(|_| is_told()))
+    });
+    let end = client.wait_within(Duration::from_secs(60));
+    is(end.is_some_and(|end| end.is_success()), end)?;
+    Ok(Report::PASSED)
+}
+
 fn flooded() -> Outcome {
     let usual = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: usual.maximum, maximum: usual.maximum })?;
@@ -172,7 +234,7 @@ fn flooded() -> Outcome {
     let mut client = child::fork(|| {
         let address = Address::Tcp(port);
         let timeout = Duration::from_secs(100);
-        let end = ipc_pipe::connect_timeout::<u8, u8>(&address, None, timeout);
+        let end = connect_timeout::<u8, u8>(&address, None, timeout);
         end.unwrap().send(&7).unwrap();
         0
     });

@@ -57,6 +57,16 @@ fn short_long_and_handles_stay_in_order() {
 }
 
 #[test]
+fn more_handles_than_a_packet_takes_travel_too() {
+    let (mut left, mut right) = shm_pipe::<Vec<Handle>, ()>().unwrap();
+    for count in [253, 254, 400] {
+        let nulls = (0..count).map(|_| File::open("/dev/null").unwrap().into()).collect();
+        left.send(&nulls).unwrap();
+        assert_eq!(right.recv().unwrap().len(), count);
+    }
+}
+
+#[test]
 fn who_does_not_wait_is_told_that_there_is_nothing_or_no_room() {
     let (mut left, mut right) = shm_pipe::<Vec<u8>, ()>().unwrap();
     assert!(matches!(right.try_recv(), Err(RecvError::Empty)));

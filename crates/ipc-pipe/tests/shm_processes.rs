@@ -1,10 +1,13 @@
 //! Connections through shared memory between processes, and how those end.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set its scene has failed")]
 
+mod alarms;
+
 use std::cell::Cell;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use alarms::bombard;
 use ipc_core::{Deadline, wire};
 use ipc_pipe::{
     RecvError, SendError, ShmConnection, ShmReceiver, ShmSender, channel, pipe, shm_pipe, wait,
@@ -17,6 +20,7 @@ fn main() -> ExitCode {
         ("two processes talk, awake and asleep", talk),
         ("two processes talk where the system refuses fences", refused_fences),
         ("a descriptor tells what comes, and the end", arrivals),
+        ("signals end no call", signals),
         ("an end goes to another process in a message", travels),
         ("the end comes when the user is killed, whoever else has the end", killed),
         ("who waits for the socket beside the ring is told of a death too", killed_beside),
@@ -132,6 +136,52 @@ fn arrivals() -> Outcome {
     });
     is(killer.unwrap_err().is_disconnected(), "the end")?;
     is(wait(&[&here.arrival()?], None)? == [0], "and the end stays")?;
+    Ok(Report::PASSED)
+}
+
+fn signals() -> Outcome {
+    let (mut here, there) = shm_pipe::<u64, u64>()?;
+    let there = Cell::new(Some(there));
+    let mut other = child::fork(|| {
+        // It sleeps at once, so that the alarms come while it does.
+        ipc_core::primitive::set_spin(0);
+        bombard();
+        let mut there = there.take().unwrap();
+        let (mut n_bytes, mut buffer) = (0, vec![0; 50_000]);
+        loop {
+            match there.recv_bytes_into(&mut buffer) {
+                Ok(0) => there.send(&n_bytes).unwrap(),
+                Ok(len) => n_bytes += len as u64,
+                Err(error) => return i32::from(!error.is_disconnected()),
+            }
+        }
+    });
+    ipc_core::primitive::set_spin(0);
+    bombard();
+    let later = || Deadline::after(Duration::from_secs(200));
+    let mut n_bytes = 0;
+    for round in 0..200_usize {
+        // More than the ring, or the socket beside it, has room for.
+        let (count, len) = if round.is_multiple_of(10) { (20, 50_000) } else { (100, 1000) };
+        for _ in 0..count {
+            here.send_bytes_deadline(&vec![7; len], later())?;
+        }
+        n_bytes += (count * len) as u64;
+        here.send_bytes(&[])?;
+        let told = match round % 4 {
+            0 => here.recv()?,
+            1 => here.recv_deadline(later())?,
+            2 => {
+                is(here.poll(Duration::from_secs(200))?, "poll")?;
+                here.try_recv()?
+            }
+            _ => recv_among_others(&mut here)?,
+        };
+        is(told == n_bytes, (round, told))?;
+    }
+    is(here.recv_timeout(Duration::from_millis(5)).unwrap_err().is_timed_out(), "time is up")?;
+    drop(here);
+    is(other.wait().is_success(), "the other")?;
     Ok(Report::PASSED)
 }
 

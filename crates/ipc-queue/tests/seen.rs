@@ -76,6 +76,30 @@ mod scenarios {
         Ok(Report::PASSED)
     }
 
+    /// One has a loan and a sample in its hands, and is killed.
+    pub(crate) fn the_stats_count_what_the_dead_had() -> Outcome {
+        let queue = Builder::new(4).seats(4).bytes()?;
+        let notes = SharedArena::<Counter>::new(1);
+        let mut victim = holds(|| {
+            let lent = queue.put(&[7; 5000]).is_ok().then(|| queue.loan(5000));
+            let _held = (lent, queue.get_in_place());
+            notes[0].set(1);
+            loop {
+                clock::pause(LIMIT);
+            }
+        });
+        notes[0].wait_within(LIMIT, |it| it == 1).map_err(|_| "it is not there")?;
+        let stats = queue.stats();
+        is((stats.len, stats.users, stats.dead_users) == (0, 1, 0), &stats)?;
+        is((stats.blocks, stats.blocks_recovered) == (2, 0) && stats.bytes >= 10_000, &stats)?;
+        victim.kill();
+        victim.wait();
+        let stats = queue.stats();
+        is((stats.users, stats.dead_users, stats.deaths_repaired) == (0, 1, 0), &stats)?;
+        is((stats.blocks, stats.blocks_recovered) == (0, 2), &stats)?;
+        Ok(Report::PASSED)
+    }
+
     /// Both ends, and the notes of two children: one waits, and the other is the last of its side.
     struct Scene {
         ends: (Option<ByteSender>, Option<ByteReceiver>),
@@ -306,6 +330,7 @@ fn main() -> ExitCode {
 
     testkit::Runner::new(&[
         ("a length is exact among many", s::a_length_is_exact_among_many),
+        ("the stats count what the dead had", s::the_stats_count_what_the_dead_had),
         (
             "a task is told when the last putter is killed",
             s::a_task_is_told_of_the_last_putters_death,

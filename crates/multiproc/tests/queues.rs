@@ -14,6 +14,8 @@ use multiproc::{Connection, Pool, Process, Start};
 use serde::{Deserialize, Serialize};
 use testkit::{Outcome, Report};
 
+const ALL_STARTS: [Start; 3] = [Start::Spawn, Start::ForkServer, Start::Fork];
+
 fn main() -> ExitCode {
     testkit::main(&[
         ("handles of queues are arguments and results of processes", arguments),
@@ -85,7 +87,7 @@ fn answer(all: All) -> All {
 }
 
 fn arguments() -> Outcome {
-    for start in [Start::Spawn, Start::ForkServer, Start::Fork] {
+    for start in ALL_STARTS {
         let (all, others) = (All::new(), All::new());
         all.put(1);
         let child = Process::builder().start(start).spawn(answer, all)?;
@@ -107,31 +109,36 @@ fn pass_on(end: Connection<All, All>) {
 }
 
 fn messages() -> Outcome {
-    let (here, there) = pipe::<All, All>()?;
-    let child = Process::spawn(pass_on, there)?;
-    let all = All::new();
-    all.put(10);
-    here.send(&all)?;
-    let back = here.recv()?;
-    is(back.get() == [11; 7], "through the connection")?;
-    child.join()?;
-    // The handles that were sent stay good.
-    back.put(3);
-    is(all.get() == [3; 7], "those that were kept")?;
+    for start in ALL_STARTS {
+        let (here, there) = pipe::<All, All>()?;
+        let child = Process::builder().start(start).spawn(pass_on, there)?;
+        let all = All::new();
+        all.put(10);
+        here.send(&all)?;
+        let back = here.recv()?;
+        is(back.get() == [11; 7], ("through the connection", start))?;
+        child.join()?;
+        // The handles that were sent stay good.
+        back.put(3);
+        is(all.get() == [3; 7], ("those that were kept", start))?;
+    }
     stop_fork_server();
     Ok(Report::PASSED)
 }
 
 fn tasks() -> Outcome {
-    let pool = Pool::builder().workers(2).build()?;
-    let all = All::new();
-    all.put(20);
-    let back = pool.submit(answer, all)?.join()?;
-    is(back.get() == [21; 7], "through a task")?;
-    back.put(30);
-    let back = pool.submit(answer, back)?.join()?;
-    is(back.get() == [31; 7], "through another")?;
-    pool.join()?;
+    // A pool has threads, and refuses to fork.
+    for start in [Start::Spawn, Start::ForkServer] {
+        let pool = Pool::builder().workers(2).start(start).build()?;
+        let all = All::new();
+        all.put(20);
+        let back = pool.submit(answer, all)?.join()?;
+        is(back.get() == [21; 7], ("through a task", start))?;
+        back.put(30);
+        let back = pool.submit(answer, back)?.join()?;
+        is(back.get() == [31; 7], ("through another", start))?;
+        pool.join()?;
+    }
     stop_fork_server();
     Ok(Report::PASSED)
 }

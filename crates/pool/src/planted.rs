@@ -40,21 +40,21 @@
 //! | `pool_begun_again` | yes | yes, by a plan without an end | |
 //! | `pool_unbegun_dies`, `pool_taken_back_lost` | yes | yes | |
 //! | `pool_same_ticket`, `pool_said_first`, `pool_no_order` | yes | not tried | |
-//! | `pool_retired_gets_more` | yes | yes, by a plan without an end | |
-//! | `pool_ends_any` | not as they were | not tried | |
+//! | `pool_retired_gets_more` | yes | yes, by a plan without an end | `tests/cancel.rs`, by a task without an end |
+//! | `pool_ends_any` | not as they were | not tried | not by `tests/cancel.rs` |
 //! | `pool_cancelled_comes_back` | yes | no | |
 //! | `pool_cancelled_runs_again` | – | yes, by a plan without an end | |
 //! | `pool_no_priority`, `pool_runs_too_often` | – | yes | |
 //! | `lead_keeps_promotion`, `lead_two`, `lead_no_clerk`, `lead_unable_alone` | yes | not tried | |
 //! | `lead_no_hand_over`, `mailbox_no_wake` | yes | not tried | |
-//! | `mailbox_no_wake_all` | no: who waits there is made the collector, which wakes it too | not tried | |
+//! | `mailbox_no_wake_all` | yes, with one who cannot collect: who can is made the collector, which wakes it too | not tried | |
 //! | `tray_no_fence`, `tray_counts_first`, `tray_no_order`, `tray_no_pause` | yes | not tried | |
 //! | `tray_no_limit` | yes | not tried | `tests/chunks.rs`: items that wait for one another |
 //! | `chunk_not_saved` | – | no | `tests/chunks.rs`; the kill sweep in a chunk |
 //! | `chunk_dies_whole`, `chunk_no_share` | – | no, not tried | `tests/chunks.rs` |
 //! | `chunk_told_twice` | – | yes | `tests/chunks.rs` |
-//! | `chunk_cancelled_goes_on` | – | no | not tried |
-//! | `chunk_forgotten_done` | – | not tried | not tried |
+//! | `chunk_cancelled_goes_on` | – | no | `tests/chunks.rs` |
+//! | `chunk_forgotten_done` | – | not tried | `tests/chunks.rs`, by a wait without an end |
 //!
 //! Schedules do not find what happens only if somebody comes in a few instructions, or in the fraction of a
 //! millisecond that a chunk takes: that is for models, sweeps, and tests that hold a worker at a gate.

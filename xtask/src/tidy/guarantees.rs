@@ -11,9 +11,10 @@ use super::{
 };
 
 /// Where the promises are.
-pub(super) const PAGES: [&str; 4] = [
+pub(super) const PAGES: [&str; 5] = [
     "docs/guarantees.md",
     "docs/semantics-proc.md",
+    "docs/semantics-queue.md",
     "docs/semantics-manager.md",
     "docs/semantics-pool.md",
 ];

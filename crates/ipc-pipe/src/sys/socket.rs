@@ -9,6 +9,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use ipc_core::Deadline;
 use rustix::fs::{Mode, fchmod};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
@@ -59,7 +60,7 @@ pub(crate) fn listen_with(socket: BorrowedFd<'_>, backlog: u16) -> io::Result<()
     Ok(listen(socket, i32::from(backlog))?)
 }
 
-/// Connects a socket, waiting for so long at most; `None` for as long as it takes.
+/// Connects a socket, waiting until the deadline at most.
 ///
 /// # References
 ///
@@ -67,12 +68,20 @@ pub(crate) fn listen_with(socket: BorrowedFd<'_>, backlog: u16) -> io::Result<()
 pub(crate) fn connect_unix(
     socket: BorrowedFd<'_>,
     address: &SocketAddrUnix,
-    timeout: Option<Duration>,
+    deadline: Deadline,
 ) -> io::Result<()> {
-    // Zero would be no limit.
-    let timeout = timeout.map(|timeout| timeout.clamp(Duration::from_micros(1), LONGEST));
-    sockopt::set_socket_timeout(socket, sockopt::Timeout::Send, timeout)?;
-    retry_on_intr(|| connect(socket, address))?;
+    loop {
+        // Zero would be no limit.
+        let timeout =
+            deadline.remaining().map(|left| left.clamp(Duration::from_micros(1), LONGEST));
+        sockopt::set_socket_timeout(socket, sockopt::Timeout::Send, timeout)?;
+        match connect(socket, address) {
+            // A signal. Where they come faster than the kernel's clock ticks, no time limit is ever up.
+            Err(Errno::INTR) if deadline.is_past() => return Err(Errno::TIMEDOUT.into()),
+            Err(Errno::INTR) => {}
+            result => break result?,
+        }
+    }
     Ok(sockopt::set_socket_timeout(socket, sockopt::Timeout::Send, None)?)
 }
 

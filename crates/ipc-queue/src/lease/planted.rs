@@ -19,10 +19,18 @@
 //! `lease_no_arrival`, `lease_no_burial`, `lease_no_ring`, `lease_no_join_call`, `lease_no_call` and
 //! `lease_no_stray`.
 //!
+//! Of the crash sweeps of joinable queues each was seen to find one at the least:
+//!
+//! | name | found by the crash sweeps |
+//! |------|---------------------------|
+//! | `lease_no_stray` | all but "a joiner dies asleep" |
+//! | `lease_no_ring` | "a joiner dies asleep" |
+//! | `lease_no_watch` | "fail wakes a worker" |
+//! | `lease_no_burial`, `lease_lost_slot` | "take a dead worker's seat" |
+//!
 //! The kill sweep was seen to find `lease_no_ring` and `lease_no_stray`; the storm and the test against a
-//! reference `lease_no_stray`; and `tests/workers.rs` `lease_lost_slot`, which nothing else finds, and
-//! `lease_no_call`, which the sweep cannot: there the process that gives back ends afterwards, and its
-//! death is told.
+//! reference `lease_no_stray`; and `tests/workers.rs` `lease_lost_slot` and `lease_no_call`. The latter no
+//! sweep can find: there the process that gives back ends afterwards, and its death is told.
 //!
 //! Two are found by one kind of model each (`model/told`). `lease_mark_stays`: who is about to sleep, and has
 //! looked who sits at the table, is not told of one who sits down then, takes an item and dies.

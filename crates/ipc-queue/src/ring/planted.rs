@@ -34,18 +34,19 @@
 //!
 //! | name | found by |
 //! |------|----------|
-//! | `commit_tells_early` | models: any in which a getter sleeps |
-//! | `release_tells_nobody` | models: putters and getters with one slot |
-//! | `grows_early` | kill sweep: "a put that grows" |
-//! | `chunk_unseen` | models: two putters in a ring that grows, one of whom may die; `tests/unbounded.rs`, whose random steps find it too; `tests/hostile.rs` |
-//! | `chunk_waits_at_tail` | model: a getter dies with the chunk that a putter waits for |
+//! | `commit_tells_early` | models: any in which a getter sleeps; storms, those of growth too |
+//! | `release_tells_nobody` | models: putters and getters with one slot; storms, both of growth too |
+//! | `grows_early` | kill sweep: "a put that grows"; not the crash sweep, which has no death between the two steps, nor a storm |
+//! | `chunk_unseen` | models: two putters in a ring that grows, one of whom may die; `tests/unbounded.rs`, whose random steps find it too; `tests/hostile.rs`; crash sweeps: all four of growth; not the storms, to which a ring of two chunks is as good |
+//! | `chunk_waits_at_tail` | model: a getter dies with the chunk that a putter waits for; crash sweep: "get wakes who waits for a chunk" |
 //! | `chunk_head_late` | model: a getter dies with the first of three chunks |
 //! | `chunk_holes_are_taken` | model: a putter dies at the limit of a ring that grows, which then has less room than was promised; no message is lost |
 //! | `get_no_chain` | model: a message is there before the one that comes first, and two sleep |
 //! | `put_no_chain` | model: the same with slots that are given back |
 //! | `judges_early` | models: a putter dies |
-//! | `leave_no_call`, `leave_no_pend`, `leave_tells_first` | kill sweep: "the last putter leaves" |
-//! | `leave_uncounted` | models: the last putter or getter leaves; not the kill sweeps |
+//! | `leave_no_call` | kill and crash sweep: "the last putter leaves" |
+//! | `leave_no_pend`, `leave_tells_first` | kill sweep: "the last putter leaves"; crash sweeps: both of the ends |
+//! | `leave_uncounted` | models: the last putter or getter leaves; not the sweeps |
 //! | `heap_tells_nobody` | kill sweep; storm; `tests/large.rs` |
 //! | `heap_no_watch` | models: a getter dies with a block that another waits for; kill sweep |
 //! | `heap_no_recount` | models: a seat is given on; kill sweep |
@@ -55,7 +56,7 @@
 //! | `heap_seizes_any` | `tests/loans.rs`, `tests/large.rs`; storm |
 //! | `heap_queued_stays` | kill sweep; storm |
 //! | `heap_no_burial` | storm |
-//! | `seat_no_burial` | kill sweep: "take a dead one's seat"; storm |
+//! | `seat_no_burial` | kill sweep: "take a dead one's seat"; storms, that of small chunks too |
 //! | `loan_stays` | `tests/loans.rs`; storm |
 //! | `loan_given_twice` | storm only: a block that is freed twice is free |
 //!

@@ -62,6 +62,41 @@ fn one_putter_and_two_getters_with_two_slots() {
     });
 }
 
+/// Two of each side, and each has one message.
+fn two_and_two(n_slots: usize) {
+    explore(move || {
+        let words = Words::new(n_slots, 4);
+        let putters = [0, 1].map(|seat| {
+            let words = Arc::clone(&words);
+            loom::thread::spawn(move || {
+                let me = words.sit_down(seat);
+                words.put(me, u64::from(seat) + 1, FOREVER).unwrap();
+            })
+        });
+        let other = Arc::clone(&words);
+        let getter = loom::thread::spawn(move || {
+            let me = other.sit_down(2);
+            other.get(me, FOREVER).unwrap()
+        });
+        let me = words.sit_down(3);
+        let here = words.get(me, FOREVER).unwrap();
+        assert_eq!(here + getter.join().unwrap(), 3);
+        for putter in putters {
+            putter.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn two_putters_and_two_getters_with_one_slot() {
+    two_and_two(1);
+}
+
+#[test]
+fn two_putters_and_two_getters_with_two_slots() {
+    two_and_two(2);
+}
+
 #[test]
 fn two_getters_are_woken_for_what_comes_in_the_wrong_order() {
     explore(|| {
