@@ -202,6 +202,10 @@ impl Builder {
     }
 
     /// How many clients there may be; 10 000 if nothing is said, or as many as there are descriptors.
+    ///
+    /// A client takes some 2 KiB and a descriptor of the manager's, and one more on the same machine, by which the end
+    /// of its process is seen; for a lane see [`max_lanes`](Self::max_lanes). A manager has as many descriptors as the
+    /// process that starts it may have (`ulimit -n`). For whom there is none, waits until another goes.
     pub fn max_clients(mut self, clients: usize) -> Self {
         self.plan.rules.max_clients = clients;
         self

@@ -2,92 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "tests end when something is not as it should be")]
 
+use common::raw::{
+    ATTACH, CREATE, DESK, LET_GO, MAGIC, MAKE, REDEEM, Raw, SEND, block, call, number_in, numbers,
+};
 use common::{Account, SOON, wait_until, watch};
-use ipc_pipe::{Connection, Limits, Listener, connect};
+use ipc_pipe::{Connection, Listener};
 use manager::{Address, ConnectError, Dict, Error, Event, Manager, Queue};
 use proptest::prelude::*;
 
 mod common;
-
-const MAGIC: &[u8] = b"mp-mngr\0";
-const DESK: u64 = 0;
-const LET_GO: u64 = 1;
-const CREATE: u64 = 2;
-const SEND: u64 = 3;
-const REDEEM: u64 = 4;
-const ATTACH: u64 = 5;
-const MAKE: u64 = 10;
-
-/// A client that says whatever it likes.
-struct Raw {
-    line: Connection<(), ()>,
-}
-
-fn number(bytes: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        bytes.push(number.to_le_bytes()[0] | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number.to_le_bytes()[0]);
-}
-
-fn numbers(of: &[u64]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    of.iter().for_each(|one| number(&mut bytes, *one));
-    bytes
-}
-
-fn block(bytes: &[u8]) -> Vec<u8> {
-    [numbers(&[bytes.len() as u64]), bytes.to_vec()].concat()
-}
-
-fn call(id: u64, object: u64, method: u64, links: &[u64], argument: &[u8]) -> Vec<u8> {
-    let head = numbers(&[id, object, method, links.len() as u64]);
-    [head, numbers(links), block(argument)].concat()
-}
-
-/// The number that a reply returns: behind a byte that says that there are no links, and the length.
-fn number_in(reply: &[u8]) -> u64 {
-    reply[2..].iter().rev().fold(0, |sum, byte| (sum << 7) | u64::from(byte & 0x7f))
-}
-
-impl Raw {
-    fn connect(manager: &Manager) -> Self {
-        let line: Connection<(), ()> = connect(manager.address(), None).unwrap();
-        Self { line: line.with_limits(Limits::NONE) }
-    }
-
-    /// One that has said hello.
-    fn greeted(manager: &Manager) -> Self {
-        let raw = Self::connect(manager);
-        raw.say(&[MAGIC, &[1, 0, 0]].concat());
-        assert!(raw.hear().unwrap().starts_with(MAGIC));
-        raw
-    }
-
-    fn say(&self, bytes: &[u8]) {
-        self.line.send_bytes(bytes).ok();
-    }
-
-    fn hear(&self) -> Option<Vec<u8>> {
-        self.line.recv_bytes(usize::MAX).ok()
-    }
-
-    /// Calls; whether it returned, and what.
-    fn call(&self, object: u64, method: u64, argument: &[u8]) -> (bool, Vec<u8>) {
-        self.say(&call(7, object, method, &[], argument));
-        let reply = self.hear().unwrap();
-        assert_eq!(reply[0], 7);
-        (reply[1] == 1, reply[2..].to_vec())
-    }
-
-    fn make(&self, sort: &str, init: &[u8]) -> u64 {
-        let argument = [block(sort.as_bytes()), block(b"x"), init.to_vec()].concat();
-        let (is_made, bytes) = self.call(DESK, CREATE, &argument);
-        assert!(is_made);
-        number_in(&bytes)
-    }
-}
 
 /// The manager does what it should for everybody else.
 fn works(manager: &Manager) {
@@ -100,9 +23,9 @@ fn works(manager: &Manager) {
 fn who_does_not_say_hello_is_shown_out() {
     let _watchdog = watch("no hello");
     let manager = common::builder().hello_timeout(SOON).start().unwrap();
-    let silent = Raw::connect(&manager);
+    let silent = Raw::connect(manager.address());
     for garbage in [&b"GET / HTTP/1.1"[..], b"", MAGIC, &[0xff; 100]] {
-        let raw = Raw::connect(&manager);
+        let raw = Raw::connect(manager.address());
         raw.say(garbage);
         assert_eq!(raw.hear(), None, "{garbage:?}");
     }
@@ -115,7 +38,7 @@ fn who_does_not_say_hello_is_shown_out() {
 fn another_version_is_told_which_this_is() {
     let _watchdog = watch("version");
     let manager = common::builder().start().unwrap();
-    let raw = Raw::connect(&manager);
+    let raw = Raw::connect(manager.address());
     raw.say(&[MAGIC, &[99, 0, 0]].concat());
     let said = raw.hear().unwrap();
     assert_eq!((&said[..8], said[8]), (MAGIC, 1));
@@ -154,7 +77,7 @@ fn nobody_reaches_an_object_without_a_reference() {
     let manager = common::builder().start().unwrap();
     let dict: Dict<u8, u8> = manager.dict().unwrap();
     dict.set(&1, &2).unwrap();
-    let raw = Raw::greeted(&manager);
+    let raw = Raw::greeted(manager.address());
     // The dict is number 1. Guessing it is not enough for a call, a link, or to send it.
     assert!(!raw.call(1, 1, &[1]).0);
     assert!(!raw.call(DESK, SEND, &numbers(&[1])).0);
@@ -172,7 +95,7 @@ fn nobody_reaches_an_object_without_a_reference() {
 fn who_gives_up_an_object_that_it_waits_at_is_answered() {
     let _watchdog = watch("gives up");
     let manager = common::builder().start().unwrap();
-    let raw = Raw::greeted(&manager);
+    let raw = Raw::greeted(manager.address());
     let queue = raw.make("queue", &[0, 0]);
     // It waits for an item, without end.
     raw.say(&call(8, queue, 2, &[], &[1]));
@@ -186,7 +109,7 @@ fn who_gives_up_an_object_that_it_waits_at_is_answered() {
 fn an_iterator_is_its_clients_alone_and_takes_no_harm_from_what_is_asked_of_it() {
     let _watchdog = watch("iterators");
     let manager = common::builder().register::<Account>().start().unwrap();
-    let (raw, other) = (Raw::greeted(&manager), Raw::greeted(&manager));
+    let (raw, other) = (Raw::greeted(manager.address()), Raw::greeted(manager.address()));
     let init = [block(b"account"), block(b"x"), vec![0]].concat();
     let (is_made, bytes) = raw.call(DESK, MAKE, &init);
     assert!(is_made);
@@ -229,13 +152,13 @@ fn a_message_that_is_cut_short_ends_its_client_alone() {
     let manager = common::builder().start().unwrap();
     let whole = call(7, DESK, CREATE, &[], &[block(b"dict"), block(b"x")].concat());
     for len in 1..whole.len() {
-        let raw = Raw::greeted(&manager);
+        let raw = Raw::greeted(manager.address());
         raw.say(&whole[..len]);
         assert_eq!(raw.hear(), None, "{len}");
     }
     // More links than there are bytes, and a block that is longer than all memory.
     for message in [numbers(&[1, 0, 2, u64::MAX]), numbers(&[1, 0, 2, 0, u64::MAX])] {
-        let raw = Raw::greeted(&manager);
+        let raw = Raw::greeted(manager.address());
         raw.say(&message);
         assert_eq!(raw.hear(), None);
     }
@@ -253,7 +176,7 @@ fn a_call_that_is_too_long_is_refused_at_both_ends() {
         other => panic!("{other:?}"),
     }
     dict.set(&1, &vec![0; 5_000]).unwrap();
-    let raw = Raw::greeted(&manager);
+    let raw = Raw::greeted(manager.address());
     raw.say(&vec![1; 20_000]);
     assert_eq!(raw.hear(), None);
     works(&manager);
@@ -266,7 +189,7 @@ fn who_does_not_read_is_not_heard_until_it_does() {
 
     let _watchdog = watch("slow reader");
     let manager = common::builder().max_backlog_bytes(100_000).start().unwrap();
-    let raw = Raw::greeted(&manager);
+    let raw = Raw::greeted(manager.address());
     let value = raw.make("value", &[7; LEN]);
     let before = manager.stats().unwrap().calls;
     let sending = std::thread::spawn({
@@ -298,7 +221,7 @@ fn who_lets_too_much_wait_for_it_is_shown_out() {
     let manager = common::builder().max_backlog_bytes(100_000).start().unwrap();
     let queue: Queue<Vec<u8>> = manager.queue(0).unwrap();
     manager.publish("queue", &queue).unwrap();
-    let raw = Raw::greeted(&manager);
+    let raw = Raw::greeted(manager.address());
     let name = block(b"queue");
     let (is_found, bytes) =
         raw.call(DESK, 8, &[name, b"queue<alloc::vec::Vec<u8>>".to_vec()].concat());
@@ -414,32 +337,17 @@ fn so_much_is_kept_of_a_client_and_others_have_theirs() {
 fn there_are_so_many_clients_and_no_more() {
     let _watchdog = watch("clients");
     let manager = common::builder().max_clients(3).start().unwrap();
-    let (_one, other) = (Raw::greeted(&manager), Raw::greeted(&manager));
+    let (_one, other) = (Raw::greeted(manager.address()), Raw::greeted(manager.address()));
     let refused = Manager::connect(&Address::clone(manager.address()), None);
     // This process has its connection; a third of others is one too many.
     assert!(refused.is_ok());
-    let third = Raw::connect(&manager);
+    let third = Raw::connect(manager.address());
     third.say(&[MAGIC, &[1, 0, 0]].concat());
     assert_eq!(third.hear(), None);
     drop(other);
     wait_until(&manager, "there is room", |stats| stats.clients == 2);
     works(&manager);
-    let _fourth = Raw::greeted(&manager);
-}
-
-#[test]
-fn hundreds_of_clients_are_served() {
-    let _watchdog = watch("hundreds");
-    let manager = common::builder().start().unwrap();
-    // Each needs a descriptor at either end.
-    let clients: Vec<Raw> = (0..300).map(|_| Raw::greeted(&manager)).collect();
-    let dicts: Vec<u64> = clients.iter().map(|raw| raw.make("event", &[])).collect();
-    for (raw, event) in clients.iter().zip(&dicts) {
-        assert_eq!(raw.call(*event, 3, &[]), (true, vec![0, 1, 0]));
-    }
-    assert_eq!(manager.stats().unwrap().clients, 301);
-    drop(clients);
-    wait_until(&manager, "they are gone", |stats| stats.clients == 1 && stats.objects == 0);
+    let _fourth = Raw::greeted(manager.address());
 }
 
 fn calls() -> impl Strategy<Value = Vec<(u64, u64, Vec<u64>, Vec<u8>)>> {
@@ -479,7 +387,7 @@ proptest! {
         }
         let _watchdog = watch("any calls");
         MANAGER.with(|manager| {
-            let raw = Raw::greeted(manager);
+            let raw = Raw::greeted(manager.address());
             let sorts = ["dict", "list", "value", "queue", "lock", "semaphore", "event", "barrier"];
             let objects: Vec<u64> = sorts.iter().map(|sort| raw.make(sort, &[2, 0, 0])).collect();
             let of = |number: u64| match number.checked_sub(1) {
@@ -506,7 +414,7 @@ proptest! {
 fn a_call_may_wait_for_ever_and_be_ended_by_its_clients_end() {
     let _watchdog = watch("for ever");
     let manager = common::builder().start().unwrap();
-    let raw = Raw::greeted(&manager);
+    let raw = Raw::greeted(manager.address());
     let lock = raw.make("lock", &[]);
     raw.say(&call(0, lock, 1, &[], &[1, 0, 1]));
     raw.say(&call(0, lock, 1, &[], &[1, 0, 2]));

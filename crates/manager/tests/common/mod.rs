@@ -10,6 +10,7 @@
 )]
 
 pub(crate) mod proxy;
+pub(crate) mod raw;
 
 use std::sync::OnceLock;
 use std::time::Duration;
