@@ -48,37 +48,20 @@ impl<R> Gathered<R> {
             fate => return self.add(index, task::result(fate)),
         };
         let mut results = answers.into_results();
-        let mut at = index;
+        let n_results = results.size_hint().0;
         if index == self.results.len() {
-            // The way that most take.
-            for result in results.by_ref() {
-                at += 1;
-                match result {
-                    Ok(value) => self.results.push(value),
-                    Err(error) => {
-                        self.add(at - 1, Err(error));
-                        break;
-                    }
-                }
-            }
+            results.append_to(&mut self.results);
             self.take_early();
         } else {
-            let mut list = Vec::with_capacity(results.size_hint().0);
-            for result in results.by_ref() {
-                at += 1;
-                match result {
-                    Ok(value) => list.push(value),
-                    Err(error) => {
-                        self.add(at - 1, Err(error));
-                        break;
-                    }
-                }
-            }
+            let mut list = Vec::with_capacity(n_results);
+            results.append_to(&mut list);
             if !list.is_empty() {
                 self.early.insert(index, list);
             }
         }
-        for (index, result) in (at..).zip(results) {
+        // What is left begins with an item that has no result, or one with handles.
+        let n_left = results.size_hint().0;
+        for (index, result) in (index + n_results - n_left..).zip(results) {
             self.add(index, result);
         }
     }
@@ -115,10 +98,28 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::{Just, Strategy as _, any};
     use proptest::sample::Index;
-    use proptest::{prop_assert_eq, proptest};
+    use proptest::{prop_assert, prop_assert_eq, proptest};
+
+    use ipc_core::wire;
 
     use super::Gathered;
+    use crate::chunk::answers::Answers;
+    use crate::chunk::pieces::{self, Kind};
     use crate::error::TaskError;
+    use crate::mailbox::Fate;
+
+    /// What comes of a chunk whose items have their places as results, but for those that failed.
+    fn chunk(places: std::ops::Range<usize>, failed: &[usize]) -> Fate {
+        let mut all = Vec::new();
+        for place in places.clone() {
+            if failed.contains(&place) {
+                pieces::put_reason(&mut all, Kind::Unsendable, &"no");
+            } else {
+                pieces::put_value(&mut all, |all| wire::encode_plain(&place, all)).unwrap();
+            }
+        }
+        Fate::Chunk(Answers::of_tray(places.len(), all))
+    }
 
     proptest! {
         #[test]
@@ -138,6 +139,38 @@ mod tests {
                     prop_assert_eq!(results, (0..40).collect::<Vec<_>>());
                 }
                 Err(error) => prop_assert_eq!(Some(error.index), failed.into_iter().min()),
+            }
+        }
+
+        #[test]
+        fn results_of_chunks_are_in_the_order_of_their_items_or_the_first_error_is_told(
+            lens in vec(0_usize..9, 1..12),
+            order in any::<u64>(),
+            failed in vec(any::<Index>(), 0..4),
+        ) {
+            let n_items: usize = lens.iter().sum();
+            let failed: Vec<usize> =
+                failed.iter().filter(|_| n_items > 0).map(|index| index.index(n_items)).collect();
+            let mut first = 0;
+            let mut chunks: Vec<_> = lens.iter().map(|len| {
+                first += len;
+                first - len..first
+            }).collect();
+            // Any order will do, that the next run of the same case has too.
+            chunks.sort_by_key(|chunk| (chunk.start as u64 + 1).wrapping_mul(order | 1));
+            let mut gathered: Gathered<usize> = Gathered::with_capacity(0);
+            for chunk_of in chunks {
+                gathered.add_fate(chunk_of.start, chunk(chunk_of, &failed));
+            }
+            match gathered.into_result() {
+                Ok(results) => {
+                    prop_assert_eq!(failed.len(), 0);
+                    prop_assert_eq!(results, (0..n_items).collect::<Vec<usize>>());
+                }
+                Err(error) => {
+                    prop_assert!(matches!(error.error, TaskError::Unsendable(_)));
+                    prop_assert_eq!(Some(error.index), failed.into_iter().min());
+                }
             }
         }
     }

@@ -40,6 +40,7 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Message, EncodeError> 
 /// # Errors
 ///
 /// As [`encode`]; `bytes` is as it was then.
+#[inline]
 pub fn encode_into<T: Serialize + ?Sized>(
     value: &T,
     bytes: &mut Vec<u8>,

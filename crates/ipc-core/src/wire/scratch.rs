@@ -195,7 +195,16 @@ impl Buffer for Vec<u8> {
 
     #[inline]
     fn push_all(&mut self, bytes: &[u8]) {
-        self.extend_from_slice(bytes);
+        // A number was put together byte by byte just now. Whoever reads it in larger pieces waits until all
+        // of that has come to the cache; whoever reads it as it was written does not.
+        if bytes.len() <= size_of::<u64>() {
+            let len = Self::len(self) + bytes.len();
+            let word = bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
+            self.extend_from_slice(&word.to_le_bytes());
+            Self::truncate(self, len);
+        } else {
+            self.extend_from_slice(bytes);
+        }
     }
 
     fn truncate(&mut self, len: usize) {

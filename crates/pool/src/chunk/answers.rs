@@ -80,6 +80,29 @@ impl Answers {
     }
 }
 
+impl<R: DeserializeOwned> Results<R> {
+    /// Appends results to a list, as far as one item after the other has one.
+    ///
+    /// That is what most do. It is quicker than to take them one by one: the error that an item may have is
+    /// much larger than most results, and is not carried along here.
+    pub(crate) fn append_to(&mut self, list: &mut Vec<R>) {
+        let Answers { n_items, pieces, handles } = &mut self.answers;
+        if !handles.is_empty() {
+            return;
+        }
+        let mut rest = pieces.get(self.at..).unwrap_or_default();
+        while *n_items > 0 {
+            let mut next = rest;
+            let Some((Kind::Value, bytes)) = pieces::take(&mut next) else { break };
+            let Ok(value) = wire::decode_plain(bytes) else { break };
+            list.push(value);
+            rest = next;
+            *n_items -= 1;
+        }
+        self.at = pieces.len() - rest.len();
+    }
+}
+
 impl<R: DeserializeOwned> Iterator for Results<R> {
     type Item = Result<R, TaskError>;
 
