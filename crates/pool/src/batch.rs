@@ -211,6 +211,8 @@ where
     fn time_to_nap(&self) -> Option<Duration> {
         /// Of longer tasks each is worth waking up for.
         const LONGEST_TASK: Duration = Duration::from_micros(250);
+        /// The same if nobody sees a result before all are there.
+        const LONGEST_TO_GATHER: Duration = Duration::from_millis(2);
         /// With less work ahead for each worker, it might come to the end of it.
         const LEAST_AHEAD: Duration = Duration::from_micros(300);
         /// The kernel adds so much to the time for which somebody wants to sleep.
@@ -220,7 +222,8 @@ where
         let task = Duration::from_nanos(plans.one.known.pace.nanos()?);
         let n_each = u32::try_from(self.n_away / self.pool.n_workers()).ok()?;
         let ahead = task.saturating_mul(n_each);
-        (task <= LONGEST_TASK && ahead >= LEAST_AHEAD).then(|| ahead / 3 - SLACK)
+        let longest = if self.gathers { LONGEST_TO_GATHER } else { LONGEST_TASK };
+        (task <= longest && ahead >= LEAST_AHEAD).then(|| ahead / 3 - SLACK)
     }
 
     /// Takes items, at most so many, and sends them; `false` if there are none.
@@ -241,17 +244,21 @@ where
         let mut n_items = 0;
         let mut other = None;
         while n_items < most && room.len() < MOST_BYTES {
-            let Some((index, item)) = self.take_item() else { break };
+            let Some(item) = self.items.as_mut().and_then(Iterator::next) else {
+                self.items = None;
+                break;
+            };
             let len = room.len();
             let put = pieces::put_value(&mut room, |room| wire::encode_plain(&item, room));
             if put.is_ok() && room.len() - len <= MOST_ITEM_BYTES {
                 n_items += 1;
             } else {
                 room.truncate(len);
-                other = Some((index, item, put));
+                other = Some((first + n_items, item, put));
                 break;
             }
         }
+        self.n_taken += n_items + usize::from(other.is_some());
         if n_items > 0 {
             self.send_chunk(first, n_items, &room);
         }

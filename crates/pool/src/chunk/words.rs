@@ -88,16 +88,12 @@ impl Words<'_> {
         // The word in which the new ones begin has old ones too, which stay as they are.
         let first = from / WORD;
         let Some(words) = self.bytes.get(first..pieces.len().div_ceil(WORD)) else { return false };
-        let (whole, last) = pieces.get(first * WORD..).unwrap_or_default().as_chunks::<WORD>();
         if COUNTS_FIRST {
             self.progress.store(pack(n_done, len), Relaxed);
         }
-        let mut words = words.iter();
-        for (piece, word) in whole.iter().zip(&mut words) {
-            word.store(u64::from_le_bytes(*piece), Relaxed);
-        }
-        if let Some(word) = words.next() {
-            word.store(last_word(pieces, last), Relaxed);
+        match pieces.get(from..) {
+            Some(new) if new.len() <= WORD => put_short(words, new, from % WORD),
+            _ => put_long(words, pieces.get(first * WORD..).unwrap_or_default()),
         }
         // E2 release
         self.progress.store(pack(n_done, len), RELEASE);
@@ -167,14 +163,39 @@ impl Words<'_> {
     }
 }
 
-/// The last bytes as a word, when they are fewer than a word has.
+/// Puts at most as many bytes as a word has behind the first `n_before` of some words.
+///
+/// They were written one by one just now, so that they are read sooner one by one than together.
 #[inline]
-fn last_word(pieces: &[u8], last: &[u8]) -> u64 {
-    match pieces.last_chunk::<WORD>() {
-        // They are the upper ones of the last eight.
-        Some(whole) if !last.is_empty() => u64::from_le_bytes(*whole) >> (8 * (WORD - last.len())),
-        _ => last.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+fn put_short(words: &[AtomicU64], new: &[u8], n_before: usize) {
+    let new = little_endian(new);
+    let mut words = words.iter();
+    if let Some(word) = words.next() {
+        let before = if n_before == 0 { 0 } else { word.load(Relaxed) };
+        word.store(before | new << (8 * n_before), Relaxed);
     }
+    // There is one if they do not all lie in the first, so that some of that is not theirs.
+    if let Some(word) = words.next() {
+        word.store(new >> (8 * (WORD - n_before)), Relaxed);
+    }
+}
+
+/// Puts bytes where words begin.
+fn put_long(words: &[AtomicU64], bytes: &[u8]) {
+    let (whole, last) = bytes.as_chunks::<WORD>();
+    let mut words = words.iter();
+    for (bytes, word) in whole.iter().zip(&mut words) {
+        word.store(u64::from_le_bytes(*bytes), Relaxed);
+    }
+    if let Some(word) = words.next() {
+        word.store(little_endian(last), Relaxed);
+    }
+}
+
+/// At most as many bytes as a word has, as a word, whose other bytes are zero.
+#[inline]
+fn little_endian(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
 fn pack(n_done: u32, len: u32) -> u64 {

@@ -8,7 +8,7 @@ use super::task::Task;
 use crate::planted::table::GIVES_TO_RETIRED;
 
 /// A worker gets a third task, and more, only if all it has will likely be done in this time.
-pub(crate) const MOST_NANOS_AHEAD: u64 = 1_000_000;
+pub(crate) const MOST_NANOS_AHEAD: u64 = 4_000_000;
 
 /// At most so many tasks with parcels are with a worker: their descriptors are in its socket.
 pub(super) const MOST_PARCELS_AHEAD: usize = 2;
