@@ -239,8 +239,8 @@ impl Builder {
         self
     }
 
-    /// How many bytes may be in dicts, lists, values and queues, with what these take beside; any number if
-    /// nothing is said.
+    /// How many bytes may be in dicts, lists, values and queues, with what these take beside, and what objects and
+    /// published names take that have nothing in them; any number if nothing is said.
     ///
     /// A call that would keep more is [`Error::Full`](crate::Error::Full); what takes out is done.
     pub fn max_kept_bytes(mut self, bytes: u64) -> Self {

@@ -327,9 +327,37 @@ fn so_much_is_kept_of_a_client_and_others_have_theirs() {
     has_room.set().unwrap();
     assert!(child.join().unwrap());
     // What it left behind is on nobody's account but the manager's.
-    dict.set(&1_001, &vec![7; 4_000]).unwrap();
+    dict.set(&1_001, &vec![7; 3_000]).unwrap();
     assert!(matches!(dict.set(&1_002, &vec![7; 4_000]), Err(Error::ShareFull { .. })));
-    drop((dict, queue));
+    drop((dict, queue, is_full, has_room));
+    wait_until(&manager, "nothing is kept", |stats| stats.kept_bytes == 0);
+}
+
+#[test]
+fn who_makes_objects_or_names_without_end_is_told_and_the_server_has_room() {
+    let _watchdog = watch("objects");
+    let builder = common::builder().max_kept_bytes_per_client(100_000);
+    let manager = builder.start().unwrap();
+    let is_full = |error: &Error| matches!(error, Error::ShareFull { limit: 100_000, .. });
+    let mut sets = Vec::new();
+    let error = loop {
+        match manager.set::<u32>() {
+            Ok(set) => sets.push(set),
+            Err(error) => break error,
+        }
+    };
+    assert!(is_full(&error), "{error}");
+    assert!((100..1_000).contains(&sets.len()), "{}", sets.len());
+    sets.truncate(10);
+    wait_until(&manager, "they are gone", |stats| stats.objects == 10);
+    let publish = |number: u32| manager.publish(&format!("set {number}"), &sets[0]);
+    let (n_names, error) =
+        (0..).find_map(|number| publish(number).err().map(|error| (number, error))).unwrap();
+    assert!(is_full(&error) && n_names > 500, "{n_names}: {error}");
+    for number in 0..n_names {
+        manager.unpublish(&format!("set {number}")).unwrap();
+    }
+    drop(sets);
     wait_until(&manager, "nothing is kept", |stats| stats.kept_bytes == 0);
 }
 

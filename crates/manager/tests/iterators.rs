@@ -99,6 +99,27 @@ fn the_items_are_those_of_the_iterator_that_the_method_returned() {
 }
 
 #[test]
+fn who_has_iterators_made_without_end_is_told_and_has_those_that_were_made() {
+    let _watchdog = watch("many");
+    let builder = common::builder().register::<Numbers>().max_kept_bytes_per_client(20_000);
+    let manager = builder.start().unwrap();
+    let numbers = NumbersProxy::new_in(&manager).unwrap();
+    let mut all = Vec::new();
+    let error = loop {
+        match numbers.from(0) {
+            Ok(iterator) => all.push(iterator),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, Error::ShareFull { limit: 20_000, .. }), "{error}");
+    assert!(all.len() > 10);
+    assert!(all.iter_mut().all(|iterator| iterator.next().unwrap().unwrap() == 0));
+    drop(all);
+    are_gone(&manager);
+    assert_eq!(numbers.from(5).unwrap().next().unwrap().unwrap(), 5);
+}
+
+#[test]
 fn an_endless_iterator_is_taken_from_as_far_as_one_likes_and_dropped() {
     let _watchdog = watch("endless");
     let (manager, numbers) = start();

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::registry::Registry;
 use super::timers::Timer;
 use super::work::{Finished, Kept, Task};
 use super::{Parked, Server};
@@ -236,15 +237,17 @@ impl Server {
     }
 
     /// Tells a client what foreign code has returned: if that is an object, it gets a place first, and ends if
-    /// the client is gone.
+    /// the client is gone, or has no room for it.
     fn hand_over(&mut self, ticket: Ticket, mut answer: Result<Payload, Fault>) {
         let made = answer.as_mut().ok().and_then(|payload| payload.made.take());
         let id = made.map(|Made { label, object }| {
+            let room = self.has_room_for(ticket.client, Registry::cost(&label));
+            keep_for(ticket.client);
             let id = self.registry.reserve(label);
             if let Some(slot) = self.registry.slots.get_mut(&id) {
                 slot.object = Some(object);
             }
-            answer = Ok(Payload { grants: vec![id], ..Payload::number(id) });
+            answer = room.map(|()| Payload { grants: vec![id], ..Payload::number(id) });
             id
         });
         self.reply(ticket, answer);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ipc_core::Deadline;
 
 use super::bell::Bell;
-use super::registry::Passage;
+use super::registry::{Passage, Registry};
 use super::timers::Timer;
 use super::work::{Kept, Task};
 use super::{Server, sys};
@@ -68,19 +68,20 @@ impl Server {
                 if self.registry.names.contains_key(&name) {
                     return Err(Fault::NameTaken);
                 }
-                self.registry.refer(object);
-                self.registry.names.insert(name, object);
+                self.has_room_for(client, name.len())?;
+                keep_for(client);
+                self.registry.publish(name, object);
                 Payload::unit()
             }
             desk::UNPUBLISH => {
                 let name = name(&mut argument)?;
-                let object = self.registry.names.remove(&name).ok_or(Fault::NoSuchName)?;
-                self.unrefer(object, 1);
+                let named = self.registry.names.remove(&name).ok_or(Fault::NoSuchName)?;
+                self.unrefer(named.object, 1);
                 Payload::unit()
             }
             desk::LOOK_UP => {
                 let (name, label) = (name(&mut argument)?, argument.rest());
-                let object = *self.registry.names.get(&name).ok_or(Fault::NoSuchName)?;
+                let object = self.registry.names.get(&name).ok_or(Fault::NoSuchName)?.object;
                 let found = self.registry.slots.get(&object).ok_or(Fault::NoSuchName)?;
                 if found.label.as_bytes() != label {
                     return Err(Fault::OtherType(found.label.clone()));
@@ -110,16 +111,15 @@ impl Server {
         #[cfg(feature = "pool")]
         if sort == "pool" {
             let maker = Arc::clone(&self.pools);
-            self.have_made(maker, label, ticket, argument, links);
-            return Ok(None);
+            return self.have_made(maker, label, ticket, argument, links);
         }
         if let Some(plan) = Plan::read(&sort, argument)? {
             self.has_room_for(ticket.client, plan.n_bytes()?)?;
             keep_for(ticket.client);
-            self.have_made(Arc::new(plan.weighed()?), label, ticket, argument, links);
-            return Ok(None);
+            let maker = Arc::new(plan.weighed()?);
+            return self.have_made(maker, label, ticket, argument, links);
         }
-        self.has_room_for(ticket.client, argument.rest().len())?;
+        self.has_room_for(ticket.client, argument.rest().len() + Registry::cost(&label))?;
         keep_for(ticket.client);
         let object = object::make(&sort, argument, links)?.ok_or(Fault::NoSuchType(sort))?;
         let id = self.registry.reserve(label);
@@ -141,8 +141,7 @@ impl Server {
         let label = String::from_utf8_lossy(argument.block()?).into_owned();
         let maker = self.makers.get(name.as_str()).map(Arc::clone);
         let maker = maker.ok_or(Fault::NoSuchType(name))?;
-        self.have_made(maker, label, ticket, argument, links);
-        Ok(None)
+        self.have_made(maker, label, ticket, argument, links)
     }
 
     /// Has an object made where it may take a while.
@@ -153,13 +152,16 @@ impl Server {
         ticket: Ticket,
         argument: Reader<'_>,
         links: Vec<Link>,
-    ) {
+    ) -> Result<Option<Payload>, Fault> {
+        self.has_room_for(ticket.client, Registry::cost(&label))?;
+        keep_for(ticket.client);
         let id = self.registry.reserve(label);
         let (argument, runs_functions) =
             (argument.rest().to_vec(), self.runs_functions(ticket.client));
         let call = Kept { ticket, method: desk::MAKE, argument, links, runs_functions };
         self.enter_line(ticket.client);
         self.workers.give(Task::Make { id, maker, call, bell: Bell::new(id, &self.board) });
+        Ok(None)
     }
 
     fn send(&mut self, client: ClientId, object: ObjectId) -> Result<u64, Fault> {

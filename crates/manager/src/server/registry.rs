@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::work::Kept;
 use crate::ids::IdMap;
+use crate::object::weight::Weight;
 use crate::object::{Bin, ClientId, Kind, Link};
 use crate::protocol::ObjectId;
 
@@ -17,7 +18,7 @@ pub(super) struct Registry {
     bin: Arc<Bin>,
     /// References for those who are yet to come.
     pub(super) passages: HashMap<u64, Passage>,
-    pub(super) names: HashMap<String, ObjectId>,
+    pub(super) names: HashMap<String, Named>,
 }
 
 /// An object, and who has references to it.
@@ -32,7 +33,17 @@ pub(super) struct Slot {
     pub(super) in_line: VecDeque<Kept>,
     /// Clients that it has to forget when it is back.
     pub(super) to_forget: Vec<ClientId>,
+    _weight: Weight,
 }
+
+/// An object that has a name.
+pub(super) struct Named {
+    pub(super) object: ObjectId,
+    _weight: Weight,
+}
+
+/// What an object costs beside its label, about, and beside what it keeps.
+const OBJECT: usize = 192;
 
 /// A reference for somebody who is yet to come.
 #[derive(Clone, Copy, Debug)]
@@ -43,13 +54,26 @@ pub(super) struct Passage {
 }
 
 impl Registry {
-    /// A place for an object that comes later.
+    /// A place for an object that comes later, on the account of whom this thread keeps things for.
     pub(super) fn reserve(&mut self, label: String) -> ObjectId {
         self.last_id += 1;
         let (in_line, to_forget) = (VecDeque::new(), Vec::new());
-        let slot = Slot { object: None, label, refs: 0, in_line, to_forget };
+        let _weight = Weight::of(Self::cost(&label));
+        let slot = Slot { object: None, label, refs: 0, in_line, to_forget, _weight };
         self.slots.insert(self.last_id, slot);
         self.last_id
+    }
+
+    /// What an object costs that has such a label.
+    pub(super) const fn cost(label: &str) -> usize {
+        label.len() + OBJECT
+    }
+
+    /// Gives an object a name, on the account of whom this thread keeps things for.
+    pub(super) fn publish(&mut self, name: String, object: ObjectId) {
+        self.refer(object);
+        let _weight = Weight::of(name.len());
+        self.names.insert(name, Named { object, _weight });
     }
 
     /// Adds a reference to an object that is there.
