@@ -50,9 +50,9 @@ impl<T> Named<fn(&T) -> bool> {
     }
 }
 
-impl<R> Named<fn(&[u8]) -> R> {
+impl<T, R> Named<fn(&[T]) -> R> {
     #[expect(clippy::fn_to_numeric_cast_any, reason = "where it lies is its name")]
-    pub(crate) fn of_bytes(function: fn(&[u8]) -> R) -> Self {
+    pub(crate) fn of_slice(function: fn(&[T]) -> R) -> Self {
         Self { function, name: FunctionName::at(function as *const ()) }
     }
 }

@@ -1,10 +1,11 @@
 //! Tasks of other shapes than one value in and one value out: functions of two arguments, functions
-//! of bytes, and chunks of items.
+//! of bytes or plain data, and chunks of items.
 //!
 //! A worker calls a function of ours, in whose argument the caller's function travels.
 
 use std::borrow::Cow;
 
+use bytemuck::{CheckedBitPattern, NoUninit};
 use ipc_core::wire::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,6 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{MapError, PoolError, TaskError};
 use crate::find::Named;
 use crate::pool::Pool;
+use crate::slice::Slice;
 use crate::task::Task;
 
 impl Pool {
@@ -130,7 +132,59 @@ impl Pool {
         R: Serialize + DeserializeOwned,
     {
         self.task(call_with_bytes::<R>)
-            .send(&(Named::of_bytes(function), Bytes(Cow::Borrowed(bytes))))
+            .send(&(Named::of_slice(function), Bytes(Cow::Borrowed(bytes))))
+    }
+
+    /// As [`call_bytes`](Self::call_bytes), for a function of borrowed plain data.
+    ///
+    /// The items go as the bytes that they are, and the worker looks whether these are items.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool::Pool;
+    ///
+    /// fn norm(of: &[f64]) -> f64 {
+    ///     of.iter().map(|x| x * x).sum::<f64>().sqrt()
+    /// }
+    ///
+    /// let pool = Pool::builder().workers(1).build()?;
+    /// let numbers = vec![0.5; 40_000];
+    /// assert_eq!(pool.call_slice(norm, &numbers)?, 100.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn call_slice<T, R>(&self, function: fn(&[T]) -> R, items: &[T]) -> Result<R, TaskError>
+    where
+        T: NoUninit + CheckedBitPattern,
+        R: Serialize + DeserializeOwned,
+    {
+        self.submit_slice(function, items)?.join()
+    }
+
+    /// As [`submit`](Self::submit), for a function of borrowed plain data; see
+    /// [`call_slice`](Self::call_slice).
+    ///
+    /// Items without bytes are refused by the compiler.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    pub fn submit_slice<T, R>(
+        &self,
+        function: fn(&[T]) -> R,
+        items: &[T],
+    ) -> Result<Task<R>, PoolError>
+    where
+        T: NoUninit + CheckedBitPattern,
+        R: Serialize + DeserializeOwned,
+    {
+        const { assert!(size_of::<T>() > 0, "items without bytes cannot be counted") };
+        self.task(call_with_slice::<T, R>)
+            .send(&(Named::of_slice(function), Slice(Cow::Borrowed(items))))
     }
 }
 
@@ -138,6 +192,14 @@ type Two<A, B, R> = (Named<fn(A, B) -> R>, A, B);
 
 fn call_two<A, B, R>((function, a, b): Two<A, B, R>) -> R {
     function.function()(a, b)
+}
+
+type OfSlice<T, R> = (Named<fn(&[T]) -> R>, Slice<'static, T>);
+
+fn call_with_slice<T: NoUninit + CheckedBitPattern, R>(
+    (function, Slice(items)): OfSlice<T, R>,
+) -> R {
+    function.function()(&items)
 }
 
 type OfBytes<R> = (Named<fn(&[u8]) -> R>, Bytes<'static>);

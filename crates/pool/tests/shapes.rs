@@ -135,3 +135,27 @@ fn bytes_of_any_number_arrive_whole() {
     let error = pool.submit_bytes(check, &bytes).unwrap_err();
     assert!(error.is_closed());
 }
+
+#[test]
+fn plain_data_of_any_number_arrives_whole() {
+    let _watchdog = watch("plain data");
+    let pool = pool(2);
+    let items: Vec<[f32; 3]> = (0_u16..40_000).map(|n| [f32::from(n), 0.5, -1.0]).collect();
+    let check = |items: &[[f32; 3]]| {
+        let is_right = (0_u16..).zip(items).all(|(n, item)| *item == [f32::from(n), 0.5, -1.0]);
+        (items.len(), is_right)
+    };
+    for len in [0, 1, 9, 1_365, 1_366, 40_000] {
+        assert_eq!(pool.call_slice(check, &items[..len]).unwrap(), (len, true));
+    }
+    let count = |bits: &[bool]| bits.iter().filter(|bit| **bit).count();
+    let tasks: Vec<_> =
+        (0..100).map(|len| pool.submit_slice(count, &[true, false].repeat(len)).unwrap()).collect();
+    for (len, task) in tasks.iter().enumerate() {
+        assert_eq!(task.join().unwrap(), len);
+    }
+    let error = pool.call_slice(|items: &[u64]| items[9], &[1, 2]).unwrap_err();
+    assert!(error.panic().unwrap().message().contains("out of bounds"));
+    pool.close();
+    assert!(pool.submit_slice(check, &items).unwrap_err().is_closed());
+}
