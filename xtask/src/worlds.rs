@@ -7,7 +7,7 @@ use crate::{cargo, workspace::Workspace};
 /// The crates whose algorithms run in all three worlds.
 ///
 /// A crate joins when it has an algorithm that works on shared words.
-const MEMBERS: &[&str] = &["ipc-core", "ipc-sync", "ipc-queue", "shm-value"];
+const MEMBERS: &[&str] = &["ipc-core", "ipc-sync", "ipc-queue", "ipc-pipe", "shm-value", "pool"];
 
 /// What stands behind the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
