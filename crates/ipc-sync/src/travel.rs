@@ -1,4 +1,5 @@
-//! How primitives travel inside messages: the segment and the place in it.
+//! How primitives travel inside messages: the segment, the place in it, and of a lock around a value a hash of its
+//! type.
 //!
 //! One that arrives in a process that has it already is another handle to the same mapping.
 
@@ -14,6 +15,7 @@ use crate::lock::Lock;
 use crate::mutex::Mutex;
 use crate::once::Once;
 use crate::rlock::RLock;
+use crate::rwlock::RwLock;
 use crate::semaphore::{BoundedSemaphore, Semaphore, SemaphoreError};
 
 /// Lets a handle travel that is no more than a segment and an offset.
@@ -36,27 +38,34 @@ macro_rules! travels {
 
 travels!(BoundedSemaphore, Condition, Event, Lock, Once, RLock, Semaphore);
 
-impl<T: NoUninit + CheckedBitPattern> Serialize for Mutex<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if !self.can_travel() {
-            return Err(ser::Error::custom(
-                "a mutex can only be sent if it lies in a segment of its own, or of an exclusive kind",
-            ));
+/// Lets a lock around a value travel, which says of which type it is too.
+macro_rules! travels_with_type {
+    ($($lock:ident),*) => {$(
+        impl<T: NoUninit + CheckedBitPattern> Serialize for $lock<T> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if !self.can_travel() {
+                    return Err(ser::Error::custom(
+                        "a lock can only be sent if it lies in a segment of its own, or of an exclusive kind",
+                    ));
+                }
+                (self.segment(), self.offset() as u64, Self::type_hash()).serialize(serializer)
+            }
         }
-        (self.segment(), self.offset() as u64, Self::type_hash()).serialize(serializer)
-    }
+
+        impl<'de, T: NoUninit + CheckedBitPattern> Deserialize<'de> for $lock<T> {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let (segment, offset, found) = <(Segment, u64, u64)>::deserialize(deserializer)?;
+                let expected = Self::type_hash();
+                if found != expected {
+                    return Err(refuse(SegmentError::WrongType { expected, found }));
+                }
+                Self::received(&segment, offset_in(offset)).map_err(refuse)
+            }
+        }
+    )*};
 }
 
-impl<'de, T: NoUninit + CheckedBitPattern> Deserialize<'de> for Mutex<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (segment, offset, found) = <(Segment, u64, u64)>::deserialize(deserializer)?;
-        let expected = Self::type_hash();
-        if found != expected {
-            return Err(refuse(SegmentError::WrongType { expected, found }));
-        }
-        Self::received(&segment, offset_in(offset)).map_err(refuse)
-    }
-}
+travels_with_type!(Mutex, RwLock);
 
 /// An offset that no memory can have is out of bounds, like any other that is too large.
 pub(crate) fn offset_in(offset: u64) -> usize {

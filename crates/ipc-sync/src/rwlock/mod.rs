@@ -6,7 +6,6 @@
 //! | `place` | where a lock lies: making one, finding one, of which type it is, and its value |
 //! | `guard` | lending the value |
 //! | `stats` | what a lock says about itself |
-//! | `travel` | how it goes to other processes |
 //!
 //! # States of the value
 //!
@@ -27,7 +26,6 @@
 mod guard;
 mod place;
 mod stats;
-mod travel;
 
 use core::marker::PhantomData;
 use core::panic::{RefUnwindSafe, UnwindSafe};

@@ -212,7 +212,7 @@ impl<T: NoUninit + CheckedBitPattern> RwLock<T> {
     /// The lock that somebody says is at `offset` in the body of a segment.
     ///
     /// What a message says is checked against what lies there.
-    pub(super) fn received(segment: &Segment, offset: usize) -> Result<Self, SegmentError> {
+    pub(crate) fn received(segment: &Segment, offset: usize) -> Result<Self, SegmentError> {
         value::check_received(segment, offset, KIND, Self::type_hash())?;
         // SAFETY: a lock of this type was placed there: safe code writes no such mark into an
         // exclusive segment.
@@ -221,12 +221,12 @@ impl<T: NoUninit + CheckedBitPattern> RwLock<T> {
 
     /// Whether the lock may go to another process: one that lies where safe code could place
     /// something else over it may not.
-    pub(super) fn can_travel(&self) -> bool {
+    pub(crate) fn can_travel(&self) -> bool {
         self.segment().kind().is_exclusive()
     }
 
     /// A number that differs, very likely, between types that are laid out or checked differently.
-    pub(super) fn type_hash() -> u64 {
+    pub(crate) fn type_hash() -> u64 {
         // Nobody shall take it for a mutex of the same type, nor the other way round.
         value::type_hash::<T>() ^ u64::from_le_bytes(KIND.name)
     }
