@@ -1,4 +1,4 @@
-//! Collecting: taking reports from the ring in their order, and doing what each calls for.
+//! Collecting: what reports call for, as the [`collector`] takes them from the ring in their order.
 //!
 //! # Death of a worker
 //!
@@ -17,109 +17,25 @@ use proc_core::{Outcome, Refusal};
 
 use crate::board::Said;
 use crate::chunk::answers::Sent;
+use crate::collector::{self, Missed, Reports};
 use crate::dispatch::Task as _;
 use crate::engine::{Engine, Phase, State};
 use crate::events::{Event, TaskId};
 use crate::job::{Argument, Job};
+use crate::lead::Lead;
 use crate::mailbox::{Fate, Mailbox, Waited};
 use crate::parcel::{self, Freight, MOST_INLINE, Parcel};
 use crate::record::{Report, What};
 
-/// The calling thread has no seat at the outbox, so it cannot collect.
-#[derive(Debug)]
-struct Unable;
-
 impl Engine {
     /// Waits for a result at a mailbox, collecting for everybody if nobody else does.
     pub(crate) fn wait(&self, mailbox: &Arc<Mailbox>, deadline: Deadline) -> Waited {
-        match mailbox.take() {
-            Waited::TimedOut => {}
-            waited => return waited,
-        }
-        if !self.lead.take_or_wait(mailbox) {
-            match mailbox.wait(deadline) {
-                Waited::Promoted => {}
-                waited => {
-                    if self.lead.withdraw(mailbox) {
-                        self.hand_over();
-                    }
-                    return waited;
-                }
-            }
-        }
-        match self.collect_until(mailbox, deadline) {
-            Ok(waited) => {
-                self.hand_over();
-                waited
-            }
-            Err(Unable) => self.wait_unable(mailbox, deadline),
-        }
-    }
-
-    /// Waits, as one who is the collector and cannot be it: the clerk is, as long as we wait.
-    fn wait_unable(&self, mailbox: &Mailbox, deadline: Deadline) -> Waited {
-        self.lead.begin_unable();
-        let waited = loop {
-            self.lead.leave_to_clerk();
-            match mailbox.wait(deadline) {
-                // Meant for somebody else who waits here, and can collect.
-                Waited::Promoted => {}
-                waited => break waited,
-            }
-        };
-        self.lead.end_unable();
-        waited
+        collector::wait(self, mailbox, deadline)
     }
 
     /// Collects what is there, if nobody else does.
     pub(crate) fn poll(&self) {
-        if self.lead.try_take() {
-            match self.collect_all() {
-                Ok(()) => self.hand_over(),
-                Err(Unable) => self.lead.leave_to_clerk(),
-            }
-        }
-    }
-
-    /// Collects until something has arrived in a mailbox.
-    fn collect_until(&self, mailbox: &Mailbox, deadline: Deadline) -> Result<Waited, Unable> {
-        loop {
-            match mailbox.take() {
-                Waited::TimedOut => {}
-                waited => return Ok(waited),
-            }
-            match self.outbox.get_deadline(deadline) {
-                Ok(record) => {
-                    self.handle(record);
-                    // The rest, while we are at it.
-                    self.collect_all()?;
-                }
-                Err(GetError::TimedOut) => return Ok(mailbox.take()),
-                Err(GetError::NoSeat(_)) => return Err(Unable),
-                // The pool is over, so that whatever will arrive has arrived.
-                Err(GetError::Closed) => {
-                    self.outbox_is_closed();
-                    return Ok(match mailbox.take() {
-                        Waited::TimedOut => Waited::NothingDue,
-                        waited => waited,
-                    });
-                }
-                Err(error) => self.end(Phase::Broken(error.to_string())),
-            }
-        }
-    }
-
-    /// Collects what is there: no more than comes while we do.
-    fn collect_all(&self) -> Result<(), Unable> {
-        for _ in 0..self.outbox.capacity() {
-            match self.outbox.try_get() {
-                Ok(record) => self.handle(record),
-                Err(GetError::NoSeat(_)) => return Err(Unable),
-                // What else is wrong is found by whoever waits.
-                Err(_) => break,
-            }
-        }
-        Ok(())
+        collector::poll(self);
     }
 
     /// The clerk's life: collects when it is called. `ready` is called when it can be.
@@ -127,43 +43,33 @@ impl Engine {
         // Takes a seat at the outbox before others have all of them. Nobody works yet.
         let _empty = self.outbox.try_get();
         ready();
-        while let Waited::Promoted = self.lead.clerk().wait(Deadline::NEVER) {
-            while self.collect_all().is_ok() && self.must_clerk_go_on() {
-                match self.outbox.get() {
-                    Ok(record) => self.handle(record),
-                    Err(GetError::Closed) => {
-                        self.outbox_is_closed();
-                        break;
-                    }
-                    Err(error) => self.end(Phase::Broken(error.to_string())),
-                }
-            }
-            self.hand_over();
-        }
+        collector::be_clerk(self);
+    }
+}
+
+impl Reports for Engine {
+    type Report = Vec<u8>;
+
+    fn lead(&self) -> &Lead {
+        &self.lead
     }
 
-    /// No report comes any more. It is we who see to that, when the pool is over; or a worker that does
-    /// what it should not.
-    fn outbox_is_closed(&self) {
-        if self.lock().phase.has_workers() {
-            self.end(Phase::Broken("a worker has closed the ring of all reports".to_owned()));
-        }
+    fn get(&self, deadline: Deadline) -> Result<Vec<u8>, Missed> {
+        self.outbox.get_deadline(deadline).map_err(missed)
     }
 
-    fn must_clerk_go_on(&self) -> bool {
-        !self.outbox.is_closed() && self.lead.needs_clerk(|| !self.lock().dispatch.is_idle())
+    fn try_get(&self) -> Result<Vec<u8>, Missed> {
+        self.outbox.try_get().map_err(missed)
     }
 
-    /// Stops collecting for everybody.
-    fn hand_over(&self) {
-        self.lead.hand_over(|| self.has_backlog());
+    fn capacity(&self) -> usize {
+        self.outbox.capacity()
     }
 
-    fn has_backlog(&self) -> bool {
-        self.lock().dispatch.has_backlog()
+    fn is_closed(&self) -> bool {
+        self.outbox.is_closed()
     }
 
-    /// Takes note of one report.
     fn handle(&self, mut record: Vec<u8>) {
         // What is no report was written by somebody who scribbles; there is nobody to tell.
         let Some(report) = Report::take(&mut record) else { return };
@@ -176,6 +82,36 @@ impl Engine {
         }
     }
 
+    /// It is we who see to that, when the pool is over; or a worker that does what it should not.
+    fn closed(&self) {
+        if self.lock().phase.has_workers() {
+            self.broken("a worker has closed the ring of all reports".to_owned());
+        }
+    }
+
+    fn broken(&self, reason: String) {
+        self.end(Phase::Broken(reason));
+    }
+
+    fn has_backlog(&self) -> bool {
+        self.lock().dispatch.has_backlog()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.lock().dispatch.is_idle()
+    }
+}
+
+fn missed(error: GetError) -> Missed {
+    match error {
+        GetError::Empty | GetError::TimedOut => Missed::Empty,
+        GetError::NoSeat(_) => Missed::NoSeat,
+        GetError::Closed => Missed::Closed,
+        error => Missed::Broken(error.to_string()),
+    }
+}
+
+impl Engine {
     /// A worker has answered.
     fn answered(&self, report: &Report, bytes: Vec<u8>) {
         let mut state = self.lock();

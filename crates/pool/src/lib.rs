@@ -61,6 +61,7 @@ mod callbacks;
 mod chunk;
 mod closing;
 mod collect;
+mod collector;
 mod deaths;
 mod dispatch;
 mod employee;

@@ -1,4 +1,4 @@
-//! Who collects, as `collect` and `closing` have it: threads that wait for results, one that cannot collect,
+//! Who collects, as `lead` and `collector` have it: threads that wait for results, one that cannot collect,
 //! the clerk, and a keeper that reports something for which nobody waits.
 //!
 //! All of them are threads of one process, which die together, so nobody dies here. What hangs is found by
@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use ipc_core::Deadline;
 use loom::thread;
 
+use crate::collector::{self, Missed, Reports};
 use crate::explore;
 use crate::lead::Lead;
 use crate::mailbox::{Fate, Mailbox, Waited};
@@ -42,15 +43,6 @@ impl Parent {
         })
     }
 
-    fn has_work(&self) -> bool {
-        self.n_left.load(SeqCst) > 0
-    }
-
-    fn handle(&self, report: usize) {
-        self.n_left.fetch_sub(1, SeqCst);
-        self.mailboxes[report].deliver(0, Fate::Cancelled);
-    }
-
     /// The calling thread is the collector while something is done.
     fn as_collector<R>(&self, collect: impl FnOnce() -> R) -> R {
         assert_eq!(self.n_collectors.fetch_add(1, SeqCst), 0, "two collect");
@@ -59,95 +51,30 @@ impl Parent {
         result
     }
 
-    fn hand_over(&self) {
-        self.lead.hand_over(|| self.has_work());
+    fn seated(&self) -> Caller<'_> {
+        Caller { parent: self, has_seat: true }
     }
 
-    /// As `Engine::wait`.
+    fn has_work(&self) -> bool {
+        self.n_left.load(SeqCst) > 0
+    }
+
     fn wait(&self, task: usize, deadline: Deadline) -> Waited {
-        let mailbox = &self.mailboxes[task];
-        match mailbox.take() {
-            Waited::TimedOut => {}
-            waited => return waited,
-        }
-        if !self.lead.take_or_wait(mailbox) {
-            match mailbox.wait(deadline) {
-                Waited::Promoted => {}
-                waited => {
-                    if self.lead.withdraw(mailbox) {
-                        self.hand_over();
-                    }
-                    return waited;
-                }
-            }
-        }
-        let waited = self.as_collector(|| self.collect_until(mailbox, deadline));
-        self.hand_over();
-        waited
+        collector::wait(&self.seated(), &self.mailboxes[task], deadline)
     }
 
-    fn collect_until(&self, mailbox: &Mailbox, deadline: Deadline) -> Waited {
-        loop {
-            match mailbox.take() {
-                Waited::TimedOut => {}
-                waited => return waited,
-            }
-            let report =
-                if deadline.is_never() { self.outbox.get() } else { self.outbox.try_get() };
-            match report {
-                Some(report) => self.handle(report),
-                None => return mailbox.take(),
-            }
-        }
-    }
-
-    /// As one who finds that it cannot collect: `Engine::wait_unable`.
+    /// As one who finds that it cannot collect.
     fn wait_unable(&self, task: usize) -> Waited {
-        let mailbox = &self.mailboxes[task];
-        if !self.lead.take_or_wait(mailbox) {
-            match mailbox.wait(Deadline::NEVER) {
-                Waited::Promoted => {}
-                waited => {
-                    if self.lead.withdraw(mailbox) {
-                        self.hand_over();
-                    }
-                    return waited;
-                }
-            }
-        }
-        self.lead.begin_unable();
-        let waited = loop {
-            self.lead.leave_to_clerk();
-            match mailbox.wait(Deadline::NEVER) {
-                Waited::Promoted => {}
-                waited => break waited,
-            }
-        };
-        self.lead.end_unable();
-        waited
+        let standing = Caller { parent: self, has_seat: false };
+        collector::wait(&standing, &self.mailboxes[task], Deadline::NEVER)
     }
 
-    fn collect_all(&self) {
-        while let Some(report) = self.outbox.try_get() {
-            self.handle(report);
-        }
+    fn poll(&self) {
+        collector::poll(&self.seated());
     }
 
-    /// As `Engine::be_clerk`.
     fn be_clerk(&self) {
-        while let Waited::Promoted = self.lead.clerk().wait(Deadline::NEVER) {
-            self.as_collector(|| {
-                self.collect_all();
-                while !self.outbox.is_closed() && self.lead.needs_clerk(|| self.has_work()) {
-                    match self.outbox.get() {
-                        Some(report) => self.handle(report),
-                        None => break,
-                    }
-                    self.collect_all();
-                }
-            });
-            self.hand_over();
-        }
+        collector::be_clerk(&self.seated());
     }
 
     /// As `Engine::close_outbox`.
@@ -161,6 +88,67 @@ impl Parent {
         self.lead.have_looked();
         self.outbox.put(report);
         self.lead.have_looked();
+    }
+}
+
+/// A thread of the parent's.
+struct Caller<'p> {
+    parent: &'p Parent,
+    /// It can take reports.
+    has_seat: bool,
+}
+
+impl Reports for Caller<'_> {
+    type Report = usize;
+
+    fn lead(&self) -> &Lead {
+        &self.parent.lead
+    }
+
+    fn get(&self, deadline: Deadline) -> Result<usize, Missed> {
+        if !self.has_seat || !deadline.is_never() {
+            return self.try_get();
+        }
+        let parent = self.parent;
+        parent.as_collector(|| parent.outbox.get()).ok_or(Missed::Closed)
+    }
+
+    fn try_get(&self) -> Result<usize, Missed> {
+        if !self.has_seat {
+            return Err(Missed::NoSeat);
+        }
+        let parent = self.parent;
+        parent.as_collector(|| parent.outbox.try_get()).ok_or(Missed::Empty)
+    }
+
+    fn capacity(&self) -> usize {
+        self.parent.mailboxes.len()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.parent.outbox.is_closed()
+    }
+
+    fn handle(&self, report: usize) {
+        let parent = self.parent;
+        parent.as_collector(|| {
+            parent.n_left.fetch_sub(1, SeqCst);
+            parent.mailboxes[report].deliver(0, Fate::Cancelled);
+        });
+    }
+
+    fn closed(&self) {}
+
+    fn broken(&self, reason: String) {
+        panic!("{reason}");
+    }
+
+    fn has_backlog(&self) -> bool {
+        self.parent.has_work()
+    }
+
+    fn is_idle(&self) -> bool {
+        !self.parent.has_work()
     }
 }
 
@@ -208,6 +196,22 @@ fn who_waits_no_longer_leaves_nobody_behind() {
             waited => waited,
         };
         assert!(has_come(hasty));
+        assert!(other.join().unwrap());
+        worker.join().unwrap();
+        parent.close();
+        clerk.join().unwrap();
+    });
+}
+
+#[test]
+fn who_only_looks_leaves_nobody_behind() {
+    explore(|| {
+        let parent = Parent::new(2);
+        let clerk = run(&parent, Parent::be_clerk);
+        let worker = run(&parent, |parent| [1, 0].into_iter().for_each(|it| parent.outbox.put(it)));
+        let other = run(&parent, |parent| has_come(parent.wait(1, Deadline::NEVER)));
+        parent.poll();
+        assert!(has_come(parent.wait(0, Deadline::NEVER)));
         assert!(other.join().unwrap());
         worker.join().unwrap();
         parent.close();

@@ -16,6 +16,9 @@
 #[expect(dead_code, reason = "the models use a part of the words")]
 #[path = "../../src/board/words.rs"]
 mod board;
+#[expect(dead_code, reason = "no ring of the models breaks")]
+#[path = "../../src/collector.rs"]
+mod collector;
 mod collectors;
 #[expect(dead_code, reason = "the models use a part of the table")]
 #[path = "../../src/dispatch/mod.rs"]
