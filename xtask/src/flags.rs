@@ -99,6 +99,9 @@ pub(crate) struct Kill {
     /// Kills at every instruction in every scene, where the quick form may skip some scenes
     #[arg(long)]
     pub(crate) full: bool,
+    /// Sweeps only these stages of what takes hours in its long form: 29..36 of a worker's life
+    #[arg(long, value_name = "FROM..TO", requires = "full")]
+    pub(crate) part: Option<String>,
     /// Names the scenes and does nothing
     #[arg(long)]
     pub(crate) list: bool,

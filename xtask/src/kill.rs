@@ -13,7 +13,7 @@ use crate::{
 
 /// Runs the sweeps that were asked for; returns the summary line.
 pub(crate) fn run(workspace: &Workspace, flags: &flags::Kill) -> Result<String> {
-    let asked =
-        Asked { subjects: &flags.subjects, list: flags.list, full: flags.full, settings: vec![] };
+    let settings = flags.part.iter().map(|part| ("TESTKIT_PART", part.clone())).collect();
+    let asked = Asked { subjects: &flags.subjects, list: flags.list, full: flags.full, settings };
     proofs::run(workspace, "kill", &asked, |sum| Report { kill: sum.kill, ..Report::default() })
 }

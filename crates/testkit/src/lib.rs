@@ -19,6 +19,7 @@
 //! |---|---|
 //! | `TESTKIT_SEED` | the [seed](seed::seed) of the run |
 //! | `TESTKIT_FULL` | `1`: the [long form](full) of every proof |
+//! | `TESTKIT_PART` | of which stages, `29..36`, a sweep is made that takes hours in its long form: a [part](part()) |
 //! | `TESTKIT_KILLS` | how many are killed in every storm |
 //! | `TESTKIT_STALLS` | after how many milliseconds without progress a storm tells where everybody is |
 //! | `TESTKIT_MINUTES` | how long every storm lasts, however many it kills |
@@ -58,7 +59,7 @@ pub use crate::{
     arena::{Counter, SharedArena, Zeroed},
     proc::trace,
     report::Report,
-    runner::{Entry, Outcome, Runner, Scenario, full, main},
+    runner::{Entry, Outcome, Runner, Scenario, full, main, part},
     script::Script,
     sys::refuse,
     thread::{Mortal, die_alone},

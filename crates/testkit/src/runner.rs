@@ -8,6 +8,7 @@ use std::{
     env,
     error::Error,
     io::{self, Write as _},
+    ops::Range,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -61,6 +62,27 @@ pub fn main(scenarios: &[Scenario]) -> ExitCode {
 #[must_use]
 pub fn full() -> bool {
     env::var_os("TESTKIT_FULL").is_some_and(|value| value != "0" && !value.is_empty())
+}
+
+/// The part of a sweep of so many stages that is wanted: `TESTKIT_PART=29..36`, or all of it.
+///
+/// For sweeps that take hours. A part may lie anywhere; what is beyond the last stage is empty.
+///
+/// # Errors
+///
+/// If the variable holds no such range.
+pub fn part(n_stages: usize) -> Result<Range<usize>, String> {
+    match env::var("TESTKIT_PART") {
+        Ok(text) => part_of(n_stages, &text)
+            .ok_or_else(|| format!("TESTKIT_PART must be as 29..36, not {text:?}")),
+        Err(_) => Ok(0..n_stages),
+    }
+}
+
+fn part_of(n_stages: usize, text: &str) -> Option<Range<usize>> {
+    let (from, to) = text.split_once("..")?;
+    let (from, to): (usize, usize) = (from.parse().ok()?, to.parse().ok()?);
+    (from <= to).then(|| from.min(n_stages)..to.min(n_stages))
 }
 
 /// A test binary that forks: scenarios by name, and how to run them.
@@ -320,7 +342,17 @@ impl Selection {
 
 #[cfg(test)]
 mod tests {
-    use super::Selection;
+    use super::{Selection, part_of};
+
+    #[test]
+    fn parts_are_ranges_of_stages_that_exist() {
+        assert_eq!(part_of(98, "29..36"), Some(29..36));
+        assert_eq!(part_of(30, "29..36"), Some(29..30));
+        assert_eq!(part_of(20, "29..36"), Some(20..20));
+        for text in ["", "29", "36..29", "29..", "29-36", "-1..3"] {
+            assert_eq!(part_of(98, text), None, "{text:?}");
+        }
+    }
 
     fn selects(args: &str, name: &str) -> bool {
         Selection::parse(args.split_ascii_whitespace().map(str::to_owned)).has(name)
