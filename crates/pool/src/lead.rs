@@ -4,7 +4,7 @@
 //! is whoever waits for a result, if anybody does, so that a result crosses no further thread on
 //! its way. When a collector has what it wants, it makes another waiting thread the collector; the
 //! *clerk*, a thread of the pool, is called only if nobody waits and there are tasks to be given, or
-//! if for some milliseconds nobody has collected.
+//! if for some milliseconds nobody has collected. What a collector does is in [`collector`](crate::collector).
 //!
 //! # Invariants
 //!

@@ -41,7 +41,7 @@
 //! | `pool_unbegun_dies`, `pool_taken_back_lost` | yes | yes | |
 //! | `pool_same_ticket`, `pool_said_first`, `pool_no_order` | yes | not tried | |
 //! | `pool_retired_gets_more` | yes | yes, by a plan without an end | `tests/cancel.rs`, by a task without an end |
-//! | `pool_ends_any` | not as they were | not tried | not by `tests/cancel.rs` |
+//! | `pool_ends_any` | yes | not tried | not by `tests/cancel.rs` |
 //! | `pool_cancelled_comes_back` | yes | no | |
 //! | `pool_cancelled_runs_again` | – | yes, by a plan without an end | |
 //! | `pool_no_priority`, `pool_runs_too_often` | – | yes | |

@@ -140,7 +140,7 @@ impl Reports for Caller<'_> {
     fn closed(&self) {}
 
     fn broken(&self, reason: String) {
-        panic!("{reason}");
+        unreachable!("{reason}");
     }
 
     fn has_backlog(&self) -> bool {

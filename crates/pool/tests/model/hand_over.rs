@@ -66,8 +66,9 @@ struct Shared {
 #[expect(clippy::disallowed_types, reason = "it orders nothing")]
 struct Notes {
     n_runs: [std::sync::atomic::AtomicU32; N_TASKS],
-    /// The parent is about to kill the worker in the first place.
-    is_ended: std::sync::atomic::AtomicBool,
+    /// The parent is about to kill the worker in the first place. In loom's eyes, or it would not try
+    /// what the worker does before that against what it does after.
+    is_ended: loom::sync::atomic::AtomicBool,
     /// That worker died after it was.
     died_of_it: std::sync::atomic::AtomicBool,
 }
@@ -80,7 +81,7 @@ impl Shared {
             outbox: Ring::new(),
             notes: Notes {
                 n_runs: Default::default(),
-                is_ended: Default::default(),
+                is_ended: loom::sync::atomic::AtomicBool::new(false),
                 died_of_it: Default::default(),
             },
         })
