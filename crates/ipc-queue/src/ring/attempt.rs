@@ -54,3 +54,30 @@ impl Attempt {
         Ok(())
     }
 }
+
+#[cfg(all(test, not(ipc_loom)))]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn who_loses_stays_away_for_a_moment() {
+        let begin = Instant::now();
+        for _ in 0..1000 {
+            Attempt::new().lose(&PositionWord::default(), Tuning::DEFAULT);
+        }
+        assert!(begin.elapsed() >= crowd::FIRST * 1000);
+    }
+
+    #[test]
+    fn who_loses_again_and_again_soon_looks_at_the_clock() {
+        let (mut attempt, word) = (Attempt::new(), PositionWord::default());
+        let n_losses = (0..MOST_LOOKS).take_while(|_| {
+            attempt.lose(&word, Tuning::DEFAULT);
+            attempt.step().is_ok()
+        });
+        // Each may take a dozen microseconds.
+        assert!(n_losses.count() < 20);
+    }
+}

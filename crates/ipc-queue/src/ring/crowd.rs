@@ -17,7 +17,7 @@ use super::position::Position;
 
 /// For how long one stays away at the least: some ten claims of one alone. Each time that this is worth
 /// it, it is twice as long.
-const FIRST: Duration = Duration::from_nanos(400);
+pub(super) const FIRST: Duration = Duration::from_nanos(400);
 
 /// How many such times there are at most: 12.4 microseconds in all, half of what a sleep and a
 /// wake-up take.
