@@ -203,8 +203,10 @@ impl Builder {
     /// for its tasks: see [`StatefulPool`](crate::StatefulPool).
     ///
     /// Comes last, before `build`. A worker whose initializer panics ends, and is started again,
-    /// after longer and longer pauses; if none comes to work time and again, all tasks fail with
-    /// [`TaskError::NoWorkers`](crate::TaskError::NoWorkers), which says what happened to the first.
+    /// after longer and longer pauses; if none comes to work time and again, for half a second at least,
+    /// all tasks fail with [`TaskError::NoWorkers`](crate::TaskError::NoWorkers), which says what happened
+    /// to the first, and so do all that are submitted later. One that still is at its first initializer is
+    /// waited for.
     #[doc(alias = "initargs")]
     pub fn initializer<A, S>(self, function: fn(A) -> S, argument: A) -> StatefulBuilder<S>
     where

@@ -13,7 +13,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ipc_core::robust::Thread;
 use ipc_core::{Deadline, wire};
 use ipc_queue::ByteQueue;
 use proc_core::Function;
@@ -30,6 +29,7 @@ use crate::lead::Lead;
 use crate::limits::Ending;
 use crate::mailbox::Mailbox;
 use crate::options::Options;
+use crate::original::Original;
 use crate::pace::Pace;
 use crate::parcel::Freight;
 use crate::record::{Report, What};
@@ -54,8 +54,8 @@ pub(crate) struct Engine {
     pub(crate) callbacks: Arc<Callbacks>,
     /// Where large arguments lie; none if the system lets us have none.
     pub(crate) shelf: Option<Arc<Shelf>>,
-    /// Of the process whose pool this is; a copy of it has another one.
-    generation: u64,
+    /// The process whose pool this is.
+    owner: Original,
 }
 
 /// What changes.
@@ -146,7 +146,6 @@ impl Engine {
             record: Vec::new(),
             board: board.clone(),
         };
-        let generation = Thread::current().generation();
         let n_workers = size.most;
         let state = Mutex::new(state);
         Self {
@@ -159,7 +158,7 @@ impl Engine {
             options,
             callbacks: Arc::default(),
             shelf: Shelf::for_arguments(),
-            generation,
+            owner: Original::this(),
         }
     }
 
@@ -167,7 +166,7 @@ impl Engine {
     ///
     /// In a copy no lock may be taken: whoever held it may not exist there.
     pub(crate) fn is_ours(&self) -> bool {
-        Thread::current().generation() == self.generation
+        self.owner.is_this()
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {

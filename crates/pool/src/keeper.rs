@@ -6,8 +6,8 @@
 //!
 //! If worker after worker ends before it has come to work, something is wrong with the machine or the
 //! program: the keeper waits longer and longer before the next start, and when nobody works any more
-//! it gives up, and the pool's tasks fail. It never starts processes as fast as they die
-//! (see [`vacancies`](crate::vacancies)).
+//! it gives up, and the pool's tasks fail. It never starts processes as fast as they die, those neither
+//! that come to work and die before they have any (see [`vacancies`](crate::vacancies)).
 //!
 //! A worker that was told to end, or said that it does, has some time for that, and is killed then.
 
@@ -25,9 +25,9 @@ use proc_core::{ExitStatus, Process};
 
 use crate::board::Said;
 use crate::chunk::tray::Tray;
-use crate::dispatch::{MOST_GIVEN, Standing};
+use crate::dispatch::{MOST_GIVEN, Place, Standing};
 use crate::employee::{Employee, SLOT_BYTES};
-use crate::engine::{Engine, Phase};
+use crate::engine::{Engine, Phase, State};
 use crate::error::PoolError;
 use crate::hiring::Hiring;
 use crate::parcel::MOST_INLINE;
@@ -187,12 +187,18 @@ impl Keeper {
         for (place, incarnation, worker) in ended {
             let status = worker.process.exit_status().ok().flatten();
             trace::worker_ended(place, worker.process.pid(), status.unwrap_or(ExitStatus::Unknown));
-            if self.engine.board.read(place) == Said::Nothing {
-                let reason = why_not(&worker.process);
-                trace::start_failed(place, &reason);
-                self.vacancies.did_not_come(place, reason);
-            } else {
-                self.vacancies.came(place);
+            match self.engine.board.read(place) {
+                Said::Nothing => {
+                    let reason = why_not(&worker.process);
+                    trace::start_failed(place, &reason);
+                    self.vacancies.did_not_come(place, reason);
+                }
+                said => {
+                    let state = self.engine.lock();
+                    let stays = state.dispatch.places().get(place).is_some_and(Place::is_present);
+                    drop(state);
+                    self.vacancies.came(place, stays && said == Said::Ready);
+                }
             }
             self.engine.tell(What::Ended, place, incarnation);
         }
@@ -214,12 +220,8 @@ impl Keeper {
     /// When the next start is to be tried.
     fn next_start(&self) -> Deadline {
         let state = self.engine.lock();
-        if !state.phase.has_workers() || state.n_present() >= state.size.wanted {
-            return Deadline::NEVER;
-        }
-        let places = state.dispatch.places().iter().enumerate();
-        let empty = places.filter(|(_, place)| place.worker().is_none());
-        empty.map(|(at, _)| self.vacancies.pause(at)).min().unwrap_or(Deadline::NEVER)
+        let pauses = vacant(&state).map(|place| self.vacancies.pause(place));
+        pauses.min().unwrap_or(Deadline::NEVER)
     }
 
     /// The same as [`hire_missing`](Self::hire_missing); says whether it went well.
@@ -240,14 +242,8 @@ impl Keeper {
     /// The place that is to have a worker, if one is missing and a start can be tried.
     fn next_vacancy(&self) -> Option<usize> {
         let state = self.engine.lock();
-        if !state.phase.has_workers() || state.n_present() >= state.size.wanted {
-            return None;
-        }
-        let is_vacant = |at: &usize| self.vacancies.pause(*at).is_past();
-        let mut places = state.dispatch.places().iter().enumerate();
-        let mut empty =
-            places.by_ref().filter(|(_, place)| place.worker().is_none()).map(|(at, _)| at);
-        empty.find(is_vacant)
+        let mut vacant = vacant(&state);
+        vacant.find(|place| self.vacancies.pause(*place).is_past())
     }
 
     /// Starts as many workers as are missing.
@@ -296,11 +292,15 @@ impl Keeper {
         Ok(Employee { process, place, inbox, socket, unwanted: AtomicU64::new(0), tray, results })
     }
 
-    /// Gives the pool up if worker after worker did not come to work, and nobody is there who did.
+    /// Gives the pool up if worker after worker did not come to work, and nobody is there who did, or
+    /// still may: its initializer may take its time.
     fn give_up_if_hopeless(&self) {
-        let works = |watched: &Watched| self.engine.board.read(watched.place) != Said::Nothing;
+        let is_hope = |watched: &Watched| {
+            let place = watched.place;
+            self.engine.board.read(place) != Said::Nothing || self.vacancies.is_first_try(place)
+        };
         if let Some(reason) = self.vacancies.is_hopeless()
-            && !self.watched.iter().any(works)
+            && !self.watched.iter().any(is_hope)
         {
             trace::given_up(reason);
             self.engine.end(Phase::Broken(reason.to_owned()));
@@ -308,6 +308,15 @@ impl Keeper {
             self.engine.tell(What::Nudge, 0, 0);
         }
     }
+}
+
+/// The places that are to have a worker and have none. They are no more than are missing: of others each
+/// would be tried without a pause.
+fn vacant(state: &State) -> impl Iterator<Item = usize> {
+    let n_missing = state.size.wanted.saturating_sub(state.n_present());
+    let n_missing = if state.phase.has_workers() { n_missing } else { 0 };
+    let places = state.dispatch.places().iter().enumerate();
+    places.filter(|(_, place)| place.worker().is_none()).map(|(at, _)| at).take(n_missing)
 }
 
 /// Another handle to a file, for a worker; without it that does without.

@@ -86,6 +86,7 @@ mod mailbox;
 mod map;
 mod map_task;
 mod options;
+mod original;
 mod pace;
 mod par;
 mod parcel;

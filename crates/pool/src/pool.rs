@@ -34,7 +34,8 @@ use crate::task_builder::TaskBuilder;
 /// values; they may contain handles (segments, files, queues) and may be of any size. A task that waits
 /// holds the handles in its argument, and a result those in it; a value without handles needs no
 /// descriptors, however large it is. A worker runs one task after the other in the same process, so
-/// what a task leaves in its statics the next one finds.
+/// what a task leaves in its statics the next one finds. If a task forks by itself and returns in both
+/// processes, its result is that of the worker; the copy ends, and runs nothing that was registered for the exit.
 ///
 /// A pool can be used from many threads at a time. Workers ignore `SIGINT`: whether Ctrl-C ends the
 /// program is the program's decision, and its workers end with it

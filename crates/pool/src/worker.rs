@@ -15,6 +15,7 @@ use crate::chunk::desk::{self, Desk};
 use crate::chunk::tray::Tray;
 use crate::find;
 use crate::hiring::{Initializer, Limits};
+use crate::original::Original;
 use crate::parcel::{self, Freight, MOST_INLINE};
 use crate::record::{self, Order, Report, What};
 use crate::scratch::MOST_KEPT;
@@ -54,6 +55,8 @@ pub(crate) type End = Result<(), String>;
 /// A worker at work.
 #[derive(Debug)]
 struct Worker {
+    /// The process that was started; code of the user may copy it, and go on in both.
+    original: Original,
     place: usize,
     outbox: ByteQueue,
     board: Board,
@@ -103,6 +106,9 @@ struct Refused {
 /// A worker that cannot go on just ends: the parent sees it, and nothing is lost that the worker
 /// had not begun. One that has done its share says so first: code of the user may run at its end,
 /// and take its time.
+///
+/// A task may fork, and go on in both processes. The copy ends when it comes back here: it has neither
+/// the task nor a place, and nobody would see its death.
 pub(crate) fn work(seat: Seat) -> End {
     let Seat { place, inbox, outbox, board, socket, tray, arguments, results, initializer, limits } =
         seat;
@@ -130,7 +136,9 @@ pub(crate) fn work(seat: Seat) -> End {
             break;
         }
     }
-    state::let_go();
+    if worker.original.is_this() {
+        state::let_go();
+    }
     Ok(())
 }
 
@@ -143,6 +151,7 @@ impl Worker {
     ) -> Result<Self, String> {
         let place = usize::try_from(place).map_err(|error| error.to_string())?;
         Ok(Self {
+            original: Original::this(),
             place,
             outbox,
             board: Board::open(board, place).map_err(|error| error.to_string())?,
@@ -165,6 +174,9 @@ impl Worker {
         self.desk = Some(Box::new(Desk { tray, share, ticket: 0, n_done: None }));
         if let Some(initializer) = initializer {
             initializer.run()?;
+        }
+        if !self.original.is_this() {
+            return Err("it is a copy of a worker".to_owned());
         }
         self.board.say_ready(self.place, proc_core::current().pid());
         if has_state {
@@ -206,6 +218,10 @@ impl Worker {
             (desk.ticket, desk.n_done) = (order.ticket, None);
         }
         let answer = self.run(&order);
+        if !self.original.is_this() {
+            // The task is that of the worker, and so is everything else here.
+            return Fit::No;
+        }
         let n_items = self.n_done();
         // What the task wrote must not wait for the next one, which may be long in coming. Nobody
         // can be told if it cannot be written.

@@ -4,8 +4,11 @@
 #![expect(unsafe_code, reason = "what misbehaves does so by system calls")]
 
 use std::hint::black_box;
+use std::io::Read as _;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use ipc_core::wire::Handle;
 use pool::{Pool, TaskError};
 use proc_core::{ExitStatus, Fork, fork_with_threads};
 
@@ -136,5 +139,60 @@ fn task_that_ignores_all_signals_can_be_ended() {
         assert!(matches!(ended, Err(TaskError::TimedOut { .. })), "{ended:?}");
         assert_eq!(pool.call(square, 5).unwrap(), 25);
         pool.join().unwrap();
+    }
+}
+
+/// Forks, and goes on in both; the number of the process.
+fn fork_and_go_on(_: u32) -> u32 {
+    // SAFETY: the copy does nothing but what a worker does after its task.
+    let _fork = unsafe { fork_with_threads() }.unwrap();
+    proc_core::current().pid()
+}
+
+/// The number of the process, which ends if that is another one.
+fn only_in(pid: u32) -> u32 {
+    if proc_core::current().pid() != pid {
+        std::process::abort();
+    }
+    pid
+}
+
+#[test]
+fn copy_that_a_task_has_made_answers_nothing_and_gets_no_task() {
+    let _watchdog = watch("a copy");
+    for start in STARTS {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let keep = |pipe: Handle| -> Handle { pipe };
+        let pool = Pool::builder().workers(1).start(start);
+        let pool = pool.initializer(keep, OwnedFd::from(writer).into()).build().unwrap();
+        let (stateful, pool) = (&pool, pool.pool());
+        let pid = pool.call(|()| proc_core::current().pid(), ()).unwrap();
+        for n in 0..20 {
+            assert_eq!(pool.call(fork_and_go_on, n).unwrap(), pid);
+            // What a copy takes, and dies of, never comes back.
+            let task = pool.submit(only_in, pid).unwrap();
+            assert_eq!(task.join_timeout(Duration::from_secs(20)).unwrap(), Some(pid));
+        }
+        assert!(pool.map(fork_and_go_on, 0..50).unwrap().iter().all(|by| *by == pid));
+        assert_eq!(stateful.call(|_, n| fork_and_go_on(n), 1).unwrap(), pid);
+        assert_eq!(pool.stats().replaced, 0);
+        pool.join().unwrap();
+        // Each copy has the pipe as well, until its end.
+        assert_eq!(reader.read_to_end(&mut Vec::new()).unwrap(), 0);
+    }
+}
+
+#[test]
+fn copy_that_an_initializer_has_made_does_not_come_to_work() {
+    let _watchdog = watch("a copied beginner");
+    for start in STARTS {
+        let pool = Pool::builder().workers(1).start(start);
+        let pool = pool.initializer(fork_and_go_on, 1).build().unwrap();
+        let own = |pid: &mut u32, ()| (*pid, proc_core::current().pid());
+        for _ in 0..50 {
+            let (of_state, pid) = pool.call(own, ()).unwrap();
+            assert_eq!(of_state, pid);
+            assert_eq!(pool.pool().stats().workers[0].pid, Some(pid));
+        }
     }
 }

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use ipc_core::wire::Handle;
 use pool::{Pool, StatefulPool, TaskError};
@@ -148,7 +149,7 @@ fn initializer_that_fails_is_told_to_all_who_wait_and_the_starts_end() {
         drop(pool);
         let mut starts = String::new();
         reader.read_to_string(&mut starts).unwrap();
-        assert!((10..=12).contains(&starts.len()), "{} starts", starts.len());
+        assert!((10..=22).contains(&starts.len()), "{} starts", starts.len());
     }
 }
 
@@ -195,6 +196,72 @@ fn initializer_that_fails_at_first_is_tried_again() {
         let pool = builder.try_initializer(fail_for_each_byte, reader).build().unwrap();
         assert_eq!(pool.call(count, 1).unwrap().0, 1);
         assert_eq!(pool.pool().stats().replaced, 5);
+    }
+}
+
+/// The first worker waits for a byte, the others fail.
+fn wait_if_first((first, gate): (Handle, Handle)) -> Result<Counter, String> {
+    match File::from(first).read(&mut [0]) {
+        Ok(1) => {
+            File::from(gate).read_exact(&mut [0]).unwrap();
+            Ok(start(0))
+        }
+        _ => Err("only the first".to_owned()),
+    }
+}
+
+#[test]
+fn initializer_that_takes_its_time_is_waited_for_while_others_fail() {
+    let _watchdog = watch("takes its time");
+    for start in STARTS {
+        let (first, mut one) = std::io::pipe().unwrap();
+        one.write_all(b"1").unwrap();
+        drop(one);
+        let (gate, mut opener) = std::io::pipe().unwrap();
+        let handles = (OwnedFd::from(first).into(), OwnedFd::from(gate).into());
+        let builder = Pool::builder().workers(2).start(start);
+        let pool = builder.try_initializer(wait_if_first, handles).build().unwrap();
+        let task = pool.submit(count, 1).unwrap();
+        // So many that did not come would be the end of a pool that hopes for nobody.
+        wait_until(pool.pool(), |pool| pool.stats().replaced >= 11);
+        opener.write_all(b"1").unwrap();
+        assert_eq!(task.join().unwrap().0, 1);
+    }
+}
+
+#[test]
+fn pool_with_room_for_more_workers_pauses_between_starts_that_fail() {
+    let _watchdog = watch("room");
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let log: Handle = OwnedFd::from(writer).into();
+    let builder = Pool::builder().workers(1).max_workers(1000);
+    let pool = builder.try_initializer(refuse, (log, "tea".to_owned())).build().unwrap();
+    assert!(pool.call(count, 1).is_err());
+    drop(pool);
+    let mut starts = String::new();
+    reader.read_to_string(&mut starts).unwrap();
+    assert!((10..=11).contains(&starts.len()), "{} starts", starts.len());
+}
+
+/// Ends its process in a moment, whatever that does then.
+fn end_soon(_: ()) -> Counter {
+    std::thread::spawn(|| {
+        std::thread::park_timeout(Duration::from_millis(1));
+        std::process::abort()
+    });
+    start(0)
+}
+
+#[test]
+fn workers_that_die_for_nothing_are_not_replaced_as_fast_as_they_die() {
+    let _watchdog = watch("for nothing");
+    for start_method in STARTS {
+        let builder = Pool::builder().workers(1).start(start_method);
+        let began = Instant::now();
+        let pool = builder.initializer(end_soon, ()).build().unwrap();
+        wait_until(pool.pool(), |pool| pool.stats().replaced >= 12);
+        // The last of the pauses before that were 16, 32, 64 and 128 ms.
+        assert!(began.elapsed() >= Duration::from_millis(240), "{:?}", began.elapsed());
     }
 }
 

@@ -45,12 +45,18 @@ pub(crate) struct Child {
 ///
 /// It has a size, so that no two are in the same place.
 #[derive(Debug)]
-struct Mark(#[expect(dead_code, reason = "only its place counts")] u8);
+pub(crate) struct Mark(#[expect(dead_code, reason = "only its place counts")] u8);
 
 impl Mark {
-    fn own() -> &'static Self {
+    /// That of this process.
+    pub(crate) fn own() -> &'static Self {
         static OWN: PerProcess<Mark> = PerProcess::new();
         OWN.get_or_make(|_| Self(0))
+    }
+
+    /// Whether it stands for this process.
+    pub(crate) fn is_own(&self) -> bool {
+        std::ptr::eq(self, Self::own())
     }
 }
 
@@ -104,7 +110,7 @@ impl Child {
 
     /// Whether this is the process whose child it is, and not a copy of that one.
     pub(crate) fn is_ours(&self) -> bool {
-        std::ptr::eq(self.parent, Mark::own())
+        self.parent.is_own()
     }
 
     /// Its number together with its time of birth.

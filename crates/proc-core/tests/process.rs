@@ -6,13 +6,14 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::start;
-use proc_core::{ExitStatus, JoinError, Start};
+use proc_core::{ExitStatus, Fork, JoinError, Start, fork, wait_for};
 
 common::with_each_start! {
     function_returns_its_value
     panic_is_carried_back
     exit_code_is_reported
     signal_is_reported
+    copy_that_returns_from_the_function_has_no_result
 }
 
 fn function_returns_its_value(way: Start) {
@@ -60,5 +61,22 @@ fn signal_is_reported(way: Start) {
     match child.join() {
         Err::<(), _>(JoinError::Signaled { signal, .. }) => assert_eq!(signal, libc::SIGABRT),
         other => panic!("{other:?}"),
+    }
+}
+
+fn copy_that_returns_from_the_function_has_no_result(way: Start) {
+    fn fork_and_return(end: &str) -> Option<ExitStatus> {
+        match fork().unwrap() {
+            // The copy is first.
+            Fork::Parent(pid) => Some(wait_for(pid).unwrap()),
+            Fork::Child if end == "returns" => None,
+            Fork::Child => panic!("in the copy"),
+        }
+    }
+
+    for (end, code) in [("returns", 0), ("panics", 101)] {
+        let child = start(way, |end: String| fork_and_return(&end), end.to_owned());
+        assert_eq!(child.join().unwrap(), Some(ExitStatus::Exited(code)), "{end}");
+        assert_eq!(child.exit_status().unwrap(), Some(ExitStatus::Exited(0)));
     }
 }

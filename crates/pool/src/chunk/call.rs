@@ -14,6 +14,7 @@ use super::pieces::{self, Kind};
 use super::words::Words;
 use crate::board::Moment;
 use crate::find::Named;
+use crate::original::Original;
 use crate::parcel::MOST_INLINE;
 use crate::planted::chunk::HAS_SHARE;
 
@@ -50,6 +51,7 @@ where
         words.begin(ticket);
     }
     let mut work = Work {
+        original: Original::this(),
         function: function.function(),
         rest: &items.0,
         pieces: Vec::with_capacity(items.0.len()),
@@ -77,6 +79,8 @@ where
 
 /// A chunk that is being done.
 struct Work<'b, A, R> {
+    /// The worker, of which an item may make a copy.
+    original: Original,
     function: fn(A) -> R,
     /// The items that were not begun.
     rest: &'b [u8],
@@ -148,6 +152,10 @@ impl<A: DeserializeOwned, R: Serialize> Work<'_, A, R> {
     /// An item is done: puts down what came of it, and says whether to go on.
     #[inline]
     fn is_done(&mut self) -> bool {
+        if !self.original.is_this() {
+            // What a copy has done counts for nothing.
+            return false;
+        }
         let before = std::mem::replace(&mut self.n_bytes_done, self.pieces.len());
         self.n_done += 1;
         let has_room = self.pieces.len() + (self.pieces.len() - before) <= MOST_ANSWERED;

@@ -90,6 +90,9 @@ impl Process<()> {
 
     /// Starts a process that calls `function` with `argument`, as a fresh run of this program.
     ///
+    /// If the function forks by itself and returns in both processes, what it returns in the child is the
+    /// result; the copy ends and says nothing, and what was registered for the exit does not run in it.
+    ///
     /// # Errors
     ///
     /// [`StartError`] has a variant for each way in which a start can fail; the function was not

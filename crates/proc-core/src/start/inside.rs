@@ -12,6 +12,7 @@ use ipc_core::Deadline;
 use ipc_core::wire::{Limits, Message, MessageSocket};
 
 use crate::call::{Answer, Input, Refusal};
+use crate::child::Mark;
 use crate::current::{self, Introduction};
 use crate::entry::Entry;
 use crate::fork::flush_stdout;
@@ -105,7 +106,8 @@ pub(super) fn call(
 
 /// Does the work that this process was started for, and returns the code to end with.
 ///
-/// `work` calls what it is given when there is nothing left that could be refused.
+/// `work` calls what it is given when there is nothing left that could be refused. It may fork, and go on
+/// in both processes: the copy ends here, and says nothing, since the parent waits for the child.
 pub(super) fn live(
     start: Start,
     work: impl FnOnce(&mut dyn FnMut()) -> Result<Answer, Refusal>,
@@ -126,9 +128,11 @@ pub(super) fn live(
         report(&channel, start::refused(Refusal::Malformed(reason)));
         return EXIT_NOT_STARTED;
     }
-    let of_last_words = Arc::clone(&channel);
+    let (of_last_words, child) = (Arc::clone(&channel), Mark::own());
     panics::note_them(move |panic| {
-        tell(&of_last_words, Answer::panicked(panic.clone()));
+        if child.is_own() {
+            tell(&of_last_words, Answer::panicked(panic.clone()));
+        }
     });
     let mut accept = || {
         if !report(&channel, Report::Accepted { pid: process::own_pid() }) {
@@ -137,7 +141,11 @@ pub(super) fn live(
         }
         current::put_on_badge();
     };
-    match work(&mut accept) {
+    let done = work(&mut accept);
+    if !child.is_own() {
+        end_copy(done.map_or(EXIT_NOT_STARTED, |answer| answer.exit_code));
+    }
+    match done {
         Ok(answer) => tell(&channel, answer),
         Err(refusal) => {
             report(&channel, start::refused(refusal));
