@@ -168,6 +168,10 @@ impl Ear {
         deadline: Deadline,
     ) {
         let Self { reader, heard, courtesy } = self;
+        // What cannot be is found out by who receives.
+        if courtesy.looks(|| reader.has_message() != Ok(false)) {
+            return;
+        }
         // The server may need the processor for the reply.
         courtesy.offer();
         let mut other = Sleeper { other: Awake::new(socket), reader, heard };

@@ -7,12 +7,17 @@
 //! calls it.
 //!
 //! Where those who call all the time are as many as the processors that the server may use, one of them
-//! needs the server's: it is given away after each round.
+//! needs the server's. It is given away when nobody has called for as long as an answer to a reply takes; and
+//! else after some rounds ([`Pace`]), for a client on another processor goes on at once for as long as it
+//! is answered at once, and to give the processor away costs as much as two of its calls.
 //!
 //! All others must not wait for that: between looks the files are asked, now and then, without waiting.
 
+use std::time::{Duration, Instant};
+
 use ipc_core::primitive::Spin;
 
+use super::guest::Guest;
 use super::{Server, sys};
 use crate::object::ClientId;
 
@@ -23,6 +28,48 @@ const UNTIL_FILES: u32 = 256;
 const TURN: u32 = 8;
 const LATE_LOOK: u32 = 16;
 const N_QUICK_LOOKS: u32 = 16;
+
+/// After how many rounds the processor is given away: as many as take some tens of microseconds.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// How many there are to be, and how many there were.
+    n_rounds: u32,
+    n_done: u32,
+    /// When they began.
+    began: Instant,
+}
+
+/// So long it is not given away, or for one round.
+const STRETCH: Duration = Duration::from_micros(80);
+
+/// So many rounds take half of that where calls are as short as they can be.
+const MOST_ROUNDS: u32 = 32;
+
+impl Pace {
+    pub(super) fn new() -> Self {
+        Self { n_rounds: 1, n_done: 0, began: Instant::now() }
+    }
+
+    /// Counts a round; whether it is time to give the processor away.
+    fn is_time(&mut self) -> bool {
+        self.n_done += 1;
+        let is_time = self.n_done >= self.n_rounds;
+        if is_time {
+            self.learn(self.began.elapsed());
+        }
+        is_time
+    }
+
+    fn learn(&mut self, took: Duration) {
+        let next = if took <= STRETCH { self.n_rounds * 2 } else { self.n_rounds / 2 };
+        self.n_rounds = next.clamp(1, MOST_ROUNDS);
+    }
+
+    /// Begins anew.
+    fn begin(&mut self) {
+        (self.n_done, self.began) = (0, Instant::now());
+    }
+}
 
 impl Server {
     /// From now on a client is looked at.
@@ -43,13 +90,17 @@ impl Server {
                 self.flush();
                 done += TURN;
                 self.end_spin(false);
-                if is_crowded {
-                    self.courtesy.offer();
+                if is_crowded && (self.n_processors == 1 || self.pace.is_time()) {
+                    self.give_way();
                 }
                 continue;
             }
             if is_crowded && self.spin.is_none() {
-                self.courtesy.offer();
+                if self.is_called_soon() {
+                    done += 1;
+                    continue;
+                }
+                self.give_way();
             }
             let note = &self.spin_note;
             let (spin, n_looks) = self.spin.get_or_insert_with(|| (Spin::new(note), 0));
@@ -61,6 +112,22 @@ impl Server {
                 return;
             }
         }
+    }
+
+    /// Gives the processor away; on one processor that is all that anybody can wait for.
+    fn give_way(&mut self) {
+        self.courtesy.offer();
+        if self.n_processors > 1 {
+            self.pace.begin();
+        }
+    }
+
+    /// Looks for a moment whether somebody calls, where somebody can without this processor.
+    fn is_called_soon(&mut self) -> bool {
+        let Self { guests, looked_at, courtesy, .. } = self;
+        let is_called =
+            || looked_at.iter().any(|id| guests.get(id).is_some_and(Guest::is_unfinished));
+        self.n_processors > 1 && courtesy.looks(is_called)
     }
 
     /// Notes whether it has paid to look.
@@ -99,5 +166,28 @@ impl Server {
             guest.is_looked_at = !guest.has_backlog() && !guest.carrier.rest();
             guest.is_looked_at
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After how many rounds it is time.
+    fn rounds(pace: &mut Pace) -> u32 {
+        let n_rounds = (1..).find(|_| pace.is_time());
+        pace.begin();
+        n_rounds.unwrap()
+    }
+
+    #[test]
+    fn short_rounds_are_many_and_long_ones_few() {
+        let mut pace = Pace::new();
+        assert_eq!(rounds(&mut pace), 1);
+        (0..6).for_each(|_| pace.learn(STRETCH));
+        assert_eq!(pace.n_rounds, MOST_ROUNDS);
+        assert_eq!(rounds(&mut pace), MOST_ROUNDS);
+        (0..6).for_each(|_| pace.learn(STRETCH * 2));
+        assert_eq!(rounds(&mut pace), 1, "each round is as long as that");
     }
 }

@@ -54,6 +54,7 @@ use bell::Board;
 pub(crate) use entrance::Entrance;
 use guest::Guest;
 pub(crate) use home::Home;
+use looks::Pace;
 use registry::Registry;
 use sys::{Interest, Many};
 pub(crate) use sys::{Waker, random};
@@ -148,6 +149,7 @@ pub(crate) struct Server {
     /// Whether it has paid to look.
     spin_note: AtomicU32,
     courtesy: Courtesy,
+    pace: Pace,
     /// How many processors this process may use.
     n_processors: usize,
     /// How many clients have a lane.
@@ -238,6 +240,7 @@ impl Server {
             spin: None,
             spin_note: AtomicU32::new(0),
             courtesy: Courtesy::default(),
+            pace: Pace::new(),
             n_processors: sys::n_processors(),
             n_lanes: 0,
             counts: Counts::default(),
