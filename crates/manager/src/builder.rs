@@ -204,8 +204,11 @@ impl Builder {
     /// How many clients there may be; 10 000 if nothing is said, or as many as there are descriptors.
     ///
     /// A client takes some 2 KiB and a descriptor of the manager's, and one more on the same machine, by which the end
-    /// of its process is seen; for a lane see [`max_lanes`](Self::max_lanes). A manager has as many descriptors as the
-    /// process that starts it may have (`ulimit -n`). For whom there is none, waits until another goes.
+    /// of its process is seen; for a lane see [`max_lanes`](Self::max_lanes). A manager that is
+    /// [started](Self::start) has as many descriptors as the process that starts it may have if it says so
+    /// (`ulimit -Hn`): it raises its own limit when it needs to. One that is [served](Self::serve) by a program has
+    /// as many as that has (`ulimit -n`), which may raise its limit (`RLIMIT_NOFILE`). For whom there is none, waits
+    /// until another goes.
     pub fn max_clients(mut self, clients: usize) -> Self {
         self.plan.rules.max_clients = clients;
         self

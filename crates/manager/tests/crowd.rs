@@ -7,7 +7,7 @@ use common::{wait_until, watch};
 use ipc_pipe::{Connection, pipe};
 use manager::{Address, Manager};
 use proc_core::Process;
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 mod common;
 
@@ -51,6 +51,40 @@ fn crowd((address, count, control): (String, u64, Connection<(), ()>)) {
     }
 }
 
+/// Starts as many processes as there are, with so many clients each.
+fn start_crowds(name: &str, count: u64) -> Vec<(Process<()>, Connection<(), ()>)> {
+    let start = |_| {
+        let (ours, theirs) = pipe().unwrap();
+        let argument = (name.to_owned(), count, theirs);
+        (Process::spawn(crowd, argument).unwrap(), ours)
+    };
+    (0..N_PROCESSES).map(start).collect()
+}
+
+/// A child that may have few descriptors, and more if it says so, and starts a manager for many clients.
+fn start_with_few(name: String) {
+    const FEW: u64 = 150;
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: Some(FEW), maximum }).unwrap();
+    let manager =
+        Manager::builder().address(&Address::abstract_name(name.clone())).start().unwrap();
+    let crowds = start_crowds(&name, FEW / 2);
+    crowds.iter().for_each(|(_, control)| control.recv().unwrap());
+    assert_eq!(manager.stats().unwrap().clients, N_PROCESSES * (FEW / 2) + 1);
+    for (process, control) in crowds {
+        drop(control);
+        process.join().unwrap();
+    }
+    assert_eq!(getrlimit(Resource::Nofile).current, Some(FEW), "its own is its own");
+}
+
+#[test]
+fn a_manager_has_as_many_descriptors_as_it_needs() {
+    let _watchdog = watch("few descriptors");
+    let name = format!("few-{}", rustix::process::getpid().as_raw_nonzero());
+    Process::spawn(start_with_few, name).unwrap().join().unwrap();
+}
+
 #[test]
 fn thousands_of_clients_are_served_by_no_more_threads_than_one() {
     let _watchdog = watch("a crowd");
@@ -61,12 +95,7 @@ fn thousands_of_clients_are_served_by_no_more_threads_than_one() {
     assert_eq!(manager.stats().unwrap().clients, 1);
     let pid = manager.pid().unwrap();
     let n_threads_of_one = n_threads(pid);
-    let start = |_| {
-        let (ours, theirs) = pipe().unwrap();
-        let argument = (name.clone(), n_clients / N_PROCESSES, theirs);
-        (Process::spawn(crowd, argument).unwrap(), ours)
-    };
-    let mut crowds: Vec<(_, Connection<(), ()>)> = (0..N_PROCESSES).map(start).collect();
+    let mut crowds = start_crowds(&name, n_clients / N_PROCESSES);
     crowds.iter().for_each(|(_, control)| control.recv().unwrap());
     let stats = manager.stats().unwrap();
     assert_eq!((stats.clients, stats.objects), (n_clients + 1, n_clients));

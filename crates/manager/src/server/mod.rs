@@ -13,6 +13,7 @@
 mod bell;
 mod calls;
 mod carrier;
+mod descriptors;
 mod entrance;
 mod front;
 mod guest;
@@ -51,6 +52,7 @@ use crate::remote::Door;
 use crate::stats::Counts;
 pub(crate) use bell::Bell;
 use bell::Board;
+use descriptors::Descriptors;
 pub(crate) use entrance::Entrance;
 use guest::Guest;
 pub(crate) use home::Home;
@@ -121,6 +123,7 @@ pub(crate) struct Server {
     stop: Stopper,
     /// When its other end is closed, the server ends.
     _lifeline: Option<OwnedFd>,
+    descriptors: Descriptors,
     rules: Rules,
     guests: IdMap<Guest>,
     last_client: ClientId,
@@ -218,6 +221,8 @@ impl Server {
             many,
             entrance,
             stop: Stopper(Arc::new(stop)),
+            // Who has a lifeline has a process of its own.
+            descriptors: Descriptors::new(lifeline.is_some()),
             _lifeline: lifeline,
             rules,
             guests: IdMap::default(),

@@ -26,6 +26,7 @@ impl Server {
             let carrier = match self.entrance.accept() {
                 Ok(Some(carrier)) => carrier,
                 Ok(None) => return,
+                Err(_) if self.descriptors.raise() => continue,
                 Err(_) => {
                     // There are no descriptors now. Those who want in wait, and it is tried again.
                     self.many.change(&self.entrance, LISTENER, Interest::Nothing).ok();
@@ -37,6 +38,7 @@ impl Server {
                 self.counts.refused += 1;
                 continue;
             }
+            self.descriptors.note(carrier.file());
             let guest = Guest::new(carrier);
             self.last_client += 1;
             let id = self.last_client;
