@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ipc_core::Deadline;
 
 use crate::chunk::attend::LONGEST_CHUNK;
-use crate::dispatch::{Fed, Give, Place, Task as _};
+use crate::dispatch::{Dispatch, Fed, Give, Place, Task as _};
 use crate::employee::{Employee, TakenBack};
 use crate::engine::{Engine, State};
 use crate::events::{Event, TaskId};
@@ -129,6 +129,16 @@ impl State {
         };
         let mut fed = dispatch.feed(&mut give);
         let mut has_taken_back = false;
+        let mut last = None;
+        // For a task that nobody has room for even then, one place is enough.
+        while !fed.is_unable
+            && let Some((place, number)) = dispatch.overtaken()
+            && last.replace(number) != Some(number)
+        {
+            fed.is_unable = !take_back_all(dispatch, place);
+            fed.extend(dispatch.feed(&mut give));
+            has_taken_back = true;
+        }
         while !fed.is_unable
             && let Some((place, worker)) = dispatch.most_ahead()
             && let TakenBack::Task(ticket) = worker.take_back()
@@ -185,16 +195,22 @@ impl State {
 
     /// Takes back what the worker in a place has not begun; `false` if the calling thread cannot.
     pub(crate) fn take_back_at(&mut self, place: usize) -> bool {
-        let Some(worker) = self.dispatch.worker(place).map(Arc::clone) else { return true };
-        loop {
-            match worker.take_back() {
-                TakenBack::Task(ticket) => self.dispatch.taken_back(place, ticket),
-                TakenBack::Nothing => {
-                    worker.drop_unwanted();
-                    return true;
-                }
-                TakenBack::Unable => return false,
-            }
+        let can = take_back_all(&mut self.dispatch, place);
+        if can && let Some(worker) = self.dispatch.worker(place) {
+            worker.drop_unwanted();
+        }
+        can
+    }
+}
+
+/// Takes back all that is in the ring of the worker in a place; `false` if the calling thread cannot.
+fn take_back_all(dispatch: &mut Dispatch<Arc<Employee>, Job>, place: usize) -> bool {
+    let Some(worker) = dispatch.worker(place).map(Arc::clone) else { return true };
+    loop {
+        match worker.take_back() {
+            TakenBack::Task(ticket) => dispatch.taken_back(place, ticket),
+            TakenBack::Nothing => return true,
+            TakenBack::Unable => return false,
         }
     }
 }

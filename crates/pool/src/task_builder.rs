@@ -69,7 +69,7 @@ impl<'p, A, R> TaskBuilder<'p, A, R> {
     ///
     /// When the time is up, the worker is killed, and another takes its place. The task is
     /// [`TaskError::TimedOut`], or runs again as [`retry`](Self::retry) says. A task is never ended
-    /// early.
+    /// early; one that is done late, and before anybody came to end it, has its result.
     ///
     /// A task that panics has not ended before its panic is told: what the program's panic hook does, such
     /// as writing a backtrace, counts, and if the time is up meanwhile, the task is timed out.
@@ -97,7 +97,9 @@ impl<'p, A, R> TaskBuilder<'p, A, R> {
     /// Chooses what goes first of what waits: the task with the greatest number.
     ///
     /// It is 0 if nothing is said; of tasks with equal numbers, the one that was submitted first goes
-    /// first. What a worker has is not touched; that can be some short tasks that it has not begun.
+    /// first. A task overtakes those with smaller numbers that a worker has and has not begun, unless all of
+    /// these likely take less than half a millisecond. What runs is not interrupted. While tasks are overtaken,
+    /// their worker may begin one of them out of its turn.
     pub const fn priority(mut self, priority: i32) -> Self {
         self.options.priority = priority;
         self

@@ -8,6 +8,7 @@ use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use ipc_core::Deadline;
 use ipc_core::wire::Handle;
 use nix::sys::signal::{SigSet, Signal};
 use pool::{Event, Pool, Retry, TaskError};
@@ -276,6 +277,35 @@ fn urgent_tasks_go_first() {
 }
 
 #[test]
+fn urgent_task_overtakes_what_a_worker_has_and_has_not_begun() {
+    let _watchdog = watch("overtaking");
+    for pool in pools(1) {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let log = |(handle, letter): (Handle, u8)| {
+            let until = Deadline::after(SOON);
+            while !until.is_past() {}
+            File::from(OwnedFd::from(handle)).write_all(&[letter]).unwrap();
+        };
+        let argument = |letter| (OwnedFd::from(writer.try_clone().unwrap()).into(), letter);
+        // From now on it is known how long it takes, so that one of them is given ahead.
+        pool.call(log, argument(b'0')).unwrap();
+        let gate = Gate::new();
+        let blocker = pool.submit(pass, gate.handle()).unwrap();
+        wait_until_running(&pool, 1);
+        let letters = [(b'c', 0), (b'd', 0), (b'b', 1), (b'a', 2), (b'e', -1)];
+        let tasks = letters.map(|(letter, priority)| {
+            pool.task(log).priority(priority).submit(argument(letter)).unwrap()
+        });
+        gate.open(1);
+        blocker.join().unwrap();
+        tasks.iter().for_each(|task| task.join().unwrap());
+        let mut order = [0; 6];
+        reader.read_exact(&mut order).unwrap();
+        assert_eq!(str::from_utf8(&order).unwrap(), "0abcde");
+    }
+}
+
+#[test]
 fn error_of_a_death_tells_task_attempt_and_memory() {
     let _watchdog = watch("details");
     for pool in pools(1) {
@@ -287,7 +317,10 @@ fn error_of_a_death_tells_task_attempt_and_memory() {
         let die = pool.task(die).tag("glutton").retry(Retry::times(1));
         let error = die.call(64 << 20).unwrap_err();
         let text = error.to_string();
-        assert!(text.contains("while it ran the task \"glutton\": killed by SIGABRT"), "{text}");
+        assert!(
+            text.contains("while it ran the task \"glutton\" (attempt 2): killed by SIGABRT"),
+            "{text}"
+        );
         match error {
             TaskError::WorkerDied { n_deaths: 2, max_memory, memory_hint: None, tag, .. } => {
                 assert!(max_memory.unwrap() > 64 << 20, "{max_memory:?}");

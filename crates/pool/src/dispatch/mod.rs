@@ -18,8 +18,8 @@
 //!
 //! - I1: a worker runs the tasks that it was given in their order.
 //! - I2: a place has tasks only if it has a worker.
-//! - I3: the backlog has a task only if no worker has room for the first one, or while somebody
-//!   prepares that one.
+//! - I3: the backlog has a task only if no worker has room for the first one, or one without will come to that
+//!   sooner; or while somebody prepares it.
 //!
 //! # Who gets how much
 //!
@@ -27,10 +27,11 @@
 //! so that a worker need not wait for the parent between two of them; of others a worker has at most
 //! one that it has not begun, and of those of which nobody knows how long they take, none. When a
 //! worker has nothing and the backlog is empty, what another has not begun is taken back from its ring
-//! and given to the one.
+//! and given to the one; and what is urgent [overtakes](overtaking) what no worker has begun.
 
 mod backlog;
 mod outcome;
+mod overtaking;
 mod place;
 mod staff;
 mod task;
@@ -41,6 +42,7 @@ use ipc_core::Deadline;
 
 use self::backlog::Backlog;
 pub(crate) use self::outcome::{Fed, Give, Gone};
+use self::overtaking::{first_to_come, is_held_up};
 use self::place::Given;
 pub(crate) use self::place::{MOST_NANOS_AHEAD, Place, Standing};
 pub(crate) use self::task::Task;
@@ -109,6 +111,7 @@ impl<W, T: Task> Dispatch<W, T> {
                     let nanos = task.nanos();
                     place.nanos = place.nanos.saturating_add(nanos);
                     place.n_parcels += usize::from(task.has_parcel());
+                    place.lowest = place.lowest.min(task.priority());
                     if let Some(mut task) = self.backlog.pop() {
                         task.was_given();
                         place.given.push_back(Given { ticket, nanos, task });
@@ -270,11 +273,15 @@ impl<W, T: Task> Dispatch<W, T> {
     }
 }
 
-/// The worker with room for a task that will likely be free first.
+/// The worker with room for a task that will likely be free first; none if the task is to overtake others.
 fn first_with_room<'p, W, T: Task>(
     places: &'p mut [Place<W, T>],
     task: &T,
 ) -> Option<&'p mut Place<W, T>> {
+    if is_held_up(places, task) {
+        let first = places.get_mut(first_to_come(places, task)?);
+        return first.filter(|place| !place.holds_up(task) && place.has_room_for(task));
+    }
     let with_room = places.iter_mut().filter(|place| place.has_room_for(task));
     with_room.min_by_key(|place| (place.nanos, place.given.len()))
 }

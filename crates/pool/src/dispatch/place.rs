@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::collections::vec_deque::Drain;
 
 use super::MOST_GIVEN;
+use super::overtaking::MOST_NANOS_HELD_UP;
 use super::task::Task;
 use crate::planted::table::GIVES_TO_RETIRED;
 
@@ -25,6 +26,8 @@ pub(crate) struct Place<W, T> {
     pub(super) nanos: u64,
     /// How many parcels may lie in its socket: those of tasks that were taken back, too.
     pub(super) n_parcels: usize,
+    /// No task that it has is less urgent than this.
+    pub(super) lowest: i32,
     /// There was no room in its ring. There may be when it has answered something.
     pub(super) is_full: bool,
     pub(super) standing: Standing,
@@ -60,6 +63,7 @@ impl<W, T: Task> Place<W, T> {
             given: VecDeque::new(),
             nanos: 0,
             n_parcels: 0,
+            lowest: i32::MAX,
             is_full: false,
             standing: Standing::Working,
             n_answered: 0,
@@ -81,15 +85,38 @@ impl<W, T: Task> Place<W, T> {
             && !(task.has_parcel() && self.n_parcels >= MOST_PARCELS_AHEAD)
     }
 
+    /// Whether it has somebody who could do something.
+    pub(super) fn works(&self) -> bool {
+        self.worker.is_some() && self.standing == Standing::Working
+    }
+
     /// Whether it has somebody who could do something and has nothing.
     pub(super) fn is_free(&self) -> bool {
-        let can = self.worker.is_some() && self.standing == Standing::Working;
-        can && self.given.is_empty()
+        self.works() && self.given.is_empty()
+    }
+
+    /// Whether a task would come behind less urgent ones that were not begun and take long.
+    pub(super) fn holds_up(&self, task: &T) -> bool {
+        let priority = task.priority();
+        if self.lowest >= priority || !self.works() {
+            return false;
+        }
+        let behind = self.given.iter().skip(1).filter(|given| given.task.priority() < priority);
+        behind.fold(0, |sum: u64, given| sum.saturating_add(given.nanos)) > MOST_NANOS_HELD_UP
+    }
+
+    /// What a task would come behind, if it overtakes what it is to: for how long, and how many.
+    pub(super) fn before(&self, task: &T) -> (u64, usize) {
+        match self.given.front() {
+            Some(first) if self.holds_up(task) => (first.nanos, 1),
+            _ => (self.nanos, self.given.len()),
+        }
     }
 
     /// Takes out all that it has.
     pub(super) fn let_go(&mut self) -> Drain<'_, Given<T>> {
         (self.nanos, self.n_parcels, self.is_full) = (0, 0, false);
+        self.lowest = i32::MAX;
         self.given.drain(..)
     }
 
@@ -98,6 +125,7 @@ impl<W, T: Task> Place<W, T> {
         // A sum that was cut off at the top is right again when nothing is left.
         if self.given.is_empty() {
             self.nanos = 0;
+            self.lowest = i32::MAX;
         }
         self.is_full = false;
     }

@@ -255,6 +255,65 @@ fn urgent_tasks_go_first_and_equal_ones_in_their_order() {
     assert!(!table.has_backlog());
 }
 
+/// Takes back all that a worker has but the first, as for a task that overtakes it.
+fn take_back_rest(table: &mut Table, place: usize) {
+    let tickets: Vec<u64> =
+        table.places()[place].given().skip(1).map(|(ticket, _)| ticket).collect();
+    tickets.into_iter().for_each(|ticket| table.taken_back(place, ticket));
+}
+
+#[test]
+fn urgent_task_overtakes_what_was_not_begun_where_it_comes_first() {
+    let mut table = table(2);
+    let task = |number, micros: u64| Work { nanos: micros * 1_000, ..short(number) };
+    // One worker is at a task that takes long, the other at a short one, with long ones behind them.
+    table.queue(task(0, 900_000));
+    table.queue(task(1, 400));
+    (2..8).for_each(|number| table.queue(task(number, 1_000)));
+    assert_eq!(feed(&mut table).len(), 6);
+    let urgent = |number| Work { priority: 1, ..task(number, 10) };
+    assert_eq!(table.overtaken(), None);
+    table.queue(urgent(8));
+    assert_eq!(feed(&mut table), []);
+    assert_eq!(table.overtaken(), Some((1, 8)));
+    take_back_rest(&mut table, 1);
+    let order: Vec<_> =
+        feed(&mut table).iter().map(|(place, _, number)| (*place, *number)).collect();
+    assert_eq!(order, [(1, 8), (1, 2), (1, 3), (1, 4)]);
+    assert_eq!(table.overtaken(), None);
+    // Of those behind it none is less urgent, so what follows goes between them.
+    table.queue(urgent(9));
+    assert_eq!(table.overtaken(), Some((1, 9)));
+    take_back_rest(&mut table, 1);
+    let order: Vec<_> =
+        feed(&mut table).iter().map(|(place, _, number)| (*place, *number)).collect();
+    assert_eq!(order, [(1, 8), (1, 9), (1, 2), (1, 3), (1, 4)]);
+    // Nobody knows how long it takes: it waits for whoever is free, and one place is enough for that.
+    table.queue(Work { priority: 2, ..long(10) });
+    assert_eq!(table.overtaken(), Some((1, 10)));
+    take_back_rest(&mut table, 1);
+    assert_eq!(feed(&mut table), []);
+    assert_eq!(table.overtaken(), None);
+}
+
+#[test]
+fn urgent_task_waits_for_those_that_are_soon_done_and_for_its_equals() {
+    let mut table = table(1);
+    (0..60).for_each(|number| table.queue(short(number)));
+    assert_eq!(feed(&mut table).len(), 60);
+    table.queue(Work { priority: 1, ..short(60) });
+    assert_eq!(table.overtaken(), None);
+    assert_eq!(feed(&mut table).len(), 1);
+    let mut table = self::table(1);
+    (0..9).for_each(|number| {
+        table.queue(Work { priority: 1, nanos: MOST_NANOS_AHEAD / 4, ..short(number) });
+    });
+    assert_eq!(feed(&mut table).len(), 4);
+    table.queue(Work { priority: 1, ..short(9) });
+    assert_eq!(table.overtaken(), None);
+    assert_eq!(feed(&mut table), []);
+}
+
 #[test]
 fn task_that_comes_back_has_the_place_that_it_had() {
     let mut table = table(1);
@@ -336,6 +395,8 @@ enum Event {
     Rested,
     /// Somebody who has nothing takes from another.
     Balanced,
+    /// What is urgent overtakes what was not begun.
+    Overtaken,
     /// A task, if it waits, is not wanted any more.
     Cancelled {
         number: u32,
@@ -356,6 +417,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0..100_u32).prop_map(|number| Event::Cancelled { number }),
         3 => (0..3_usize).prop_map(|place| Event::Hired { place }),
         2 => Just(Event::Balanced),
+        2 => Just(Event::Overtaken),
     ]
 }
 
@@ -435,6 +497,13 @@ proptest! {
                     if let Some((place, _)) = table.most_ahead() {
                         // The worker may have taken it before.
                         if let Some((ticket, _)) = workers[place].ring.pop_front() {
+                            table.taken_back(place, ticket);
+                        }
+                    }
+                }
+                Event::Overtaken => {
+                    if let Some((place, _)) = table.overtaken() {
+                        for (ticket, _) in workers[place].ring.drain(..) {
                             table.taken_back(place, ticket);
                         }
                     }
