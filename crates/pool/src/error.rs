@@ -142,8 +142,8 @@ pub enum TaskError {
     Panicked(PanicInfo),
     /// The worker died while it ran the task, and the task was not to run (once more) again.
     #[error(
-        "worker {pid} died while it ran the task{}: {status}{}",
-        Name(.tag, .function), Memory { hint: *.memory_hint, max: *.max_memory }
+        "worker {pid} died while it ran the task{}{}: {status}{}",
+        Name(.tag, .function), Attempt(*.n_deaths), Memory { hint: *.memory_hint, max: *.max_memory }
     )]
     WorkerDied {
         /// The number of the process, which may be another one's by now.
@@ -164,7 +164,10 @@ pub enum TaskError {
     },
     /// The task took longer than it [was to](crate::TaskBuilder::timeout), and was not to run (once
     /// more) again; its worker was ended.
-    #[error("the task{} took longer than {limit:?}, and worker {pid} was ended", Name(.tag, .function))]
+    #[error(
+        "the task{}{} took longer than {limit:?}, and worker {pid} was ended",
+        Name(.tag, .function), Attempt(*.n_deaths)
+    )]
     TimedOut {
         /// How long it was to take at most.
         limit: Duration,
@@ -261,6 +264,16 @@ impl fmt::Display for Name<'_> {
             Self(None, Some(function)) => write!(formatter, " {function}"),
             Self(None, None) => Ok(()),
         }
+    }
+}
+
+/// Which attempt it was, in the middle of a sentence, if there was more than one: each but the last has ended with
+/// a death.
+struct Attempt(u32);
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 > 1 { write!(formatter, " (attempt {})", self.0) } else { Ok(()) }
     }
 }
 

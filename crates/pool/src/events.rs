@@ -1,12 +1,12 @@
 //! `Events`: what happens in a pool, told to who listens.
 //!
 //! Whoever has something to tell holds the lock of the engine, so telling never waits: a listener has
-//! room for so many events, and what finds none is counted and forgotten. Where nobody listens,
-//! nothing is made.
+//! room for so many events, and what finds none is counted and forgotten. Room is taken by what is there
+//! alone. Where nobody listens, nothing is made.
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
 use ipc_core::primitive::AtomicU64;
@@ -113,7 +113,15 @@ pub struct TaskId {
 #[must_use = "events that nobody takes are missed"]
 pub struct Events {
     receiver: Receiver<Event>,
-    n_missed: Arc<AtomicU64>,
+    counts: Arc<Counts>,
+}
+
+/// What is counted of what a listener was told. Only the channel passes events on, so no order hangs on these.
+#[derive(Debug, Default)]
+struct Counts {
+    /// How many it has taken.
+    n_taken: AtomicU64,
+    n_missed: AtomicU64,
 }
 
 /// Those who listen.
@@ -124,25 +132,33 @@ pub(crate) struct Hub {
 
 #[derive(Debug)]
 struct Listener {
-    sender: SyncSender<Event>,
-    n_missed: Arc<AtomicU64>,
+    sender: Sender<Event>,
+    /// How many events may wait.
+    room: u64,
+    /// How many it was told.
+    n_told: u64,
+    counts: Arc<Counts>,
 }
 
 impl Events {
     /// Waits for the next event at most so long; `None` if there is none, or never will be.
     pub fn next_timeout(&mut self, timeout: Duration) -> Option<Event> {
-        self.receiver.recv_timeout(timeout).ok()
+        self.receiver.recv_timeout(timeout).ok().inspect(|_| self.taken())
     }
 
     /// The next event if it is there.
     pub fn try_next(&mut self) -> Option<Event> {
-        self.receiver.try_recv().ok()
+        self.receiver.try_recv().ok().inspect(|_| self.taken())
     }
 
     /// How many events found no room so far.
     #[must_use]
     pub fn missed(&self) -> u64 {
-        self.n_missed.load(Relaxed)
+        self.counts.n_missed.load(Relaxed)
+    }
+
+    fn taken(&self) {
+        self.counts.n_taken.fetch_add(1, Relaxed);
     }
 }
 
@@ -150,18 +166,18 @@ impl Iterator for Events {
     type Item = Event;
 
     fn next(&mut self) -> Option<Event> {
-        self.receiver.recv().ok()
+        self.receiver.recv().ok().inspect(|_| self.taken())
     }
 }
 
 impl Hub {
     /// Somebody listens from now on, who has room for so many events.
     pub(crate) fn listen(&mut self, room: usize) -> Events {
-        // A channel without room is one at which the sender waits.
-        let (sender, receiver) = mpsc::sync_channel(room.max(1));
-        let n_missed = Arc::new(AtomicU64::new(0));
-        self.listeners.push(Listener { sender, n_missed: Arc::clone(&n_missed) });
-        Events { receiver, n_missed }
+        let (sender, receiver) = mpsc::channel();
+        let counts = Arc::<Counts>::default();
+        let room = u64::try_from(room.max(1)).unwrap_or(u64::MAX);
+        self.listeners.push(Listener { sender, room, n_told: 0, counts: Arc::clone(&counts) });
+        Events { receiver, counts }
     }
 
     /// Tells those who listen, if there are any.
@@ -170,14 +186,7 @@ impl Hub {
             return;
         }
         let event = event();
-        self.listeners.retain(|listener| match listener.sender.try_send(event.clone()) {
-            Ok(()) => true,
-            Err(TrySendError::Full(_)) => {
-                listener.n_missed.fetch_add(1, Relaxed);
-                true
-            }
-            Err(TrySendError::Disconnected(_)) => false,
-        });
+        self.listeners.retain_mut(|listener| listener.tell(&event));
     }
 
     /// Tells the same of each of some tasks.
@@ -194,6 +203,19 @@ impl Hub {
     /// Nothing more happens.
     pub(crate) fn end(&mut self) {
         self.listeners.clear();
+    }
+}
+
+impl Listener {
+    /// Tells an event, if there is room for it; `false` if nobody listens any more.
+    fn tell(&mut self, event: &Event) -> bool {
+        if self.n_told.saturating_sub(self.counts.n_taken.load(Relaxed)) < self.room {
+            self.n_told += 1;
+            return self.sender.send(event.clone()).is_ok();
+        }
+        self.counts.n_missed.fetch_add(1, Relaxed);
+        // Whoever listens has these, too.
+        Arc::strong_count(&self.counts) > 1
     }
 }
 
@@ -240,10 +262,22 @@ mod tests {
     }
 
     #[test]
-    fn listener_that_is_gone_is_forgotten() {
+    fn listener_that_is_gone_is_forgotten_also_if_it_had_no_room() {
         let mut hub = Hub::default();
         drop(hub.listen(5));
+        let full = hub.listen(1);
         hub.tell(|| event(1));
+        assert_eq!(hub.listeners.len(), 1);
+        drop(full);
+        hub.tell(|| event(2));
         assert!(hub.listeners.is_empty());
+    }
+
+    #[test]
+    fn room_for_any_number_of_events_takes_no_memory_before_they_are_there() {
+        let mut hub = Hub::default();
+        let mut events = hub.listen(usize::MAX);
+        hub.tell(|| event(1));
+        assert_eq!((events.try_next(), events.missed()), (Some(event(1)), 0));
     }
 }

@@ -169,6 +169,11 @@ impl Pool {
     /// [`MapError`] names the first item, by its place, that has no result, and says why; all other
     /// items were done nevertheless. If the pool takes no more tasks, no further items are asked
     /// for.
+    ///
+    /// # Panics
+    ///
+    /// If `items` does. The tasks that workers are at go on then, and no other one of these is begun; the pool is
+    /// as good as before. That holds for all other ways to have many items done, too.
     pub fn map<A, R, I>(&self, function: fn(A) -> R, items: I) -> Result<Vec<R>, MapError>
     where
         A: Serialize + DeserializeOwned,
@@ -330,7 +335,7 @@ impl Pool {
 
     /// What happens in the pool from now on, for somebody who has room for so many events.
     ///
-    /// The pool never waits for who listens. In a process that was forked from the one that made the
+    /// The pool never waits for who listens. Room that no event takes costs nothing; one at least is there. In a process that was forked from the one that made the
     /// pool, nothing happens.
     pub fn events(&self, room: usize) -> Events {
         if self.engine.is_ours() { self.engine.listen(room) } else { Hub::default().listen(1) }

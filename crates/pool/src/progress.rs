@@ -15,7 +15,8 @@ impl Pool {
     /// result, it stays where it is.
     ///
     /// The iterators of [`imap`](Self::imap) and [`imap_unordered`](Self::imap_unordered) need no
-    /// such method: indicatif has one for every iterator.
+    /// such method: indicatif's `ProgressIterator` has `progress_count` and `progress_with` for every iterator. (Its
+    /// `progress` is for those that know their length, which these do not: a pool may come to its end before.)
     ///
     /// # Errors
     ///
@@ -30,6 +31,12 @@ impl Pool {
     /// let bar = ProgressBar::hidden();
     /// assert_eq!(pool.map_with_progress(|x: u64| x * x, 0..4, &bar)?, [0, 1, 4, 9]);
     /// assert_eq!((bar.position(), bar.is_finished()), (4, true));
+    ///
+    /// use pool::indicatif::{ProgressDrawTarget, ProgressIterator};
+    ///
+    /// let bar = ProgressBar::with_draw_target(Some(4), ProgressDrawTarget::hidden());
+    /// let sum: u64 = pool.imap(|x: u64| x * x, 0..4).progress_with(bar.clone()).sum::<Result<_, _>>()?;
+    /// assert_eq!((sum, bar.position()), (14, 4));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn map_with_progress<A, R, I>(

@@ -39,7 +39,7 @@ pub struct Stats {
 pub struct WorkerStats {
     /// Its place in the pool, from 0; who replaces it has the same.
     pub place: usize,
-    /// The number of its process; `None` while it is being replaced.
+    /// The number of its process; `None` while it is being replaced, and when it has ended with the pool.
     pub pid: Option<u32>,
     /// What it does.
     pub state: WorkerState,
@@ -63,6 +63,8 @@ pub struct WorkerStats {
 pub enum WorkerState {
     /// It has not come to work yet, or ends or has died, and is being replaced.
     Starting,
+    /// It has ended with the pool, and nobody takes its place.
+    Ended,
     /// It waits for a task.
     Idle,
     /// It runs a task.
@@ -86,8 +88,13 @@ impl Stats {
         let done = places.iter().map(Place::n_answered).sum();
         let queued = queued + state.dispatch.n_queued();
         let replaced = state.n_replaced;
+        let is_over = !state.phase.has_workers();
         let (run_time, turnaround) = (state.run_times.latency(), state.turnarounds.latency());
         drop(state);
+        if is_over {
+            // Some may be about to be waited for.
+            workers.iter_mut().for_each(|worker| worker.state = WorkerState::Ended);
+        }
         // The system is asked without the lock.
         for worker in &mut workers {
             worker.memory = worker.pid.and_then(sys::resident_memory);
@@ -172,6 +179,7 @@ impl fmt::Display for WorkerState {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Starting => "starting",
+            Self::Ended => "ended",
             Self::Idle => "idle",
             Self::Running => "running",
         })

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::engine::Engine;
 use crate::error::{PoolError, TaskError};
+use crate::events::TaskId;
 use crate::job::Plan;
 use crate::mailbox::{Fate, Mailbox};
 use crate::receipt::Receipt;
@@ -84,6 +85,12 @@ impl<R> Task<R> {
     pub fn worker(&self) -> Option<u32> {
         let Receipt { engine, mailbox } = &self.receipt;
         if engine.is_ours() { engine.worker_of(mailbox) } else { None }
+    }
+
+    /// Which of the pool's tasks it is, as [events](crate::Event) have it.
+    #[must_use]
+    pub fn id(&self) -> TaskId {
+        TaskId { number: self.number, tag: self.plan.options.tag.clone() }
     }
 
     /// What the task was [called](crate::TaskBuilder::tag).

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::iter::FusedIterator;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipc_core::Deadline;
 use serde::de::DeserializeOwned;
@@ -132,14 +133,27 @@ pub struct AsCompleted<R> {
     group: Group,
 }
 
+impl<R: DeserializeOwned> AsCompleted<R> {
+    /// The next result if it comes in so long a time; `None` if it does not, or if there is none
+    /// [left](ExactSizeIterator::len).
+    pub fn next_timeout(&mut self, timeout: Duration) -> Option<(usize, Result<R, TaskError>)> {
+        self.next_deadline(Deadline::after(timeout))
+    }
+
+    /// As [`next_timeout`](Self::next_timeout), until the deadline.
+    pub fn next_deadline(&mut self, deadline: Deadline) -> Option<(usize, Result<R, TaskError>)> {
+        let place = self.group.next(deadline)?;
+        let task = self.tasks.get_mut(place)?.take()?;
+        self.n_left -= 1;
+        Some((place, task.join()))
+    }
+}
+
 impl<R: DeserializeOwned> Iterator for AsCompleted<R> {
     type Item = (usize, Result<R, TaskError>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let place = self.group.next(Deadline::NEVER)?;
-        let task = self.tasks.get_mut(place)?.take()?;
-        self.n_left -= 1;
-        Some((place, task.join()))
+        self.next_deadline(Deadline::NEVER)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -32,6 +32,7 @@ fn life_of_a_task_and_the_death_of_a_worker_are_told_in_their_order() {
     assert!(
         matches!(task_died, Event::TaskDied { task, pid, again: true, .. } if is_it(task) && *pid == first)
     );
+    assert!(is_it(&task.id()));
     assert_eq!(*started, Event::WorkerStarted { place: 0, pid: second });
     assert!(matches!(again, Event::TaskGiven { task, pid, .. } if is_it(task) && *pid == second));
     assert!(matches!(done, Event::TaskDone { task, pid, .. } if is_it(task) && *pid == second));

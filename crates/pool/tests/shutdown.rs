@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use pool::{Pool, PoolError, TaskError};
+use pool::{Pool, PoolError, TaskError, WorkerState};
 
 use common::{Gate, builders, pass, pools, square, wait_until_running, watch};
 
@@ -45,6 +45,9 @@ fn join_waits_for_all_tasks_and_their_results_stay() {
             assert_eq!(task.try_join().unwrap(), Some(square(x as u64)));
         }
         assert!(pool.submit(square, 1).unwrap_err().is_closed());
+        let stats = pool.stats();
+        assert!(stats.workers.iter().all(|worker| worker.state == WorkerState::Ended), "{stats}");
+        assert_eq!((stats.workers.len(), stats.done, stats.queued), (2, 501, 0), "{stats}");
         pool.join().unwrap();
         pool.terminate().unwrap();
     }

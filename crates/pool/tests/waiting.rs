@@ -159,8 +159,10 @@ fn results_come_as_they_are_done_each_once() {
 
     let gates = [Gate::new(), Gate::new()];
     let mut completed = as_completed(gated(&pool, &gates));
+    assert!(completed.next_timeout(SOON).is_none() && completed.len() == 2);
     gates[1].open(1);
-    assert_eq!(completed.next().unwrap().0, 1);
+    assert_eq!(completed.next_timeout(Duration::MAX).unwrap().0, 1);
+    assert!(completed.next_deadline(Deadline::now()).is_none() && completed.len() == 1);
     // Those that are left are done all the same.
     drop(completed);
     gates[0].open(1);
