@@ -208,7 +208,7 @@ impl Builder {
     /// [started](Self::start) has as many descriptors as the process that starts it may have if it says so
     /// (`ulimit -Hn`): it raises its own limit when it needs to. One that is [served](Self::serve) by a program has
     /// as many as that has (`ulimit -n`), which may raise its limit (`RLIMIT_NOFILE`). For whom there is none, waits
-    /// until another goes.
+    /// until another goes, or is turned away.
     pub fn max_clients(mut self, clients: usize) -> Self {
         self.plan.rules.max_clients = clients;
         self
