@@ -44,6 +44,9 @@ pub enum Event {
         status: ExitStatus,
     },
     /// A worker was given a task. It begins when it is done with those that it was given before.
+    ///
+    /// One that was not begun can be given again, also to another worker: to one that has nothing to do, or behind
+    /// one that is more urgent. If it is cancelled before it is begun, nothing more is told of it.
     TaskGiven {
         /// Which task.
         task: TaskId,
