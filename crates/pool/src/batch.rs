@@ -362,7 +362,8 @@ where
             n_workers.saturating_mul(3).saturating_mul(portion)
         } else {
             let depth = self.plans.as_ref().map_or(1, |plans| plans.one.known.pace.depth());
-            n_workers * if depth <= 2 { depth + 1 } else { depth }
+            let most = if self.gathers { depth } else { depth.min(MOST_AHEAD_EACH) };
+            n_workers * if depth <= 2 { depth + 1 } else { most }
         };
         Window { enough: most.div_ceil(2).max(n_workers), most }
     }
@@ -373,6 +374,9 @@ const MOST_AHEAD: usize = 1 << 16;
 
 /// So many items are taken before they are sent if nobody knows when the next one comes.
 const MOST_BLINDLY: usize = 256;
+
+/// So many items for each worker are taken ahead if they go alone and somebody takes results one by one.
+const MOST_AHEAD_EACH: usize = 64;
 
 /// The last chunks have this part of the usual number of items.
 const LEAST_PART: usize = 8;

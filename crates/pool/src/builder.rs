@@ -278,9 +278,7 @@ impl Builder {
             return Err(PoolError::Setup("a worker runs at least one task"));
         }
         let n_workers = size.most;
-        // Room for all answers to short tasks at once, or for one with as many bytes as go through.
-        let n_slots = (n_workers * MOST_GIVEN).max(4 * MOST_INLINE / SLOT_BYTES);
-        let outbox = QueueBuilder::new(n_slots)
+        let outbox = QueueBuilder::new(outbox_slots(n_workers))
             .message_bytes(SLOT_BYTES)
             .seats(n_workers + MOST_COLLECTORS)
             .bytes()?;
@@ -312,6 +310,14 @@ impl Builder {
 
 /// So many threads beside the workers have seats at the outbox.
 const MOST_COLLECTORS: usize = 512;
+
+/// Slots of the ring of all reports: room for all answers to short tasks at once, or for one with as many
+/// bytes as go through.
+pub(crate) fn outbox_slots(n_workers: usize) -> usize {
+    /// A queue has no more.
+    const MOST: usize = 1 << 23;
+    n_workers.saturating_mul(MOST_GIVEN).clamp(4 * MOST_INLINE / SLOT_BYTES, MOST)
+}
 
 fn start_clerk(engine: &Arc<Engine>) -> Result<JoinHandle<()>, PoolError> {
     let engine = Arc::clone(engine);

@@ -53,7 +53,7 @@ const GRACE_TO_LEAVE: Duration = Duration::from_secs(1);
 
 /// Slots of an inbox: enough for as many short tasks as a worker has at a time, or for one with as
 /// many bytes as go through a ring.
-const INBOX_SLOTS: usize =
+pub(crate) const INBOX_SLOTS: usize =
     if MOST_GIVEN > MOST_INLINE / SLOT_BYTES { MOST_GIVEN } else { MOST_INLINE / SLOT_BYTES } + 64;
 
 #[derive(Debug)]

@@ -49,8 +49,9 @@ pub(crate) use self::task::Task;
 use crate::board::FIRST_TICKET;
 use crate::planted::table::{ENDS_ANY, LOSES_TAKEN_BACK, TICKET_STEP};
 
-/// A worker has at most so many tasks that it has not answered.
-pub(crate) const MOST_GIVEN: usize = 64;
+/// A worker has at most so many tasks that it has not answered: some milliseconds of them if they take ten
+/// microseconds, so that the parent need not come often.
+pub(crate) const MOST_GIVEN: usize = 256;
 
 /// All tasks and all workers of a pool.
 #[derive(Debug)]

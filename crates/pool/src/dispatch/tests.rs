@@ -108,7 +108,8 @@ fn long_tasks_are_given_one_at_a_time_to_each_worker() {
 fn short_tasks_are_given_many_at_a_time_and_of_others_one_ahead() {
     let mut table = table(2);
     table.queue(long(0));
-    (1..200).for_each(|number| table.queue(short(number)));
+    let n_short = u32::try_from(2 * MOST_GIVEN).unwrap();
+    (1..=n_short).for_each(|number| table.queue(short(number)));
     let given = feed(&mut table);
     assert_eq!(given.iter().filter(|(place, ..)| *place == 0).count(), 2);
     assert_eq!(given.iter().filter(|(place, ..)| *place == 1).count(), MOST_GIVEN);
@@ -319,14 +320,14 @@ fn task_that_comes_back_has_the_place_that_it_had() {
     let mut table = table(1);
     (0..MOST_GIVEN).for_each(|number| table.queue(short(u32::try_from(number).unwrap())));
     let given = feed(&mut table);
-    table.queue(short(100));
-    table.queue(Work { priority: 1, ..short(101) });
+    table.queue(short(1000));
+    table.queue(Work { priority: 1, ..short(1001) });
     // In any order.
     for at in [5, 3, 4] {
         table.taken_back(0, given[at].1);
     }
     let order: Vec<u32> = feed(&mut table).iter().map(|(_, _, number)| *number).collect();
-    assert_eq!(order, [101, 3, 4], "and no more, as the worker has no more room");
+    assert_eq!(order, [1001, 3, 4], "and no more, as the worker has no more room");
 }
 
 #[test]

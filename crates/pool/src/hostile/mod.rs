@@ -24,12 +24,13 @@ use proc_core::{Function, Outcome, Process, Start};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::board::{Board, LINE_BYTES};
+use crate::builder::outbox_slots;
 use crate::chunk::Chunk;
 use crate::chunk::tray::Tray;
-use crate::dispatch::MOST_GIVEN;
 use crate::employee::{Employee, SLOT_BYTES};
 use crate::engine::{Engine, Phase};
 use crate::job::{Argument, Job, Plan};
+use crate::keeper::INBOX_SLOTS;
 use crate::mailbox::{Fate, Mailbox, Waited};
 use crate::options::Options;
 use crate::parcel::{self, Freight, MOST_INLINE, Parcel};
@@ -104,7 +105,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let n_slots = (N_WORKERS * MOST_GIVEN).max(4 * MOST_INLINE / SLOT_BYTES);
+        let n_slots = outbox_slots(N_WORKERS);
         let outbox = QueueBuilder::new(n_slots).message_bytes(SLOT_BYTES).bytes().unwrap();
         let size = Size { wanted: N_WORKERS, least: 1, most: N_WORKERS, idle: None };
         let board = Board::new(N_WORKERS).unwrap();
@@ -129,7 +130,7 @@ impl Scene {
 
     /// Somebody works in a place from now on.
     fn employ(&mut self, place: usize) {
-        let inbox = QueueBuilder::new(MOST_GIVEN + 64).message_bytes(SLOT_BYTES).bytes().unwrap();
+        let inbox = QueueBuilder::new(INBOX_SLOTS).message_bytes(SLOT_BYTES).bytes().unwrap();
         let (socket, theirs) = MessageSocket::pair().unwrap();
         let worker = Arc::new(Employee {
             process: somebody(),
