@@ -22,6 +22,10 @@ def sum_(buffer):
     return sum(buffer[::LINE])
 
 
+def echo(buffer):
+    return buffer
+
+
 def spin(seconds):
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
@@ -56,18 +60,27 @@ def main():
         tasks = [pool.apply_async(next_, (number,)) for number in numbers]
         return [task.get() for task in tasks]
 
+    # Each buffer is one of its own: one object that occurs twice is sent once.
+    def make_buffer(_):
+        return bytearray(b"\1") * LARGE_BYTES
+
     # How many tasks at a time, what makes an argument, what runs them, what comes back of each.
     n, make, run, result = {
         "map": (chunked, int, lambda these: pool.map(next_, these), next_),
         "map1": (single, int, lambda these: pool.map(next_, these, chunksize=1), next_),
         "submit": (single, int, submit, next_),
         "call": (CALLS, int, lambda these: [pool.apply(next_, (this,)) for this in these], next_),
-        # Each buffer is one of its own: one object that occurs twice is sent once.
         "1mib": (
             large,
-            lambda _: bytearray(b"\1") * LARGE_BYTES,
+            make_buffer,
             lambda these: pool.map(sum_, these, chunksize=1),
             lambda _: LARGE_BYTES // LINE,
+        ),
+        "1mib-echo": (
+            large,
+            make_buffer,
+            lambda these: pool.map(echo, these, chunksize=1),
+            lambda argument: argument,
         ),
         "spin": (
             single,

@@ -4,7 +4,8 @@
 //!   numbers in chunks of the pool's choice, `map1` with one task a message; `submit` hands in many
 //!   tasks one by one and then waits for all of them, `call` waits for each.
 //! - `pool/1mib/map1`: tasks a second that read a byte of every cache line of a buffer of 1 MiB,
-//!   which was made before the clock ran.
+//!   which was made before the clock ran. The buffer is given away, and freed while it runs.
+//! - `pool/1mib/echo`: tasks a second that get such a buffer and return it.
 //! - `pool/spin10us/map1`: tasks that use 10 us each; the figure is that time by the time that all
 //!   workers had.
 //!
@@ -88,6 +89,11 @@ pub(crate) fn benches() -> Vec<Bench> {
         .peer("procspawn", large_map1::<procspawn::Pool>)
         .peer("rayon", large_map1::<rayon::Pool>)
         .peer("python", python("1mib"));
+    let large_echo = Bench::new("pool/1mib/echo", Metric::Tasks)
+        .peer(OURS, large_echo::<OurPool>)
+        .peer("procspawn", large_echo::<procspawn::Pool>)
+        .peer("rayon", large_echo::<rayon::Pool>)
+        .peer("python", python("1mib-echo"));
     let spin_map1 = SPINS.map(|(name, micros)| {
         Bench::new(format!("pool/spin{name}/map1"), Metric::Efficiency)
             .peer(OURS, move |effort| spin_map1::<OurPool>(micros, effort))
@@ -111,8 +117,9 @@ pub(crate) fn benches() -> Vec<Bench> {
     let segment = Bench::new("pool/segment", Metric::Tasks)
         .peer(OURS, |effort| OurPool::segment(64 << 20, effort))
         .peer("4kib", |effort| OurPool::segment(4 << 10, effort));
-    [empty_map, empty_map1, empty_submit, empty_call, large_map1, first, replaced, segment]
+    [empty_map, empty_map1, empty_submit, empty_call, large_map1, large_echo]
         .into_iter()
+        .chain([first, replaced, segment])
         .chain(spin_map1)
         .collect()
 }
@@ -174,14 +181,25 @@ fn first<P: Pooling>(effort: Effort) -> Result<f64> {
 }
 
 fn large_map1<P: Pooling>(effort: Effort) -> Result<f64> {
-    const LEN: usize = 1 << 20;
     let pool = P::new(cores::count()?)?;
-    let buffers = |n| (0..n).map(|_| ByteBuf::from(vec![1; LEN])).collect();
     rate(effort, LARGE, buffers, |buffers| {
         let lines = u64::try_from(LEN / LINE)?;
         let sums = pool.map1_large(sum, buffers)?;
         check(sums.len() == usize::try_from(LARGE)? && sums.iter().all(|&sum| sum == lines))
     })
+}
+
+fn large_echo<P: Pooling>(effort: Effort) -> Result<f64> {
+    let pool = P::new(cores::count()?)?;
+    rate(effort, LARGE, buffers, |buffers| {
+        let echoes = pool.map1_large(|buffer: ByteBuf| buffer, buffers)?;
+        let is_echo = |echo: &ByteBuf| echo.len() == LEN && echo.first() == echo.last();
+        check(echoes.len() == usize::try_from(LARGE)? && echoes.iter().all(is_echo))
+    })
+}
+
+fn buffers(n: u32) -> Vec<ByteBuf> {
+    (0..n).map(|_| ByteBuf::from(vec![1; LEN])).collect()
 }
 
 fn spin_map1<P: Pooling>(micros: u32, effort: Effort) -> Result<f64> {
@@ -228,6 +246,8 @@ pub(crate) fn next(number: u64) -> u64 {
     black_box(number) + 1
 }
 
+/// How much is in a large buffer, and in a cache line.
+const LEN: usize = 1 << 20;
 const LINE: usize = 64;
 
 /// The task that looks at a buffer.
