@@ -1,17 +1,17 @@
 //! A batch: items of one function that go to workers as they are needed, alone or in chunks.
 
 use std::collections::VecDeque;
-use std::mem;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ipc_core::Deadline;
-use ipc_core::wire::{self, EncodeError};
+use ipc_core::wire::EncodeError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::chunk::answers::Results;
-use crate::chunk::{Chunk, MOST_BYTES, MOST_ITEM_BYTES, pieces};
+use crate::chunk::list::Packing;
+use crate::chunk::{Chunk, MOST_BYTES, MOST_ITEM_BYTES};
 use crate::error::{MapError, PoolError, TaskError};
 use crate::gathered::Gathered;
 use crate::job::{Argument, Job, Plan};
@@ -54,8 +54,6 @@ pub(crate) struct Batch<'p, A, R, I> {
     refused: VecDeque<(usize, TaskError)>,
     /// Results that have come back together and were not handed out, with the place of the first.
     here: Option<(usize, Results<R>)>,
-    /// Room for items that are being encoded.
-    room: Vec<u8>,
     types: std::marker::PhantomData<fn(A) -> R>,
 }
 
@@ -93,7 +91,6 @@ where
             goes_alone: false,
             refused: VecDeque::new(),
             here: None,
-            room: Vec::new(),
             types: std::marker::PhantomData,
         }
     }
@@ -128,7 +125,8 @@ where
         let most = self.items.as_ref().map_or(0, |items| items.size_hint().0);
         self.gathers = true;
         trace::in_map(most, || {
-            let mut gathered = Gathered::with_capacity(most.min(MOST_AHEAD));
+            let most_ahead = MOST_AHEAD / size_of::<R>().max(1);
+            let mut gathered = Gathered::with_capacity(most.min(most_ahead));
             while let Some((index, fate)) = self.next_fate(usize::MAX) {
                 let n_items = fate.as_ref().map_or(1, Fate::n_items);
                 match fate {
@@ -238,31 +236,33 @@ where
                 None => false,
             };
         }
-        let mut room = mem::take(&mut self.room);
-        room.clear();
+        let mut packing = Packing::with_capacity(most);
         let first = self.n_taken;
         let mut n_items = 0;
         let mut other = None;
-        while n_items < most && room.len() < MOST_BYTES {
+        while n_items < most && packing.n_bytes() < MOST_BYTES {
             let Some(item) = self.items.as_mut().and_then(Iterator::next) else {
                 self.items = None;
                 break;
             };
-            let len = room.len();
-            let put = pieces::put_value(&mut room, |room| wire::encode_plain(&item, room));
-            if put.is_ok() && room.len() - len <= MOST_ITEM_BYTES {
-                n_items += 1;
-            } else {
-                room.truncate(len);
-                other = Some((first + n_items, item, put));
-                break;
-            }
+            let put = match packing.put(&item) {
+                Ok(n_bytes) if n_bytes <= MOST_ITEM_BYTES => {
+                    n_items += 1;
+                    continue;
+                }
+                Ok(n_bytes) => {
+                    packing.take_back(n_bytes);
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            };
+            other = Some((first + n_items, item, put));
+            break;
         }
         self.n_taken += n_items + usize::from(other.is_some());
         if n_items > 0 {
-            self.send_chunk(first, n_items, &room);
+            self.send_chunk(first, n_items, packing);
         }
-        self.room = room;
         match other {
             None => n_items > 0,
             // It is large, or has handles.
@@ -287,12 +287,12 @@ where
         Some((index, item?))
     }
 
-    fn send_chunk(&mut self, first: usize, n_items: usize, pieces: &[u8]) {
+    fn send_chunk(&mut self, first: usize, n_items: usize, items: Packing) {
         let plan = match &self.plans {
             Ok(Plans { many: Some(plan), .. }) => Arc::clone(plan),
             _ => return,
         };
-        let chunk = Chunk::new(pieces, n_items, self.n_each.is_some());
+        let chunk = Chunk::new(items, n_items, self.n_each.is_some());
         let sent = self.send(Job::new(&plan, Argument::Many(chunk), first, &self.mailbox));
         self.note(first, n_items, sent);
     }
@@ -369,8 +369,8 @@ where
     }
 }
 
-/// So much room is made for results before there are any.
-const MOST_AHEAD: usize = 1 << 16;
+/// So many bytes of room are made for results before there are any.
+const MOST_AHEAD: usize = 8 << 20;
 
 /// So many items are taken before they are sent if nobody knows when the next one comes.
 const MOST_BLINDLY: usize = 256;

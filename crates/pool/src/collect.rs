@@ -16,6 +16,7 @@ use ipc_queue::GetError;
 use proc_core::{Outcome, Refusal};
 
 use crate::board::Said;
+use crate::chunk::MOST_ANSWER;
 use crate::chunk::answers::Sent;
 use crate::collector::{self, Missed, Reports};
 use crate::dispatch::Task as _;
@@ -24,7 +25,7 @@ use crate::events::{Event, TaskId};
 use crate::job::{Argument, Job};
 use crate::lead::Lead;
 use crate::mailbox::{Fate, Mailbox, Waited};
-use crate::parcel::{self, Freight, MOST_INLINE, Parcel};
+use crate::parcel::{self, Freight, Parcel};
 use crate::record::{Report, What};
 
 impl Engine {
@@ -184,7 +185,7 @@ impl State {
         let n_done = job.n_items();
         // What goes in a file, or lies on a shelf, has many.
         let is_large = matches!(report.freight, Freight::File | Freight::Shelf);
-        let n_bytes = if is_large { MOST_INLINE } else { n_bytes };
+        let n_bytes = if is_large { MOST_ANSWER } else { n_bytes };
         job.plan.known.pace.took(n_done, report.nanos, n_bytes);
         let n_times = u64::try_from(n_done).unwrap_or(u64::MAX);
         let nanos = report.nanos / n_times.max(1);

@@ -109,8 +109,8 @@ impl State {
         if let Argument::One(_) = job.argument {
             return (None, Some(job));
         }
-        let (n_done, pieces) = worker.tray.read(ticket);
-        let n_done = usize::try_from(n_done).unwrap_or(usize::MAX).min(job.n_items());
+        let found = worker.tray.read(ticket);
+        let n_done = usize::try_from(found.n_done).unwrap_or(usize::MAX).min(job.n_items());
         let n_done = n_done.max(job.n_told());
         if n_done == 0 || !IS_SAVED {
             return (None, Some(job));
@@ -120,7 +120,7 @@ impl State {
         let (pid, run_time) = (worker.process.pid(), Duration::ZERO);
         let done = |task| Event::TaskDone { task, place, pid, run_time };
         self.hub.tell_each(TaskId::each_of(&job), done);
-        (Some((job, Answers::of_tray(n_done, pieces))), rest)
+        (Some((job, Answers::of_tray(n_done, found))), rest)
     }
 
     /// A worker has died of a task: what becomes of that, unless it is to run again.

@@ -100,25 +100,31 @@ mod tests {
     use proptest::sample::Index;
     use proptest::{prop_assert, prop_assert_eq, proptest};
 
-    use ipc_core::wire;
+    use ipc_core::wire::{self, Sort};
 
     use super::Gathered;
     use crate::chunk::answers::Answers;
     use crate::chunk::pieces::{self, Kind};
+    use crate::chunk::words::{Found, Row};
     use crate::error::TaskError;
     use crate::mailbox::Fate;
 
-    /// What comes of a chunk whose items have their places as results, but for those that failed.
-    fn chunk(places: std::ops::Range<usize>, failed: &[usize]) -> Fate {
-        let mut all = Vec::new();
+    /// What comes of a chunk whose items have their places as results, but for those that failed; the
+    /// first results are words, at most so many.
+    fn chunk(places: std::ops::Range<usize>, failed: &[usize], most_words: u16) -> Fate {
+        let (mut row, mut bytes) = (Row::default(), Vec::new());
         for place in places.clone() {
             if failed.contains(&place) {
-                pieces::put_reason(&mut all, Kind::Unsendable, &"no");
+                pieces::put_reason(&mut bytes, Kind::Unsendable, &"no");
+            } else if bytes.len() == row.n_bytes() && row.n_words < most_words {
+                row = row.and(Sort::Unsigned).unwrap();
+                bytes.extend((place as u64).to_le_bytes());
             } else {
-                pieces::put_value(&mut all, |all| wire::encode_plain(&place, all)).unwrap();
+                pieces::put_value(&mut bytes, |bytes| wire::encode_plain(&place, bytes)).unwrap();
             }
         }
-        Fate::Chunk(Answers::of_tray(places.len(), all))
+        let n_done = u32::try_from(places.len()).unwrap();
+        Fate::Chunk(Answers::of_tray(places.len(), Found { n_done, row, bytes }))
     }
 
     proptest! {
@@ -147,6 +153,7 @@ mod tests {
             lens in vec(0_usize..9, 1..12),
             order in any::<u64>(),
             failed in vec(any::<Index>(), 0..4),
+            most_words in 0..9_u16,
         ) {
             let n_items: usize = lens.iter().sum();
             let failed: Vec<usize> =
@@ -160,7 +167,7 @@ mod tests {
             chunks.sort_by_key(|chunk| (chunk.start as u64 + 1).wrapping_mul(order | 1));
             let mut gathered: Gathered<usize> = Gathered::with_capacity(0);
             for chunk_of in chunks {
-                gathered.add_fate(chunk_of.start, chunk(chunk_of, &failed));
+                gathered.add_fate(chunk_of.start, chunk(chunk_of, &failed, most_words));
             }
             match gathered.into_result() {
                 Ok(results) => {

@@ -4,8 +4,8 @@
 use ipc_core::primitive::AtomicU64;
 use ipc_core::primitive::Ordering::Relaxed;
 
+use crate::chunk::MOST_ANSWER;
 use crate::dispatch::{MOST_GIVEN, MOST_NANOS_AHEAD};
-use crate::parcel::MOST_INLINE;
 
 /// The items of a chunk likely take so long, all together.
 const CHUNK_NANOS: u64 = 250_000;
@@ -72,14 +72,14 @@ impl Pace {
         let by_time = usize::try_from(CHUNK_NANOS / nanos.max(1)).unwrap_or(MOST_ITEMS);
         let bytes = usize::try_from(self.bytes.load(Relaxed)).unwrap_or(usize::MAX);
         // Of what goes through a ring a part is left for results that are larger than others.
-        let by_bytes = MOST_INLINE * 3 / 4 / bytes.max(1);
+        let by_bytes = MOST_ANSWER * 3 / 4 / bytes.max(1);
         by_time.min(by_bytes).clamp(1, MOST_ITEMS)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{CHUNK_NANOS, MOST_GIVEN, MOST_INLINE, MOST_NANOS_AHEAD, Pace};
+    use super::{CHUNK_NANOS, MOST_ANSWER, MOST_GIVEN, MOST_NANOS_AHEAD, Pace};
 
     #[test]
     fn unknown_function_is_given_one_at_a_time_and_a_short_one_more_and_more() {
@@ -124,9 +124,9 @@ mod tests {
     #[test]
     fn chunk_has_no_more_items_than_have_results_that_go_through_a_ring() {
         let pace = Pace::new();
-        pace.took(1, 1, MOST_INLINE / 4);
+        pace.took(1, 1, MOST_ANSWER / 4);
         assert_eq!(pace.portion(), 3);
-        pace.took(1, 1, MOST_INLINE * 4);
+        pace.took(1, 1, MOST_ANSWER * 4);
         assert_eq!(pace.portion(), 1);
     }
 }

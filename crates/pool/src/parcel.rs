@@ -211,8 +211,12 @@ pub(crate) fn pack_many(bytes: &[u8], shelf: Option<&Arc<Shelf>>) -> io::Result<
 }
 
 /// Puts the bytes of a value into a file, whose handle becomes the last, if they are many.
-pub(crate) fn load(bytes: &[u8], handles: &mut Vec<OwnedFd>) -> io::Result<Freight> {
-    if bytes.len() > MOST_INLINE {
+pub(crate) fn load(
+    bytes: &[u8],
+    are_many: bool,
+    handles: &mut Vec<OwnedFd>,
+) -> io::Result<Freight> {
+    if are_many {
         handles.push(sys::file_in_memory(bytes)?);
         return Ok(Freight::File);
     }

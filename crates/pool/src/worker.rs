@@ -11,6 +11,7 @@ use proc_core::{Callable, Function, Outcome, Refusal};
 use serde::{Deserialize, Serialize};
 
 use crate::board::{Board, Moment};
+use crate::chunk::MOST_ANSWER;
 use crate::chunk::desk::{self, Desk};
 use crate::chunk::tray::Tray;
 use crate::find;
@@ -305,10 +306,13 @@ impl Worker {
     fn answer(&mut self, what: What, answer: Message, done: Done) -> Fit {
         let Done { ticket, nanos, n_items } = done;
         let Message { mut bytes, mut handles } = answer;
-        let mark = self.shelve(&bytes, &handles, ticket);
+        // Of many results, each is a small one.
+        let most = if self.is_chunk() { MOST_ANSWER } else { MOST_INLINE };
+        let is_large = bytes.len() > most;
+        let mark = if is_large { self.shelve(&bytes, &handles, ticket) } else { None };
         let sent = match &mark {
             Some(_) => Ok(Freight::Shelf),
-            None => self.send(&bytes, &mut handles, ticket),
+            None => self.send(&bytes, is_large, &mut handles, ticket),
         };
         let (freight, fit) = match sent {
             Ok(freight) => (freight, Fit::Yes),
@@ -332,19 +336,25 @@ impl Worker {
         if put { fit } else { Fit::No }
     }
 
-    /// Puts the bytes of an answer on the shelf, if they are many, and nothing else belongs to it.
+    /// Whether the task that was run is a chunk.
+    fn is_chunk(&self) -> bool {
+        self.desk.as_ref().is_some_and(|desk| desk.n_done.is_some())
+    }
+
+    /// Puts the many bytes of an answer on the shelf, if nothing else belongs to it.
     fn shelve(&mut self, bytes: &[u8], handles: &[OwnedFd], ticket: u64) -> Option<Mark> {
-        let is_for_shelf = bytes.len() > MOST_INLINE && handles.is_empty();
+        let is_for_shelf = handles.is_empty();
         is_for_shelf.then(|| self.results.put(ticket, bytes, self.board.copied(self.place)))?
     }
 
     fn send(
         &self,
         bytes: &[u8],
+        is_large: bool,
         handles: &mut Vec<OwnedFd>,
         ticket: u64,
     ) -> Result<Freight, SendError> {
-        let freight = parcel::load(bytes, handles)?;
+        let freight = parcel::load(bytes, is_large, handles)?;
         if freight != Freight::None {
             let handles: Vec<BorrowedFd<'_>> = handles.iter().map(OwnedFd::as_fd).collect();
             parcel::send(&self.socket, ticket, &handles, Deadline::NEVER)?;

@@ -175,6 +175,103 @@ fn worker_that_dies_in_a_chunk_costs_the_item_in_its_hands_and_no_other_is_run_t
     }
 }
 
+/// A number that is written as one up to a number, and behind it as the only field of a tuple, which reads
+/// the same.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+struct Sometimes(u64);
+
+const LAST_PLAIN: u64 = 30;
+
+impl Serialize for Sometimes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            number @ ..=LAST_PLAIN | number @ 60.. => number.serialize(serializer),
+            number => (number,).serialize(serializer),
+        }
+    }
+}
+
+/// As [`die_at`], by numbers alone: the first that runs ends the worker at this item.
+fn die_once<R>(
+    audit: &mut Audit,
+    Sometimes(item): Sometimes,
+    fatal: u64,
+    result: fn(u64) -> R,
+) -> R {
+    if audit.run(item) == 0 && item == fatal {
+        std::process::abort();
+    }
+    result(item)
+}
+
+#[test]
+fn results_of_a_worker_that_dies_are_kept_in_whatever_form_they_are() {
+    fn check<R: PartialEq + std::fmt::Debug + Serialize + serde::de::DeserializeOwned>(
+        function: fn(&mut Audit, Sometimes) -> R,
+        result: fn(u64) -> R,
+        fatal: u64,
+    ) {
+        for builder in builders() {
+            let audit = Audit::new(100);
+            let pool = audit.pool(builder.workers(1));
+            let results: Vec<_> =
+                pool.task(function).chunk_size(100).imap((0..100).map(Sometimes)).collect();
+            for (item, found) in (0..).zip(results) {
+                match found {
+                    Ok(found) => assert!(item != fatal && found == result(item)),
+                    Err(error) => {
+                        assert!(item == fatal && error.is_worker_died(), "{item}: {error}");
+                    }
+                }
+            }
+            assert_eq!(audit.runs(100), [1; 100], "the worker died in item {fatal}");
+            assert_eq!(pool.pool().stats().done, 99);
+        }
+    }
+
+    let _watchdog = watch("deaths among words and pieces");
+    check(|audit, item| die_once(audit, item, 17, square), square, 17);
+    check(|audit, item| die_once(audit, item, 50, Sometimes), Sometimes, 50);
+    check(|audit, item| die_once(audit, item, 70, Sometimes), Sometimes, 70);
+    check(|audit, item| die_once(audit, item, 20, |n| n.to_string()), |n| n.to_string(), 20);
+    check(|audit, item| die_once(audit, item, 40, |n| n as f32), |n| n as f32, 40);
+}
+
+#[test]
+fn numbers_of_all_types_and_what_is_none_come_back_as_they_went() {
+    fn same<T>(pool: &Pool, values: &[T])
+    where
+        T: Clone + PartialEq + std::fmt::Debug + Serialize + serde::de::DeserializeOwned,
+    {
+        for n_each in [1, 3, 1000] {
+            let there = pool.map_chunked(|value: T| value, values.to_vec(), n_each).unwrap();
+            assert_eq!(there, values);
+        }
+    }
+
+    let _watchdog = watch("numbers of all types");
+    let pool = pool(1);
+    same(&pool, &[0, 1, u64::MAX, 1 << 63]);
+    same(&pool, &[0, u8::MAX, 7, 1]);
+    same(&pool, &[i64::MIN, -1, 0, i64::MAX]);
+    same(&pool, &[i8::MIN, -1, 0, i8::MAX]);
+    same(&pool, &[u32::MAX, 0, 5]);
+    same(&pool, &[-0.0_f64, f64::INFINITY, f64::MIN_POSITIVE]);
+    same(&pool, &[1.5_f32, f32::MIN, -0.0]);
+    same(&pool, &[true, false, true]);
+    same(&pool, &['ä', '\0', char::MAX]);
+    same(&pool, &[usize::MAX, 0]);
+    same(&pool, &[u128::MAX, 0]);
+    same(&pool, &[Some(3), None, Some(5)]);
+    same(&pool, &[(), ()]);
+    same(&pool, &["text".to_owned(), String::new()]);
+    same(&pool, &(0..100).map(Sometimes).collect::<Vec<_>>());
+    // What a number of nothing is, bit by bit.
+    let nans = [0x7ff0_0000_0000_0001, 0xfff8_1234_5678_9abc].map(f64::from_bits);
+    let there = pool.map_chunked(|nan: f64| nan, nans, 2).unwrap();
+    assert_eq!(there.iter().map(|nan| nan.to_bits()).collect::<Vec<_>>(), nans.map(f64::to_bits));
+}
+
 #[test]
 fn item_that_may_run_again_does_so_alone() {
     let _watchdog = watch("again in a chunk");

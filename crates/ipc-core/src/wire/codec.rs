@@ -58,7 +58,7 @@ impl Codec for Postcard {
 
 /// Why a codec could not do its work: a fault of the value or of the bytes.
 #[derive(Clone, PartialEq, Eq)]
-pub struct CodecError(postcard::Error);
+pub struct CodecError(pub(super) postcard::Error);
 
 impl fmt::Display for CodecError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

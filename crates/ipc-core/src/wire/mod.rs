@@ -42,6 +42,7 @@ mod scope;
 mod scratch;
 mod socket;
 mod turn;
+mod word;
 
 pub use bytes::Bytes;
 pub use codec::{Codec, CodecError, Postcard};
@@ -53,3 +54,4 @@ pub use handle::{Handle, deserialize_fd, file, owned_fd, reject, serialize_fd};
 pub use packet::{Packet, PacketSocket};
 pub use scratch::{Buffer, Scratch};
 pub use socket::MessageSocket;
+pub use word::{Sort, decode_word, encode_word};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ipc_core::Deadline;
 
 use super::answers::Answers;
+use super::words::Found;
 use crate::dispatch::Task as _;
 use crate::engine::State;
 use crate::job::{Argument, Job};
@@ -37,8 +38,8 @@ impl State {
             let mut next = LONGEST_CHUNK.saturating_sub(time);
             if time >= LONGEST_CHUNK {
                 let is_whole = chunk.is_whole();
-                let (n_done, pieces) = worker.tray.read(ticket);
-                told.extend(tell(job, n_done, pieces));
+                let found = worker.tray.read(ticket);
+                told.extend(tell(job, found));
                 // It gets a longer and longer time.
                 next = time.min(LONGEST_PAUSE);
                 if !is_whole && self.dispatch.has_idle() {
@@ -71,16 +72,16 @@ impl State {
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Results of the first items, as far as they were not told before.
-fn tell(job: &mut Job, n_done: u32, pieces: Vec<u8>) -> Option<Told> {
+fn tell(job: &mut Job, found: Found) -> Option<Told> {
     let Argument::Many(chunk) = &mut job.argument else { return None };
     // When the last is told, all are counted.
     let most = chunk.n_items().saturating_sub(1);
-    let n_done = usize::try_from(n_done).unwrap_or(usize::MAX).min(most);
+    let n_done = usize::try_from(found.n_done).unwrap_or(usize::MAX).min(most);
     let n_told = chunk.n_told();
     if n_done <= n_told {
         return None;
     }
     chunk.tell(n_done);
-    let answers = Answers::of_tray(n_done, pieces).skip(n_told);
+    let answers = Answers::of_tray(n_done, found).skip(n_told);
     Some((Arc::clone(&job.mailbox), job.index + n_told, Fate::Chunk(answers)))
 }

@@ -10,17 +10,18 @@ use serde::de::DeserializeOwned;
 
 use super::answers::Sent;
 use super::desk::{self, Desk};
+use super::list::{List, Value};
 use super::pieces::{self, Kind};
-use super::words::Words;
+use super::tray::TRAY_BYTES;
+use super::words::{Row, WORD, Words};
 use crate::board::Moment;
 use crate::find::Named;
 use crate::original::Original;
-use crate::parcel::MOST_INLINE;
 use crate::planted::chunk::HAS_SHARE;
 
-/// A function, whether the chunk is to be done as a whole however long that takes, and the pieces of
-/// the items.
-pub(crate) type Call<A, R> = (Named<fn(A) -> R>, (bool, Bytes<'static>));
+/// A function, whether the chunk is to be done as a whole however long that takes, and the list of its
+/// items.
+pub(crate) type Call<A, R> = (Named<fn(A) -> R>, (bool, Row, Bytes<'static>));
 
 /// A chunk that is not done after so long is answered as far as it is: its items turn out to take
 /// longer than they did.
@@ -32,14 +33,17 @@ const NANOS_BETWEEN_LOOKS: u64 = 4_000;
 /// ... and after so many items at the latest.
 const MOST_BETWEEN_LOOKS: u32 = 64;
 
-/// An answer with more than this would not go through a ring.
-const MOST_ANSWERED: usize = MOST_INLINE - 64;
+/// An answer with more than this would not go through a ring, nor lie on the tray.
+const MOST_ANSWERED: usize = TRAY_BYTES - 64;
+
+/// So many words are no more than that.
+const MOST_WORDS: usize = MOST_ANSWERED / WORD;
 
 /// Calls a function with one item after the other.
 ///
 /// What came of an item is put on the tray before the next one is begun. A panic is the end of its item
 /// alone. Not all items need be done: those that are not are handed out again.
-pub(crate) fn call_each<A, R>((function, (is_whole, items)): Call<A, R>) -> Sent
+pub(crate) fn call_each<A, R>((function, (is_whole, row, items)): Call<A, R>) -> Sent
 where
     A: DeserializeOwned,
     R: Serialize,
@@ -53,7 +57,8 @@ where
     let mut work = Work {
         original: Original::this(),
         function: function.function(),
-        rest: &items.0,
+        rest: List::new(row, &items.0),
+        row: Row::default(),
         pieces: Vec::with_capacity(items.0.len()),
         handles: Vec::new(),
         n_done: 0,
@@ -69,12 +74,13 @@ where
             break;
         }
     }
-    let Work { pieces, handles, mut desk, n_done, .. } = work;
+    let list = work.list();
+    let Work { row, handles, mut desk, n_done, .. } = work;
     if let Some(desk) = &mut desk {
         desk.n_done = Some(n_done);
     }
     desk::leave(desk);
-    Sent::new(pieces, handles)
+    Sent::new(row, list, handles)
 }
 
 /// A chunk that is being done.
@@ -83,7 +89,9 @@ struct Work<'b, A, R> {
     original: Original,
     function: fn(A) -> R,
     /// The items that were not begun.
-    rest: &'b [u8],
+    rest: List<'b>,
+    /// How many of the first results are words; these lie on the tray alone.
+    row: Row,
     /// What came of the others.
     pieces: Vec<u8>,
     handles: Vec<OwnedFd>,
@@ -101,22 +109,48 @@ struct Work<'b, A, R> {
 impl<A: DeserializeOwned, R: Serialize> Work<'_, A, R> {
     /// Does items until there are no more, or it is time to answer.
     fn go_on(&mut self) {
-        while let Some((_, item)) = pieces::take(&mut self.rest) {
+        while let Some(item) = self.rest.take() {
             self.is_called = false;
-            match wire::decode_plain::<A>(item) {
+            let argument = match item {
+                Value::Word(sort, word) => wire::decode_word(sort, word),
+                Value::Piece(_, bytes) => wire::decode_plain(bytes),
+            };
+            let goes_on = match argument {
                 Ok(argument) => {
                     self.is_called = true;
                     let result = (self.function)(argument);
-                    self.put(&result);
+                    let word = self.word(&result);
+                    if word.is_none() {
+                        self.put(&result);
+                    }
                     // It may panic: then the item has.
                     drop(result);
+                    match word {
+                        Some((row, word)) => self.has_word(row, word),
+                        None => self.has_piece(),
+                    }
                 }
-                Err(error) => self.refuse(error.to_string()),
-            }
-            if !self.is_done() {
+                Err(error) => {
+                    self.refuse(error.to_string());
+                    self.has_piece()
+                }
+            };
+            if !goes_on {
                 break;
             }
         }
+    }
+
+    /// A result as a word of the row, with which the row is longer, if it can be that: all results are words
+    /// so far, and there is room for one more.
+    #[inline]
+    fn word(&self, result: &R) -> Option<(Row, u64)> {
+        let is_row = self.pieces.is_empty() && usize::from(self.row.n_words) < MOST_WORDS;
+        if !is_row || self.tray.is_none() {
+            return None;
+        }
+        let (sort, word) = wire::encode_word(result)?;
+        Some((self.row.and(sort)?, word))
     }
 
     #[inline]
@@ -146,32 +180,67 @@ impl<A: DeserializeOwned, R: Serialize> Work<'_, A, R> {
         } else {
             self.refuse(panic.to_string());
         }
-        self.is_done()
+        self.has_piece()
     }
 
-    /// An item is done: puts down what came of it, and says whether to go on.
+    /// An item is done, whose result is the last word of this row: puts it down, and says whether to go on.
     #[inline]
-    fn is_done(&mut self) -> bool {
+    fn has_word(&mut self, row: Row, word: u64) -> bool {
         if !self.original.is_this() {
             // What a copy has done counts for nothing.
             return false;
         }
-        let before = std::mem::replace(&mut self.n_bytes_done, self.pieces.len());
+        self.row = row;
         self.n_done += 1;
-        let has_room = self.pieces.len() + (self.pieces.len() - before) <= MOST_ANSWERED;
+        let may_go_on = self.tray.is_some_and(|(words, ticket)| {
+            words.put_word(row, word) && words.may_go_on(ticket, self.n_done)
+        });
+        let has_time = self.has_time();
+        may_go_on && has_time
+    }
+
+    /// An item is done, and the last piece is what came of it: puts that down, and says whether to go on.
+    fn has_piece(&mut self) -> bool {
+        if !self.original.is_this() {
+            return false;
+        }
+        self.n_done += 1;
+        let len = self.pieces.len();
+        let before = std::mem::replace(&mut self.n_bytes_done, len);
+        let has_room = self.row.n_bytes() + len + (len - before) <= MOST_ANSWERED;
         // Handles cannot lie on the tray, and are those of the last item of an answer.
         let is_plain = self.handles.is_empty();
         let may_go_on = self.tray.is_none_or(|(words, ticket)| {
             is_plain
-                && words.put(self.n_done, &self.pieces, before)
+                && words.put(self.n_done, self.row, &self.pieces, before)
                 && words.may_go_on(ticket, self.n_done)
         });
+        let has_time = self.has_time();
+        may_go_on && has_room && is_plain && has_time
+    }
+
+    /// One more item is done: whether the worker may do more, and it is not time to answer.
+    #[inline]
+    fn has_time(&mut self) -> bool {
         let is_spent = self.desk.as_mut().is_some_and(|desk| {
             desk.share.spend();
             desk.share.is_spent() && HAS_SHARE
         });
         let is_late = self.looks.as_mut().is_some_and(Looks::is_late);
-        may_go_on && has_room && is_plain && !is_spent && !is_late
+        !is_spent && !is_late
+    }
+
+    /// The list of all results.
+    fn list(&mut self) -> Vec<u8> {
+        let pieces = std::mem::take(&mut self.pieces);
+        let Some((words, _)) = self.tray.filter(|_| self.row.n_words > 0) else { return pieces };
+        // Memory that no piece has needed.
+        let (mut list, pieces) =
+            if pieces.is_empty() { (pieces, Vec::new()) } else { (Vec::new(), pieces) };
+        list.reserve(self.row.n_bytes() + pieces.len());
+        words.append_row(self.row, &mut list);
+        list.extend_from_slice(&pieces);
+        list
     }
 }
 

@@ -22,9 +22,10 @@ pub(crate) mod answers;
 pub(crate) mod attend;
 mod call;
 pub(crate) mod desk;
+pub(crate) mod list;
 pub(crate) mod pieces;
 pub(crate) mod tray;
-mod words;
+pub(crate) mod words;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -33,9 +34,14 @@ use std::sync::Arc;
 use ipc_core::wire::{self, Bytes, EncodeError};
 
 pub(crate) use self::call::call_each;
+use self::list::{List, Packing};
+use self::words::Row;
 
 /// Items with more bytes than this, all together, are more than one chunk.
-pub(crate) const MOST_BYTES: usize = 12 << 10;
+pub(crate) const MOST_BYTES: usize = 30 << 10;
+
+/// So many bytes of results go through a ring together. What has more goes as a large value does.
+pub(crate) const MOST_ANSWER: usize = 40 << 10;
 
 /// An item with more bytes than this is a task of its own.
 pub(crate) const MOST_ITEM_BYTES: usize = 2 << 10;
@@ -43,9 +49,10 @@ pub(crate) const MOST_ITEM_BYTES: usize = 2 << 10;
 /// Items of one function, encoded.
 #[derive(Debug)]
 pub(crate) struct Chunk {
-    /// The pieces of these items, and of others that were in the chunk once.
-    pieces: Arc<[u8]>,
+    /// The list of these items, and of others that were in the chunk once.
+    bytes: Arc<Vec<u8>>,
     range: Range<usize>,
+    row: Row,
     n_items: usize,
     /// It is handed out as it is, and done as a whole.
     is_whole: bool,
@@ -54,8 +61,10 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
-    pub(crate) fn new(pieces: &[u8], n_items: usize, is_whole: bool) -> Self {
-        Self { pieces: pieces.into(), range: 0..pieces.len(), n_items, is_whole, n_told: 0 }
+    pub(crate) fn new(items: Packing, n_items: usize, is_whole: bool) -> Self {
+        let (row, bytes) = items.into_parts();
+        let range = 0..bytes.len();
+        Self { bytes: Arc::new(bytes), range, row, n_items, is_whole, n_told: 0 }
     }
 
     pub(crate) fn n_items(&self) -> usize {
@@ -82,28 +91,31 @@ impl Chunk {
 
     /// Appends it as the argument of [`call_each`] behind the function.
     pub(crate) fn encode(&self, record: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let pieces = self.pieces.get(self.range.clone()).unwrap_or_default();
-        wire::encode_plain(&(self.is_whole, Bytes(Cow::Borrowed(pieces))), record)
+        wire::encode_plain(&(self.is_whole, self.row, Bytes(Cow::Borrowed(self.bytes()))), record)
     }
 
     /// Takes off all but the first `n_first` items.
     pub(crate) fn split_off(&mut self, n_first: usize) -> Self {
         let n_first = n_first.min(self.n_items);
-        let mut rest = self.pieces.get(self.range.clone()).unwrap_or_default();
-        for _ in 0..n_first {
-            let _item = pieces::take(&mut rest);
-        }
-        let at = self.range.end - rest.len();
+        let mut rest = List::new(self.row, self.bytes());
+        rest.skip(n_first);
+        let (row, at) = (rest.row(), self.range.end - rest.bytes().len());
         let range = at..self.range.end;
         self.range.end = at;
         let n_items = self.n_items - n_first;
         self.n_items = n_first;
+        self.row.n_words -= row.n_words;
         Self {
-            pieces: Arc::clone(&self.pieces),
+            bytes: Arc::clone(&self.bytes),
             range,
+            row,
             n_items,
             is_whole: self.is_whole,
             n_told: 0,
         }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(self.range.clone()).unwrap_or_default()
     }
 }

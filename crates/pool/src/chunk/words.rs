@@ -5,7 +5,7 @@
 //! | an older one | – | has not begun the chunk with our ticket |
 //! | `0` | – | is about to begin a chunk |
 //! | a later one | – | has answered the chunk with our ticket |
-//! | ours | `n`, `len` | has done `n` items, whose pieces are the first `len` bytes, and is at the next one, or has stopped |
+//! | ours | `n`, row, `len` | has done `n` items, whose results are the first words, as many as the row has, and behind them `len` bytes of pieces; and is at the next one, or has stopped |
 //!
 //! | limit | meaning |
 //! |-------|---------|
@@ -15,13 +15,13 @@
 //! | move | by | how |
 //! |------|----|-----|
 //! | `begin` | the worker | the ticket to zero, progress to zero, then the ticket |
-//! | `put` | the worker | bytes behind those that count, then progress |
+//! | `put_word`, `put` | the worker | a word, or bytes, behind those that count, then progress |
 //! | `may_go_on` | the worker, before each item but the first | fence, then looks at the limit |
 //! | `revoke` | the parent | the limit, then fence, then looks at the progress |
 //! | `read` | the parent, at any time | ticket, progress, bytes, fence, ticket |
 //!
 //! A worker that dies between two moves has either made the last one or not, and either is a state of the
-//! table: a result counts from the one store of the progress on.
+//! table: a result counts from the one store of the progress on, with what it is, a word or a piece.
 //!
 //! # Invariants
 //!
@@ -43,6 +43,8 @@
 
 use ipc_core::primitive::Ordering::{Acquire, Relaxed, Release};
 use ipc_core::primitive::{AtomicU64, fence, fence_heavy, fence_light};
+use ipc_core::wire::Sort;
+use serde::{Deserialize, Serialize};
 
 use crate::planted::tray::{ACQUIRE, COUNTS_FIRST, FENCES, HAS_LIMIT, PAUSES, RELEASE};
 
@@ -80,24 +82,47 @@ impl Words<'_> {
         fence(Release);
     }
 
-    /// One more item is done, `n_done` in all, whose pieces are `pieces`; those up to `from` were put
-    /// before. `false` if they do not fit, and nothing is changed.
+    /// One more item is done, whose result is a word, as all results before it are: the last of the row.
+    /// `false` if it does not fit, and nothing is changed.
     #[inline]
-    pub(crate) fn put(&self, n_done: u32, pieces: &[u8], from: usize) -> bool {
-        let Ok(len) = u32::try_from(pieces.len()) else { return false };
+    pub(crate) fn put_word(&self, row: Row, word: u64) -> bool {
+        let Some(last) = row.n_words.checked_sub(1) else { return false };
+        let Some(place) = self.bytes.get(usize::from(last)) else { return false };
+        let progress = Progress { n_done: row.n_words, row, len: 0 }.pack();
+        if COUNTS_FIRST {
+            self.progress.store(progress, Relaxed);
+        }
+        place.store(word, Relaxed);
+        // E2 release
+        self.progress.store(progress, RELEASE);
+        true
+    }
+
+    /// One more item is done, `n_done` in all, whose results are a row and behind it `pieces`; those up to
+    /// `from` were put before. `false` if they do not fit, and nothing is changed.
+    #[inline]
+    pub(crate) fn put(&self, n_done: u32, row: Row, pieces: &[u8], from: usize) -> bool {
+        let Some(progress) = Progress::new(n_done, row, pieces.len()) else { return false };
+        let n_words = usize::from(row.n_words);
         // The word in which the new ones begin has old ones too, which stay as they are.
         let first = from / WORD;
-        let Some(words) = self.bytes.get(first..pieces.len().div_ceil(WORD)) else { return false };
+        let range = n_words + first..n_words + pieces.len().div_ceil(WORD);
+        let Some(words) = self.bytes.get(range) else { return false };
         if COUNTS_FIRST {
-            self.progress.store(pack(n_done, len), Relaxed);
+            self.progress.store(progress.pack(), Relaxed);
         }
         match pieces.get(from..) {
             Some(new) if new.len() <= WORD => put_short(words, new, from % WORD),
             _ => put_long(words, pieces.get(first * WORD..).unwrap_or_default()),
         }
         // E2 release
-        self.progress.store(pack(n_done, len), RELEASE);
+        self.progress.store(progress.pack(), RELEASE);
         true
+    }
+
+    /// Appends the bytes of a row, for the worker that has put it.
+    pub(crate) fn append_row(&self, row: Row, list: &mut Vec<u8>) {
+        append_bytes(self.bytes, row.n_bytes(), list);
     }
 
     /// Whether the worker may begin another item of the chunk with this ticket, of which it has put
@@ -136,31 +161,58 @@ impl Words<'_> {
             return (at != NONE && at < ticket).then_some(0);
         }
         // E4 acquire
-        let (n_done, _) = unpack(self.progress.load(Acquire));
+        let progress = Progress::unpack(self.progress.load(Acquire));
         // What was read may be the next one's.
-        (self.ticket.load(Relaxed) == ticket).then_some(n_done.min(MOST_ITEMS))
+        (self.ticket.load(Relaxed) == ticket).then(|| progress.n_done.into())
     }
 
-    /// How many items of the chunk with this ticket the worker has done, and their pieces; none if it is
+    /// How many items of the chunk with this ticket the worker has done, and their results; none if it is
     /// at another chunk.
-    pub(crate) fn read(&self, ticket: u64) -> (u32, Vec<u8>) {
+    pub(crate) fn read(&self, ticket: u64) -> Found {
         // E1 acquire
         if self.ticket.load(Acquire) != ticket {
-            return (0, Vec::new());
+            return Found::default();
         }
         // E2 acquire
-        let (n_done, len) = unpack(self.progress.load(ACQUIRE));
+        let Progress { n_done, row, len } = Progress::unpack(self.progress.load(ACQUIRE));
         let len = usize::try_from(len).unwrap_or(usize::MAX);
-        let words = self.bytes.iter().take(len.div_ceil(WORD));
-        let mut pieces: Vec<u8> = words.flat_map(|word| word.load(Relaxed).to_le_bytes()).collect();
-        pieces.truncate(len);
+        let mut bytes = Vec::new();
+        append_bytes(self.bytes, row.n_bytes() + len, &mut bytes);
         // E3 acquire: what was read may be another chunk's by now.
         fence(Acquire);
         if self.ticket.load(Relaxed) != ticket {
-            return (0, Vec::new());
+            return Found::default();
         }
-        (n_done, pieces)
+        Found { n_done: n_done.into(), row, bytes }
     }
+}
+
+/// How many words a list begins with, and what they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Row {
+    pub(crate) sort: Sort,
+    pub(crate) n_words: u16,
+}
+
+/// What lies on a tray.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// How many items are done.
+    pub(crate) n_done: u32,
+    pub(crate) row: Row,
+    /// The list of their results.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Appends the first bytes of some words, as many as there are.
+fn append_bytes(words: &[AtomicU64], len: usize, bytes: &mut Vec<u8>) {
+    let before = bytes.len();
+    let words = words.get(..len.div_ceil(WORD)).unwrap_or(words);
+    bytes.reserve(words.len() * WORD);
+    for word in words {
+        bytes.extend_from_slice(&word.load(Relaxed).to_le_bytes());
+    }
+    bytes.truncate(before + len);
 }
 
 /// Puts at most as many bytes as a word has behind the first `n_before` of some words.
@@ -198,11 +250,83 @@ fn little_endian(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
-fn pack(n_done: u32, len: u32) -> u64 {
-    u64::from(n_done) << 32 | u64::from(len)
+impl Default for Row {
+    fn default() -> Self {
+        Self { sort: Sort::Unsigned, n_words: 0 }
+    }
 }
 
-fn unpack(progress: u64) -> (u32, u32) {
-    let [a, b, c, d, e, f, g, h] = progress.to_le_bytes();
-    (u32::from_le_bytes([e, f, g, h]), u32::from_le_bytes([a, b, c, d]))
+impl Row {
+    /// With one more word of this sort; `None` if it does not belong there.
+    #[inline]
+    pub(crate) fn and(self, sort: Sort) -> Option<Self> {
+        if self.n_words > 0 && self.sort != sort {
+            return None;
+        }
+        Some(Self { sort, n_words: self.n_words.checked_add(1)? })
+    }
+
+    #[inline]
+    pub(crate) fn n_bytes(self) -> usize {
+        usize::from(self.n_words) * WORD
+    }
+}
+
+/// How far a worker has come, as one word.
+///
+/// ```text
+/// word | length (24) | sort (8) | words (16) | items (16) |
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Progress {
+    n_done: u16,
+    row: Row,
+    /// How many bytes there are behind the row.
+    len: u32,
+}
+
+impl Progress {
+    /// `None` if it is too much for one word.
+    #[inline]
+    fn new(n_done: u32, row: Row, len: usize) -> Option<Self> {
+        let len = u32::try_from(len).ok().filter(|len| *len < 1 << 24)?;
+        Some(Self { n_done: u16::try_from(n_done).ok()?, row, len })
+    }
+
+    #[inline]
+    fn pack(self) -> u64 {
+        u64::from(self.len)
+            | u64::from(code(self.row.sort)) << 24
+            | u64::from(self.row.n_words) << 32
+            | u64::from(self.n_done) << 48
+    }
+
+    /// What is no sort is one all the same: whoever scribbles can write any number.
+    fn unpack(word: u64) -> Self {
+        let [a, b, c, sort, e, f, g, h] = word.to_le_bytes();
+        let row = Row { sort: sort_of(sort), n_words: u16::from_le_bytes([e, f]) };
+        let len = u32::from_le_bytes([a, b, c, 0]);
+        Self { n_done: u16::from_le_bytes([g, h]), row, len }
+    }
+}
+
+#[inline]
+const fn code(sort: Sort) -> u8 {
+    match sort {
+        Sort::Unsigned => 0,
+        Sort::Signed => 1,
+        Sort::Single => 2,
+        Sort::Double => 3,
+        Sort::Char => 4,
+    }
+}
+
+const fn sort_of(code: u8) -> Sort {
+    match code {
+        1 => Sort::Signed,
+        2 => Sort::Single,
+        3 => Sort::Double,
+        4 => Sort::Char,
+        _ => Sort::Unsigned,
+    }
 }

@@ -17,16 +17,20 @@ use std::time::Duration;
 
 use ipc_core::primitive::AtomicU64;
 use ipc_core::primitive::Ordering::Relaxed;
-use ipc_core::wire::{self, Handle, MessageSocket};
+use ipc_core::wire::{self, Handle, MessageSocket, Sort};
 use ipc_core::{Deadline, Segment};
 use ipc_queue::Builder as QueueBuilder;
 use proc_core::{Function, Outcome, Process, Start};
 use rustix::fs::{MemfdFlags, memfd_create};
+use serde::de::DeserializeOwned;
 
 use crate::board::{Board, LINE_BYTES};
 use crate::builder::outbox_slots;
 use crate::chunk::Chunk;
+use crate::chunk::answers::{Answers, Sent};
+use crate::chunk::list::Packing;
 use crate::chunk::tray::Tray;
+use crate::chunk::words::Row;
 use crate::employee::{Employee, SLOT_BYTES};
 use crate::engine::{Engine, Phase};
 use crate::job::{Argument, Job, Plan};
@@ -189,7 +193,12 @@ impl Scene {
         let (argument, n_items) = if kind & 8 != 0 {
             // Several that travel together; whether they are what they say, only a worker sees.
             let n_items = 1 + script.small() % 8;
-            let chunk = Chunk::new(&vec![0; n_items], n_items, kind & 16 != 0);
+            let mut items = Packing::with_capacity(n_items);
+            for number in 0..n_items {
+                let put = if kind & 32 != 0 { items.put(&number) } else { items.put(&()) };
+                let _len = put.unwrap();
+            }
+            let chunk = Chunk::new(items, n_items, kind & 16 != 0);
             (Argument::Many(chunk), n_items)
         } else {
             (Argument::One(argument), 1)
@@ -227,7 +236,7 @@ impl Scene {
         let ticket = self.ticket(script.small());
         let nanos = script.number();
         let n_items = u32::try_from(script.small()).unwrap();
-        let mut record = match script.small() % 3 {
+        let mut record = match script.small() % 4 {
             0 => {
                 wire::encode(&Outcome::Returned((7_u64, vec![1_u8], None::<Handle>))).unwrap().bytes
             }
@@ -235,6 +244,17 @@ impl Scene {
             1 => {
                 let [at, len] = [script.small() << 13, script.small() << 8].map(usize::to_le_bytes);
                 [at, len].concat()
+            }
+            // What came of a chunk: words of any sort, fewer or more than it says, and pieces.
+            2 => {
+                let sorts = [Sort::Unsigned, Sort::Signed, Sort::Single, Sort::Double, Sort::Char];
+                let sort = sorts[script.small() % sorts.len()];
+                let n_words = u16::try_from(script.small()).unwrap();
+                let words: Vec<u8> =
+                    (0..script.small() % 8).flat_map(|_| script.number().to_le_bytes()).collect();
+                let list = [words.as_slice(), script.bytes()].concat();
+                let sent = Sent::new(Row { sort, n_words }, list, Vec::new());
+                wire::encode(&Outcome::Returned(sent)).unwrap().bytes
             }
             _ => script.bytes().to_vec(),
         };
@@ -287,9 +307,13 @@ impl Scene {
                 *n_ends += 1;
             }
             match fate {
-                Fate::Chunk(answers) => {
-                    answers.into_results::<Value>().for_each(|it| drop(black_box(it)));
-                }
+                Fate::Chunk(answers) => match which % 5 {
+                    0 => see_all::<Value>(answers),
+                    1 => see_all::<u8>(answers),
+                    2 => see_all::<bool>(answers),
+                    3 => see_all::<char>(answers),
+                    _ => see_all::<f64>(answers),
+                },
                 fate => drop(black_box(task::result::<Value>(fate))),
             }
         }
@@ -345,6 +369,15 @@ impl Scene {
         assert!(self.n_ends.iter().flatten().all(|n| *n == 1), "{:?}", self.n_ends);
         assert!(self.engine.lock().dispatch.is_idle());
     }
+}
+
+/// Looks at what came of a chunk, together and one by one.
+fn see_all<R: DeserializeOwned>(answers: Answers) {
+    let mut results = answers.into_results::<R>();
+    let mut list = Vec::new();
+    results.append_to(&mut list);
+    drop(black_box(list));
+    results.for_each(|it| drop(black_box(it)));
 }
 
 /// A process that does nothing, for those who want to know whether it lives. It is made again if it was

@@ -38,6 +38,7 @@ mod shelf;
 #[path = "../../src/sync.rs"]
 mod sync;
 mod tray;
+#[expect(dead_code, reason = "the models use a part of the words")]
 #[path = "../../src/chunk/words.rs"]
 mod words;
 

@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use ipc_core::primitive::AtomicU64;
 use ipc_core::primitive::model;
+use ipc_core::wire::Sort;
 
-use super::words::Words;
+use super::words::{Found, Row, Words};
 use super::{explore, explore_deaths};
 
 /// The words of a tray, and what was begun.
 struct Tray {
-    words: [AtomicU64; 4],
+    words: [AtomicU64; 6],
     /// How often each item was begun.
     begun: [AtomicU32; N_ITEMS],
 }
@@ -24,7 +25,7 @@ const N_ITEMS: usize = 3;
 impl Tray {
     fn new() -> Arc<Self> {
         Arc::new(Self {
-            words: [OLDER, 0, 0, 0].map(AtomicU64::new),
+            words: [OLDER, 0, 0, 0, 0, 0].map(AtomicU64::new),
             begun: [0; N_ITEMS].map(AtomicU32::new),
         })
     }
@@ -39,16 +40,23 @@ impl Tray {
         self.work_with(ticket, n_items, 0)
     }
 
-    /// The same; the piece of an item is its number and so much.
+    /// The same; what comes of an item is its number and so much: of the first one a word, of the others
+    /// pieces.
     fn work_with(&self, ticket: u64, n_items: u32, more: u8) -> u32 {
         let words = self.words();
         words.begin(ticket);
-        let mut pieces = Vec::new();
+        let (mut row, mut pieces) = (Row::default(), Vec::new());
         for n_done in 1..=n_items {
             self.begun[n_done as usize - 1].fetch_add(1, SeqCst);
-            let from = pieces.len();
-            pieces.push(u8::try_from(n_done).unwrap() + more);
-            assert!(words.put(n_done, &pieces, from));
+            let result = u8::try_from(n_done).unwrap() + more;
+            if n_done == 1 {
+                row = row.and(Sort::Signed).unwrap();
+                assert!(words.put_word(row, result.into()));
+            } else {
+                let from = pieces.len();
+                pieces.push(result);
+                assert!(words.put(n_done, row, &pieces, from));
+            }
             if n_done < n_items && !words.may_go_on(ticket, n_done) {
                 return n_done;
             }
@@ -59,6 +67,16 @@ impl Tray {
     fn n_begun(&self) -> Vec<u32> {
         self.begun.iter().map(|begun| begun.load(SeqCst)).collect()
     }
+}
+
+/// What lies on the tray when so many items are done.
+fn found(n_done: u32, more: u8) -> Found {
+    if n_done == 0 {
+        return Found::default();
+    }
+    let mut bytes = u64::from(1 + more).to_le_bytes().to_vec();
+    bytes.extend((2..=n_done).map(|number| u8::try_from(number).unwrap() + more));
+    Found { n_done, row: Row { sort: Sort::Signed, n_words: 1 }, bytes }
 }
 
 /// A chunk that was there before.
@@ -82,8 +100,7 @@ fn item_is_begun_by_the_worker_or_taken_back_and_never_both() {
         let n_done = worker.join().unwrap();
         assert!(n_kept >= 1 && n_done <= n_kept, "{n_done} done, {n_kept} kept");
         assert!(n_done + 1 >= n_kept.min(3), "{n_done} done, {n_kept} kept");
-        let (n_read, pieces) = tray.words().read(TICKET);
-        assert_eq!((n_read, pieces.len()), (n_done, n_done as usize));
+        assert_eq!(tray.words().read(TICKET), found(n_done, 0));
         assert!(tray.n_begun().iter().all(|n| *n <= 1));
     });
 }
@@ -115,11 +132,10 @@ fn results_that_are_read_early_are_whole_and_of_that_chunk() {
                 tray.work_with(TICKET + 1, 2, 100);
             })
         };
-        let (n_done, pieces) = tray.words().read(TICKET);
-        assert_eq!(pieces, (1..=u8::try_from(n_done).unwrap()).collect::<Vec<_>>());
+        let read = tray.words().read(TICKET);
+        assert_eq!(read, found(read.n_done, 0));
         worker.join().unwrap();
-        let (n_done, pieces) = tray.words().read(TICKET + 1);
-        assert_eq!((n_done, pieces), (2, vec![101, 102]));
+        assert_eq!(tray.words().read(TICKET + 1), found(2, 100));
     });
 }
 
@@ -135,9 +151,10 @@ fn worker_that_dies_anywhere_leaves_the_results_that_count_and_one_item_in_its_h
         // If it is about to begin, it keeps all.
         let n_kept = tray.words().revoke(TICKET).unwrap_or(3);
         let ended = worker.join().unwrap();
-        let (n_done, pieces) = tray.words().read(TICKET);
+        let read = tray.words().read(TICKET);
+        let n_done = read.n_done;
         assert!(n_done <= n_kept);
-        assert_eq!(pieces, (1..=u8::try_from(n_done).unwrap()).collect::<Vec<_>>());
+        assert_eq!(read, found(n_done, 0));
         // All that is done was begun once, at most one more was, and nothing that was taken back.
         for (item, n_begun) in (0..).zip(tray.n_begun()) {
             match item {
