@@ -64,6 +64,8 @@ def main():
     def make_buffer(_):
         return bytearray(b"\1") * LARGE_BYTES
 
+    kept = [make_buffer(number) for number in range(large)] if scenario == "1mib-kept" else []
+
     # How many tasks at a time, what makes an argument, what runs them, what comes back of each.
     n, make, run, result = {
         "map": (chunked, int, lambda these: pool.map(next_, these), next_),
@@ -73,6 +75,12 @@ def main():
         "1mib": (
             large,
             make_buffer,
+            lambda these: pool.map(sum_, these, chunksize=1),
+            lambda _: LARGE_BYTES // LINE,
+        ),
+        "1mib-kept": (
+            large,
+            lambda number: kept[number],
             lambda these: pool.map(sum_, these, chunksize=1),
             lambda _: LARGE_BYTES // LINE,
         ),

@@ -68,7 +68,7 @@ pub(crate) struct Window {
 
 impl<'p, A, R, I> Batch<'p, A, R, I>
 where
-    A: Serialize + DeserializeOwned,
+    A: Serialize,
     R: Serialize + DeserializeOwned,
     I: Iterator<Item = A>,
 {

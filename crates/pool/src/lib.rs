@@ -22,7 +22,7 @@
 //! | one result | [`Pool::call`]; [`Pool::submit`] for a [`Task`] to join later, or to cancel |
 //! | the first of many results | [`wait()`], [`as_completed`] |
 //! | results in callbacks, and in tasks of an executor | [`Task::on_done`]; a [`Task`] is a future |
-//! | functions of two arguments, of bytes or of plain data, chunks | [`Pool::starmap`], [`Pool::call_bytes`], [`Pool::call_slice`], [`Pool::map_chunked`], [`TaskBuilder::chunk_size`] |
+//! | functions of two arguments, of bytes or of plain data, chunks | [`Pool::starmap`], [`Pool::call_bytes`], [`Pool::call_slice`], [`Pool::map_slices`], [`Pool::map_chunked`], [`TaskBuilder::chunk_size`] |
 //! | time limits, retries, priorities, names | [`Pool::task`], which makes a [`TaskBuilder`] |
 //! | many results | [`Pool::map`], or [`Pool::submit_map`]; [`Pool::imap_unordered`] and [`Pool::imap`] for endless ones |
 //! | tasks with a state that their worker keeps | [`StatefulPool`]; [`StatefulTaskBuilder`] |

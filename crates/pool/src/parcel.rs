@@ -18,13 +18,16 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use ipc_core::Deadline;
-use ipc_core::wire::{self, DecodeError, EncodeError, Limits, MessageSocket, RecvError, SendError};
+use ipc_core::wire::{
+    self, DecodeError, Draft, EncodeError, Limits, MessageSocket, RecvError, SendError, Sink,
+};
 use memmap2::Mmap;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::chunk::MOST_ITEM_BYTES;
 use crate::scratch::with_scratch;
+use crate::shelf::growing::Growing;
 use crate::shelf::{self, Shelf, Slot};
 use crate::sys;
 
@@ -86,9 +89,19 @@ impl Parcel {
     ) -> Result<Self, EncodeError> {
         with_scratch(|scratch| {
             scratch.clear();
-            let handles = wire::encode_into(value, scratch)?;
+            let mut growing = shelf.map(Growing::on);
+            let sink = growing.as_mut().map(|growing| -> &mut dyn Sink { growing });
+            let mut draft = Draft::new(scratch, sink);
+            let handles = wire::encode_into(value, &mut draft)?;
+            if !handles.is_empty() {
+                draft.take_back();
+            }
+            let is_shelved = draft.finish();
             let shelf = shelf.filter(|_| handles.is_empty());
-            let bytes = if scratch.len() <= MOST_INLINE {
+            let bytes = if let Some(slot) = growing.filter(|_| is_shelved).and_then(Growing::finish)
+            {
+                Bytes::Shelved(slot)
+            } else if scratch.len() <= MOST_INLINE {
                 Bytes::Few(scratch.to_vec())
             } else if let Some(slot) = shelf.and_then(|shelf| shelf.put(scratch)) {
                 Bytes::Shelved(slot)

@@ -3,18 +3,16 @@
 //!
 //! A worker calls a function of ours, in whose argument the caller's function travels.
 
-use std::borrow::Cow;
-
 use bytemuck::{CheckedBitPattern, NoUninit};
-use ipc_core::wire::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{MapError, PoolError, TaskError};
 use crate::find::Named;
 use crate::pool::Pool;
-use crate::slice::Slice;
+use crate::slice::{Arrived, OfSlices, call_with_slice};
 use crate::task::Task;
+use crate::task_builder::TaskBuilder;
 
 impl Pool {
     /// As [`map`](Self::map), for a function of two arguments.
@@ -88,8 +86,8 @@ impl Pool {
 
     /// As [`call`](Self::call), for a function of borrowed bytes.
     ///
-    /// The bytes are copied as a whole, and need not be given away: many times faster than a
-    /// `Vec<u8>`, which goes byte by byte. What shall not be copied at all lies in a
+    /// The bytes are copied as a whole, once if they are many, and need not be given away: many times faster
+    /// than a `Vec<u8>`, which goes byte by byte. What shall not be copied at all lies in a
     /// [`Segment`](ipc_core::Segment), which goes to a task as a handle.
     ///
     /// # Errors
@@ -131,13 +129,13 @@ impl Pool {
     where
         R: Serialize + DeserializeOwned,
     {
-        self.task(call_with_bytes::<R>)
-            .send(&(Named::of_slice(function), Bytes(Cow::Borrowed(bytes))))
+        self.submit_slice(function, bytes)
     }
 
     /// As [`call_bytes`](Self::call_bytes), for a function of borrowed plain data.
     ///
-    /// The items go as the bytes that they are, and the worker looks whether these are items.
+    /// The items go as the bytes that they are, and the worker looks whether these are items. Many are not
+    /// copied there: the function reads them in memory in which nobody can write as long as it runs.
     ///
     /// # Errors
     ///
@@ -182,28 +180,61 @@ impl Pool {
         T: NoUninit + CheckedBitPattern,
         R: Serialize + DeserializeOwned,
     {
+        let (tasks, of_slices) = self.of_slices(function);
+        tasks.send(&of_slices.with(items))
+    }
+
+    /// As [`map`](Self::map), for a function of borrowed plain data; see [`call_slice`](Self::call_slice).
+    ///
+    /// Each item is something that lends a slice: a `&[T]`, a `Vec<T>`, a `&Vec<T>`. For large ones it is the
+    /// quickest way: each is copied once, from where it is to memory that the workers share, and the function
+    /// reads it there. Workers get a few of them at a time.
+    ///
+    /// # Errors
+    ///
+    /// As [`map`](Self::map).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pool::Pool;
+    ///
+    /// fn mean(of: &[f32]) -> f32 {
+    ///     of.iter().sum::<f32>() / of.len() as f32
+    /// }
+    ///
+    /// let pool = Pool::builder().workers(2).build()?;
+    /// let image = vec![0.5; 1 << 20];
+    /// let means = pool.map_slices(mean, image.chunks(1 << 18))?;
+    /// assert_eq!(means, [0.5; 4]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn map_slices<T, R, I>(&self, function: fn(&[T]) -> R, items: I) -> Result<Vec<R>, MapError>
+    where
+        T: NoUninit + CheckedBitPattern,
+        R: Serialize + DeserializeOwned,
+        I: IntoIterator<Item: AsRef<[T]>>,
+    {
+        let (tasks, of_slices) = self.of_slices(function);
+        tasks.batch(items.into_iter().map(|items| of_slices.with(items))).gather()
+    }
+
+    /// What runs tasks of a function of slices, and what makes their arguments.
+    fn of_slices<T, R>(&self, function: fn(&[T]) -> R) -> (TasksOfSlices<'_, T, R>, OfSlices<T, R>)
+    where
+        T: NoUninit + CheckedBitPattern,
+        R: Serialize + DeserializeOwned,
+    {
         const { assert!(size_of::<T>() > 0, "items without bytes cannot be counted") };
-        self.task(call_with_slice::<T, R>)
-            .send(&(Named::of_slice(function), Slice(Cow::Borrowed(items))))
+        let of_slices = OfSlices::new(function);
+        (self.task(call_with_slice::<T, R>).numbered(of_slices.number()), of_slices)
     }
 }
+
+type TasksOfSlices<'p, T, R> = TaskBuilder<'p, Arrived<T, R>, R>;
 
 type Two<A, B, R> = (Named<fn(A, B) -> R>, A, B);
 
 fn call_two<A, B, R>((function, a, b): Two<A, B, R>) -> R {
     function.function()(a, b)
-}
-
-type OfSlice<T, R> = (Named<fn(&[T]) -> R>, Slice<'static, T>);
-
-fn call_with_slice<T: NoUninit + CheckedBitPattern, R>(
-    (function, Slice(items)): OfSlice<T, R>,
-) -> R {
-    function.function()(&items)
-}
-
-type OfBytes<R> = (Named<fn(&[u8]) -> R>, Bytes<'static>);
-
-fn call_with_bytes<R>((function, Bytes(bytes)): OfBytes<R>) -> R {
-    function.function()(&bytes)
 }

@@ -150,17 +150,6 @@ where
         self.send(&argument).map_err(|reason| SubmitError::new(argument, reason))
     }
 
-    /// Submits a task whose argument is encoded as an `A` is.
-    pub(crate) fn send<T: Serialize>(&self, argument: &T) -> Result<Task<R>, PoolError> {
-        let mailbox = Arc::new(Mailbox::default());
-        let plan = self.plan()?;
-        let argument = Parcel::pack(argument, self.pool.engine().shelf.as_ref())
-            .map_err(PoolError::Argument)?;
-        let job = Job::new(&plan, Argument::One(argument), 0, &mailbox);
-        let number = self.pool.engine().submit(job)?;
-        Ok(Task::new(Arc::clone(self.pool.engine()), mailbox, plan, number))
-    }
-
     /// As [`Pool::map`].
     ///
     /// # Errors
@@ -187,8 +176,29 @@ where
     ) -> ImapUnordered<'p, A, R, I::IntoIter> {
         ImapUnordered::new(self.batch(items.into_iter()))
     }
+}
 
-    pub(crate) fn batch<I: Iterator<Item = A>>(&self, items: I) -> Batch<'p, A, R, I> {
+impl<'p, A, R> TaskBuilder<'p, A, R>
+where
+    A: DeserializeOwned,
+    R: Serialize + DeserializeOwned,
+{
+    /// Submits a task whose argument is encoded as an `A` is.
+    pub(crate) fn send<T: Serialize>(&self, argument: &T) -> Result<Task<R>, PoolError> {
+        let mailbox = Arc::new(Mailbox::default());
+        let plan = self.plan()?;
+        let argument = Parcel::pack(argument, self.pool.engine().shelf.as_ref())
+            .map_err(PoolError::Argument)?;
+        let job = Job::new(&plan, Argument::One(argument), 0, &mailbox);
+        let number = self.pool.engine().submit(job)?;
+        Ok(Task::new(Arc::clone(self.pool.engine()), mailbox, plan, number))
+    }
+
+    /// Items that are encoded as an `A` is, and what comes of them.
+    pub(crate) fn batch<I>(&self, items: I) -> Batch<'p, I::Item, R, I>
+    where
+        I: Iterator<Item: Serialize>,
+    {
         Batch::new(self.pool, self.plans(), items, self.n_each)
     }
 

@@ -5,7 +5,9 @@
 //!   tasks one by one and then waits for all of them, `call` waits for each.
 //! - `pool/1mib/map1`: tasks a second that read a byte of every cache line of a buffer of 1 MiB,
 //!   which was made before the clock ran. The buffer is given away, and freed while it runs.
-//! - `pool/1mib/echo`: tasks a second that get such a buffer and return it.
+//! - `pool/1mib/slice`: the same for buffers that are not given away: the caller lends the same ones again
+//!   and again, and nobody frees one while the clock runs.
+//! - `pool/1mib/echo`: tasks a second that get a buffer of 1 MiB and return it.
 //! - `pool/spin10us/map1`: tasks that use 10 us each; the figure is that time by the time that all
 //!   workers had.
 //!
@@ -17,9 +19,11 @@
 //!
 //! The results of all tasks are checked.
 
+use std::borrow::Cow;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use ipc_core::wire::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_bytes::ByteBuf;
 
@@ -49,6 +53,17 @@ pub(crate) trait Pooling: Sized {
         arguments: Vec<A>,
     ) -> Result<Vec<R>> {
         self.map1(function, arguments)
+    }
+
+    /// The same for large buffers that the caller keeps; `owned` does what `lent` does.
+    fn map1_lent(
+        &self,
+        _lent: fn(&[u8]) -> u64,
+        owned: fn(Bytes<'static>) -> u64,
+        buffers: &'static [Vec<u8>],
+    ) -> Result<Vec<u64>> {
+        let arguments = buffers.iter().map(|buffer| Bytes(Cow::Borrowed(buffer))).collect();
+        self.map1_large(owned, arguments)
     }
 
     /// Hands in task by task, then waits for all.
@@ -89,6 +104,11 @@ pub(crate) fn benches() -> Vec<Bench> {
         .peer("procspawn", large_map1::<procspawn::Pool>)
         .peer("rayon", large_map1::<rayon::Pool>)
         .peer("python", python("1mib"));
+    let large_slice = Bench::new("pool/1mib/slice", Metric::Tasks)
+        .peer(OURS, large_slice::<OurPool>)
+        .peer("procspawn", large_slice::<procspawn::Pool>)
+        .peer("rayon", large_slice::<rayon::Pool>)
+        .peer("python", python("1mib-kept"));
     let large_echo = Bench::new("pool/1mib/echo", Metric::Tasks)
         .peer(OURS, large_echo::<OurPool>)
         .peer("procspawn", large_echo::<procspawn::Pool>)
@@ -117,7 +137,7 @@ pub(crate) fn benches() -> Vec<Bench> {
     let segment = Bench::new("pool/segment", Metric::Tasks)
         .peer(OURS, |effort| OurPool::segment(64 << 20, effort))
         .peer("4kib", |effort| OurPool::segment(4 << 10, effort));
-    [empty_map, empty_map1, empty_submit, empty_call, large_map1, large_echo]
+    [empty_map, empty_map1, empty_submit, empty_call, large_map1, large_slice, large_echo]
         .into_iter()
         .chain([first, replaced, segment])
         .chain(spin_map1)
@@ -183,9 +203,18 @@ fn first<P: Pooling>(effort: Effort) -> Result<f64> {
 fn large_map1<P: Pooling>(effort: Effort) -> Result<f64> {
     let pool = P::new(cores::count()?)?;
     rate(effort, LARGE, buffers, |buffers| {
-        let lines = u64::try_from(LEN / LINE)?;
-        let sums = pool.map1_large(sum, buffers)?;
-        check(sums.len() == usize::try_from(LARGE)? && sums.iter().all(|&sum| sum == lines))
+        check_sums(&pool.map1_large(|buffer: ByteBuf| sum(&buffer), buffers)?)
+    })
+}
+
+fn large_slice<P: Pooling>(effort: Effort) -> Result<f64> {
+    let pool = P::new(cores::count()?)?;
+    let buffers: Vec<_> = (0..LARGE).map(|_| vec![1; LEN]).collect();
+    let kept: &'static [Vec<u8>] = buffers.leak();
+    timing::rate(effort, || {
+        let start = Instant::now();
+        check_sums(&pool.map1_lent(sum, |Bytes(buffer)| sum(&buffer), kept)?)?;
+        Ok((LARGE, start.elapsed()))
     })
 }
 
@@ -200,6 +229,11 @@ fn large_echo<P: Pooling>(effort: Effort) -> Result<f64> {
 
 fn buffers(n: u32) -> Vec<ByteBuf> {
     (0..n).map(|_| ByteBuf::from(vec![1; LEN])).collect()
+}
+
+fn check_sums(sums: &[u64]) -> Result {
+    let lines = u64::try_from(LEN / LINE)?;
+    check(sums.len() == usize::try_from(LARGE)? && sums.iter().all(|&sum| sum == lines))
 }
 
 fn spin_map1<P: Pooling>(micros: u32, effort: Effort) -> Result<f64> {
@@ -251,7 +285,7 @@ const LEN: usize = 1 << 20;
 const LINE: usize = 64;
 
 /// The task that looks at a buffer.
-fn sum(buffer: ByteBuf) -> u64 {
+fn sum(buffer: &[u8]) -> u64 {
     buffer.iter().step_by(LINE).map(|&byte| u64::from(byte)).sum()
 }
 

@@ -41,10 +41,11 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Message, EncodeError> 
 ///
 /// As [`encode`]; `bytes` is as it was then.
 #[inline]
-pub fn encode_into<T: Serialize + ?Sized>(
-    value: &T,
-    bytes: &mut Vec<u8>,
-) -> Result<Vec<OwnedFd>, EncodeError> {
+pub fn encode_into<T, B>(value: &T, bytes: &mut B) -> Result<Vec<OwnedFd>, EncodeError>
+where
+    T: Serialize + ?Sized,
+    B: Buffer,
+{
     let mut scope = Guard::gather();
     let len = bytes.len();
     let result = Postcard::append(value, bytes);

@@ -9,7 +9,8 @@ use std::fmt;
 
 /// Where the bytes of a value can be written.
 ///
-/// There is a vector, and [`Scratch`]. It is sealed, so that a codec's bytes cannot be lost.
+/// There is a vector, [`Scratch`], and [`Draft`](super::Draft). It is sealed, so that a codec's bytes cannot be
+/// lost.
 pub trait Buffer: sealed::Sealed {
     /// How many bytes there are.
     fn len(&self) -> usize;
@@ -212,7 +213,7 @@ impl Buffer for Vec<u8> {
     }
 }
 
-mod sealed {
+pub(super) mod sealed {
     #[expect(unnameable_types, reason = "that is how it seals")]
     pub trait Sealed {}
 

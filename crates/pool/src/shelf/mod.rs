@@ -17,6 +17,7 @@
 //!
 //! A value that finds no room, or has handles, goes in a file of its own (see [`parcel`](crate::parcel)).
 
+pub(crate) mod growing;
 mod room;
 pub(crate) mod there;
 
@@ -24,6 +25,9 @@ use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ipc_core::wire::Sink as _;
+
+use self::growing::Growing;
 use self::room::Room;
 use crate::sys::{self, Sheet};
 
@@ -83,23 +87,53 @@ impl Shelf {
 
     /// Puts a value there; `None` if there is no room, or no memory.
     pub(crate) fn put(self: &Arc<Self>, bytes: &[u8]) -> Option<Slot> {
-        if bytes.len() > self.sheet.len() / LARGEST_PART {
+        let mut growing = Growing::on(self);
+        growing.put(bytes, &[]).then(|| growing.finish())?
+    }
+
+    /// Takes a part with at least so many bytes; `None` if there is no room, or no memory.
+    fn take(self: &Arc<Self>, len: usize) -> Option<Slot> {
+        if len > self.sheet.len() / LARGEST_PART {
             return None;
         }
         let mut state = self.lock();
-        let part = state.room.take(bytes.len())?;
-        if part.end > state.n_reserved {
-            // The first part that is free is given, so behind those that were ever given there is nothing.
-            if self.sheet.reserve(&(state.n_reserved..part.end)).is_err() {
-                state.room.give_back(part);
-                return None;
-            }
-            state.n_reserved = part.end;
+        let part = state.room.take(len)?;
+        if !self.reserve(&mut state, part.end) {
+            state.room.give_back(part);
+            return None;
         }
         drop(state);
-        let mark = mark(part.start, bytes.len());
-        let slot = Slot { shelf: Arc::clone(self), part, mark };
-        self.sheet.write(slot.part.start, bytes).then_some(slot)
+        Some(Slot { shelf: Arc::clone(self), part, mark: Mark::default() })
+    }
+
+    /// Makes a part at least so many bytes long; `false` if there is no room behind it, or no memory.
+    fn extend(&self, part: &mut Range<usize>, len: usize) -> bool {
+        if len > self.sheet.len() / LARGEST_PART {
+            return false;
+        }
+        let end = part.end;
+        let mut state = self.lock();
+        if !state.room.extend(part, len) {
+            return false;
+        }
+        if !self.reserve(&mut state, part.end) {
+            state.room.give_back(end..part.end);
+            part.end = end;
+            return false;
+        }
+        true
+    }
+
+    /// Sees to it that there is memory behind the bytes up to here.
+    fn reserve(&self, state: &mut State, end: usize) -> bool {
+        if end > state.n_reserved {
+            // The first part that is free is given, so behind those that were ever given there is nothing.
+            if self.sheet.reserve(&(state.n_reserved..end)).is_err() {
+                return false;
+            }
+            state.n_reserved = end;
+        }
+        true
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

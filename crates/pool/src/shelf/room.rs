@@ -35,6 +35,22 @@ impl Room {
         Some(taken)
     }
 
+    /// Makes a part that was taken at least so many bytes long, if those behind it are free.
+    pub(crate) fn extend(&mut self, part: &mut Range<usize>, len: usize) -> bool {
+        let missing = len.checked_next_multiple_of(PAGE).map(|len| len.saturating_sub(part.len()));
+        let at = self.free.partition_point(|free| free.start < part.end);
+        let (Some(missing), Some(free)) = (missing, self.free.get_mut(at)) else { return false };
+        if free.start != part.end || free.len() < missing {
+            return false;
+        }
+        free.start += missing;
+        part.end = free.start;
+        if free.start == free.end {
+            self.free.remove(at);
+        }
+        true
+    }
+
     /// Gives a part back that was taken.
     pub(crate) fn give_back(&mut self, part: Range<usize>) {
         let at = self.free.partition_point(|free| free.start < part.start);
@@ -75,12 +91,12 @@ mod tests {
     proptest! {
         #[test]
         fn first_part_that_is_long_enough_is_given_and_no_byte_twice(
-            moves in vec((0..10 * PAGE, any::<bool>(), any::<Index>()), 0..60),
+            moves in vec((0..10 * PAGE, 0..5, any::<Index>()), 0..60),
         ) {
             let mut room = Room::new(N_PAGES * PAGE + 1);
             let mut taken: Vec<Range<usize>> = Vec::new();
-            for (len, takes, which) in moves {
-                if takes || taken.is_empty() {
+            for (len, what, which) in moves {
+                if what < 2 || taken.is_empty() {
                     let n_pages = len.max(1).div_ceil(PAGE);
                     let expected = first_free(&taken, n_pages);
                     let part = room.take(len);
@@ -89,6 +105,16 @@ mod tests {
                         prop_assert!(part.len() >= len);
                         taken.push(part);
                     }
+                } else if what == 2 {
+                    let mut part = taken.swap_remove(which.index(taken.len()));
+                    let end = (part.start + len.next_multiple_of(PAGE)).max(part.end);
+                    let is_free = end <= N_PAGES * PAGE
+                        && !taken.iter().any(|other| other.start < end && part.end < other.end);
+                    if part.len() < len {
+                        prop_assert_eq!(room.extend(&mut part, len), is_free);
+                        prop_assert_eq!(part.end == end, is_free);
+                    }
+                    taken.push(part);
                 } else {
                     room.give_back(taken.swap_remove(which.index(taken.len())));
                 }

@@ -101,6 +101,21 @@ impl Sheet {
         unsafe { place.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
         true
     }
+
+    /// A copy of a part that this process has written; of what is no part, nothing.
+    pub(crate) fn copy(&self, part: Range<usize>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        if part.start <= part.end && part.end <= self.len() {
+            bytes.reserve_exact(part.len());
+            // SAFETY: the place is in the mapping, as was checked.
+            let place = unsafe { self.memory.as_ptr().add(part.start) };
+            // SAFETY: so are all bytes of the part, and there is room for as many.
+            unsafe { place.copy_to_nonoverlapping(bytes.as_mut_ptr(), part.len()) };
+            // SAFETY: they were just written.
+            unsafe { bytes.set_len(part.len()) };
+        }
+        bytes
+    }
 }
 
 /// A sheet, as a process has it that reads what the writer has told it of.

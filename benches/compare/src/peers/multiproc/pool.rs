@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use ipc_core::wire::Bytes;
 use ipc_core::{Kind, Segment};
 
 use crate::flags::Effort;
@@ -54,6 +55,15 @@ impl Pooling for OurPool {
 
     fn map1<A: Value, R: Value>(&self, function: fn(A) -> R, arguments: Vec<A>) -> Result<Vec<R>> {
         Ok(self.0.map_chunked(function, arguments, 1)?)
+    }
+
+    fn map1_lent(
+        &self,
+        lent: fn(&[u8]) -> u64,
+        _owned: fn(Bytes<'static>) -> u64,
+        buffers: &'static [Vec<u8>],
+    ) -> Result<Vec<u64>> {
+        Ok(self.0.map_slices(lent, buffers)?)
     }
 
     fn submit<A: Value, R: Value>(
