@@ -1,6 +1,8 @@
 //! A batch: items of one function that go to workers as they are needed, alone or in chunks.
 
 use std::collections::VecDeque;
+use std::iter;
+use std::mem;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -52,8 +54,12 @@ pub(crate) struct Batch<'p, A, R, I> {
     goes_alone: bool,
     /// What could not be sent.
     refused: VecDeque<(usize, TaskError)>,
+    /// What was taken out of the mailbox and not handed out.
+    arrived: VecDeque<(usize, Fate)>,
     /// Results that have come back together and were not handed out, with the place of the first.
     here: Option<(usize, Results<R>)>,
+    /// Room for arguments that are about to be sent.
+    parcels: Vec<Parcel>,
     types: std::marker::PhantomData<fn(A) -> R>,
 }
 
@@ -90,7 +96,9 @@ where
             gathers: false,
             goes_alone: false,
             refused: VecDeque::new(),
+            arrived: VecDeque::new(),
             here: None,
+            parcels: Vec::new(),
             types: std::marker::PhantomData,
         }
     }
@@ -143,7 +151,7 @@ where
     pub(crate) fn send_all(mut self) -> Parts {
         self.collects = false;
         // How many of them a worker gets at a time is decided when it gets them.
-        let most = self.n_each.unwrap_or(usize::MAX);
+        let most = self.n_each.filter(|n_each| *n_each > 1).unwrap_or(usize::MAX);
         while self.send_some(most) {}
         let refused = self.refused.drain(..).next();
         // Nobody is to forget the tasks.
@@ -157,7 +165,8 @@ where
         loop {
             let portion = self.portion();
             let window = self.window_of(portion);
-            let most = portion.min(n_taken.saturating_sub(self.n_taken));
+            let n_together = portion.max(self.n_alone_together(window));
+            let most = n_together.min(n_taken.saturating_sub(self.n_taken));
             if self.n_away < window.enough && most > 0 && self.send_some(most) {
                 continue;
             }
@@ -177,13 +186,17 @@ where
 
     /// Whether a result can be handed out without waiting.
     fn is_here(&self) -> bool {
-        self.mailbox.is_ready() || {
+        !self.arrived.is_empty() || self.mailbox.is_ready() || {
             self.pool.engine().poll();
             self.mailbox.is_ready()
         }
     }
 
     fn receive(&mut self) -> (usize, Result<Fate, TaskError>) {
+        if let Some((index, fate)) = self.arrived.pop_front() {
+            self.n_away = self.n_away.saturating_sub(fate.n_items());
+            return (index, Ok(fate));
+        }
         if let Some(time) = self.time_to_nap()
             && !self.is_here()
         {
@@ -192,6 +205,7 @@ where
         match self.pool.engine().wait(&self.mailbox, Deadline::NEVER) {
             Waited::Arrived(index, fate) => {
                 self.n_away = self.n_away.saturating_sub(fate.n_items());
+                self.mailbox.take_all(&mut self.arrived);
                 (index, Ok(fate))
             }
             // Not while something is away.
@@ -228,13 +242,7 @@ where
     fn send_some(&mut self, most: usize) -> bool {
         let can = matches!(&self.plans, Ok(plans) if plans.many.is_some());
         if most <= 1 || self.goes_alone || !can {
-            return match self.take_item() {
-                Some((index, item)) => {
-                    self.send_one(index, &item);
-                    true
-                }
-                None => false,
-            };
+            return self.send_alone(most.min(MOST_TOGETHER));
         }
         let mut packing = Packing::with_capacity(most);
         let first = self.n_taken;
@@ -293,26 +301,71 @@ where
             _ => return,
         };
         let chunk = Chunk::new(items, n_items, self.n_each.is_some());
-        let sent = self.send(Job::new(&plan, Argument::Many(chunk), first, &self.mailbox));
+        let job = Job::new(&plan, Argument::Many(chunk), first, &self.mailbox);
+        let sent = self.send(n_items, iter::once(job));
         self.note(first, n_items, sent);
     }
 
-    fn send_one(&mut self, index: usize, item: &A) {
-        let shelf = self.pool.engine().shelf.as_ref();
-        let sent = match &mut self.plans {
-            Ok(plans) => Parcel::pack(item, shelf).map_err(PoolError::Argument).map(|parcel| {
-                self.goes_alone = parcel.goes_alone();
-                Job::new(&plans.one, Argument::One(parcel), index, &self.mailbox)
-            }),
-            Err(reason) => Err(reason.take().unwrap_or(PoolError::NotInProgram)),
-        };
-        let sent = sent.and_then(|job| self.send(job));
-        self.note(index, 1, sent);
+    /// Takes items, at most so many, and sends each alone; `false` if there are none.
+    fn send_alone(&mut self, most: usize) -> bool {
+        let first = self.n_taken;
+        while self.parcels.len() < most
+            && let Some((index, item)) = self.take_item()
+            && self.pack(index, &item)
+            && !self.goes_alone
+        {}
+        self.send_parcels(first);
+        self.n_taken > first
     }
 
-    fn send(&self, job: Job) -> Result<(), PoolError> {
+    fn send_one(&mut self, index: usize, item: &A) {
+        self.pack(index, item);
+        self.send_parcels(index);
+    }
+
+    /// Makes an item ready to be sent; `false` if it cannot be.
+    fn pack(&mut self, index: usize, item: &A) -> bool {
+        let shelf = self.pool.engine().shelf.as_ref();
+        let packed = match &mut self.plans {
+            Ok(_) => Parcel::pack(item, shelf).map_err(PoolError::Argument),
+            Err(reason) => Err(reason.take().unwrap_or(PoolError::NotInProgram)),
+        };
+        match packed {
+            Ok(parcel) => {
+                self.goes_alone = parcel.goes_alone();
+                self.parcels.push(parcel);
+                true
+            }
+            Err(error) => {
+                self.note(index, 1, Err(error));
+                false
+            }
+        }
+    }
+
+    /// Sends what is ready, each alone; says the place of the first.
+    fn send_parcels(&mut self, first: usize) {
+        let n_items = self.parcels.len();
+        let Ok(plans) = &self.plans else { return };
+        if n_items == 0 {
+            return;
+        }
+        let mut parcels = mem::take(&mut self.parcels);
+        let jobs = (first..).zip(parcels.drain(..)).map(|(index, parcel)| {
+            Job::new(&plans.one, Argument::One(parcel), index, &self.mailbox)
+        });
+        let sent = self.send(n_items, jobs);
+        self.parcels = parcels;
+        self.note(first, n_items, sent);
+    }
+
+    fn send(&self, n_items: usize, jobs: impl Iterator<Item = Job>) -> Result<(), PoolError> {
         let engine = self.pool.engine();
-        if self.collects { engine.take(job).map(drop) } else { engine.submit(job).map(drop) }
+        if self.collects {
+            engine.take(&self.mailbox, n_items, jobs).map(drop)
+        } else {
+            engine.submit(&self.mailbox, n_items, jobs).map(drop)
+        }
     }
 
     fn note(&mut self, index: usize, n_items: usize, sent: Result<(), PoolError>) {
@@ -349,6 +402,24 @@ where
         portion.min(n_left / (2 * self.pool.n_workers())).max(least)
     }
 
+    /// How many items that go alone are taken before they are sent: more than one if they are short, and
+    /// nobody waits for the first of them while the others are long in coming.
+    fn n_alone_together(&self, window: Window) -> usize {
+        let plans = match (&self.plans, &self.items) {
+            (Ok(plans), Some(items)) if plans.many.is_none() => {
+                let (n_left, most_left) = items.size_hint();
+                (most_left == Some(n_left) || self.gathers).then_some(plans)
+            }
+            _ => None,
+        };
+        match plans {
+            Some(plans) if plans.one.known.pace.depth() > 2 => {
+                window.most.saturating_sub(self.n_away).min(MOST_TOGETHER)
+            }
+            _ => 1,
+        }
+    }
+
     pub(crate) fn window(&self) -> Window {
         self.window_of(self.portion())
     }
@@ -372,11 +443,14 @@ where
 /// So many bytes of room are made for results before there are any.
 const MOST_AHEAD: usize = 8 << 20;
 
+/// So many items for each worker are taken ahead if they go alone and somebody takes results one by one.
+const MOST_AHEAD_EACH: usize = 64;
+
 /// So many items are taken before they are sent if nobody knows when the next one comes.
 const MOST_BLINDLY: usize = 256;
 
-/// So many items for each worker are taken ahead if they go alone and somebody takes results one by one.
-const MOST_AHEAD_EACH: usize = 64;
+/// So many items that go alone are sent under one lock.
+const MOST_TOGETHER: usize = 32;
 
 /// The last chunks have this part of the usual number of items.
 const LEAST_PART: usize = 8;

@@ -22,7 +22,7 @@ pub(crate) trait Reports {
 
     fn try_get(&self) -> Result<Self::Report, Missed>;
 
-    /// How many there can be at a time.
+    /// How many there can be at a time, where those that are handled together count as one.
     fn capacity(&self) -> usize;
 
     /// Whether none will be put any more.

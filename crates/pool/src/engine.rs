@@ -197,9 +197,16 @@ impl Engine {
         Ok(plan)
     }
 
-    /// Takes a task, or says why not; returns its number. If it waits, somebody is made to collect.
-    pub(crate) fn submit(&self, job: Job) -> Result<u64, PoolError> {
-        let (number, has_backlog) = self.take(job)?;
+    /// Takes tasks of one mailbox, which has so many results to expect of them, or says why not; returns the
+    /// number of the first. They are made when the pool takes them. If some wait, somebody is made to
+    /// collect.
+    pub(crate) fn submit(
+        &self,
+        mailbox: &Mailbox,
+        n_items: usize,
+        jobs: impl Iterator<Item = Job>,
+    ) -> Result<u64, PoolError> {
+        let (number, has_backlog) = self.take(mailbox, n_items, jobs)?;
         if has_backlog {
             self.lead.call_clerk();
         }
@@ -207,23 +214,21 @@ impl Engine {
     }
 
     /// The same for a caller who collects soon. Says too whether tasks wait.
-    pub(crate) fn take(&self, mut job: Job) -> Result<(u64, bool), PoolError> {
+    pub(crate) fn take(
+        &self,
+        mailbox: &Mailbox,
+        n_items: usize,
+        jobs: impl Iterator<Item = Job>,
+    ) -> Result<(u64, bool), PoolError> {
         let mut state = self.lock();
         match &state.phase {
             Phase::Open => {}
             Phase::Closed | Phase::Over => return Err(PoolError::Closed),
             Phase::Broken(reason) => return Err(PoolError::NoWorkers(reason.clone())),
         }
-        let n_items = job.n_items();
-        job.mailbox.expect(n_items);
+        mailbox.expect(n_items);
         let number = state.n_submitted;
-        state.n_submitted += u64::try_from(n_items).unwrap_or(u64::MAX);
-        job.number = number;
-        // One of so many is among them.
-        if number.is_multiple_of(SAMPLED) || number / SAMPLED != (state.n_submitted - 1) / SAMPLED {
-            job.submitted = Some(Moment::now());
-        }
-        state.dispatch.queue(job);
+        jobs.for_each(|job| state.queue(job));
         let fed = state.feed();
         let mut has_backlog = state.dispatch.has_backlog();
         let starts_ticking = !std::mem::replace(&mut state.is_ticking, true);
@@ -343,6 +348,20 @@ impl Engine {
         };
         let (_, place) = places.into_iter().find(runs)?;
         Some(place.worker()?.process.pid())
+    }
+}
+
+impl State {
+    /// Queues a task that nobody has seen before.
+    fn queue(&mut self, mut job: Job) {
+        let number = self.n_submitted;
+        self.n_submitted += u64::try_from(job.n_items()).unwrap_or(u64::MAX);
+        job.number = number;
+        // One of so many is among them.
+        if number.is_multiple_of(SAMPLED) || number / SAMPLED != (self.n_submitted - 1) / SAMPLED {
+            job.submitted = Some(Moment::now());
+        }
+        self.dispatch.queue(job);
     }
 }
 

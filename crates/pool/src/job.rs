@@ -9,7 +9,7 @@ use crate::dispatch::Task;
 use crate::mailbox::{Fate, Mailbox};
 use crate::options::Options;
 use crate::pace::Pace;
-use crate::parcel::Parcel;
+use crate::parcel::{Freight, Parcel};
 
 /// A function and its argument, and who waits for what comes of it; or items that travel together, each
 /// of which is a task for its caller.
@@ -75,6 +75,11 @@ impl Job {
             Argument::One(parcel) => Some(parcel),
             Argument::Many(_) => None,
         }
+    }
+
+    /// Whether it is one task, of whose argument nothing is but a few bytes: letting go of it takes no time.
+    pub(crate) fn is_light(&self) -> bool {
+        matches!(&self.argument, Argument::One(parcel) if parcel.freight() == Freight::None)
     }
 
     /// Takes off all but the first `n_first` of its items; `None` if there are no more.

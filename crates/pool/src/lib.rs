@@ -54,6 +54,7 @@
 // What is in the model is borrowed by `tests/model` file by file.
 #![cfg(not(ipc_loom))]
 
+mod answered;
 mod batch;
 mod board;
 mod builder;
@@ -70,6 +71,7 @@ mod error;
 mod events;
 mod executor;
 mod feeding;
+mod few;
 mod find;
 mod gathered;
 mod hiring;

@@ -1,6 +1,7 @@
 //! A mailbox: where the results of one caller's tasks arrive, and where that caller waits.
 
 use std::collections::VecDeque;
+use std::iter;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -114,11 +115,21 @@ pub(crate) enum Waited {
 
 impl Mailbox {
     pub(crate) fn deliver(&self, index: usize, fate: Fate) {
+        self.deliver_all(iter::once((index, fate)));
+    }
+
+    /// Delivers several fates together.
+    pub(crate) fn deliver_all(&self, fates: impl Iterator<Item = (usize, Fate)>) {
         let mut state = self.lock();
-        state.n_arrived += fate.n_items();
-        state.arrived.push_back((index, fate));
+        let mut n_fates = 0;
+        for (index, fate) in fates {
+            n_fates += 1;
+            state.n_arrived += fate.n_items();
+            state.arrived.push_back((index, fate));
+        }
         if state.n_asleep > 0 && WAKES {
-            self.changed.notify_one();
+            // Each of those who wait here takes one.
+            if n_fates > 1 { self.changed.notify_all() } else { self.changed.notify_one() }
         }
         if state.listeners.is_empty() || !state.is_whole() {
             return;
@@ -193,6 +204,16 @@ impl Mailbox {
         self.look(&mut self.lock()).unwrap_or(Waited::TimedOut)
     }
 
+    /// Takes all that has arrived, if there is nothing in `taken`.
+    pub(crate) fn take_all(&self, taken: &mut VecDeque<(usize, Fate)>) {
+        let mut state = self.lock();
+        if taken.is_empty() && !state.arrived.is_empty() {
+            std::mem::swap(taken, &mut state.arrived);
+            let n_items = state.n_arrived;
+            self.were_taken(n_items, &mut state);
+        }
+    }
+
     /// Whether something has arrived, or never will.
     pub(crate) fn is_ready(&self) -> bool {
         let state = self.lock();
@@ -238,15 +259,19 @@ impl Mailbox {
 
     fn look(&self, state: &mut State) -> Option<Waited> {
         if let Some((index, fate)) = state.arrived.pop_front() {
-            let n_items = fate.n_items();
-            state.n_arrived = state.n_arrived.saturating_sub(n_items);
-            state.n_due = state.n_due.saturating_sub(n_items);
-            if state.n_due == 0 && state.n_asleep > 0 && WAKES_ALL {
-                self.changed.notify_all();
-            }
+            self.were_taken(fate.n_items(), state);
             return Some(Waited::Arrived(index, fate));
         }
         (state.n_due == 0).then_some(Waited::NothingDue)
+    }
+
+    /// The fates of so many tasks were taken.
+    fn were_taken(&self, n_items: usize, state: &mut State) {
+        state.n_arrived = state.n_arrived.saturating_sub(n_items);
+        state.n_due = state.n_due.saturating_sub(n_items);
+        if state.n_due == 0 && state.n_asleep > 0 && WAKES_ALL {
+            self.changed.notify_all();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

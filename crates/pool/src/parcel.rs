@@ -26,6 +26,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::chunk::MOST_ITEM_BYTES;
+use crate::few::Few;
 use crate::scratch::with_scratch;
 use crate::shelf::growing::Growing;
 use crate::shelf::{self, Shelf, Slot};
@@ -66,7 +67,7 @@ pub(crate) struct Parcel {
 #[derive(Debug)]
 enum Bytes {
     /// They go through the ring.
-    Few(Vec<u8>),
+    Few(Few),
     /// They are to go on a shelf or in a file, to which they can be copied without holding up who else needs
     /// the parcel.
     Many(Arc<Vec<u8>>),
@@ -102,7 +103,7 @@ impl Parcel {
             {
                 Bytes::Shelved(slot)
             } else if scratch.len() <= MOST_INLINE {
-                Bytes::Few(scratch.to_vec())
+                Bytes::Few(Few::copy(scratch))
             } else if let Some(slot) = shelf.and_then(|shelf| shelf.put(scratch)) {
                 Bytes::Shelved(slot)
             } else {
@@ -131,7 +132,12 @@ impl Parcel {
                 sys::copy_out(sheet, &part, &mut bytes)?;
             }
         }
-        Ok(Self { bytes: Bytes::Few(bytes), handles, file: None })
+        Ok(Self { bytes: Bytes::Few(bytes.into()), handles, file: None })
+    }
+
+    /// A value without handles whose bytes came through a ring.
+    pub(crate) const fn of_bytes(bytes: Few) -> Self {
+        Self { bytes: Bytes::Few(bytes), handles: Vec::new(), file: None }
     }
 
     /// Decodes a value that was received.

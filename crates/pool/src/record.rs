@@ -123,6 +123,13 @@ impl Report {
     }
 }
 
+impl Report {
+    /// Whether it is about a task.
+    pub(crate) const fn is_answer(&self) -> bool {
+        matches!(self.what, What::Outcome | What::Refusal)
+    }
+}
+
 impl What {
     const fn code(self) -> u8 {
         match self {

@@ -1,6 +1,7 @@
 //! `TaskBuilder`: all that can be said of a task beside its function and its argument.
 
 use std::fmt;
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -190,7 +191,7 @@ where
         let argument = Parcel::pack(argument, self.pool.engine().shelf.as_ref())
             .map_err(PoolError::Argument)?;
         let job = Job::new(&plan, Argument::One(argument), 0, &mailbox);
-        let number = self.pool.engine().submit(job)?;
+        let number = self.pool.engine().submit(&mailbox, 1, iter::once(job))?;
         Ok(Task::new(Arc::clone(self.pool.engine()), mailbox, plan, number))
     }
 

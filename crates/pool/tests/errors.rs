@@ -122,6 +122,15 @@ fn argument_that_cannot_be_encoded_comes_back() {
         assert_eq!(*results[0].as_ref().unwrap(), 5);
         assert!(matches!(results[1], Err(TaskError::NotTaken(PoolError::Argument(_)))));
         assert_eq!(*results[2].as_ref().unwrap(), 6);
+        // So it is where many are handed in together, since they are known to be short.
+        let map = |odd: Option<usize>| {
+            let items = (0..300).map(move |at| OneWay(if odd == Some(at) { 1 } else { 5 }));
+            pool.task(|one: OneWay| one.0).chunk_size(1).map(items)
+        };
+        assert_eq!(map(None).unwrap(), [5; 300]);
+        let error = map(Some(250)).unwrap_err();
+        assert!(matches!(error.error, TaskError::NotTaken(PoolError::Argument(_))), "{error:?}");
+        assert_eq!(error.index, 250);
     }
 }
 

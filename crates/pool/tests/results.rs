@@ -37,6 +37,20 @@ fn map_returns_results_in_the_order_of_the_items() {
 }
 
 #[test]
+fn items_of_any_size_that_go_alone_keep_their_places() {
+    let _watchdog = watch("alone");
+    let pool = pool(2);
+    let first_and_len = |bytes: Vec<u8>| (bytes.first().copied(), bytes.len());
+    // The first map learns how long they take, so that the items of the others are handed in together.
+    for _ in 0..3 {
+        let len = |at: usize| if at % 50 == 7 { 20_000 } else { at % 40 };
+        let items = (0..500_usize).map(|at| vec![at.to_le_bytes()[0]; len(at)]);
+        let wanted = items.clone().map(first_and_len).collect::<Vec<_>>();
+        assert_eq!(pool.task(first_and_len).chunk_size(1).map(items).unwrap(), wanted);
+    }
+}
+
+#[test]
 fn imap_gives_results_in_the_order_of_the_items() {
     let _watchdog = watch("imap");
     let pool = pool(2);

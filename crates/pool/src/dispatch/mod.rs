@@ -33,6 +33,7 @@ mod backlog;
 mod outcome;
 mod overtaking;
 mod place;
+mod run;
 mod staff;
 mod task;
 
@@ -42,9 +43,9 @@ use ipc_core::Deadline;
 
 use self::backlog::Backlog;
 pub(crate) use self::outcome::{Fed, Give, Gone};
-use self::overtaking::{first_to_come, is_held_up};
 use self::place::Given;
 pub(crate) use self::place::{MOST_NANOS_AHEAD, Place, Standing};
+use self::run::Run;
 pub(crate) use self::task::Task;
 use crate::board::FIRST_TICKET;
 use crate::planted::table::{ENDS_ANY, LOSES_TAKEN_BACK, TICKET_STEP};
@@ -95,8 +96,9 @@ impl<W, T: Task> Dispatch<W, T> {
     /// Gives queued tasks to workers that have room, until there are no more of either.
     pub(crate) fn feed(&mut self, mut give: impl FnMut(&W, u64, &T) -> Give) -> Fed<T> {
         let mut fed = Fed::nothing();
+        let mut run = Run::default();
         while let Some(task) = self.backlog.front()
-            && let Some(place) = first_with_room(&mut self.places, task)
+            && let Some(place) = run.place_for(&mut self.places, task)
         {
             if !task.is_prepared() {
                 fed.is_unprepared = true;
@@ -272,19 +274,6 @@ impl<W, T: Task> Dispatch<W, T> {
         let has_nothing = |place: &Place<W, T>| place.given.is_empty();
         self.backlog.is_empty() && self.resting.is_empty() && self.places.iter().all(has_nothing)
     }
-}
-
-/// The worker with room for a task that will likely be free first; none if the task is to overtake others.
-fn first_with_room<'p, W, T: Task>(
-    places: &'p mut [Place<W, T>],
-    task: &T,
-) -> Option<&'p mut Place<W, T>> {
-    if is_held_up(places, task) {
-        let first = places.get_mut(first_to_come(places, task)?);
-        return first.filter(|place| !place.holds_up(task) && place.has_room_for(task));
-    }
-    let with_room = places.iter_mut().filter(|place| place.has_room_for(task));
-    with_room.min_by_key(|place| (place.nanos, place.given.len()))
 }
 
 #[cfg(all(test, not(ipc_loom)))]

@@ -316,6 +316,25 @@ fn urgent_task_waits_for_those_that_are_soon_done_and_for_its_equals() {
 }
 
 #[test]
+fn short_tasks_are_given_in_runs_and_the_shorter_they_are_the_more_in_each() {
+    let places = |nanos: u64| {
+        let mut table = table(2);
+        (0..64).for_each(|number| table.queue(Work { nanos, ..short(number) }));
+        feed(&mut table).iter().map(|(place, ..)| *place).collect::<Vec<_>>()
+    };
+    let changes = |places: &[usize]| places.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert_eq!(changes(&places(100)), 64 / 16 - 1);
+    assert_eq!(changes(&places(5_000)), 64 / 4 - 1);
+    assert_eq!(changes(&places(15_000)), 64 - 1);
+    // Whoever has nothing does not wait until a run is over.
+    let mut table = table(2);
+    for number in 0..2 {
+        table.queue(short(number));
+        assert_eq!(feed(&mut table)[0].0, usize::try_from(number).unwrap());
+    }
+}
+
+#[test]
 fn task_that_comes_back_has_the_place_that_it_had() {
     let mut table = table(1);
     (0..MOST_GIVEN).for_each(|number| table.queue(short(u32::try_from(number).unwrap())));

@@ -10,6 +10,7 @@
 
 use std::fs::File;
 use std::hint::black_box;
+use std::iter;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -203,7 +204,8 @@ impl Scene {
         } else {
             (Argument::One(argument), 1)
         };
-        if self.engine.submit(Job::new(&plan, argument, 0, &mailbox)).is_ok() {
+        let job = Job::new(&plan, argument, 0, &mailbox);
+        if self.engine.submit(&mailbox, n_items, iter::once(job)).is_ok() {
             self.mailboxes.push(mailbox);
             self.n_ends.push(vec![0; n_items]);
         }

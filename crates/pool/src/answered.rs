@@ -1,0 +1,215 @@
+//! Answered: tasks leave the table with what came of them, many at a time.
+//!
+//! Whoever collects takes a report and the answers that lie behind it under one lock of the engine, gives
+//! what there is to give once, and delivers when it has let go of that lock: to each mailbox at once what is
+//! for it. An answer that is more than the few bytes of one result is the last of its round.
+
+use std::cell::Cell;
+use std::mem;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proc_core::{Outcome, Refusal};
+
+use crate::chunk::MOST_ANSWER;
+use crate::chunk::answers::Sent;
+use crate::dispatch::Task as _;
+use crate::employee::Employee;
+use crate::engine::{Engine, State};
+use crate::events::{Event, TaskId};
+use crate::few::Few;
+use crate::job::{Argument, Job};
+use crate::mailbox::{Fate, Mailbox};
+use crate::parcel::{self, Freight, Parcel};
+use crate::record::{Report, What};
+
+/// So many reports at most are taken under one lock.
+pub(crate) const MOST_TOGETHER: usize = 32;
+
+/// Results of a few bytes, on their way to who waits for them.
+#[derive(Debug, Default)]
+struct Arrivals {
+    /// Those that follow one another are for the same mailbox: how many.
+    runs: Vec<(Arc<Mailbox>, usize)>,
+    fates: Vec<(usize, Fate)>,
+}
+
+/// A task that was answered, with all that belongs to that.
+#[derive(Debug)]
+struct Answer {
+    job: Job,
+    report: Report,
+    bytes: Vec<u8>,
+    /// What was not begun of it, if that is cancelled.
+    cancelled: Option<Job>,
+    worker: Option<Arc<Employee>>,
+    /// What came through the socket, or why it did not.
+    handles: Result<Vec<OwnedFd>, String>,
+}
+
+impl Engine {
+    /// A worker has answered. Takes what lies behind that, too; gives back the first report that is no
+    /// answer, if it comes to one.
+    pub(crate) fn answered(&self, report: Report, mut bytes: Vec<u8>) -> Option<(Report, Vec<u8>)> {
+        let mut arrivals = Arrivals::lend();
+        let mut next = Some(report);
+        let mut last = None;
+        let mut state = self.lock();
+        for n_taken in 1..=MOST_TOGETHER {
+            if let Some(report) = next.take_if(|report| report.is_answer()) {
+                last = state.take_answer(report, &mut bytes, &mut arrivals);
+            }
+            if next.is_some() || last.is_some() || n_taken == MOST_TOGETHER {
+                break;
+            }
+            // What is wrong with the ring is found by whoever waits.
+            if self.outbox.try_get_into(&mut bytes).is_err() {
+                break;
+            }
+            next = Report::take(&mut bytes);
+        }
+        let fed = state.feed();
+        let drained = state.drained();
+        drop(state);
+        arrivals.deliver();
+        if let Some(answer) = last {
+            self.deliver_answer(answer);
+        }
+        self.settle(fed, drained);
+        next.map(|report| (report, bytes))
+    }
+
+    /// Delivers an answer that takes longer.
+    fn deliver_answer(&self, answer: Answer) {
+        let Answer { job, report, bytes, cancelled, worker, handles } = answer;
+        // Its bytes are read at once: results that nobody has taken yet hold no descriptors.
+        let answer = handles.and_then(|handles| {
+            let sheet = worker.as_ref().and_then(|worker| worker.results.as_ref());
+            Parcel::of_parts(report.freight, bytes, handles, sheet)
+                .map_err(|error| error.to_string())
+        });
+        if report.freight == Freight::Shelf {
+            self.board.say_copied(report.place, report.ticket);
+        }
+        match answer {
+            Ok(answer) => deliver(&job, report.what, answer),
+            Err(reason) => job.meet(|| Fate::Lost(reason.clone())),
+        }
+        if let Some(cancelled) = cancelled {
+            cancelled.meet(|| Fate::Cancelled);
+        }
+    }
+}
+
+impl State {
+    /// Takes an answered task out of the table. Its result goes with the others if it is a few bytes;
+    /// otherwise the answer is given back.
+    fn take_answer(
+        &mut self,
+        report: Report,
+        bytes: &mut Vec<u8>,
+        arrivals: &mut Arrivals,
+    ) -> Option<Answer> {
+        let mut job = self.dispatch.answered(report.place, report.ticket)?;
+        // At least one is done, or it would be handed out for ever.
+        let n_done = usize::try_from(report.n_items).unwrap_or(usize::MAX).min(job.n_items());
+        let n_done = n_done.max(1).max(job.n_told());
+        let rest = match report.what {
+            What::Refusal => None,
+            _ => job.split_off(n_done),
+        };
+        let cancelled = rest.and_then(|rest| {
+            let is_cancelled = self.is_cancelled(report.place, report.ticket);
+            self.hand_on(rest, is_cancelled)
+        });
+        self.note(&job, &report, bytes.len());
+        if report.what == What::Outcome && report.freight == Freight::None && job.is_light() {
+            arrivals.add(job, Fate::Answered(Parcel::of_bytes(Few::take(bytes))));
+            return None;
+        }
+        let worker = self.dispatch.worker(report.place).map(Arc::clone);
+        let handles = match (report.freight, &worker) {
+            (Freight::None | Freight::Shelf, _) => Ok(Vec::new()),
+            (_, Some(worker)) => {
+                parcel::receive(&worker.socket, report.ticket).map_err(|error| error.to_string())
+            }
+            (_, None) => Err("its worker is gone".to_owned()),
+        };
+        if handles.is_err() {
+            // What comes next through that socket cannot be trusted.
+            self.dispatch.retire(report.place);
+        }
+        Some(Answer { job, report, bytes: mem::take(bytes), cancelled, worker, handles })
+    }
+
+    /// A task was answered.
+    fn note(&mut self, job: &Job, report: &Report, n_bytes: usize) {
+        let n_done = job.n_items();
+        // What goes in a file, or lies on a shelf, has many.
+        let is_large = matches!(report.freight, Freight::File | Freight::Shelf);
+        let n_bytes = if is_large { MOST_ANSWER } else { n_bytes };
+        job.plan.known.pace.took(n_done, report.nanos, n_bytes);
+        let n_times = u64::try_from(n_done).unwrap_or(u64::MAX);
+        let nanos = report.nanos / n_times.max(1);
+        self.run_times.add_times(nanos, n_times);
+        self.dispatch.count(report.place, n_done);
+        if let Some(submitted) = job.submitted {
+            let nanos = u64::try_from(submitted.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            self.turnarounds.add(nanos);
+        }
+        let Self { dispatch, hub, .. } = self;
+        let pid = dispatch.worker(report.place).map_or(0, |worker| worker.process.pid());
+        let (place, run_time) = (report.place, Duration::from_nanos(nanos));
+        hub.tell_each(TaskId::each_of(job), |task| Event::TaskDone { task, place, pid, run_time });
+    }
+}
+
+impl Arrivals {
+    /// Lends a list that this thread keeps.
+    fn lend() -> Self {
+        LENT.try_with(Cell::take).unwrap_or_default()
+    }
+
+    fn add(&mut self, job: Job, fate: Fate) {
+        self.fates.push((job.index, fate));
+        match self.runs.last_mut() {
+            Some((mailbox, n_fates)) if Arc::ptr_eq(mailbox, &job.mailbox) => *n_fates += 1,
+            _ => self.runs.push((job.mailbox, 1)),
+        }
+    }
+
+    /// Delivers all, and gives the list back.
+    fn deliver(mut self) {
+        let mut fates = self.fates.drain(..);
+        for (mailbox, n_fates) in self.runs.drain(..) {
+            mailbox.deliver_all(fates.by_ref().take(n_fates));
+        }
+        drop(fates);
+        let _kept = LENT.try_with(|lent| lent.set(self));
+    }
+}
+
+thread_local! {
+    /// Taken out and put back: who hears of a result may collect in turn, and finds none then.
+    static LENT: Cell<Arrivals> = const { Cell::new(Arrivals { runs: Vec::new(), fates: Vec::new() }) };
+}
+
+/// Delivers what an answer says.
+fn deliver(job: &Job, what: What, answer: Parcel) {
+    match (what, &job.argument) {
+        (What::Refusal, _) => match answer.unpack::<Refusal>() {
+            Ok(refusal) => job.meet(|| Fate::Refused(refusal.clone())),
+            Err(error) => job.meet(|| Fate::Lost(error.to_string())),
+        },
+        (_, Argument::One(_)) => job.mailbox.deliver(job.index, Fate::Answered(answer)),
+        (_, Argument::Many(chunk)) => match answer.unpack::<Outcome<Sent>>() {
+            Ok(Outcome::Returned(sent)) => {
+                job.tell(sent.into_answers(chunk.n_items()));
+            }
+            Ok(Outcome::Panicked(panic)) => job.meet(|| Fate::Panicked(panic.clone())),
+            Ok(Outcome::Unsendable(reason)) => job.meet(|| Fate::Lost(reason.clone())),
+            Err(error) => job.meet(|| Fate::Lost(error.to_string())),
+        },
+    }
+}
