@@ -14,6 +14,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::task::Waker;
 
+use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::robust::Thread;
 use ipc_core::wire::serialize_fd;
 use serde::{Deserializer, Serializer, de, ser};
@@ -57,20 +58,55 @@ struct Seat {
     generation: u64,
 }
 
-/// The seat that the thread used last.
+/// A seat that the thread used of late.
 #[derive(Clone, Copy)]
 struct Last {
     table: *const Table,
     generation: u64,
+    /// How many handles had gone when it was found.
+    n_gone: u64,
     owner: Owner,
 }
 
 impl Last {
-    const NONE: Self = Self { table: ptr::null(), generation: 0, owner: Owner::NOBODY };
+    const NONE: Self = Self { table: ptr::null(), generation: 0, n_gone: 0, owner: Owner::NOBODY };
+
+    /// Whether the calling thread can rely on it. If a queue has lost its last handle here meanwhile, it looks
+    /// through its seats first, and lets go of those that are of no use.
+    #[inline]
+    fn is_current(&self, me: Thread) -> bool {
+        self.generation == me.generation() && self.n_gone == N_GONE.load(Relaxed)
+    }
+
+    /// Keeps it in place of another.
+    fn keep(self) {
+        // One of a parent's, in a forked child, is of no use.
+        Self::forget(self.table);
+        let at = NEXT.get();
+        LAST.with(|last| last.iter().cycle().nth(at).map(|place| place.set(self)));
+        NEXT.set((at + 1) % N_LAST);
+    }
+
+    /// Forgets that at a table.
+    fn forget(table: *const Table) {
+        LAST.with(|last| {
+            let at_table = last.iter().filter(|place| ptr::eq(place.get().table, table));
+            at_table.for_each(|place| place.set(Self::NONE));
+        });
+    }
 }
 
+/// So many seats a thread finds at once: at the ends of a few queues that it goes to in turn.
+const N_LAST: usize = 4;
+
+/// How many times the last handle of its kind has gone: a word of this process.
+#[expect(clippy::disallowed_types, reason = "the count never leaves the process")]
+static N_GONE: core::sync::atomic::AtomicU64 = core::sync::atomic::AtomicU64::new(0);
+
 thread_local! {
-    static LAST: Cell<Last> = const { Cell::new(Last::NONE) };
+    static LAST: [Cell<Last>; N_LAST] = const { [const { Cell::new(Last::NONE) }; N_LAST] };
+    /// Which of them is forgotten next.
+    static NEXT: Cell<usize> = const { Cell::new(0) };
     static SEATS: RefCell<Vec<Seat>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -125,15 +161,20 @@ impl TableHandle {
     #[inline]
     pub(crate) fn sit_down(&self) -> Result<Seated, SeatError> {
         let me = Thread::current();
-        let last = LAST.get();
-        if ptr::eq(last.table, Arc::as_ptr(&self.table)) && last.generation == me.generation() {
-            return Ok(Seated { me, owner: last.owner });
+        let table = Arc::as_ptr(&self.table);
+        let known = LAST.with(|last| {
+            let mut last = last.iter().map(Cell::get);
+            last.find(|last| ptr::eq(last.table, table) && last.is_current(me))
+        });
+        match known {
+            Some(last) => Ok(Seated { me, owner: last.owner }),
+            None => self.find_seat(me),
         }
-        self.find_seat(me)
     }
 
     #[cold]
     fn find_seat(&self, me: Thread) -> Result<Seated, SeatError> {
+        let n_gone = N_GONE.load(Relaxed);
         let known = SEATS.try_with(|seats| {
             let mut seats = seats.borrow_mut();
             // What is left of queues that this process is done with, and of a parent's seats.
@@ -146,7 +187,8 @@ impl TableHandle {
             // The thread is past its destructors: the seat is kept until it has ended.
             Err(_) => self.take_seat(me)?,
         };
-        LAST.set(Last { table: Arc::as_ptr(&self.table), generation: me.generation(), owner });
+        let (table, generation) = (Arc::as_ptr(&self.table), me.generation());
+        Last { table, generation, n_gone, owner }.keep();
         Ok(Seated { me, owner })
     }
 
@@ -181,6 +223,7 @@ impl Drop for TableHandle {
             Ring(self.ring()).tell_left(side.can_get());
         }
         me.pend_clear();
+        N_GONE.fetch_add(1, Relaxed);
         // The other threads' seats go when they next sit down somewhere, or end; and so may this
         // thread have some of queues whose last handle another thread has dropped.
         let mine = SEATS.try_with(|seats| {
@@ -200,9 +243,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        if ptr::eq(LAST.get().table, Arc::as_ptr(&self.table)) {
-            LAST.set(Last::NONE);
-        }
+        Last::forget(Arc::as_ptr(&self.table));
         let life = self.owner.seat().and_then(|seat| self.table.ring.life(seat));
         if let Some(life) = life {
             let me = Thread::current();
