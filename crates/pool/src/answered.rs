@@ -207,7 +207,7 @@ fn deliver(job: &Job, what: What, answer: Parcel) {
             Ok(Outcome::Returned(sent)) => {
                 job.tell(sent.into_answers(chunk.n_items()));
             }
-            Ok(Outcome::Panicked(panic)) => job.meet(|| Fate::Panicked(panic.clone())),
+            Ok(Outcome::Panicked(panic)) => job.meet(|| Fate::Panicked(Box::new(panic.clone()))),
             Ok(Outcome::Unsendable(reason)) => job.meet(|| Fate::Lost(reason.clone())),
             Err(error) => job.meet(|| Fate::Lost(error.to_string())),
         },

@@ -19,7 +19,7 @@ use crate::engine::{Engine, State};
 use crate::events::{Event, TaskId};
 use crate::job::{Argument, Job};
 use crate::limits::Why;
-use crate::mailbox::Fate;
+use crate::mailbox::{Death, Fate};
 use crate::planted::chunk::{CANCELLED_GOES_ON, DIES_WHOLE, IS_SAVED};
 use crate::planted::ends::CANCELLED_RUNS_AGAIN;
 use crate::trace;
@@ -136,7 +136,7 @@ impl State {
         let end = process.try_join();
         if let Err(JoinError::Panicked(panic)) = &end {
             // Where panics end the process, this is how they are told, also if the time was up meanwhile.
-            return Some((job, Fate::Panicked(panic.clone())));
+            return Some((job, Fate::Panicked(Box::new(panic.clone()))));
         }
         job.n_deaths = job.n_deaths.saturating_add(1);
         let options = &job.plan.options;
@@ -160,7 +160,9 @@ impl State {
                         _ => None,
                     };
                     let max_memory = process.usage().map(|usage| usage.max_memory);
-                    Fate::Died { pid, status, n_deaths, max_memory, memory_hint, tag, place }
+                    let death =
+                        Death { pid, status, n_deaths, max_memory, memory_hint, tag, place };
+                    Fate::Died(Box::new(death))
                 };
                 return Some((job, fate));
             }

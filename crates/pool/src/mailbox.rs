@@ -24,18 +24,9 @@ pub(crate) enum Fate {
     /// The worker did not run it.
     Refused(Refusal),
     /// It panicked, in a program whose panics end the process.
-    Panicked(PanicInfo),
+    Panicked(Box<PanicInfo>),
     /// Its worker died while it ran.
-    Died {
-        pid: u32,
-        status: ExitStatus,
-        n_deaths: u32,
-        max_memory: Option<u64>,
-        memory_hint: Option<MemoryHint>,
-        tag: Option<Arc<str>>,
-        /// Where its function lies in the program.
-        place: u64,
-    },
+    Died(Box<Death>),
     /// It took longer than it was to, which was so long.
     TimedOut { limit: Duration, pid: u32, n_deaths: u32, tag: Option<Arc<str>>, place: u64 },
     /// Its caller did not want it any more.
@@ -48,6 +39,19 @@ pub(crate) enum Fate {
     Terminated,
     /// No worker can be started; says why.
     NoWorkers(String),
+}
+
+/// How a worker died of a task.
+#[derive(Debug)]
+pub(crate) struct Death {
+    pub(crate) pid: u32,
+    pub(crate) status: ExitStatus,
+    pub(crate) n_deaths: u32,
+    pub(crate) max_memory: Option<u64>,
+    pub(crate) memory_hint: Option<MemoryHint>,
+    pub(crate) tag: Option<Arc<str>>,
+    /// Where the function of the task lies in the program.
+    pub(crate) place: u64,
 }
 
 /// Where results arrive.

@@ -58,7 +58,7 @@ pub(crate) enum Freight {
 #[derive(Debug)]
 pub(crate) struct Parcel {
     bytes: Bytes,
-    handles: Vec<OwnedFd>,
+    handles: Box<[OwnedFd]>,
     /// The file with its bytes, if it was made.
     file: Option<OwnedFd>,
 }
@@ -72,7 +72,7 @@ enum Bytes {
     /// the parcel.
     Many(Arc<Vec<u8>>),
     /// They lie on a shelf, and nowhere else.
-    Shelved(Slot),
+    Shelved(Box<Slot>),
 }
 
 /// What many bytes are in when they can be sent.
@@ -101,17 +101,17 @@ impl Parcel {
             let shelf = shelf.filter(|_| handles.is_empty());
             let bytes = if let Some(slot) = growing.filter(|_| is_shelved).and_then(Growing::finish)
             {
-                Bytes::Shelved(slot)
+                Bytes::Shelved(Box::new(slot))
             } else if scratch.len() <= MOST_INLINE {
                 Bytes::Few(Few::copy(scratch))
             } else if let Some(slot) = shelf.and_then(|shelf| shelf.put(scratch)) {
-                Bytes::Shelved(slot)
+                Bytes::Shelved(Box::new(slot))
             } else {
                 let mut bytes = mem::take(scratch);
                 bytes.shrink_to_fit();
                 Bytes::Many(Arc::new(bytes))
             };
-            Ok(Self { bytes, handles, file: None })
+            Ok(Self { bytes, handles: handles.into(), file: None })
         })
     }
 
@@ -132,17 +132,18 @@ impl Parcel {
                 sys::copy_out(sheet, &part, &mut bytes)?;
             }
         }
-        Ok(Self { bytes: Bytes::Few(bytes.into()), handles, file: None })
+        Ok(Self { bytes: Bytes::Few(bytes.into()), handles: handles.into(), file: None })
     }
 
     /// A value without handles whose bytes came through a ring.
-    pub(crate) const fn of_bytes(bytes: Few) -> Self {
-        Self { bytes: Bytes::Few(bytes), handles: Vec::new(), file: None }
+    pub(crate) fn of_bytes(bytes: Few) -> Self {
+        Self { bytes: Bytes::Few(bytes), handles: Box::default(), file: None }
     }
 
     /// Decodes a value that was received.
     pub(crate) fn unpack<T: DeserializeOwned>(self) -> Result<T, DecodeError> {
         let Self { bytes, handles, .. } = self;
+        let handles = handles.into_vec();
         match bytes {
             Bytes::Few(bytes) => wire::decode_parts(&bytes, handles),
             Bytes::Many(bytes) => wire::decode_parts(&bytes, handles),
@@ -186,7 +187,7 @@ impl Parcel {
     /// Gives it what its bytes were packed in.
     pub(crate) fn take_packed(&mut self, packed: Packed) {
         match packed {
-            Packed::Shelved(slot) => self.bytes = Bytes::Shelved(slot),
+            Packed::Shelved(slot) => self.bytes = Bytes::Shelved(Box::new(slot)),
             Packed::File(file) => self.file = Some(file),
         }
     }

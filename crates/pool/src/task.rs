@@ -15,7 +15,7 @@ use crate::engine::Engine;
 use crate::error::{PoolError, TaskError};
 use crate::events::TaskId;
 use crate::job::Plan;
-use crate::mailbox::{Fate, Mailbox};
+use crate::mailbox::{Death, Fate, Mailbox};
 use crate::receipt::Receipt;
 use crate::symbol;
 
@@ -251,8 +251,9 @@ pub(crate) fn result<R: DeserializeOwned>(fate: Fate) -> Result<R, TaskError> {
         // One of many is taken out of them elsewhere.
         Fate::Chunk(answers) => answers.into_results().next().unwrap_or(Err(TaskError::Taken)),
         Fate::Refused(refusal) => Err(TaskError::Refused(refusal)),
-        Fate::Panicked(panic) => Err(TaskError::Panicked(panic)),
-        Fate::Died { pid, status, n_deaths, max_memory, memory_hint, tag, place } => {
+        Fate::Panicked(panic) => Err(TaskError::Panicked(*panic)),
+        Fate::Died(death) => {
+            let Death { pid, status, n_deaths, max_memory, memory_hint, tag, place } = *death;
             let function = symbol::name_at(place);
             Err(TaskError::WorkerDied {
                 pid,
