@@ -111,6 +111,31 @@ fn a_seat_whose_handles_another_thread_dropped_is_given_back_at_the_next_sitting
 }
 
 #[test]
+fn a_seat_whose_handles_another_thread_dropped_is_given_back_at_a_sitting_elsewhere() {
+    let [gone, one, other] = [queue(1), queue(2), queue(2)];
+    gone.put(b"x").unwrap();
+    let stranger = reopened(&gone);
+    // The thread knows its seats here, and need not look for them.
+    let go_on = || {
+        for queue in [&one, &other] {
+            queue.put(b"y").unwrap();
+            assert_eq!(queue.get().unwrap(), b"y");
+        }
+    };
+    go_on();
+    thread::scope(|scope| {
+        scope.spawn(|| assert!(finds_no_seat(&stranger, 1)));
+    });
+    thread::scope(|scope| {
+        scope.spawn(move || drop(gone));
+    });
+    go_on();
+    thread::scope(|scope| {
+        scope.spawn(|| assert_eq!(stranger.get().unwrap(), b"x"));
+    });
+}
+
+#[test]
 fn a_thread_may_use_many_queues_in_turn() {
     let queues: Vec<_> = (0..100).map(|_| queue(1)).collect();
     for round in 0..3_u8 {
