@@ -1,10 +1,11 @@
 //! A batch: items of one function that go to workers as they are needed, alone or in chunks.
 
+mod window;
+
 use std::collections::VecDeque;
 use std::iter;
 use std::mem;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use ipc_core::Deadline;
 use ipc_core::wire::EncodeError;
@@ -61,15 +62,6 @@ pub(crate) struct Batch<'p, A, R, I> {
     /// Room for arguments that are about to be sent.
     parcels: Vec<Parcel>,
     types: std::marker::PhantomData<fn(A) -> R>,
-}
-
-/// How many tasks shall be under way.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Window {
-    /// With so many, a result is handed out before another item is taken.
-    enough: usize,
-    /// With so many, no item is taken.
-    pub(crate) most: usize,
 }
 
 impl<'p, A, R, I> Batch<'p, A, R, I>
@@ -216,28 +208,6 @@ where
         }
     }
 
-    /// How long nobody needs us: while all workers have enough short tasks in their rings.
-    ///
-    /// A worker that answers wakes whoever waits for answers, which can take as long as a short task
-    /// does. So it is better not to wait, but to come and see after some of them.
-    fn time_to_nap(&self) -> Option<Duration> {
-        /// Of longer tasks each is worth waking up for.
-        const LONGEST_TASK: Duration = Duration::from_micros(250);
-        /// The same if nobody sees a result before all are there.
-        const LONGEST_TO_GATHER: Duration = Duration::from_millis(2);
-        /// With less work ahead for each worker, it might come to the end of it.
-        const LEAST_AHEAD: Duration = Duration::from_micros(300);
-        /// The kernel adds so much to the time for which somebody wants to sleep.
-        const SLACK: Duration = Duration::from_micros(50);
-
-        let plans = self.plans.as_ref().ok()?;
-        let task = Duration::from_nanos(plans.one.known.pace.nanos()?);
-        let n_each = u32::try_from(self.n_away / self.pool.n_workers()).ok()?;
-        let ahead = task.saturating_mul(n_each);
-        let longest = if self.gathers { LONGEST_TO_GATHER } else { LONGEST_TASK };
-        (task <= longest && ahead >= LEAST_AHEAD).then(|| ahead / 3 - SLACK)
-    }
-
     /// Takes items, at most so many, and sends them; `false` if there are none.
     fn send_some(&mut self, most: usize) -> bool {
         let can = matches!(&self.plans, Ok(plans) if plans.many.is_some());
@@ -380,80 +350,13 @@ where
             }
         }
     }
-
-    /// How many items go together now.
-    fn portion(&self) -> usize {
-        let plans = match &self.plans {
-            Ok(plans) if plans.many.is_some() && !self.goes_alone => plans,
-            _ => return 1,
-        };
-        if let Some(n_each) = self.n_each {
-            return n_each;
-        }
-        let portion = plans.one.known.pace.portion();
-        let Some(items) = &self.items else { return portion };
-        let (n_left, most_left) = items.size_hint();
-        if most_left != Some(n_left) {
-            // The next item may be long in coming, and those that were taken would wait for it.
-            return if self.gathers { portion.min(MOST_BLINDLY) } else { 1 };
-        }
-        // Towards the end they become smaller, so that all workers are done at about the same time.
-        let least = portion.div_ceil(LEAST_PART);
-        portion.min(n_left / (2 * self.pool.n_workers())).max(least)
-    }
-
-    /// How many items that go alone are taken before they are sent: more than one if they are short, and
-    /// nobody waits for the first of them while the others are long in coming.
-    fn n_alone_together(&self, window: Window) -> usize {
-        let plans = match (&self.plans, &self.items) {
-            (Ok(plans), Some(items)) if plans.many.is_none() => {
-                let (n_left, most_left) = items.size_hint();
-                (most_left == Some(n_left) || self.gathers).then_some(plans)
-            }
-            _ => None,
-        };
-        match plans {
-            Some(plans) if plans.one.known.pace.depth() > 2 => {
-                window.most.saturating_sub(self.n_away).min(MOST_TOGETHER)
-            }
-            _ => 1,
-        }
-    }
-
-    pub(crate) fn window(&self) -> Window {
-        self.window_of(self.portion())
-    }
-
-    /// As many tasks as the workers take at a time, and if they are long, one more for each worker,
-    /// which somebody gives to it while the caller is busy with a result. Of chunks, one that a worker
-    /// is at, one that lies ready, and one on its way.
-    fn window_of(&self, portion: usize) -> Window {
-        let n_workers = self.pool.n_workers();
-        let most = if portion > 1 {
-            n_workers.saturating_mul(3).saturating_mul(portion)
-        } else {
-            let depth = self.plans.as_ref().map_or(1, |plans| plans.one.known.pace.depth());
-            let most = if self.gathers { depth } else { depth.min(MOST_AHEAD_EACH) };
-            n_workers * if depth <= 2 { depth + 1 } else { most }
-        };
-        Window { enough: most.div_ceil(2).max(n_workers), most }
-    }
 }
 
 /// So many bytes of room are made for results before there are any.
 const MOST_AHEAD: usize = 8 << 20;
 
-/// So many items for each worker are taken ahead if they go alone and somebody takes results one by one.
-const MOST_AHEAD_EACH: usize = 64;
-
-/// So many items are taken before they are sent if nobody knows when the next one comes.
-const MOST_BLINDLY: usize = 256;
-
 /// So many items that go alone are sent under one lock.
 const MOST_TOGETHER: usize = 32;
-
-/// The last chunks have this part of the usual number of items.
-const LEAST_PART: usize = 8;
 
 impl<A, R, I> Batch<'_, A, R, I> {
     /// How many items are under way.
