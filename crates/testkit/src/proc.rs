@@ -63,9 +63,10 @@ pub(crate) fn is_asleep_on_futex(pid: i32) -> bool {
 
 /// What is the same as long as `pid` sleeps on a futex; nothing if it does not.
 ///
-/// The system call and its arguments (where the kernel does not say, the state), and how often the
+/// The system call and its arguments (where the kernel does not say, nothing), and how often the
 /// process was taken off a processor. The kernel tells the call of one that runs no better than
-/// "running", so one that has run in between is seen to have.
+/// "running", so one that has run in between is seen to have. But of one that was woken, and that its
+/// processor has not heard of yet, it goes on to tell the call: the state tells that it sleeps no more.
 pub(crate) fn sleep_on_futex(pid: i32) -> Option<(String, String)> {
     let sleep = match fs::read_to_string(format!("/proc/{pid}/syscall")) {
         Ok(call) => {
@@ -73,10 +74,12 @@ pub(crate) fn sleep_on_futex(pid: i32) -> Option<(String, String)> {
             let futexes = [libc::SYS_futex, libc::SYS_futex_waitv].map(Some);
             futexes.contains(&number).then_some(call)?
         }
-        Err(_) => (Stat::of(pid)?.state == 'S').then(|| "S".to_owned())?,
+        Err(_) => String::new(),
     };
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    Some((sleep, status.split_once("voluntary_ctxt_switches")?.1.to_owned()))
+    let is_asleep = status.lines().any(|line| line.starts_with("State:\tS"));
+    let switches = status.split_once("voluntary_ctxt_switches")?.1.to_owned();
+    is_asleep.then_some((sleep, switches))
 }
 
 /// The children of a process, of all its threads, zombies too.
