@@ -143,12 +143,17 @@ impl Reference for Round {
                 answers(next, Said::Done)
             }
             Reset => {
+                // Members who died are looked at first, and told of: one who dies in between leaves it so.
+                let is_whole = self.broken.is_none();
+                let broken = self.missing().filter(|_| is_whole);
+                let mut steps: Vec<_> = broken.flat_map(|broken| goes_on(broken, Reset)).collect();
                 next.told.values_mut().for_each(|(_, n_resets)| *n_resets += 1);
                 next.tell_all(Said::Reset.into());
                 next.broken = None;
                 next.dead.clear();
                 next.dead_members.clear();
-                answers(next, Said::Done)
+                steps.extend(answers(next, Said::Done));
+                steps
             }
             Join if next.members.remove(&who) => answers(next, Said::Done),
             Join => {
