@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use testkit::Outcome;
 
 use super::Call::{
-    Add, Door, Downgrade, Get, Leave, Left, MakeWhole, Panic, Read, Room, Tell, Write,
+    Add, Door, Downgrade, Get, Heir, Leave, Left, MakeWhole, Panic, Read, Room, Tell, Write,
 };
 use super::{Call, Inside, N_READERS, View};
 use crate::answer::{Answer, Said};
@@ -126,7 +126,7 @@ impl Subject for Subjected {
                 assert_eq!(end.is_err(), call == Panic);
                 Said::Done.into()
             }
-            Door(_) | Room(_) | Tell(_) | MakeWhole(_) | Left(_) => {
+            Heir(_) | Door(_) | Room(_) | Tell(_) | MakeWhole(_) | Left(_) => {
                 unreachable!("nobody calls this")
             }
         }

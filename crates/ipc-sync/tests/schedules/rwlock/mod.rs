@@ -39,6 +39,8 @@ pub(super) enum Call {
     Panic,
 
     /// At the door to do that, and the first to see what a dead writer has left.
+    Heir(Entry),
+    /// The same, who has still to count that death.
     Door(Entry),
     /// Waits there until there is room.
     Room(Entry),
@@ -47,7 +49,9 @@ pub(super) enum Call {
     MakeWhole(Answer),
     Left(Answer),
 }
-use Call::{Add, Door, Downgrade, Get, Leave, Left, MakeWhole, Panic, Read, Room, Tell, Write};
+use Call::{
+    Add, Door, Downgrade, Get, Heir, Leave, Left, MakeWhole, Panic, Read, Room, Tell, Write,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Entry {
@@ -129,8 +133,9 @@ impl Inside {
         self.at_door = Some(who);
         let has_seen_death = self.is_written;
         if has_seen_death {
-            (self.is_written, self.is_untold) = (false, true);
-            steps.extend(goes_on(self, Door(entry)));
+            // Whoever dies now leaves the death for the next one to see.
+            self.is_untold = true;
+            steps.extend(goes_on(self, Heir(entry)));
         } else {
             steps.extend(goes_on(self, Room(entry)));
         }
@@ -158,6 +163,10 @@ impl Reference for Inside {
             Read(way) => next.enter(who, ToRead(way, false), is_alone),
             Get => next.enter(who, ToRead(Way::Wait, true), is_alone),
             Write(way, repair) => next.enter(who, ToWrite(way, repair), is_alone),
+            Heir(entry) => {
+                next.is_written = false;
+                goes_on(next, Door(entry))
+            }
             Door(entry) => {
                 next.dead_writers += 1;
                 goes_on(next, Room(entry))
