@@ -2,12 +2,15 @@
 //! initializer, as it takes a task, runs it, and answers.
 //!
 //! A point is an instruction after one of its system calls, so that whoever comes to it need not step all
-//! that comes before. Whatever the point is, the task has its result or has died with the worker, was run
+//! that comes before; and in the long form, where the way from one call to the next is known, nor all that
+//! comes after that call. Whatever the point is, the task has its result or has died with the worker, was run
 //! at most once, and not at all if another worker did it; and the next worker goes on.
 //!
 //! The worker is a copy that the fork server has made in advance: it exists before its start, and can be
-//! stopped there. The long form takes hours, and can be had in parts: so many of the system calls. Lives that begin by spawn are swept by [`spawned`](crate::spawned).
+//! stopped there, and all have their code in the same places. The long form can be had in parts: so many
+//! of the system calls. Lives that begin by spawn are swept by [`spawned`](crate::spawned).
 
+use std::collections::HashSet;
 use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,11 +37,15 @@ const MOST_STEPS: usize = 1000;
 /// As long a pool lets a start take.
 const LONGEST_START: Duration = Duration::from_secs(10);
 
-/// Where to kill: so many instructions after so many system calls, or before the next one.
+/// Where to kill: after so many system calls, from an instruction on that is met once before the next one, if
+/// any is said, so many instructions behind that; or before the next call.
 #[derive(Clone, Copy, Debug)]
 struct Point {
     n_calls: usize,
+    landmark: Option<u64>,
     n_steps: usize,
+    /// Where that is, if it is known.
+    place: Option<u64>,
 }
 
 /// When in its life a worker died, by what became of its task.
@@ -73,9 +80,8 @@ pub(crate) fn sweep() -> Outcome {
     let mut swept = Swept::default();
     if full() {
         for n_calls in part {
-            let mut n_steps = 0;
-            while swept.kill_at(&pool, Point { n_calls, n_steps }) {
-                n_steps += 1;
+            for point in points_after(&pool, n_calls)? {
+                swept.kill_at(&pool, point);
             }
         }
     } else {
@@ -86,12 +92,15 @@ pub(crate) fn sweep() -> Outcome {
         for n_calls in some.chain([route.with_the_task]) {
             let n_steps = if rng.chance(3) { 0 } else { rng.index(MOST_STEPS) };
             let n_steps = if n_calls == route.with_the_task { 0 } else { n_steps };
-            swept.kill_at(&pool, Point { n_calls, n_steps });
+            swept.kill_at(&pool, Point { n_calls, landmark: None, n_steps, place: None });
         }
     }
-    let Swept { sweep, n_before, n_in } = swept;
+    let Swept { sweep, n_before, n_in, n_elsewhere } = swept;
     if sweep.failed == 0 && is_whole && (n_before == 0 || n_in == 0) {
         return Err(format!("{n_before} died before the task, and {n_in} with it").into());
+    }
+    if n_elsewhere > sweep.points / 10 {
+        return Err(format!("{n_elsewhere} of {} died elsewhere", sweep.points).into());
     }
     drop(pool);
     proc_core::stop_fork_server();
@@ -104,23 +113,25 @@ struct Swept {
     sweep: Sweep,
     n_before: u32,
     n_in: u32,
+    /// How many took another way than the one before them: so long as it waits for others, a life is not always
+    /// the same.
+    n_elsewhere: u64,
 }
 
 impl Swept {
-    /// Kills a worker at a point; says whether there may be points behind it before the next call.
-    fn kill_at(&mut self, pool: &Pools, point: Point) -> bool {
+    /// Kills a worker at a point.
+    fn kill_at(&mut self, pool: &Pools, point: Point) {
         self.sweep.points += 1;
         match kill_at(pool, point) {
-            Ok((died, goes_on)) => {
+            Ok((died, is_there)) => {
                 self.sweep.survived += 1;
+                self.n_elsewhere += u64::from(!is_there);
                 self.n_before += u32::from(died == Died::Before);
                 self.n_in += u32::from(died == Died::In);
-                goes_on
             }
             Err(why) => {
                 self.sweep.failed += 1;
                 println!("\nkilled at {point:?}: {why}");
-                false
             }
         }
     }
@@ -197,25 +208,56 @@ fn pass_call(worker: &Attached) -> Result<(), String> {
     Ok(())
 }
 
-/// Kills a worker at a point of its life; says when that was, and whether there are
-/// instructions behind that point before the next call.
-fn kill_at(pool: &Pools, point: Point) -> Result<(Died, bool), String> {
-    let began = Instant::now();
-    let Born { worker, pid, runs, task } = bear(pool)?;
-    for _ in 0..=point.n_calls {
+/// All points after so many system calls and before the next, or the first answer: a life is lived step by
+/// step there.
+fn points_after(pool: &Pools, n_calls: usize) -> Result<Vec<Point>, String> {
+    let Born { worker, task, .. } = bear(pool)?;
+    pass_calls(&worker, &task, n_calls)?;
+    let (mut landmark, mut n_steps) = (None, 0);
+    let mut place = worker.place()?;
+    let mut points = vec![Point { n_calls, landmark, n_steps, place: Some(place) }];
+    let mut seen = HashSet::from([place]);
+    while !task.is_ready() && !worker.is_before_call()? && worker.step()? == Stepped::Done {
+        n_steps += 1;
+        place = worker.place()?;
+        if seen.insert(place) {
+            (landmark, n_steps) = (Some(place), 0);
+        }
+        points.push(Point { n_calls, landmark, n_steps, place: Some(place) });
+    }
+    worker.let_go()?;
+    task.join().map_err(|error| error.to_string())?;
+    Ok(points)
+}
+
+/// Lets a worker pass so many system calls and one more, of which it may stand in the first.
+fn pass_calls(worker: &Attached, task: &Task<(u64, u32)>, n_calls: usize) -> Result<(), String> {
+    for _ in 0..=n_calls {
         // If it was quicker this time, it sleeps, and has answered.
         if task.is_ready() {
             break;
         }
-        pass_call(&worker)?;
+        pass_call(worker)?;
     }
+    Ok(())
+}
+
+/// Kills a worker at a point of its life; says when that was, and whether it was where it should have been.
+fn kill_at(pool: &Pools, point: Point) -> Result<(Died, bool), String> {
+    let began = Instant::now();
+    let Born { worker, pid, runs, task } = bear(pool)?;
+    pass_calls(&worker, &task, point.n_calls)?;
     let mut goes_on = !task.is_ready();
+    if let Some(landmark) = point.landmark {
+        goes_on = goes_on && worker.run_to(landmark)?;
+    }
     for _ in 0..point.n_steps {
-        goes_on = goes_on && !worker.is_before_call()?;
-        if !goes_on || worker.step()? == Stepped::Ended {
+        if !goes_on || worker.is_before_call()? {
             break;
         }
+        goes_on = worker.step()? == Stepped::Done;
     }
+    let is_there = point.place.is_none_or(|place| worker.place() == Ok(place));
     // Its start may not have returned yet, so that the pool does not know it.
     match kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL) {
         Ok(()) => {}
@@ -238,7 +280,7 @@ fn kill_at(pool: &Pools, point: Point) -> Result<(Died, bool), String> {
         (died, n_runs) => return Err(format!("{died:?}, and it was run {n_runs} times")),
     }
     match pool.pool().call(square, 5) {
-        Ok(25) => Ok((died, goes_on)),
+        Ok(25) => Ok((died, is_there)),
         other => Err(format!("afterwards: {other:?}")),
     }
 }

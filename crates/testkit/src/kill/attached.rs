@@ -128,6 +128,51 @@ impl Attached {
         self.wait()
     }
 
+    /// Where its next instruction is.
+    ///
+    /// # Errors
+    ///
+    /// If the process is not there, or not stopped.
+    pub fn place(&self) -> Result<u64, String> {
+        Tracee::of(self.0).place().map_err(|error| format!("looking where it is: {error}"))
+    }
+
+    /// Lets it run to where the instruction at `place` is its next; says whether it came there, and not
+    /// before that to a system call, or to its end.
+    ///
+    /// # Errors
+    ///
+    /// If the process is not there, or not stopped.
+    #[cfg(target_arch = "x86_64")]
+    pub fn run_to(&self, place: u64) -> Result<bool, String> {
+        let stop_before = |place| {
+            let done = Tracee::of(self.0).stop_before(place);
+            done.map_err(|error| format!("a register for debugging: {error}"))
+        };
+        stop_before(Some(place))?;
+        if self.run_to_call()? == Stepped::Ended {
+            return Ok(false);
+        }
+        stop_before(None)?;
+        Ok(self.place()? == place)
+    }
+
+    /// Lets it run to where the instruction at `place` is its next; says whether it came there, and not
+    /// before that to a system call, or to its end.
+    ///
+    /// # Errors
+    ///
+    /// If the process is not there, or not stopped.
+    #[cfg(target_arch = "aarch64")]
+    pub fn run_to(&self, place: u64) -> Result<bool, String> {
+        while self.place()? != place {
+            if self.is_before_call()? || self.step()? == Stepped::Ended {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Makes a step; if the process falls asleep in it, that is all.
     ///
     /// # Errors

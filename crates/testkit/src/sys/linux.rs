@@ -188,6 +188,25 @@ impl Tracee {
         Ok(self.place()? - if cfg!(target_arch = "x86_64") { MARKER_LEN } else { 0 })
     }
 
+    /// Has it stop before the instruction at `place`, or nowhere any more.
+    ///
+    /// There is no mark in its code, which its other threads run as well: they would die of it.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn stop_before(self, place: Option<u64>) -> io::Result<()> {
+        let set = |n_register: usize, to: u64| {
+            let offset =
+                std::mem::offset_of!(libc::user, u_debugreg) + n_register * size_of::<u64>();
+            ptrace::write_user(self.0, std::ptr::without_provenance_mut(offset), to.cast_signed())
+        };
+        // The last register turns the first one off or on: for this thread, and instructions.
+        set(7, 0)?;
+        if let Some(place) = place {
+            set(0, place)?;
+            set(7, 1)?;
+        }
+        Ok(())
+    }
+
     /// Moves it past the marker that has just stopped it.
     pub(crate) fn pass_marker(self) -> io::Result<()> {
         self.go_to(self.breakpoint()? + MARKER_LEN)
