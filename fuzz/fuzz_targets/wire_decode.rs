@@ -6,7 +6,9 @@ use std::fs::File;
 use std::io::pipe;
 use std::os::fd::{AsFd as _, OwnedFd};
 
-use ipc_core::wire::{Handle, Message, MessageSocket, decode, encode};
+use ipc_core::wire::{
+    Handle, Message, MessageSocket, Pieces, decode, decode_pieces, decode_plain, encode,
+};
 use ipc_core::{Kind, ProcessId, Segment};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use serde::{Deserialize, Serialize};
@@ -43,6 +45,11 @@ fuzz_target!(|data: &[u8]| -> Corpus {
         let again = encode(&tree).expect("a value that was decoded can be encoded");
         assert!(decode::<Tree>(again).is_ok(), "a value that was encoded can be decoded");
     }
+    // Without handles it is a value, or none, wherever it is cut.
+    let (first, run) = bytes.split_at(usize::from(kinds).min(bytes.len()));
+    let pieces = Pieces::new(first.to_vec(), vec![(first.len(), run.to_vec())]);
+    let (whole, cut) = (decode_plain::<Tree>(bytes), decode_pieces::<Tree>(pieces));
+    assert_eq!(whole.is_ok(), cut.is_ok(), "it is the same in pieces");
     Corpus::Keep
 });
 

@@ -19,7 +19,8 @@ use std::sync::Arc;
 
 use ipc_core::Deadline;
 use ipc_core::wire::{
-    self, DecodeError, Draft, EncodeError, Limits, MessageSocket, RecvError, SendError, Sink,
+    self, DecodeError, Draft, EncodeError, Limits, MessageSocket, Pieces, RecvError, SendError,
+    Sink,
 };
 use memmap2::Mmap;
 use serde::Serialize;
@@ -29,7 +30,7 @@ use crate::chunk::MOST_ITEM_BYTES;
 use crate::few::Few;
 use crate::scratch::with_scratch;
 use crate::shelf::growing::Growing;
-use crate::shelf::{self, Shelf, Slot};
+use crate::shelf::{Lying, Shelf, Slot};
 use crate::sys;
 
 /// So many bytes of a value go through a ring.
@@ -73,6 +74,8 @@ enum Bytes {
     Many(Arc<Vec<u8>>),
     /// They lie on a shelf, and nowhere else.
     Shelved(Box<Slot>),
+    /// They were copied from a worker's shelf.
+    Copied(Pieces),
 }
 
 /// What many bytes are in when they can be sent.
@@ -116,23 +119,27 @@ impl Parcel {
     }
 
     /// Puts together what came through a ring and what came by other ways; an error is that the bytes
-    /// cannot be had. Those that lie on a shelf are copied from the sheet of a worker.
+    /// cannot be had. Those that lie on a shelf are copied from the sheet of a worker, long runs of them to where they
+    /// can stay.
     pub(crate) fn of_parts(
         freight: Freight,
         mut bytes: Vec<u8>,
         mut handles: Vec<OwnedFd>,
         sheet: Option<&OwnedFd>,
     ) -> io::Result<Self> {
-        match freight {
-            Freight::None | Freight::Handles => {}
-            Freight::File => unload(&mut handles, &mut bytes)?,
-            Freight::Shelf => {
-                let (sheet, part) =
-                    sheet.zip(shelf::part_of(&bytes)).ok_or(io::ErrorKind::InvalidData)?;
-                sys::copy_out(sheet, &part, &mut bytes)?;
+        let bytes = match freight {
+            Freight::None | Freight::Handles => Bytes::Few(bytes.into()),
+            Freight::File => {
+                unload(&mut handles, &mut bytes)?;
+                Bytes::Few(bytes.into())
             }
-        }
-        Ok(Self { bytes: Bytes::Few(bytes.into()), handles: handles.into(), file: None })
+            Freight::Shelf => {
+                let (sheet, lying) =
+                    sheet.zip(Lying::read(&bytes)).ok_or(io::ErrorKind::InvalidData)?;
+                Bytes::Copied(lying.copy_out(sheet)?)
+            }
+        };
+        Ok(Self { bytes, handles: handles.into(), file: None })
     }
 
     /// A value without handles whose bytes came through a ring.
@@ -147,6 +154,8 @@ impl Parcel {
         match bytes {
             Bytes::Few(bytes) => wire::decode_parts(&bytes, handles),
             Bytes::Many(bytes) => wire::decode_parts(&bytes, handles),
+            // They had no handles.
+            Bytes::Copied(pieces) => wire::decode_pieces(pieces),
             // What was received is never so.
             Bytes::Shelved(_) => wire::decode_parts(&[], handles),
         }
@@ -158,6 +167,7 @@ impl Parcel {
             Bytes::Few(bytes) => bytes.len(),
             Bytes::Many(bytes) => bytes.len(),
             Bytes::Shelved(slot) => slot.len(),
+            Bytes::Copied(pieces) => pieces.len(),
         };
         len > MOST_ITEM_BYTES || !self.handles.is_empty()
     }
@@ -165,7 +175,11 @@ impl Parcel {
     /// Whether this, the outcome of a call, is what a function returned: of an enum the number of the
     /// variant comes first.
     pub(crate) fn is_returned(&self) -> bool {
-        self.bytes().first() == Some(&0)
+        let first = match &self.bytes {
+            Bytes::Copied(pieces) => pieces.first(),
+            _ => self.bytes().first().copied(),
+        };
+        first == Some(0)
     }
 
     /// The bytes that must be [packed](pack_many) before it can be sent, if there are such, and whether they
@@ -201,7 +215,8 @@ impl Parcel {
     pub(crate) fn bytes(&self) -> &[u8] {
         match &self.bytes {
             Bytes::Few(bytes) => bytes,
-            Bytes::Many(_) => &[],
+            // What was received is not sent.
+            Bytes::Many(_) | Bytes::Copied(_) => &[],
             Bytes::Shelved(slot) => slot.mark(),
         }
     }
@@ -215,8 +230,8 @@ impl Parcel {
         match self.bytes {
             Bytes::Many(_) => Freight::File,
             Bytes::Shelved(_) => Freight::Shelf,
-            Bytes::Few(_) if self.handles.is_empty() => Freight::None,
-            Bytes::Few(_) => Freight::Handles,
+            Bytes::Few(_) | Bytes::Copied(_) if self.handles.is_empty() => Freight::None,
+            Bytes::Few(_) | Bytes::Copied(_) => Freight::Handles,
         }
     }
 }
@@ -331,8 +346,8 @@ mod tests {
     use rustix::fs::{MemfdFlags, memfd_create};
 
     use super::{Freight, MOST_INLINE, Parcel, drop_up_to, pack_many, receive, send, unload};
-    use crate::shelf::Shelf;
-    use crate::sys::file_in_memory;
+    use crate::shelf::{RESULT_BYTES, Shelf};
+    use crate::sys::{blank_sheet, file_in_memory};
 
     type Value = (String, Vec<Handle>);
 
@@ -382,7 +397,7 @@ mod tests {
 
     #[test]
     fn large_values_lie_on_the_shelf_and_those_that_find_no_room_there_or_have_handles_do_not() {
-        let shelf = Shelf::for_arguments().unwrap();
+        let shelf = Shelf::on(blank_sheet(RESULT_BYTES).unwrap()).unwrap();
         let sheet = shelf.sheet().try_clone().unwrap();
         let value = || value(1 << 20, 0);
         let pack = || Parcel::pack(&value(), Some(&shelf)).unwrap();

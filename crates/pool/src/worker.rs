@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::mem;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use ipc_core::wire::{self, Handle, Message, MessageSocket, SendError};
+use ipc_core::wire::{self, Handle, Message, MessageSocket, SendError, Sink as _};
 use ipc_core::{Deadline, Segment};
 use ipc_queue::ByteQueue;
 use proc_core::{Callable, Function, Outcome, Refusal};
@@ -21,7 +21,6 @@ use crate::parcel::{self, Freight, MOST_INLINE};
 use crate::record::{self, Order, Report, What};
 use crate::scratch::MOST_KEPT;
 use crate::share::Share;
-use crate::shelf::Mark;
 use crate::shelf::there::{Arguments, Results};
 use crate::state;
 use crate::sys;
@@ -70,7 +69,7 @@ struct Worker {
     known: Vec<(Vec<u8>, Callable)>,
     /// Room for the bytes of an answer.
     answer: Vec<u8>,
-    /// Room for a record whose bytes go another way.
+    /// Room for a record whose bytes go another way; has what is told of them, if they lie on the shelf.
     record: Vec<u8>,
     /// What is at hand for a task; nowhere else but while one runs.
     desk: Option<Box<Desk>>,
@@ -92,6 +91,14 @@ struct Done {
     nanos: u64,
     /// How many items of it were done.
     n_items: u32,
+}
+
+/// What came of a task.
+#[derive(Debug)]
+struct Answer {
+    message: Message,
+    /// It has no bytes: they lie on the shelf.
+    is_shelved: bool,
 }
 
 /// Why a worker does not run a task.
@@ -232,7 +239,8 @@ impl Worker {
         let fit = match answer {
             Ok(answer) => self.answer(What::Outcome, answer, done),
             Err(Refused { refusal, fit }) => {
-                let answered = self.answer(What::Refusal, encode(&refusal), done);
+                let answer = Answer { message: encode(&refusal), is_shelved: false };
+                let answered = self.answer(What::Refusal, answer, done);
                 if fit == Fit::No { Fit::No } else { answered }
             }
         };
@@ -240,7 +248,7 @@ impl Worker {
         fit
     }
 
-    fn run(&mut self, order: &Order<'_>) -> Result<Message, Refused> {
+    fn run(&mut self, order: &Order<'_>) -> Result<Answer, Refused> {
         // First of all its parcel is taken, so that the next one's is next.
         let mut handles = match order.freight {
             Freight::None | Freight::Shelf => Vec::new(),
@@ -267,8 +275,17 @@ impl Worker {
             (Freight::Shelf, None) => Err(io::ErrorKind::InvalidData.into()),
         };
         let bytes = bytes.map_err(|error| Refused::argument(&error, Fit::Yes))?;
-        let answer = desk::with(&mut self.desk, || callable.call_into(bytes, handles, room))?;
-        Ok(answer)
+        // A copy of the worker has the same part of the shelf. What came of a chunk is for the ring.
+        let n_copied = || {
+            let may_lie_there = self.original.is_this() && !desk::is_of_chunk();
+            may_lie_there.then(|| self.board.copied(self.place))
+        };
+        let mut draft = self.results.draft(&n_copied);
+        let message = desk::with(&mut self.desk, || {
+            callable.call_onto(bytes, handles, room, Some(&mut draft))
+        })?;
+        let is_shelved = message.bytes.is_empty() && draft.finish(order.ticket, &mut self.record);
+        Ok(Answer { message, is_shelved })
     }
 
     /// Lets go of parcels, up to that of this ticket, whose tasks were taken back.
@@ -303,16 +320,17 @@ impl Worker {
     }
 
     /// Sends what came of a task: its parcel first, then its record.
-    fn answer(&mut self, what: What, answer: Message, done: Done) -> Fit {
+    fn answer(&mut self, what: What, answer: Answer, done: Done) -> Fit {
         let Done { ticket, nanos, n_items } = done;
-        let Message { mut bytes, mut handles } = answer;
+        let Answer { message: Message { mut bytes, mut handles }, is_shelved } = answer;
         // Of many results, each is a small one.
         let most = if self.is_chunk() { MOST_ANSWER } else { MOST_INLINE };
         let is_large = bytes.len() > most;
-        let mark = if is_large { self.shelve(&bytes, &handles, ticket) } else { None };
-        let sent = match &mark {
-            Some(_) => Ok(Freight::Shelf),
-            None => self.send(&bytes, is_large, &mut handles, ticket),
+        let is_shelved = is_shelved || is_large && self.shelve(&bytes, &handles, ticket);
+        let sent = if is_shelved {
+            Ok(Freight::Shelf)
+        } else {
+            self.send(&bytes, is_large, &mut handles, ticket)
         };
         let (freight, fit) = match sent {
             Ok(freight) => (freight, Fit::Yes),
@@ -326,7 +344,6 @@ impl Worker {
         let report = Report { what, place: self.place, ticket, nanos, n_items, freight };
         let goes_elsewhere = matches!(freight, Freight::File | Freight::Shelf);
         let record = if goes_elsewhere { &mut self.record } else { &mut bytes };
-        record.extend(mark.iter().flatten());
         report.write(record);
         let put = self.outbox.put(record).is_ok();
         self.record.clear();
@@ -341,10 +358,12 @@ impl Worker {
         self.desk.as_ref().is_some_and(|desk| desk.n_done.is_some())
     }
 
-    /// Puts the many bytes of an answer on the shelf, if nothing else belongs to it.
-    fn shelve(&mut self, bytes: &[u8], handles: &[OwnedFd], ticket: u64) -> Option<Mark> {
-        let is_for_shelf = handles.is_empty();
-        is_for_shelf.then(|| self.results.put(ticket, bytes, self.board.copied(self.place)))?
+    /// Puts the many bytes of an answer on the shelf, if nothing else belongs to it and there is room; says
+    /// whether it did.
+    fn shelve(&mut self, bytes: &[u8], handles: &[OwnedFd], ticket: u64) -> bool {
+        let n_copied = || handles.is_empty().then(|| self.board.copied(self.place));
+        let mut draft = self.results.draft(&n_copied);
+        draft.put(bytes, &[]) && draft.finish(ticket, &mut self.record)
     }
 
     fn send(

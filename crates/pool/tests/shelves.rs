@@ -3,14 +3,12 @@
 
 #![expect(clippy::unwrap_used, reason = "tests end when something is not as it should be")]
 
-use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use pool::{Pool, Retry};
 
-use common::{pools, watch};
+use common::{pools, shelved_bytes, watch};
 
 mod common;
 
@@ -43,21 +41,6 @@ fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
 
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// How much memory is behind the sheets that this process has.
-fn shelved_bytes() -> u64 {
-    let sheets: BTreeMap<u64, u64> = std::fs::read_dir("/proc/self/fd")
-        .unwrap()
-        .flatten()
-        .filter(|entry| {
-            let path = std::fs::read_link(entry.path());
-            path.is_ok_and(|path| path.to_string_lossy().starts_with("/memfd:multiproc sheet"))
-        })
-        .filter_map(|entry| std::fs::metadata(entry.path()).ok())
-        .map(|sheet| (sheet.ino(), sheet.blocks() * 512))
-        .collect();
-    sheets.values().sum()
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use ipc_core::wire::{self, DecodeError, EncodeError, Message};
+use ipc_core::wire::{self, DecodeError, Draft, EncodeError, Message, Sink};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -59,12 +59,19 @@ pub(crate) struct Answer {
 const EXIT_PANICKED: i32 = 101;
 
 /// An encoded argument, and room for the answer.
-#[derive(Debug)]
 pub(crate) struct Input<'b> {
     pub(crate) bytes: &'b [u8],
     pub(crate) handles: Vec<OwnedFd>,
+    pub(crate) room: Room<'b>,
+}
+
+/// Room for an answer.
+#[derive(Default)]
+pub(crate) struct Room<'b> {
     /// An empty vector, whose memory the answer is to have.
-    pub(crate) room: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
+    /// Where a large one goes instead, if it has no handles.
+    pub(crate) sink: Option<&'b mut dyn Sink>,
 }
 
 /// Decodes the argument, says that it is accepted, calls the function, and encodes the result.
@@ -88,14 +95,22 @@ where
 
 /// Calls a function that needs no argument, and encodes the result.
 pub(crate) fn run_inherited<R: Serialize>(function: impl FnOnce() -> R) -> Answer {
-    run_into(Vec::new(), function)
+    run_into(Room::default(), function)
 }
 
-fn run_into<R: Serialize>(room: Vec<u8>, function: impl FnOnce() -> R) -> Answer {
+fn run_into<R: Serialize>(room: Room<'_>, function: impl FnOnce() -> R) -> Answer {
     let encoded = PanicInfo::catch(|| {
         let returned = Outcome::Returned(function());
-        let mut bytes = room;
-        wire::encode_into(&returned, &mut bytes).map(|handles| Message { bytes, handles })
+        let Room { mut bytes, sink } = room;
+        let sink = sink.map(|sink| -> &mut dyn Sink { sink });
+        let mut draft = Draft::new(&mut bytes, sink);
+        let handles = wire::encode_into(&returned, &mut draft)?;
+        if !handles.is_empty() {
+            draft.take_back();
+        }
+        // If the sink has it, no bytes are left here.
+        let _is_sunk = draft.finish();
+        Ok::<_, EncodeError>(Message { bytes, handles })
     });
     match encoded {
         Ok(Ok(message)) => Answer { message, exit_code: 0 },

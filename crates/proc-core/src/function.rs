@@ -5,11 +5,11 @@
 use std::fmt;
 use std::os::fd::OwnedFd;
 
-use ipc_core::wire::{DecodeError, Message};
+use ipc_core::wire::{DecodeError, Message, Sink};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::call::{self, Input, Outcome, Refusal};
+use crate::call::{self, Input, Outcome, Refusal, Room};
 use crate::entry::{Entry, Resolved};
 
 /// A function of this program, as it is named to another process that runs the same program.
@@ -101,6 +101,25 @@ impl Callable {
         handles: Vec<OwnedFd>,
         room: Vec<u8>,
     ) -> Result<Message, Refusal> {
+        self.call_onto(bytes, handles, room, None)
+    }
+
+    /// The same with a place for an answer that has long runs of bytes, and no handles: it may be put there as it
+    /// is encoded, and then the message has no bytes.
+    ///
+    /// An answer always has bytes. What the place has when the message has some is to be thrown away.
+    ///
+    /// # Errors
+    ///
+    /// As [`call`](Self::call).
+    pub fn call_onto(
+        &self,
+        bytes: &[u8],
+        handles: Vec<OwnedFd>,
+        room: Vec<u8>,
+        sink: Option<&mut dyn Sink>,
+    ) -> Result<Message, Refusal> {
+        let room = Room { bytes: room, sink: sink.map(|sink| -> &mut dyn Sink { sink }) };
         self.0.call(Input { bytes, handles, room }, &mut || ()).map(|answer| answer.message)
     }
 }

@@ -12,6 +12,7 @@ use serde::de::{
 };
 
 use super::error::DecodeError;
+use super::pieces::{Giver, Owned};
 use super::scope;
 
 /// How many values may lie one in the other.
@@ -25,30 +26,32 @@ pub(super) const MAX_DEPTH: u32 = 200;
 const MAX_EMPTY_ITEMS: usize = 1 << 16;
 
 /// Something of serde's, with what it may cost.
-pub(super) struct Limited<I> {
+pub(super) struct Limited<I, G> {
     inner: I,
-    budget: Budget,
+    budget: Budget<G>,
 }
 
 #[derive(Clone, Copy)]
-struct Budget {
+struct Budget<G> {
     /// How many more levels may be entered from here.
     levels: u32,
     /// How many items a list may have.
     items: usize,
+    /// Who has vectors for what becomes a part of the value.
+    giver: G,
 }
 
-impl<I> Limited<I> {
+impl<I, G> Limited<I, G> {
     /// Limits a deserializer of `len` bytes.
-    pub(super) const fn new(inner: I, len: usize) -> Self {
+    pub(super) const fn new(inner: I, len: usize, giver: G) -> Self {
         let items = if len > MAX_EMPTY_ITEMS { len } else { MAX_EMPTY_ITEMS };
-        Self { inner, budget: Budget { levels: MAX_DEPTH, items } }
+        Self { inner, budget: Budget { levels: MAX_DEPTH, items, giver } }
     }
 }
 
-impl Budget {
+impl<G: Giver> Budget<G> {
     /// Goes one level down with what belongs there.
-    fn enter<I, E: Error>(self, inner: I) -> Result<Limited<I>, E> {
+    fn enter<I, E: Error>(self, inner: I) -> Result<Limited<I, G>, E> {
         match self.levels.checked_sub(1) {
             Some(levels) => Ok(Limited { inner, budget: Self { levels, ..self } }),
             None => {
@@ -59,22 +62,22 @@ impl Budget {
     }
 
     /// Begins a list.
-    fn list<A>(self, inner: A) -> Items<A> {
+    fn list<A>(self, inner: A) -> Items<A, G> {
         // One more than there may be: whoever takes them asks once more to see the end.
         Items { inner, budget: self, n_left: self.items.saturating_add(1) }
     }
 }
 
 /// The items of a list, of which so many more may come.
-struct Items<A> {
+struct Items<A, G> {
     inner: A,
-    budget: Budget,
+    budget: Budget<G>,
     n_left: usize,
 }
 
-impl<A> Items<A> {
+impl<A, G: Giver> Items<A, G> {
     /// Wraps what the next item is for.
-    fn next<S, E: Error>(&mut self, inner: S) -> Result<Limited<S>, E> {
+    fn next<S, E: Error>(&mut self, inner: S) -> Result<Limited<S, G>, E> {
         match self.n_left.checked_sub(1) {
             Some(n_left) => {
                 self.n_left = n_left;
@@ -97,7 +100,7 @@ macro_rules! pass_on {
     )*};
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
+impl<'de, D: Deserializer<'de>, G: Giver> Deserializer<'de> for Limited<D, G> {
     type Error = D::Error;
 
     pass_on! {
@@ -105,8 +108,22 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Limited<D> {
         deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
         deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
         deserialize_f32 deserialize_f64
-        deserialize_str deserialize_string deserialize_bytes deserialize_byte_buf
+        deserialize_str deserialize_bytes
         deserialize_unit deserialize_identifier
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        if !G::GIVES {
+            return self.inner.deserialize_string(visitor);
+        }
+        self.inner.deserialize_string(Owned { inner: visitor, giver: self.budget.giver })
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        if !G::GIVES {
+            return self.inner.deserialize_byte_buf(visitor);
+        }
+        self.inner.deserialize_byte_buf(Owned { inner: visitor, giver: self.budget.giver })
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
@@ -194,7 +211,7 @@ macro_rules! pass_on_values {
     )*};
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Limited<V> {
+impl<'de, V: Visitor<'de>, G: Giver> Visitor<'de> for Limited<V, G> {
     type Value = V::Value;
 
     pass_on_values! {
@@ -239,7 +256,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Limited<V> {
     }
 }
 
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Limited<S> {
+impl<'de, S: DeserializeSeed<'de>, G: Giver> DeserializeSeed<'de> for Limited<S, G> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
@@ -247,7 +264,7 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Limited<S> {
     }
 }
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Items<A> {
+impl<'de, A: SeqAccess<'de>, G: Giver> SeqAccess<'de> for Items<A, G> {
     type Error = A::Error;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(
@@ -263,7 +280,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Items<A> {
     }
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Items<A> {
+impl<'de, A: MapAccess<'de>, G: Giver> MapAccess<'de> for Items<A, G> {
     type Error = A::Error;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(
@@ -283,9 +300,9 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Items<A> {
     }
 }
 
-impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Limited<A> {
+impl<'de, A: EnumAccess<'de>, G: Giver> EnumAccess<'de> for Limited<A, G> {
     type Error = A::Error;
-    type Variant = Limited<A::Variant>;
+    type Variant = Limited<A::Variant, G>;
 
     fn variant_seed<S: DeserializeSeed<'de>>(
         self,
@@ -296,7 +313,7 @@ impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Limited<A> {
     }
 }
 
-impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Limited<A> {
+impl<'de, A: VariantAccess<'de>, G: Giver> VariantAccess<'de> for Limited<A, G> {
     type Error = A::Error;
 
     fn unit_variant(self) -> Result<(), A::Error> {

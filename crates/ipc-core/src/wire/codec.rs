@@ -6,6 +6,7 @@ use postcard::ser_flavors::Flavor;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::budget::Limited;
+use super::pieces::{Gathered, Given, Pieces};
 use super::scratch::Buffer;
 
 /// A form for values as bytes.
@@ -30,6 +31,13 @@ pub trait Codec: sealed::Sealed {
     ///
     /// If the bytes are no such value.
     fn take<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), CodecError>;
+
+    /// Takes a value from the start of some pieces and returns it with the number of bytes that are left.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are no such value.
+    fn take_pieces<T: DeserializeOwned>(pieces: Pieces) -> Result<(T, usize), CodecError>;
 }
 
 /// Postcard: compact, without names, the same for all versions of a program that have the same
@@ -51,7 +59,20 @@ impl Codec for Postcard {
     fn take<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8]), CodecError> {
         let mut deserializer = postcard::Deserializer::from_bytes(bytes);
         let value =
-            T::deserialize(Limited::new(&mut deserializer, bytes.len())).map_err(CodecError)?;
+            T::deserialize(Limited::new(&mut deserializer, bytes.len(), ())).map_err(CodecError)?;
+        Ok((value, deserializer.finalize().map_err(CodecError)?))
+    }
+
+    fn take_pieces<T: DeserializeOwned>(mut pieces: Pieces) -> Result<(T, usize), CodecError> {
+        let (given, gathered) = (Given::default(), Gathered::default());
+        let len = pieces.len();
+        let mut deserializer =
+            postcard::Deserializer::from_flavor(pieces.reader(&given, &gathered));
+        let value = T::deserialize(Limited::new(&mut deserializer, len, &given));
+        let value = value.map_err(|error| {
+            let is_no_text = given.is_no_text.get();
+            CodecError(if is_no_text { postcard::Error::DeserializeBadUtf8 } else { error })
+        })?;
         Ok((value, deserializer.finalize().map_err(CodecError)?))
     }
 }

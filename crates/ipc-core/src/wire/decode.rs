@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use super::codec::{Codec, Postcard};
 use super::encode::Message;
 use super::error::DecodeError;
+use super::pieces::Pieces;
 use super::scope::Guard;
 
 /// Turns bytes and handles into a value.
@@ -52,6 +53,22 @@ pub fn decode_plain<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError>
         scope.left_over()?;
     }
     result
+}
+
+/// The same for bytes of which long runs have vectors of their own, which become a part of the value.
+///
+/// # Errors
+///
+/// As [`decode_plain`].
+pub fn decode_pieces<T: DeserializeOwned>(pieces: Pieces) -> Result<T, DecodeError> {
+    let scope = Guard::hand_nothing();
+    let result = Postcard::take_pieces(pieces);
+    // What a handle was refused for says more than the codec's error that came of it.
+    scope.left_over()?;
+    match result.map_err(DecodeError::Value)? {
+        (value, 0) => Ok(value),
+        (_, count) => Err(DecodeError::LeftOverBytes { count }),
+    }
 }
 
 #[inline]

@@ -58,7 +58,7 @@ pub fn encode_word<T: Serialize + ?Sized>(value: &T) -> Option<(Sort, u64)> {
 #[inline]
 pub fn decode_word<T: DeserializeOwned>(sort: Sort, word: u64) -> Result<T, DecodeError> {
     let mut scope = Guard::hand_nothing();
-    let reader = Limited::new(Reader { sort, word }, size_of::<u64>());
+    let reader = Limited::new(Reader { sort, word }, size_of::<u64>(), ());
     let result = T::deserialize(reader).map_err(|error| DecodeError::Value(CodecError(error)));
     if !scope.close_unopened() {
         scope.left_over()?;

@@ -30,6 +30,14 @@ pub(crate) fn with<R>(desk: &mut Option<Box<Desk>>, task: impl FnOnce() -> R) ->
     result
 }
 
+/// Whether the task that runs is a chunk of which something was done.
+pub(crate) fn is_of_chunk() -> bool {
+    let desk = DESK.take();
+    let is_of_chunk = desk.as_ref().is_some_and(|desk| desk.n_done.is_some());
+    DESK.set(desk);
+    is_of_chunk
+}
+
 /// Takes the desk to work at it; `None` if this is no worker.
 pub(super) fn take() -> Option<Box<Desk>> {
     DESK.take()

@@ -242,10 +242,13 @@ impl Scene {
             0 => {
                 wire::encode(&Outcome::Returned((7_u64, vec![1_u8], None::<Handle>))).unwrap().bytes
             }
-            // What may tell of a place on its shelf.
+            // What may tell of a place on its shelf, and of long runs there.
             1 => {
-                let [at, len] = [script.small() << 13, script.small() << 8].map(usize::to_le_bytes);
-                [at, len].concat()
+                let mut place =
+                    || [script.small() << 13, script.small() << 8].map(usize::to_le_bytes).concat();
+                let whole = place();
+                let n_runs = usize::from(whole[1]) % 4;
+                (0..n_runs).fold(whole, |told, _| [told, place()].concat())
             }
             // What came of a chunk: words of any sort, fewer or more than it says, and pieces.
             2 => {

@@ -1,10 +1,11 @@
 //! A value that is put on a shelf while it is encoded, run by run.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use ipc_core::wire::Sink;
 
-use super::{Shelf, Slot};
+use super::{MOST_RUNS, Shelf, Slot};
 
 /// A value on a shelf that may still grow.
 #[derive(Debug)]
@@ -13,18 +14,21 @@ pub(crate) struct Growing<'s> {
     /// None before its first byte.
     slot: Option<Slot>,
     len: usize,
+    /// The first of the long runs that it has.
+    runs: Vec<Range<usize>>,
 }
 
 impl<'s> Growing<'s> {
     /// A value without bytes, which takes no room.
     pub(crate) const fn on(shelf: &'s Arc<Shelf>) -> Self {
-        Self { shelf, slot: None, len: 0 }
+        Self { shelf, slot: None, len: 0, runs: Vec::new() }
     }
 
     /// The value as it is now; none if it has no bytes.
     pub(crate) fn finish(self) -> Option<Slot> {
         let mut slot = self.slot?;
         slot.mark = super::mark(slot.part.start, self.len);
+        slot.runs = self.runs;
         Some(slot)
     }
 }
@@ -46,16 +50,21 @@ impl Sink for Growing<'_> {
             && sheet.write(slot.part.start + middle, second);
         if is_there {
             self.len = len;
+            if !second.is_empty() && self.runs.len() < MOST_RUNS {
+                self.runs.push(middle..len);
+            }
         }
         is_there
     }
 
     fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
+        self.runs.retain(|run| run.end <= len);
     }
 
     fn take_back(&mut self) -> Vec<u8> {
         let len = std::mem::take(&mut self.len);
+        self.runs.clear();
         let slot = self.slot.take();
         slot.map_or_else(Vec::new, |slot| {
             self.shelf.sheet.copy(slot.part.start..slot.part.start + len)

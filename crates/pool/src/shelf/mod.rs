@@ -15,17 +15,21 @@
 //! and nothing has to be repaired: a slot of arguments belongs to a task, whoever runs it, and the shelf of
 //! a worker's results goes with the worker.
 //!
+//! Of a result a worker also tells where long runs of bytes are. Each is copied to memory of its own, which can become
+//! a part of the value (see `ipc_core::wire::Pieces`).
+//!
 //! A value that finds no room, or has handles, goes in a file of its own (see [`parcel`](crate::parcel)).
 
 pub(crate) mod growing;
 mod room;
 pub(crate) mod there;
 
+use std::io;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ipc_core::wire::Sink as _;
+use ipc_core::wire::{Pieces, Sink as _};
 
 use self::growing::Growing;
 use self::room::Room;
@@ -39,6 +43,9 @@ pub(crate) const RESULT_BYTES: usize = 16 << 20;
 
 /// One value takes at most this part of a shelf.
 const LARGEST_PART: usize = 4;
+
+/// So many long runs of a value are told of; what is in others is copied once more as it is decoded.
+const MOST_RUNS: usize = 32;
 
 /// A shelf, as the process has it that puts values there.
 #[derive(Debug)]
@@ -60,6 +67,8 @@ pub(crate) struct Slot {
     shelf: Arc<Shelf>,
     part: Range<usize>,
     mark: Mark,
+    /// Where in the value long runs of bytes are.
+    runs: Vec<Range<usize>>,
 }
 
 /// Where on a shelf a value lies, as it is told to others.
@@ -103,7 +112,7 @@ impl Shelf {
             return None;
         }
         drop(state);
-        Some(Slot { shelf: Arc::clone(self), part, mark: Mark::default() })
+        Some(Slot { shelf: Arc::clone(self), part, mark: Mark::default(), runs: Vec::new() })
     }
 
     /// Makes a part at least so many bytes long; `false` if there is no room behind it, or no memory.
@@ -153,6 +162,59 @@ impl Slot {
     }
 }
 
+/// A value on a worker's shelf, as the parent is told of it: where it lies, and where in it long runs are.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Lying {
+    pub(crate) part: Range<usize>,
+    pub(crate) runs: Vec<Range<usize>>,
+}
+
+impl Lying {
+    /// Appends what is told of a value.
+    pub(crate) fn tell(slot: &Slot, told: &mut Vec<u8>) {
+        told.extend(slot.mark);
+        told.extend(slot.runs.iter().flat_map(|run| mark(run.start, run.len())));
+    }
+
+    /// What was told; `None` if it cannot be: a shelf of results is not so long, or the runs are not in their
+    /// order, or not in the value.
+    pub(crate) fn read(told: &[u8]) -> Option<Self> {
+        let (marks, rest) = told.as_chunks::<{ size_of::<Mark>() }>();
+        let (first, marks) = marks.split_first()?;
+        let part = part_of(first)?;
+        if !rest.is_empty() || marks.len() > MOST_RUNS || part.end > RESULT_BYTES {
+            return None;
+        }
+        let mut end = 0;
+        let runs = marks.iter().map(|mark| {
+            let run = part_of(mark)?;
+            let is_behind = run.start >= end;
+            end = run.end;
+            is_behind.then_some(run)
+        });
+        let runs = runs.collect::<Option<Vec<_>>>()?;
+        (end <= part.len()).then_some(Self { part, runs })
+    }
+
+    /// Copies it out of the sheet of a worker, who may write there meanwhile: then it is some bytes. Each long run
+    /// gets a vector of its own.
+    pub(crate) fn copy_out(&self, sheet: &OwnedFd) -> io::Result<Pieces> {
+        let from = |start: usize, run: &Range<usize>| start + run.start..start + run.end;
+        let mut rest = Vec::new();
+        let mut runs = Vec::with_capacity(self.runs.len());
+        let mut end = 0;
+        for run in &self.runs {
+            sys::append_copy(sheet, &from(self.part.start, &(end..run.start)), &mut rest)?;
+            let mut bytes = Vec::new();
+            sys::append_copy(sheet, &from(self.part.start, run), &mut bytes)?;
+            runs.push((rest.len(), bytes));
+            end = run.end;
+        }
+        sys::append_copy(sheet, &from(self.part.start, &(end..self.part.len())), &mut rest)?;
+        Ok(Pieces::new(rest, runs))
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         self.shelf.lock().room.give_back(self.part.clone());
@@ -184,7 +246,9 @@ mod tests {
     use rustix::fs::{FallocateFlags, fallocate};
 
     use super::there::Arguments;
-    use super::{ARGUMENT_BYTES, LARGEST_PART, RESULT_BYTES, Shelf, mark, part_of};
+    use super::{
+        ARGUMENT_BYTES, LARGEST_PART, Lying, MOST_RUNS, RESULT_BYTES, Shelf, mark, part_of,
+    };
     use crate::sys::{blank_sheet, copy_out};
 
     #[test]
@@ -244,6 +308,24 @@ mod tests {
             let part = part_of(&mark(at, len)).unwrap();
             assert!(copy_out(&sheet, &part, &mut bytes).is_err(), "{at}, {len}");
         }
+        for told in [
+            [mark(0, RESULT_BYTES + 1)].concat(),
+            [mark(RESULT_BYTES, 1)].concat(),
+            // Runs that are not there, lie one in the other, or are not in their order.
+            [mark(0, 6), mark(0, 7)].concat(),
+            [mark(0, 6), mark(6, 1)].concat(),
+            [mark(0, 6), mark(0, 4), mark(3, 2)].concat(),
+            [mark(0, 6), mark(4, 2), mark(0, 1)].concat(),
+            [mark(0, 6); MOST_RUNS + 2].concat(),
+            b"short".to_vec(),
+            [&mark(0, 6)[..], b"x"].concat(),
+            Vec::new(),
+        ] {
+            assert_eq!(Lying::read(&told), None, "{told:?}");
+        }
+        let told = [mark(4096, 6), mark(0, 0), mark(0, 4), mark(4, 2)].concat();
+        let runs = vec![0..0, 0..4, 4..6];
+        assert_eq!(Lying::read(&told), Some(Lying { part: 4096..4102, runs }));
         assert_eq!(part_of(&mark(usize::MAX, 1)), None);
         assert_eq!((part_of(b"short"), part_of(&[0; 17])), (None, None));
     }

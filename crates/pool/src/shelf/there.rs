@@ -11,7 +11,10 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use super::{Mark, Shelf, Slot, part_of};
+use ipc_core::wire::Sink;
+
+use super::growing::Growing;
+use super::{Lying, Shelf, Slot, part_of};
 use crate::sys::{self, SheetView};
 
 /// The shelf of a pool's arguments.
@@ -64,42 +67,119 @@ impl Results {
         Self { shelf: Shelf::on(sheet), away: VecDeque::new() }
     }
 
-    /// Puts the result of the task with this ticket there, if there is room. The parent has copied those up
-    /// to the ticket `n_copied`.
-    pub(crate) fn put(&mut self, ticket: u64, bytes: &[u8], n_copied: u64) -> Option<Mark> {
+    /// A result that is put there as it is encoded, if it has long runs and there is room.
+    ///
+    /// `n_copied` says up to which ticket the parent has copied results, or that none may be put there now.
+    pub(crate) fn draft<'r>(&'r mut self, n_copied: &'r dyn Fn() -> Option<u64>) -> Drafted<'r> {
+        let growing = self.shelf.as_ref().map(Growing::on);
+        Drafted { growing, away: &mut self.away, n_copied }
+    }
+}
+
+/// The result of the task that the worker is at, on its way to the shelf.
+pub(crate) struct Drafted<'r> {
+    /// None if there is no shelf.
+    growing: Option<Growing<'r>>,
+    away: &'r mut VecDeque<(u64, Slot)>,
+    n_copied: &'r dyn Fn() -> Option<u64>,
+}
+
+impl Drafted<'_> {
+    /// Appends what is told of the result, which is that of the task with this ticket; `false` if nothing is
+    /// there.
+    pub(crate) fn finish(self, ticket: u64, told: &mut Vec<u8>) -> bool {
+        let Some(slot) = self.growing.and_then(Growing::finish) else { return false };
+        Lying::tell(&slot, told);
+        self.away.push_back((ticket, slot));
+        true
+    }
+}
+
+impl Sink for Drafted<'_> {
+    fn put(&mut self, first: &[u8], second: &[u8]) -> bool {
+        let (Some(growing), Some(n_copied)) = (&mut self.growing, (self.n_copied)()) else {
+            return false;
+        };
         while self.away.front().is_some_and(|(ticket, _)| *ticket <= n_copied) {
             self.away.pop_front();
         }
-        let slot = self.shelf.as_ref()?.put(bytes)?;
-        let mark = *slot.mark();
-        self.away.push_back((ticket, slot));
-        Some(mark)
+        growing.put(first, second)
+    }
+
+    fn truncate(&mut self, len: usize) {
+        if let Some(growing) = &mut self.growing {
+            growing.truncate(len);
+        }
+    }
+
+    fn take_back(&mut self) -> Vec<u8> {
+        // Where it may not be put, somebody else may: then nothing is read either, and nobody wants it.
+        let growing = self.growing.as_mut().filter(|_| (self.n_copied)().is_some());
+        growing.map_or_else(Vec::new, Growing::take_back)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use ipc_core::wire::{self, Draft, Sink as _};
+
     use super::{Arguments, Results};
-    use crate::shelf::{LARGEST_PART, RESULT_BYTES, Shelf, mark};
+    use crate::shelf::{LARGEST_PART, Lying, RESULT_BYTES, Shelf, mark};
     use crate::sys::blank_sheet;
+
+    /// Puts a result there as it is; what is told of it, if there was room.
+    fn put(
+        results: &mut Results,
+        ticket: u64,
+        bytes: &[u8],
+        n_copied: Option<u64>,
+    ) -> Option<Vec<u8>> {
+        let n_copied = || n_copied;
+        let mut draft = results.draft(&n_copied);
+        let mut told = Vec::new();
+        (draft.put(bytes, &[]) && draft.finish(ticket, &mut told)).then_some(told)
+    }
 
     #[test]
     fn result_is_overwritten_only_when_it_was_copied_or_one_after_it() {
         let mut results = Results::new(blank_sheet(RESULT_BYTES).unwrap());
         let large = vec![1; RESULT_BYTES / LARGEST_PART];
-        let marks: Vec<_> =
-            (2..).map_while(|ticket| results.put(ticket, &large, 0)).take(100).collect();
+        let mut put = |ticket, n_copied| put(&mut results, ticket, &large, Some(n_copied));
+        let marks: Vec<_> = (2..).map_while(|ticket| put(ticket, 0)).take(100).collect();
         assert_eq!(marks.len(), LARGEST_PART);
-        assert_eq!(results.put(9, &large, 1), None);
-        assert_eq!(results.put(9, &large, 2), Some(marks[0]));
-        assert_eq!(results.put(10, &large, 2), None);
-        assert_eq!(results.put(11, &large, 4), Some(marks[1]));
-        assert_eq!(results.put(12, &large, 4), Some(marks[2]));
+        assert_eq!(put(9, 1), None);
+        assert_eq!(put(9, 2).as_ref(), Some(&marks[0]));
+        assert_eq!(put(10, 2), None);
+        assert_eq!(put(11, 4).as_ref(), Some(&marks[1]));
+        assert_eq!(put(12, 4).as_ref(), Some(&marks[2]));
     }
 
     #[test]
-    fn without_a_sheet_there_is_no_room() {
-        assert_eq!(Results::default().put(2, b"x", 0), None);
+    fn without_a_sheet_there_is_no_room_nor_where_another_may_write() {
+        assert_eq!(put(&mut Results::default(), 2, b"x", Some(0)), None);
+        let mut results = Results::new(blank_sheet(RESULT_BYTES).unwrap());
+        assert_eq!(put(&mut results, 2, b"x", None), None);
+    }
+
+    #[test]
+    fn long_runs_of_a_result_are_told_of_and_copied_to_their_own_memory() {
+        let sheet = blank_sheet(RESULT_BYTES).unwrap();
+        let mut results = Results::new(sheet.try_clone().unwrap());
+        let n_copied = || Some(0);
+        let value = ("ab".repeat(50_000), vec![1_u8; 5_000], "c".repeat(30_000), 7_u8);
+        let mut draft = results.draft(&n_copied);
+        let mut rest = Vec::new();
+        let mut written = Draft::new(&mut rest, Some(&mut draft));
+        wire::encode_plain(&value, &mut written).unwrap();
+        assert!(written.finish());
+        let mut told = Vec::new();
+        assert!(draft.finish(2, &mut told));
+        let lying = Lying::read(&told).unwrap();
+        let lens: Vec<_> = lying.runs.iter().map(ExactSizeIterator::len).collect();
+        assert_eq!(lens, [100_000, 30_000]);
+        let pieces = lying.copy_out(&sheet).unwrap();
+        let arrived: (String, Vec<u8>, String, u8) = wire::decode_pieces(pieces).unwrap();
+        assert!(arrived == value);
     }
 
     #[test]

@@ -8,9 +8,11 @@
     reason = "each test binary uses a part of it"
 )]
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{PipeReader, PipeWriter, Read as _, Write as _};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
 use ipc_core::wire::Handle;
@@ -111,4 +113,19 @@ pub(crate) fn resident_bytes() -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
     kilobytes << 10
+}
+
+/// How much memory is behind the sheets that this process has.
+pub(crate) fn shelved_bytes() -> u64 {
+    let sheets: BTreeMap<u64, u64> = std::fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .flatten()
+        .filter(|entry| {
+            let path = std::fs::read_link(entry.path());
+            path.is_ok_and(|path| path.to_string_lossy().starts_with("/memfd:multiproc sheet"))
+        })
+        .filter_map(|entry| std::fs::metadata(entry.path()).ok())
+        .map(|sheet| (sheet.ino(), sheet.blocks() * 512))
+        .collect();
+    sheets.values().sum()
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use ipc_core::Deadline;
 use ipc_core::wire::{Limits, Message, MessageSocket};
 
-use crate::call::{Answer, Input, Refusal};
+use crate::call::{Answer, Input, Refusal, Room};
 use crate::child::Mark;
 use crate::current::{self, Introduction};
 use crate::entry::Entry;
@@ -99,7 +99,7 @@ pub(super) fn call(
 ) -> impl FnOnce(&mut dyn FnMut()) -> Result<Answer, Refusal> {
     move |accept| {
         let Message { bytes, handles } = argument;
-        let input = Input { bytes: &bytes, handles, room: Vec::new() };
+        let input = Input { bytes: &bytes, handles, room: Room::default() };
         entry.resolve()?.call(input, accept)
     }
 }

@@ -31,7 +31,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use ipc_core::Deadline;
 use ipc_core::wire::{self, Limits, Message, MessageSocket};
 
-use crate::call::{self, Input, Outcome, Refusal};
+use crate::call::{self, Input, Outcome, Refusal, Room};
 use crate::entry::Entry;
 use crate::fork::flush_stdout;
 use crate::inspect::{self, Role};
@@ -167,7 +167,7 @@ fn copy_for(mut request: Parcel<Order>, places: Places, board: &Board) -> Step {
 
 /// Calls the function that is to be called before.
 fn prepare(preload: &Entry) -> Result<(), Refusal> {
-    let input = Input { bytes: &[], handles: Vec::new(), room: Vec::new() };
+    let input = Input { bytes: &[], handles: Vec::new(), room: Room::default() };
     let answer = preload.resolve()?.call(input, &mut || ())?;
     if let Ok(Outcome::Panicked(panic)) = call::outcome::<()>(answer.message) {
         return Err(Refusal::Preload(panic.to_string()));
