@@ -15,6 +15,7 @@ common::with_each_start! {
     child_that_dies_with_its_parent_dies_with_it
     child_that_dies_with_its_parent_outlives_the_thread_that_started_it
     child_goes_on_without_its_parent_and_knows_it
+    child_does_not_need_a_dying_parent_to_die_with_its_grandparent
 }
 
 type Family = (Process<()>, ProcessId, MessageSocket);
@@ -105,4 +106,34 @@ fn child_goes_on_without_its_parent_and_knows_it(way: Start) {
     parent.kill().unwrap();
     assert_eq!(hear::<u32>(&channel), parent.pid());
     parent.wait().unwrap();
+}
+
+/// Tells who it is, and starts a child that dies with it.
+fn child_of_a_child((way, socket): (Start, MessageSocket)) {
+    say(&socket, &ProcessId::current().unwrap());
+    let builder = Process::builder().start(way).dies_with_parent(true);
+    let child = builder.spawn(busy, socket).unwrap();
+    child.join().unwrap();
+}
+
+/// Here the parent cannot die, since it was stopped: it is a parent that gets no processor.
+fn child_does_not_need_a_dying_parent_to_die_with_its_grandparent(way: Start) {
+    fn grandparent((way, socket): (Start, MessageSocket)) {
+        let builder = Process::builder().start(way).dies_with_parent(true);
+        // It has a second thread, which waits for the death, and so it cannot be copied.
+        let next = if way == Start::Fork { Start::Spawn } else { way };
+        let child = builder.spawn(child_of_a_child, (next, socket)).unwrap();
+        child.join().unwrap();
+    }
+    let (ours, theirs) = MessageSocket::pair().unwrap();
+    let eldest = Process::spawn(grandparent, (way, theirs)).unwrap();
+    let [parent, child] = [(); 2].map(|()| hear::<ProcessId>(&ours));
+    let pid = nix::unistd::Pid::from_raw(parent.pid().cast_signed());
+    let child = DeathWatch::open(child).unwrap().unwrap();
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
+    eldest.kill().unwrap();
+    let has_ended = child.wait(Deadline::after(Duration::from_secs(10))).unwrap();
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    assert!(has_ended, "it waits for its parent");
+    eldest.wait().unwrap();
 }

@@ -82,7 +82,8 @@ impl Builder {
     /// It is exact: the child waits for the end of this process, not of a thread of it, and the end
     /// is not missed if it comes during the start. The child has a second thread for that, which
     /// does nothing else; so it cannot in turn start processes with [`Start::Fork`]. If it runs
-    /// another program in its place, that one is not killed.
+    /// another program in its place, that one is not killed; and one that was stopped is killed when it
+    /// is continued.
     pub fn dies_with_parent(mut self, dies: bool) -> Self {
         self.dies_with_parent = Some(dies);
         self

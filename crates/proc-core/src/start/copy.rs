@@ -21,7 +21,7 @@ use crate::exit::ExitStatus;
 use crate::fork::{self, check_copyable};
 use crate::start::gate::Gate;
 use crate::start::inside::{self, EXIT_NOT_STARTED, Start};
-use crate::start::{self, Plan, Started};
+use crate::start::{self, Plan, Started, orphan};
 use crate::stdio::Pipes;
 use crate::sys::files;
 use crate::sys::process;
@@ -83,6 +83,7 @@ unsafe fn copy(
         process::open_own_pidfd().map_err(StartError::system("open its own descriptor"))?;
     let (channel, of_child) =
         MessageSocket::pair().map_err(StartError::system("make a pair of sockets"))?;
+    let ancestors = orphan::ancestors(plan.dies_with_parent);
     let gate = Gate::new().map_err(StartError::system("make a pipe"))?;
     // SAFETY: the duty is the caller's; what runs here in the child before and after `work` makes
     // calls and takes memory, which is right in a copy of a process with one thread.
@@ -97,6 +98,7 @@ unsafe fn copy(
             parent: own_pidfd,
             introduction: plan.introduction,
             dies_with_parent: plan.dies_with_parent,
+            ancestors,
             setup: plan.setup,
             given: plan.given,
         };
@@ -105,7 +107,7 @@ unsafe fn copy(
         let lived = panic::catch_unwind(AssertUnwindSafe(|| live(start, passed_on, work)));
         inside::end_copy(lived.unwrap_or(EXIT_NOT_STARTED))
     };
-    drop((of_child, own_pidfd));
+    drop((of_child, own_pidfd, ancestors));
     match start::adopt(pid) {
         Ok(child) => {
             // Not before: the child may end at once, and its number be another one's.
@@ -145,7 +147,7 @@ fn prepare(start: &Start, passed_on: Option<Vec<RawFd>>) -> Result<(), Refusal> 
     };
     files::empty_stdin().map_err(failed("empty its standard input"))?;
     let Some(mut kept) = passed_on else { return Ok(()) };
-    kept.extend(start.given.iter().map(AsRawFd::as_raw_fd));
+    kept.extend(start.given.iter().chain(&start.ancestors).map(AsRawFd::as_raw_fd));
     kept.extend([start.channel.as_fd().as_raw_fd(), start.parent.as_raw_fd()]);
     files::let_go_of_all_but(&kept).map_err(failed("let go of its descriptors"))
 }

@@ -51,7 +51,9 @@ pub(super) struct Call {
     pub(super) entry: Entry,
     pub(super) introduction: Introduction,
     pub(super) dies_with_parent: bool,
-    /// What is different from what the parent has; the handles for it are ours, before the last one.
+    /// So many handles of ours, before the last one, are of those with whom the parent dies.
+    pub(super) n_ancestors: usize,
+    /// What is different from what the parent has; the handles for it are ours, before those.
     pub(super) setup: Option<Setup>,
 }
 

@@ -65,6 +65,7 @@ fn message(kind: u8, writer: &OwnedFd) -> Message {
         entry: Entry::of(|n: u64| n).unwrap(),
         introduction: current::introduce(None, None, None),
         dies_with_parent: kind & 8 != 0,
+        n_ancestors: 0,
         setup: (kind & 16 != 0).then(|| {
             let mut setup = Setup::default();
             setup.set_variable("NAME".into(), Some("value".into()));

@@ -37,6 +37,8 @@ pub(super) struct Start {
     pub(super) parent: OwnedFd,
     pub(super) introduction: Introduction,
     pub(super) dies_with_parent: bool,
+    /// Those with whom the parent dies.
+    pub(super) ancestors: Vec<OwnedFd>,
     /// What is different from what the parent has, and descriptors for it.
     pub(super) setup: Option<Setup>,
     pub(super) given: Vec<OwnedFd>,
@@ -63,11 +65,13 @@ pub(crate) fn enter(channel: OwnedFd) -> ! {
 
 /// Does what a parent has said to a child of its own.
 fn obey(order: Parcel<Order>, channel: MessageSocket, parent: OwnedFd) -> i32 {
-    let Parcel { words: Order::Call(call), handles: given, value: argument } = order else {
+    let Parcel { words: Order::Call(call), handles: mut given, value: argument } = order else {
         return EXIT_NOT_STARTED;
     };
-    let Call { entry, introduction, dies_with_parent, setup } = *call;
-    let start = Start { channel, parent, introduction, dies_with_parent, setup, given };
+    let Call { entry, introduction, dies_with_parent, n_ancestors, setup } = *call;
+    let Some(n_given) = given.len().checked_sub(n_ancestors) else { return EXIT_NOT_STARTED };
+    let ancestors = given.split_off(n_given);
+    let start = Start { channel, parent, introduction, dies_with_parent, ancestors, setup, given };
     live(start, self::call(&entry, argument))
 }
 
@@ -112,7 +116,7 @@ pub(super) fn live(
     start: Start,
     work: impl FnOnce(&mut dyn FnMut()) -> Result<Answer, Refusal>,
 ) -> i32 {
-    let Start { channel, parent, introduction, dies_with_parent, setup, given } = start;
+    let Start { channel, parent, introduction, dies_with_parent, ancestors, setup, given } = start;
     let channel = Arc::new(channel);
     let parent = current::become_child(introduction, parent);
     if let Some(setup) = setup {
@@ -123,7 +127,7 @@ pub(super) fn live(
             return EXIT_NOT_STARTED;
         }
     }
-    if dies_with_parent && let Err(error) = orphan::end_with(parent) {
+    if dies_with_parent && let Err(error) = orphan::end_with(parent, ancestors) {
         let reason = format!("it cannot watch its parent: {error}");
         report(&channel, start::refused(Refusal::Malformed(reason)));
         return EXIT_NOT_STARTED;

@@ -121,8 +121,11 @@ pub(crate) fn start<A: Serialize>(
     match way {
         Start::Fork => copy::start(&entry, plan, argument),
         Start::Spawn | Start::ForkServer => {
-            let Plan { introduction, dies_with_parent, setup, given, deadline, .. } = plan;
-            let call = Call { entry, introduction, dies_with_parent, setup };
+            let Plan { introduction, dies_with_parent, setup, mut given, deadline, .. } = plan;
+            let mut ancestors = orphan::ancestors(dies_with_parent);
+            let n_ancestors = ancestors.len();
+            given.append(&mut ancestors);
+            let call = Call { entry, introduction, dies_with_parent, n_ancestors, setup };
             let start = if way == Start::Spawn { spawn::start } else { server::start };
             start(call, given, argument, deadline)
         }

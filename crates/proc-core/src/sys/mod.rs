@@ -12,5 +12,6 @@ pub(crate) mod proc;
 pub(crate) mod process;
 pub(crate) mod setup;
 pub(crate) mod signal;
+pub(crate) mod slice;
 pub(crate) mod text;
 pub(crate) mod wait;

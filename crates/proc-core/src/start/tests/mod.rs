@@ -27,6 +27,7 @@ fn call() -> Call {
         entry: Entry::of(double).unwrap(),
         introduction: current::introduce(None, None, None),
         dies_with_parent: false,
+        n_ancestors: 0,
         setup: None,
     }
 }
