@@ -29,10 +29,17 @@ impl Share {
         Ok(Self { has_state, n_left, memory })
     }
 
-    /// It has run a task.
+    /// It has run so many tasks.
     #[inline]
-    pub(crate) fn spend(&mut self) {
-        self.n_left = self.n_left.saturating_sub(1);
+    pub(crate) fn spend(&mut self, n_tasks: u32) {
+        self.n_left = self.n_left.saturating_sub(n_tasks.into());
+    }
+
+    /// So many tasks may be run, none of which panics, before somebody need look whether it is spent.
+    pub(crate) fn n_unwatched(&self) -> u32 {
+        // What a task leaves behind is seen after each.
+        let is_watched = self.has_state || self.memory.is_some();
+        if is_watched { 1 } else { u32::try_from(self.n_left).unwrap_or(u32::MAX) }
     }
 
     /// Whether another one shall take its place.

@@ -314,7 +314,7 @@ impl Worker {
     fn n_done(&mut self) -> u32 {
         let Some(desk) = &mut self.desk else { return 1 };
         desk.n_done.unwrap_or_else(|| {
-            desk.share.spend();
+            desk.share.spend(1);
             1
         })
     }

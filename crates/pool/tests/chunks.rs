@@ -415,13 +415,16 @@ fn items_of_a_chunk_whose_first_blocks_are_cancelled_with_it_and_never_run() {
 #[test]
 fn worker_does_no_more_items_of_a_chunk_than_its_share() {
     let _watchdog = watch("share of a chunk");
-    let pool = Pool::builder().workers(2).max_tasks_per_worker(7).build().unwrap();
-    let pids = pool.map_chunked(|_: u32| proc_core::current().pid(), 0..100, 50).unwrap();
-    let mut n_each = BTreeMap::new();
-    for pid in pids {
-        *n_each.entry(pid).or_insert(0) += 1;
+    // Chunks in which the share ends, and such that end before it does.
+    for n_each in [50, 5] {
+        let pool = Pool::builder().workers(2).max_tasks_per_worker(7).build().unwrap();
+        let pids = pool.map_chunked(|_: u32| proc_core::current().pid(), 0..100, n_each).unwrap();
+        let mut n_done = BTreeMap::new();
+        for pid in pids {
+            *n_done.entry(pid).or_insert(0) += 1;
+        }
+        assert!(n_done.values().all(|n| *n <= 7), "chunks of {n_each}: {n_done:?}");
     }
-    assert!(n_each.values().all(|n| *n <= 7), "{n_each:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! In the worker: the function that is called for a chunk, and calls the user's for each item.
 
 use std::io::{self, Write as _};
+use std::mem;
 use std::os::fd::OwnedFd;
 
 use ipc_core::wire::{self, Bytes};
@@ -62,6 +63,7 @@ where
         pieces: Vec::with_capacity(items.0.len()),
         handles: Vec::new(),
         n_done: 0,
+        n_counted: 0,
         n_bytes_done: 0,
         is_called: false,
         looks: if is_whole { None } else { Some(Looks::new()) },
@@ -74,6 +76,7 @@ where
             break;
         }
     }
+    work.count();
     let list = work.list();
     let Work { row, handles, mut desk, n_done, .. } = work;
     if let Some(desk) = &mut desk {
@@ -96,6 +99,8 @@ struct Work<'b, A, R> {
     pieces: Vec<u8>,
     handles: Vec<OwnedFd>,
     n_done: u32,
+    /// So many of them were counted by the desk's share, and by the looks.
+    n_counted: u32,
     /// The pieces of items that are done; behind them may be a part of one that is being done.
     n_bytes_done: usize,
     /// The item was decoded, so that the function is called with it.
@@ -108,37 +113,54 @@ struct Work<'b, A, R> {
 
 impl<A: DeserializeOwned, R: Serialize> Work<'_, A, R> {
     /// Does items until there are no more, or it is time to answer.
+    ///
+    /// An item may take a nanosecond: between two of them is what a death or a fork makes needful, and the
+    /// rest only after some.
     fn go_on(&mut self) {
-        while let Some(item) = self.rest.take() {
-            self.is_called = false;
-            let argument = match item {
-                Value::Word(sort, word) => wire::decode_word(sort, word),
-                Value::Piece(_, bytes) => wire::decode_plain(bytes),
-            };
-            let goes_on = match argument {
-                Ok(argument) => {
-                    self.is_called = true;
-                    let result = (self.function)(argument);
-                    let word = self.word(&result);
-                    if word.is_none() {
-                        self.put(&result);
-                    }
-                    // It may panic: then the item has.
-                    drop(result);
-                    match word {
-                        Some((row, word)) => self.has_word(row, word),
-                        None => self.has_piece(),
-                    }
+        while {
+            for _ in 0..self.n_unwatched().max(1) {
+                let Some(item) = self.rest.take() else { return };
+                if !self.has_done(item) {
+                    return;
                 }
-                Err(error) => {
-                    self.refuse(error.to_string());
-                    self.has_piece()
-                }
-            };
-            if !goes_on {
-                break;
             }
+            self.has_time()
+        } {}
+    }
+
+    /// Does an item, and says whether to go on.
+    #[inline]
+    fn has_done(&mut self, item: Value<'_>) -> bool {
+        self.is_called = false;
+        let argument = match item {
+            Value::Word(sort, word) => wire::decode_word(sort, word),
+            Value::Piece(_, bytes) => wire::decode_plain(bytes),
+        };
+        let argument = match argument {
+            Ok(argument) => argument,
+            Err(error) => {
+                self.refuse(error.to_string());
+                return self.has_piece();
+            }
+        };
+        self.is_called = true;
+        let result = (self.function)(argument);
+        let word = self.word(&result);
+        if word.is_none() {
+            self.put(&result);
         }
+        // It may panic: then the item has.
+        drop(result);
+        match word {
+            Some((row, word)) => self.has_word(row, word),
+            None => self.has_piece(),
+        }
+    }
+
+    /// How many items may be done before somebody looks at the share or at the clock.
+    fn n_unwatched(&self) -> u32 {
+        let by_share = self.desk.as_ref().map_or(u32::MAX, |desk| desk.share.n_unwatched());
+        by_share.min(self.looks.as_ref().map_or(u32::MAX, |looks| looks.n_left))
     }
 
     /// A result as a word of the row, with which the row is longer, if it can be that: all results are words
@@ -180,7 +202,7 @@ impl<A: DeserializeOwned, R: Serialize> Work<'_, A, R> {
         } else {
             self.refuse(panic.to_string());
         }
-        self.has_piece()
+        self.has_piece() && self.has_time()
     }
 
     /// An item is done, whose result is the last word of this row: puts it down, and says whether to go on.
@@ -192,11 +214,9 @@ impl<A: DeserializeOwned, R: Serialize> Work<'_, A, R> {
         }
         self.row = row;
         self.n_done += 1;
-        let may_go_on = self.tray.is_some_and(|(words, ticket)| {
+        self.tray.is_some_and(|(words, ticket)| {
             words.put_word(row, word) && words.may_go_on(ticket, self.n_done)
-        });
-        let has_time = self.has_time();
-        may_go_on && has_time
+        })
     }
 
     /// An item is done, and the last piece is what came of it: puts that down, and says whether to go on.
@@ -206,7 +226,7 @@ impl<A: DeserializeOwned, R: Serialize> Work<'_, A, R> {
         }
         self.n_done += 1;
         let len = self.pieces.len();
-        let before = std::mem::replace(&mut self.n_bytes_done, len);
+        let before = mem::replace(&mut self.n_bytes_done, len);
         let has_room = self.row.n_bytes() + len + (len - before) <= MOST_ANSWERED;
         // Handles cannot lie on the tray, and are those of the last item of an answer.
         let is_plain = self.handles.is_empty();
@@ -215,24 +235,29 @@ impl<A: DeserializeOwned, R: Serialize> Work<'_, A, R> {
                 && words.put(self.n_done, self.row, &self.pieces, before)
                 && words.may_go_on(ticket, self.n_done)
         });
-        let has_time = self.has_time();
-        may_go_on && has_room && is_plain && has_time
+        may_go_on && has_room && is_plain
     }
 
-    /// One more item is done: whether the worker may do more, and it is not time to answer.
-    #[inline]
+    /// Some more items are done: whether the worker may do others, and it is not time to answer.
     fn has_time(&mut self) -> bool {
-        let is_spent = self.desk.as_mut().is_some_and(|desk| {
-            desk.share.spend();
-            desk.share.is_spent() && HAS_SHARE
-        });
-        let is_late = self.looks.as_mut().is_some_and(Looks::is_late);
+        let n_more = self.count();
+        let is_spent = self.desk.as_ref().is_some_and(|desk| desk.share.is_spent() && HAS_SHARE);
+        let is_late = self.looks.as_mut().is_some_and(|looks| looks.is_late(n_more));
         !is_spent && !is_late
+    }
+
+    /// Counts what is done against the share; says how many items that was since the last time.
+    fn count(&mut self) -> u32 {
+        let n_more = self.n_done - mem::replace(&mut self.n_counted, self.n_done);
+        if let Some(desk) = &mut self.desk {
+            desk.share.spend(n_more);
+        }
+        n_more
     }
 
     /// The list of all results.
     fn list(&mut self) -> Vec<u8> {
-        let pieces = std::mem::take(&mut self.pieces);
+        let pieces = mem::take(&mut self.pieces);
         let Some((words, _)) = self.tray.filter(|_| self.row.n_words > 0) else { return pieces };
         // Memory that no piece has needed.
         let (mut list, pieces) =
@@ -259,10 +284,9 @@ impl Looks {
         Self { began: Moment::now(), last: 0, stride: 1, n_left: 1 }
     }
 
-    /// One more item is done: whether it is time to answer.
-    #[inline]
-    fn is_late(&mut self) -> bool {
-        self.n_left -= 1;
+    /// Some more items are done: whether it is time to answer.
+    fn is_late(&mut self, n_items: u32) -> bool {
+        self.n_left = self.n_left.saturating_sub(n_items);
         self.n_left == 0 && self.look()
     }
 
@@ -270,7 +294,7 @@ impl Looks {
         // What items wrote must not wait for the next one, which may take long.
         let _flushed = io::stdout().flush();
         let now = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let since = now.saturating_sub(std::mem::replace(&mut self.last, now));
+        let since = now.saturating_sub(mem::replace(&mut self.last, now));
         self.stride = if since > NANOS_BETWEEN_LOOKS {
             (self.stride / 2).max(1)
         } else {
