@@ -16,16 +16,28 @@ pub(crate) struct Gathered<R> {
     /// Those that came before their turn, by the place of the first; no two lists touch.
     early: BTreeMap<usize, Vec<R>>,
     first_error: Option<MapError>,
+    /// So many results are expected at first.
+    n_expected: usize,
 }
 
 impl<R> Gathered<R> {
-    pub(crate) fn with_capacity(n_results: usize) -> Self {
-        Self { results: Vec::with_capacity(n_results), early: BTreeMap::new(), first_error: None }
+    /// Room for so many results is made when the first one comes. The items of a map that is not long are
+    /// all sent by then, and what memory they had is used again: pages that are there cost nothing.
+    pub(crate) fn expecting(n_results: usize) -> Self {
+        let (results, early) = (Vec::new(), BTreeMap::new());
+        Self { results, early, first_error: None, n_expected: n_results }
+    }
+
+    fn make_room(&mut self) {
+        if self.results.capacity() == 0 {
+            self.results.reserve(self.n_expected);
+        }
     }
 
     pub(crate) fn add(&mut self, index: usize, result: Result<R, TaskError>) {
         match result {
             Ok(value) if index == self.results.len() => {
+                self.make_room();
                 self.results.push(value);
                 self.take_early();
             }
@@ -50,6 +62,7 @@ impl<R> Gathered<R> {
         let mut results = answers.into_results();
         let n_results = results.size_hint().0;
         if index == self.results.len() {
+            self.make_room();
             results.append_to(&mut self.results);
             self.take_early();
         } else {
@@ -127,6 +140,14 @@ mod tests {
         Fate::Chunk(Answers::of_tray(places.len(), Found { n_done, row, bytes }))
     }
 
+    #[test]
+    fn room_is_made_for_all_results_when_the_first_one_comes() {
+        let mut gathered: Gathered<usize> = Gathered::expecting(1000);
+        assert_eq!(gathered.results.capacity(), 0);
+        gathered.add_fate(0, chunk(0..3, &[], 3));
+        assert_eq!((gathered.results.len(), gathered.results.capacity()), (3, 1000));
+    }
+
     proptest! {
         #[test]
         fn results_are_in_the_order_of_their_items_or_the_first_error_is_told(
@@ -134,7 +155,7 @@ mod tests {
             failed in vec(any::<Index>(), 0..3),
         ) {
             let failed: Vec<usize> = failed.iter().map(|index| index.index(40)).collect();
-            let mut gathered = Gathered::with_capacity(0);
+            let mut gathered = Gathered::expecting(0);
             for index in order {
                 let result = if failed.contains(&index) { Err(TaskError::Cancelled) } else { Ok(index) };
                 gathered.add(index, result);
@@ -165,7 +186,7 @@ mod tests {
             }).collect();
             // Any order will do, that the next run of the same case has too.
             chunks.sort_by_key(|chunk| (chunk.start as u64 + 1).wrapping_mul(order | 1));
-            let mut gathered: Gathered<usize> = Gathered::with_capacity(0);
+            let mut gathered: Gathered<usize> = Gathered::expecting(0);
             for chunk_of in chunks {
                 gathered.add_fate(chunk_of.start, chunk(chunk_of, &failed, most_words));
             }

@@ -164,7 +164,7 @@ impl<R: DeserializeOwned> MapTask<R> {
 impl Parts {
     /// Takes out all results. Only who has the note does that.
     fn take<R: DeserializeOwned>(&self) -> Result<Vec<R>, MapError> {
-        let mut gathered = Gathered::with_capacity(self.n_items);
+        let mut gathered = Gathered::expecting(self.n_items);
         // Each change is one assignment.
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((index, error)) = refused.take() {

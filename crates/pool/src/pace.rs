@@ -10,6 +10,12 @@ use crate::dispatch::{MOST_GIVEN, MOST_NANOS_AHEAD};
 /// The items of a chunk likely take so long, all together.
 const CHUNK_NANOS: u64 = 250_000;
 
+/// Chunks for so long are given ahead ...
+const NANOS_OF_CHUNKS_AHEAD: u64 = 1_000_000;
+
+/// ... and no more than so many: half a megabyte of them for each worker, and as much of results.
+const MOST_CHUNKS_AHEAD: usize = 16;
+
 /// No chunk has more items.
 const MOST_ITEMS: usize = 1 << 14;
 
@@ -66,6 +72,15 @@ impl Pace {
         depth.clamp(2, MOST_GIVEN)
     }
 
+    /// How many chunks of so many of them each a worker is given ahead, if they are short: enough to have
+    /// work while it is too short a time to sleep and to be woken.
+    pub(crate) fn n_chunks(&self, n_each: usize) -> usize {
+        let n_each = u64::try_from(n_each).unwrap_or(u64::MAX);
+        let nanos = self.nanos().unwrap_or(u64::MAX).max(1).saturating_mul(n_each);
+        usize::try_from(NANOS_OF_CHUNKS_AHEAD / nanos)
+            .map_or(MOST_CHUNKS_AHEAD, |n_chunks| n_chunks.min(MOST_CHUNKS_AHEAD))
+    }
+
     /// How many of them a worker gets in one chunk.
     pub(crate) fn portion(&self) -> usize {
         let Some(nanos) = self.nanos() else { return 1 };
@@ -79,7 +94,7 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
-    use super::{CHUNK_NANOS, MOST_ANSWER, MOST_GIVEN, MOST_NANOS_AHEAD, Pace};
+    use super::{CHUNK_NANOS, MOST_ANSWER, MOST_CHUNKS_AHEAD, MOST_GIVEN, MOST_NANOS_AHEAD, Pace};
 
     #[test]
     fn unknown_function_is_given_one_at_a_time_and_a_short_one_more_and_more() {
@@ -119,6 +134,19 @@ mod tests {
         one.took(1, 0, 1);
         many.took(100, 0, 100);
         assert!(many.portion() > one.portion());
+    }
+
+    #[test]
+    fn many_chunks_are_given_ahead_if_they_take_no_time_and_few_if_they_do() {
+        let pace = Pace::new();
+        assert_eq!(pace.n_chunks(100), 0, "nobody knows");
+        pace.took(1, 10, 8);
+        assert_eq!(pace.n_chunks(1), MOST_CHUNKS_AHEAD);
+        assert_eq!(pace.n_chunks(10_000), 10);
+        pace.took(1, CHUNK_NANOS / 2, 8);
+        assert_eq!(pace.n_chunks(2), 4);
+        pace.took(1, u64::MAX, 8);
+        assert_eq!(pace.n_chunks(usize::MAX), 0);
     }
 
     #[test]

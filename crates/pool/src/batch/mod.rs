@@ -126,7 +126,7 @@ where
         self.gathers = true;
         trace::in_map(most, || {
             let most_ahead = MOST_AHEAD / size_of::<R>().max(1);
-            let mut gathered = Gathered::with_capacity(most.min(most_ahead));
+            let mut gathered = Gathered::expecting(most.min(most_ahead));
             while let Some((index, fate)) = self.next_fate(usize::MAX) {
                 let n_items = fate.as_ref().map_or(1, Fate::n_items);
                 match fate {
@@ -218,9 +218,12 @@ where
         let first = self.n_taken;
         let mut n_items = 0;
         let mut other = None;
+        // In this frame its own words need not be in memory between two items.
+        let Some(mut items) = self.items.take() else { return false };
+        let mut has_more = true;
         while n_items < most && packing.n_bytes() < MOST_BYTES {
-            let Some(item) = self.items.as_mut().and_then(Iterator::next) else {
-                self.items = None;
+            let Some(item) = items.next() else {
+                has_more = false;
                 break;
             };
             let put = match packing.put(&item) {
@@ -237,6 +240,7 @@ where
             other = Some((first + n_items, item, put));
             break;
         }
+        self.items = has_more.then_some(items);
         self.n_taken += n_items + usize::from(other.is_some());
         if n_items > 0 {
             self.send_chunk(first, n_items, packing);

@@ -36,8 +36,8 @@ impl<A, R, I: Iterator> Batch<'_, A, R, I> {
         (task <= longest && ahead >= LEAST_AHEAD).then(|| ahead / 3 - SLACK)
     }
 
-    /// How many items go together now.
-    pub(super) fn portion(&self) -> usize {
+    /// How many items go together as long as there are many.
+    fn usual_portion(&self) -> usize {
         let plans = match &self.plans {
             Ok(plans) if plans.many.is_some() && !self.goes_alone => plans,
             _ => return 1,
@@ -46,15 +46,26 @@ impl<A, R, I: Iterator> Batch<'_, A, R, I> {
             return n_each;
         }
         let portion = plans.one.known.pace.portion();
-        let Some(items) = &self.items else { return portion };
-        let (n_left, most_left) = items.size_hint();
-        if most_left != Some(n_left) {
-            // The next item may be long in coming, and those that were taken would wait for it.
-            return if self.gathers { portion.min(MOST_BLINDLY) } else { 1 };
+        match self.items.as_ref().map(Iterator::size_hint) {
+            Some((n_left, most_left)) if most_left != Some(n_left) => {
+                // The next item may be long in coming, and those that were taken would wait for it.
+                if self.gathers { portion.min(MOST_BLINDLY) } else { 1 }
+            }
+            _ => portion,
         }
-        // Towards the end they become smaller, so that all workers are done at about the same time.
-        let least = portion.div_ceil(LEAST_PART);
-        portion.min(n_left / (2 * self.pool.n_workers())).max(least)
+    }
+
+    /// How many items go together now.
+    pub(super) fn portion(&self) -> usize {
+        let portion = self.usual_portion();
+        match self.items.as_ref().map(Iterator::size_hint) {
+            // Towards the end they become smaller, so that all workers are done at about the same time.
+            Some((n_left, Some(most_left))) if n_left == most_left && self.n_each.is_none() => {
+                let least = portion.div_ceil(LEAST_PART);
+                portion.min(n_left / (2 * self.pool.n_workers())).max(least)
+            }
+            _ => portion,
+        }
     }
 
     /// How many items that go alone are taken before they are sent: more than one if they are short, and
@@ -81,19 +92,30 @@ impl<A, R, I: Iterator> Batch<'_, A, R, I> {
 
     /// As many tasks as the workers take at a time, and if they are long, one more for each worker,
     /// which somebody gives to it while the caller is busy with a result. Of chunks, one that a worker
-    /// is at, one that lies ready, and one on its way.
+    /// is at, one that lies ready, and one on its way; and if nobody sees a result before all are there,
+    /// more of those that take no time, so that neither the workers nor the caller need sleep between two.
     pub(super) fn window_of(&self, portion: usize) -> Window {
         let n_workers = self.pool.n_workers();
-        let most = if portion > 1 {
-            n_workers.saturating_mul(3).saturating_mul(portion)
-        } else {
-            let depth = self.plans.as_ref().map_or(1, |plans| plans.one.known.pace.depth());
-            let most = if self.gathers { depth } else { depth.min(MOST_AHEAD_EACH) };
-            n_workers * if depth <= 2 { depth + 1 } else { most }
-        };
+        if portion > 1 {
+            let pace = self.plans.as_ref().ok().map(|plans| &plans.one.known.pace);
+            if let Some(pace) = pace.filter(|_| self.gathers) {
+                let usual = self.usual_portion();
+                let n_chunks = pace.n_chunks(usual).max(CHUNKS_AHEAD_EACH);
+                let most = n_workers.saturating_mul(n_chunks).saturating_mul(usual);
+                return Window { enough: most, most };
+            }
+            let most = n_workers.saturating_mul(CHUNKS_AHEAD_EACH).saturating_mul(portion);
+            return Window { enough: most.div_ceil(2), most };
+        }
+        let depth = self.plans.as_ref().map_or(1, |plans| plans.one.known.pace.depth());
+        let most = if self.gathers { depth } else { depth.min(MOST_AHEAD_EACH) };
+        let most = n_workers * if depth <= 2 { depth + 1 } else { most };
         Window { enough: most.div_ceil(2).max(n_workers), most }
     }
 }
+
+/// So many chunks for each worker are taken ahead, whatever they take.
+const CHUNKS_AHEAD_EACH: usize = 3;
 
 /// So many items for each worker are taken ahead if they go alone and somebody takes results one by one.
 const MOST_AHEAD_EACH: usize = 64;
