@@ -17,6 +17,7 @@ use std::fmt;
 use bytemuck::{Pod, Zeroable};
 
 use crate::error::SegmentError;
+use crate::sys::memory;
 
 /// How many bytes lie before the body: a multiple of every alignment that a body may ask for.
 pub(crate) const HEADER_LEN: usize = size_of::<Header>();
@@ -117,6 +118,36 @@ pub struct Extent {
     pub room: u64,
 }
 
+impl Extent {
+    /// Whether this process may make a segment with such parts: none is longer than its files may be
+    /// (`RLIMIT_FSIZE`, `ulimit -f`). Whether there is the memory is another question.
+    #[must_use]
+    pub fn is_allowed(self) -> bool {
+        self.size().is_some_and(|size| size <= memory::greatest_size())
+    }
+
+    /// The length of header and body together, if memory can be that long.
+    fn mapped_size(self) -> Option<usize> {
+        self.body.checked_add(HEADER_LEN).filter(|size| isize::try_from(*size).is_ok())
+    }
+
+    /// Where the room begins in the file.
+    fn room_start(self) -> Option<u64> {
+        Some(self.mapped_size()?.checked_next_multiple_of(PAGE)? as u64)
+    }
+
+    /// The length of everything together, if a file can be that long.
+    fn size(self) -> Option<u64> {
+        match self.room {
+            0 => Some(self.mapped_size()? as u64),
+            room => {
+                let size = self.room_start()?.checked_add(room)?;
+                (i64::try_from(size).is_ok()).then_some(size)
+            }
+        }
+    }
+}
+
 impl From<usize> for Extent {
     fn from(body: usize) -> Self {
         Self { body, room: 0 }
@@ -129,23 +160,17 @@ pub const PAGE: usize = 4096;
 impl Contents {
     /// The length of header and body together, if memory can be that long.
     pub(crate) fn mapped_size(&self) -> Option<usize> {
-        self.extent.body.checked_add(HEADER_LEN).filter(|size| isize::try_from(*size).is_ok())
+        self.extent.mapped_size()
     }
 
     /// Where the room begins in the file.
     pub(crate) fn room_start(&self) -> Option<u64> {
-        Some(self.mapped_size()?.checked_next_multiple_of(PAGE)? as u64)
+        self.extent.room_start()
     }
 
     /// The length of everything together, if a file can be that long.
     pub(crate) fn size(&self) -> Option<u64> {
-        match self.extent.room {
-            0 => Some(self.mapped_size()? as u64),
-            room => {
-                let size = self.room_start()?.checked_add(room)?;
-                (i64::try_from(size).is_ok()).then_some(size)
-            }
-        }
+        self.extent.size()
     }
 
     /// Whether this is what somebody expects.

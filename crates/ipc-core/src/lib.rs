@@ -76,6 +76,7 @@ mod per_process;
 mod placed;
 mod presence;
 pub mod primitive;
+mod proc;
 pub mod robust;
 mod room;
 mod segment;
@@ -94,8 +95,10 @@ pub use crate::{
     per_process::PerProcess,
     placed::Placed,
     presence::Presence,
+    proc::name_missing_proc,
     room::Window,
     segment::{Segment, SegmentId},
     shared::Shared,
+    sys::memory::check_file_len,
     type_hash::type_hash,
 };

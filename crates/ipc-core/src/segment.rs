@@ -103,8 +103,8 @@ impl Segment {
     ///
     /// # Errors
     ///
-    /// [`SegmentError::NoSpace`] if the machine does not have so much, and [`SegmentError::Io`] if
-    /// the process has too many descriptors or mappings.
+    /// [`SegmentError::NoSpace`] if the machine does not have so much, or a file may not be so long
+    /// (`RLIMIT_FSIZE`), and [`SegmentError::Io`] if the process has too many descriptors or mappings.
     pub fn create(
         kind: Kind,
         type_hash: u64,
@@ -316,10 +316,10 @@ impl Drop for Inner {
 fn fill(file: &OwnedFd, contents: &Contents) -> Result<(), SegmentError> {
     const TOO_MUCH: SegmentError = SegmentError::NoSpace { bytes: u64::MAX };
     let size = contents.size().ok_or(TOO_MUCH)?;
+    if !contents.extent.is_allowed() {
+        return Err(SegmentError::NoSpace { bytes: size });
+    }
     if contents.extent.room > 0 {
-        if size > memory::greatest_size() {
-            return Err(SegmentError::NoSpace { bytes: size });
-        }
         memory::set_size(file.as_fd(), size).map_err(|error| refused(error, size))?;
     }
     back(file, 0, contents.mapped_size().ok_or(TOO_MUCH)? as u64)?;

@@ -40,7 +40,8 @@ pub struct Builder {
     capacity: Option<usize>,
     message_bytes: usize,
     n_seats: usize,
-    max_bytes: u64,
+    /// If it is not said, [`MAX_BYTES`], or less where a file may not be so long.
+    max_bytes: Option<u64>,
     retain_bytes: u64,
     tuning: Tuning,
 }
@@ -57,6 +58,9 @@ const LEAST_CHUNK: u32 = 32;
 /// How many bytes large messages may take together if nothing else is said, and how many slots may if
 /// a queue grows.
 const MAX_BYTES: u64 = 1 << 30;
+
+/// With less than this nobody is served well who has said nothing: that is an error.
+const LEAST_BYTES: u64 = 1 << 20;
 
 /// How many bytes keep their memory when nobody uses them if nothing else is said.
 const RETAIN: u64 = 256 << 20;
@@ -101,7 +105,7 @@ impl Builder {
             capacity,
             message_bytes: SHORT,
             n_seats: SEATS,
-            max_bytes: MAX_BYTES,
+            max_bytes: None,
             retain_bytes: RETAIN,
             tuning: Tuning::DEFAULT,
         }
@@ -116,13 +120,15 @@ impl Builder {
     }
 
     /// Lets large messages take so many bytes together, those in the queue and those in the hands of
-    /// its users: 1 GiB if not said, at most 1 TiB.
+    /// its users: 1 GiB if not said, at most 1 TiB. If it is not said, and the files of this process may
+    /// not be so long (`RLIMIT_FSIZE`, `ulimit -f`), it is as much as they let it be: the addresses of a queue
+    /// are some twenty times as many.
     ///
     /// It is also the length of the longest message. Zero means that there are short ones only. The
     /// slots of an [unbounded](Self::unbounded) queue may take as much again.
     /// Bytes are counted in pages of 4,096; a message may take a page more than it is long.
     pub fn max_bytes(mut self, bytes: u64) -> Self {
-        self.max_bytes = bytes;
+        self.max_bytes = Some(bytes);
         self
     }
 
@@ -203,6 +209,17 @@ impl Builder {
     }
 
     pub(crate) fn shape(self) -> Result<Shape, QueueError> {
+        let mut max_bytes = self.max_bytes.unwrap_or(MAX_BYTES);
+        let mut shape = self.shape_with(max_bytes)?;
+        // What was said is kept to, or is an error.
+        while self.max_bytes.is_none() && max_bytes > LEAST_BYTES && !shape.extent().is_allowed() {
+            max_bytes /= 2;
+            shape = self.shape_with(max_bytes)?;
+        }
+        Ok(shape)
+    }
+
+    fn shape_with(self, max_bytes: u64) -> Result<Shape, QueueError> {
         let slot_bytes =
             self.message_bytes.saturating_add(SLOT_HEADER).checked_next_multiple_of(SLOT_UNIT);
         let slot_bytes = slot_bytes.and_then(|bytes| u32::try_from(bytes).ok()).unwrap_or(0);
@@ -212,14 +229,14 @@ impl Builder {
                 let n_slots = u32::try_from(capacity).unwrap_or(u32::MAX);
                 (n_slots, n_slots)
             }
-            None => slots_within(self.max_bytes, slot_bytes),
+            None => slots_within(max_bytes, slot_bytes),
         };
         Shape {
             n_slots,
             chunk,
             slot_bytes,
             n_seats: u16::try_from(self.n_seats).unwrap_or(u16::MAX),
-            max_bytes: self.max_bytes,
+            max_bytes,
             retain: self.retain_bytes,
             is_joinable: false,
         }

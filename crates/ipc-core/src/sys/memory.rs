@@ -13,6 +13,8 @@ use rustix::fs::{
 use rustix::io::{Errno, fcntl_dupfd_cloexec, pread, pwrite, retry_on_intr};
 use rustix::process::{Resource, getrlimit};
 
+use crate::proc::name_missing_proc;
+
 /// Makes a nameless file in memory: close-on-exec, sealable, never executable where that is known.
 ///
 /// # References
@@ -43,6 +45,16 @@ pub(crate) fn set_size(file: BorrowedFd<'_>, size: u64) -> io::Result<()> {
 /// - Linux `RLIMIT_FSIZE`, `getrlimit(2)`
 pub(crate) fn greatest_size() -> u64 {
     getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX)
+}
+
+/// An error if this process may not give a file this length: the attempt would end the process.
+///
+/// # Errors
+///
+/// `EFBIG`, what a process is told that ignores `SIGXFSZ`.
+#[doc(hidden)]
+pub fn check_file_len(len: usize) -> io::Result<()> {
+    if len as u64 > greatest_size() { Err(Errno::FBIG.into()) } else { Ok(()) }
 }
 
 /// Puts memory behind every byte of a part of the file, which grows if need be.
@@ -193,7 +205,8 @@ pub(crate) fn duplicate(file: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 ///
 /// - Linux `pid_namespaces(7)`
 pub(crate) fn pid_namespace() -> io::Result<u64> {
-    Ok(fs::metadata("/proc/self/ns/pid")?.ino())
+    let metadata = fs::metadata("/proc/self/ns/pid").map_err(name_missing_proc)?;
+    Ok(metadata.ino())
 }
 
 /// How many bytes the machine could still give out, as far as it tells.

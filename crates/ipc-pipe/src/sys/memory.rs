@@ -15,6 +15,7 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 
+use ipc_core::check_file_len;
 use ipc_core::primitive::{copy_in, copy_out};
 use memmap2::{MmapOptions, MmapRaw};
 use rustix::buffer::spare_capacity;
@@ -44,6 +45,7 @@ pub(crate) fn create() -> io::Result<OwnedFd> {
 ///
 /// - Linux `pwrite(2)`
 pub(crate) fn write(file: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<()> {
+    check_file_len(bytes.len())?;
     let mut rest = bytes;
     while !rest.is_empty() {
         let at = (bytes.len() - rest.len()) as u64;

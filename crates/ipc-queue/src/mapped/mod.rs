@@ -21,7 +21,7 @@ use std::time::Duration;
 use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::primitive::{AtomicU64, copy_in, copy_out, join_heavy_fences};
 use ipc_core::robust::{Life, Thread, TooManyHeld, support};
-use ipc_core::{Deadline, Extent, Kind, PAGE, Segment, SegmentError};
+use ipc_core::{Deadline, Kind, PAGE, Segment, SegmentError};
 use ipc_sync::raw::{self, RawLock, Taken};
 
 use crate::ends::End;
@@ -90,7 +90,7 @@ impl Mapped {
     pub(crate) fn create(shape: Shape, type_hash: u64) -> Result<Self, QueueError> {
         is_supported()?;
         let shape = shape.check()?;
-        let segment = Segment::create(KIND, type_hash, Self::extent(shape))?;
+        let segment = Segment::create(KIND, type_hash, shape.extent())?;
         Self::begin(&segment, shape)?;
         Self::open(segment, type_hash)
     }
@@ -105,13 +105,9 @@ impl Mapped {
         let shape = shape.check()?;
         let mut begun = Ok(());
         let begin = |segment: &Segment| begun = Self::begin(segment, shape);
-        let segment = Segment::create_named(name, KIND, type_hash, Self::extent(shape), begin)?;
+        let segment = Segment::create_named(name, KIND, type_hash, shape.extent(), begin)?;
         begun?;
         Self::open(segment, type_hash)
-    }
-
-    fn extent(shape: Shape) -> Extent {
-        Extent { body: Places::of(shape).size, room: shape.room() }
     }
 
     fn begin(segment: &Segment, shape: Shape) -> Result<(), SegmentError> {

@@ -20,7 +20,7 @@
 
 use ipc_core::primitive::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use ipc_core::robust::Life;
-use ipc_core::{Layout, PAGE, Shared};
+use ipc_core::{Extent, Layout, PAGE, Shared};
 
 use crate::error::QueueError;
 use crate::heap::block::Block;
@@ -116,6 +116,11 @@ impl Shape {
     /// Where in the room the slots begin, if the ring grows.
     pub(super) fn slots_in_room(self) -> u64 {
         self.geometry().room().next_multiple_of(PAGE as u64)
+    }
+
+    /// How long the parts of its segment are.
+    pub(crate) fn extent(self) -> Extent {
+        Extent { body: Places::of(self).size, room: self.room() }
     }
 
     /// How long the room is.

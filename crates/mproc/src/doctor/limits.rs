@@ -52,7 +52,7 @@ fn file_size() -> Check {
     let advice = "shared memory is a file, and can be no longer: raise it with `ulimit -f`";
     Check::good(GROUP, "file size (RLIMIT_FSIZE)", told(limit, bytes))
         .hint_if(limit.is_some(), advice)
-        .problem_if(limit.is_some_and(|n| n < 1 << 20), advice)
+        .problem_if(limit.is_some_and(|n| n < 32 << 20), advice)
 }
 
 fn locked() -> Check {

@@ -36,7 +36,7 @@ pub(crate) fn rows() -> Vec<Row> {
 
 fn of_segments() -> Vec<Row> {
     rows! {
-        memory::SegmentError::NoSpace { bytes: 1 << 40 } => "free memory, ask for less, or raise the limit of the control group",
+        memory::SegmentError::NoSpace { bytes: 1 << 40 } => "free memory, ask for less, or raise the limit of the control group, or that of files (`ulimit -f`)",
         memory::SegmentError::NotASegment => "look what was sent or named: it is something else",
         memory::SegmentError::NotSealed => "whoever made it has to seal it against shrinking, as `Segment` does",
         memory::SegmentError::WrongMagic => "look what was sent or named: it is something else",

@@ -12,9 +12,9 @@ use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::time::Duration;
 
-use ipc_core::Deadline;
 use ipc_core::primitive::AtomicU64;
 use ipc_core::primitive::Ordering::Relaxed;
+use ipc_core::{Deadline, check_file_len};
 use memmap2::{Mmap, MmapOptions};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
@@ -27,6 +27,7 @@ use rustix::io::Errno;
 ///
 /// - Linux `memfd_create(2)`, `fcntl(2)` with `F_ADD_SEALS`
 pub(crate) fn file_in_memory(bytes: &[u8]) -> io::Result<OwnedFd> {
+    check_file_len(bytes.len())?;
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let mut file = File::from(memfd_create("multiproc parcel", flags)?);
     file.write_all(bytes)?;

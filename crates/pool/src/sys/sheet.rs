@@ -10,6 +10,7 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 
+use ipc_core::check_file_len;
 use memmap2::{Advice, MmapOptions, MmapRaw};
 use rustix::buffer::spare_capacity;
 use rustix::fs::{
@@ -17,7 +18,6 @@ use rustix::fs::{
 };
 use rustix::io::{Errno, pread, retry_on_intr};
 use rustix::mm::madvise;
-use rustix::process::{Resource, getrlimit};
 
 /// A sheet can neither grow nor be cut.
 const FIRM: SealFlags = SealFlags::GROW.union(SealFlags::SHRINK);
@@ -26,13 +26,10 @@ const FIRM: SealFlags = SealFlags::GROW.union(SealFlags::SHRINK);
 ///
 /// # References
 ///
-/// - Linux `memfd_create(2)`, `fcntl(2)` with `F_ADD_SEALS`, `RLIMIT_FSIZE`
+/// - Linux `memfd_create(2)`, `fcntl(2)` with `F_ADD_SEALS`
 pub(crate) fn blank_sheet(len: usize) -> io::Result<OwnedFd> {
+    check_file_len(len)?;
     let size = u64::try_from(len).map_err(io::Error::other)?;
-    // A file that is longer than it may be would end the process.
-    if getrlimit(Resource::Fsize).current.is_some_and(|most| most < size) {
-        return Err(Errno::FBIG.into());
-    }
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let file = memfd_create("multiproc sheet", flags)?;
     retry_on_intr(|| ftruncate(&file, size))?;

@@ -17,6 +17,7 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
 
+use ipc_core::check_file_len;
 use ipc_core::wire::{self, Message};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -107,6 +108,7 @@ impl<T: Serialize + DeserializeOwned> Parcel<T> {
         let Self { words, handles: mut ours, value: Message { mut bytes, mut handles } } = self;
         let is_in_file = bytes.len() > MAX_INLINE;
         if is_in_file {
+            check_file_len(bytes.len())?;
             let mut file = files::file_in_memory()?;
             file.write_all(&bytes)?;
             bytes = Vec::new();

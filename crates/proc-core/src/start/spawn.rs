@@ -9,8 +9,8 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
 use std::sync::Arc;
 
-use ipc_core::Deadline;
 use ipc_core::wire::{Message, MessageSocket};
+use ipc_core::{Deadline, name_missing_proc};
 
 use crate::child::Child;
 use crate::children;
@@ -63,6 +63,7 @@ pub(super) fn run_program() -> Result<(MessageSocket, Arc<Child>), StartError> {
         &environment(),
         (of_child.as_fd(), hook::CHANNEL),
     )
+    .map_err(name_missing_proc)
     .map_err(StartError::system("run the program"))?;
     drop(of_child);
     match start::adopt(pid) {

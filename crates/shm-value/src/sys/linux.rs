@@ -10,6 +10,7 @@
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
+use ipc_core::check_file_len;
 use memmap2::{Mmap, MmapMut};
 use rustix::fs::{
     FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, fcntl_get_seals,
@@ -27,6 +28,7 @@ const FROZEN: SealFlags =
 ///
 /// - Linux `memfd_create(2)`, `fallocate(2)`, `F_ADD_SEALS`
 pub(crate) fn create_frozen(size: usize, fill: impl FnOnce(&mut [u8])) -> io::Result<OwnedFd> {
+    check_file_len(size)?;
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let file = match memfd_create("multiproc frozen", flags | MemfdFlags::NOEXEC_SEAL) {
         // Kernels before 6.3 do not know the flag.
