@@ -23,7 +23,7 @@
 //! | the first of many results | [`wait()`], [`as_completed`] |
 //! | results in callbacks, and in tasks of an executor | [`Task::on_done`]; a [`Task`] is a future |
 //! | functions of two arguments, of bytes or of plain data, chunks | [`Pool::starmap`], [`Pool::call_bytes`], [`Pool::call_slice`], [`Pool::map_slices`], [`Pool::map_chunked`], [`TaskBuilder::chunk_size`] |
-//! | time limits, retries, priorities, names | [`Pool::task`], which makes a [`TaskBuilder`] |
+//! | time limits, retries, priorities, names | [`Pool::task`], which makes a [`TaskBuilder`]; [`Pool::slice_task`], for functions of plain data |
 //! | many results | [`Pool::map`], or [`Pool::submit_map`]; [`Pool::imap_unordered`] and [`Pool::imap`] for endless ones |
 //! | tasks with a state that their worker keeps | [`StatefulPool`]; [`StatefulTaskBuilder`] |
 //! | many results, in chunks of items | [`ParProcess`], which every iterator has |
@@ -107,6 +107,7 @@ mod share;
 mod shelf;
 mod size;
 mod slice;
+mod slice_task;
 mod state;
 mod stateful;
 mod stateful_task;
@@ -145,6 +146,7 @@ pub use crate::{
     pool::Pool,
     retry::Retry,
     scope::PoolScope,
+    slice_task::SliceTaskBuilder,
     stateful::{StatefulBuilder, StatefulPool},
     stateful_task::StatefulTaskBuilder,
     stats::{Stats, WorkerState, WorkerStats},

@@ -29,7 +29,7 @@ impl<'p, A, R, I> ImapUnordered<'p, A, R, I> {
 
 impl<A, R, I> Iterator for ImapUnordered<'_, A, R, I>
 where
-    A: Serialize + DeserializeOwned,
+    A: Serialize,
     R: Serialize + DeserializeOwned,
     I: Iterator<Item = A>,
 {
@@ -42,7 +42,7 @@ where
 
 impl<A, R, I> FusedIterator for ImapUnordered<'_, A, R, I>
 where
-    A: Serialize + DeserializeOwned,
+    A: Serialize,
     R: Serialize + DeserializeOwned,
     I: Iterator<Item = A>,
 {
@@ -77,7 +77,7 @@ impl<'p, A, R, I> Imap<'p, A, R, I> {
 
 impl<A, R, I> Iterator for Imap<'_, A, R, I>
 where
-    A: Serialize + DeserializeOwned,
+    A: Serialize,
     R: Serialize + DeserializeOwned,
     I: Iterator<Item = A>,
 {
@@ -106,7 +106,7 @@ where
 
 impl<A, R, I> FusedIterator for Imap<'_, A, R, I>
 where
-    A: Serialize + DeserializeOwned,
+    A: Serialize,
     R: Serialize + DeserializeOwned,
     I: Iterator<Item = A>,
 {

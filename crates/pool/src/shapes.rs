@@ -10,9 +10,8 @@ use serde::de::DeserializeOwned;
 use crate::error::{MapError, PoolError, TaskError};
 use crate::find::Named;
 use crate::pool::Pool;
-use crate::slice::{Arrived, OfSlices, call_with_slice};
+use crate::slice_task::SliceTaskBuilder;
 use crate::task::Task;
-use crate::task_builder::TaskBuilder;
 
 impl Pool {
     /// As [`map`](Self::map), for a function of two arguments.
@@ -160,7 +159,7 @@ impl Pool {
         T: NoUninit + CheckedBitPattern,
         R: Serialize + DeserializeOwned,
     {
-        self.submit_slice(function, items)?.join()
+        self.slice_task(function).call(items)
     }
 
     /// As [`submit`](Self::submit), for a function of borrowed plain data; see
@@ -180,8 +179,7 @@ impl Pool {
         T: NoUninit + CheckedBitPattern,
         R: Serialize + DeserializeOwned,
     {
-        let (tasks, of_slices) = self.of_slices(function);
-        tasks.send(&of_slices.with(items))
+        self.slice_task(function).submit(items)
     }
 
     /// As [`map`](Self::map), for a function of borrowed plain data; see [`call_slice`](Self::call_slice).
@@ -215,23 +213,34 @@ impl Pool {
         R: Serialize + DeserializeOwned,
         I: IntoIterator<Item: AsRef<[T]>>,
     {
-        let (tasks, of_slices) = self.of_slices(function);
-        tasks.batch(items.into_iter().map(|items| of_slices.with(items))).gather()
+        self.slice_task(function).map(items)
     }
 
-    /// What runs tasks of a function of slices, and what makes their arguments.
-    fn of_slices<T, R>(&self, function: fn(&[T]) -> R) -> (TasksOfSlices<'_, T, R>, OfSlices<T, R>)
+    /// As [`task`](Self::task), for a function of borrowed plain data; see [`call_slice`](Self::call_slice).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use pool::Pool;
+    ///
+    /// fn is_text(bytes: &[u8]) -> bool {
+    ///     str::from_utf8(bytes).is_ok()
+    /// }
+    ///
+    /// let pool = Pool::builder().workers(1).build()?;
+    /// let check = pool.slice_task(is_text).timeout(Duration::from_secs(60)).tag("check");
+    /// assert!(check.call(b"text")?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn slice_task<T, R>(&self, function: fn(&[T]) -> R) -> SliceTaskBuilder<'_, T, R>
     where
         T: NoUninit + CheckedBitPattern,
         R: Serialize + DeserializeOwned,
     {
-        const { assert!(size_of::<T>() > 0, "items without bytes cannot be counted") };
-        let of_slices = OfSlices::new(function);
-        (self.task(call_with_slice::<T, R>).numbered(of_slices.number()), of_slices)
+        SliceTaskBuilder::new(self, function)
     }
 }
-
-type TasksOfSlices<'p, T, R> = TaskBuilder<'p, Arrived<T, R>, R>;
 
 type Two<A, B, R> = (Named<fn(A, B) -> R>, A, B);
 

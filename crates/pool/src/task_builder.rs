@@ -162,7 +162,7 @@ where
 
     /// As [`Pool::submit_map`].
     pub fn submit_map(&self, items: impl IntoIterator<Item = A>) -> MapTask<R> {
-        MapTask::new(Arc::clone(self.pool.engine()), self.batch(items.into_iter()).send_all())
+        self.send_all(items.into_iter())
     }
 
     /// As [`Pool::imap`].
@@ -193,6 +193,11 @@ where
         let job = Job::new(&plan, Argument::One(argument), 0, &mailbox);
         let number = self.pool.engine().submit(&mailbox, 1, iter::once(job))?;
         Ok(Task::new(Arc::clone(self.pool.engine()), mailbox, plan, number))
+    }
+
+    /// Submits tasks whose arguments are encoded as an `A` is.
+    pub(crate) fn send_all<T: Serialize>(&self, items: impl Iterator<Item = T>) -> MapTask<R> {
+        MapTask::new(Arc::clone(self.pool.engine()), self.batch(items).send_all())
     }
 
     /// Items that are encoded as an `A` is, and what comes of them.

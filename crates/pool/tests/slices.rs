@@ -5,8 +5,9 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt as _;
+use std::time::Duration;
 
-use pool::{PoolError, Retry, TaskError};
+use pool::{Pool, PoolError, Retry, TaskError};
 
 use common::{builders, pool, pools, watch};
 
@@ -140,7 +141,7 @@ fn slices_are_read_again_by_who_takes_the_place_of_the_dead() {
         std::thread::scope(|scope| {
             let results = scope.spawn(|| pool.map_slices(die_at_times, &items).unwrap());
             for n in 0..10 {
-                testkit::clock::pause(std::time::Duration::from_millis(5));
+                testkit::clock::pause(Duration::from_millis(5));
                 pool.kill_worker(n % 2).unwrap();
             }
             assert_eq!(results.join().unwrap(), expected);
@@ -176,4 +177,65 @@ fn slices_whose_pool_is_closed_or_whose_function_panics_are_errors() {
     pool.close();
     let error = pool.map_slices(sum, &items).unwrap_err();
     assert!(matches!(error.error, TaskError::NotTaken(PoolError::Closed)), "{error}");
+}
+
+/// Never ends for a slice that begins with 3.
+fn hang_at_three(of: &[u8]) -> (usize, u64) {
+    if of[0] == 3 {
+        loop {
+            std::thread::park();
+        }
+    }
+    digest(of)
+}
+
+#[test]
+fn what_is_said_of_tasks_over_slices_holds_for_each() {
+    let _watchdog = watch("said");
+    for pool in pools(2) {
+        for len in [10, 1 << 17] {
+            let items: Vec<Vec<u8>> = (0..6).map(|n| vec![n; len]).collect();
+            let tasks = pool.slice_task(hang_at_three).timeout(Duration::from_millis(500));
+            let tasks = tasks.tag("over a slice").retry(Retry::times(1)).chunk_size(1);
+            let error = tasks.clone().map(&items).unwrap_err();
+            assert_eq!(error.index, 3);
+            let why = error.error.to_string();
+            assert!(why.contains("over a slice") && why.contains("attempt 2"), "{why}");
+            let TaskError::TimedOut { function: Some(function), .. } = error.error else {
+                panic!("{why}");
+            };
+            assert!(function.contains("hang_at_three"), "{function}");
+            assert_eq!(tasks.call(&items[4]).unwrap(), digest(&items[4]));
+            assert_eq!(tasks.submit(&items[5]).unwrap().tag(), Some("over a slice"));
+        }
+    }
+}
+
+#[test]
+fn maps_over_slices_come_in_all_forms() {
+    fn check(pool: &Pool, items: &[Vec<u8>], n_each: usize) {
+        let expected: Vec<_> = items.iter().map(|items| digest(items)).collect();
+        let tasks = pool.slice_task(digest).chunk_size(n_each).priority(1).grace(Duration::ZERO);
+        assert_eq!(tasks.map(items).unwrap(), expected);
+        assert_eq!(tasks.submit_map(items).join().unwrap(), expected);
+        let in_order: Vec<_> = tasks.imap(items).collect::<Result<_, _>>().unwrap();
+        assert_eq!(in_order, expected);
+        let mut unordered: Vec<_> = tasks.imap_unordered(items).collect::<Result<_, _>>().unwrap();
+        let mut sorted = expected;
+        unordered.sort_unstable();
+        sorted.sort_unstable();
+        assert_eq!(unordered, sorted);
+    }
+
+    let _watchdog = watch("forms");
+    for pool in pools(2) {
+        let items: Vec<_> =
+            (0..24).map(|number| bytes(number, LENS[number % LENS.len()])).collect();
+        for n_each in [1, 5] {
+            check(&pool, &items, n_each);
+        }
+        // Nothing lies where another slice did when its task is done: the iterator lets go of the rest.
+        let first: Vec<_> = pool.slice_task(digest).imap(items.iter().cycle()).take(3).collect();
+        assert_eq!(first.len(), 3);
+    }
 }
