@@ -134,7 +134,9 @@ impl Pool {
     /// As [`call_bytes`](Self::call_bytes), for a function of borrowed plain data.
     ///
     /// The items go as the bytes that they are, and the worker looks whether these are items. Many are not
-    /// copied there: the function reads them in memory in which nobody can write as long as it runs.
+    /// copied there: the function reads them in memory in which nobody can write as long as it runs. A copy of
+    /// the worker, if the function makes one by a `fork`, must not read them: the next argument may lie there
+    /// as soon as the worker has returned.
     ///
     /// # Errors
     ///

@@ -68,7 +68,8 @@ pub fn fork() -> Result<Fork, StartError> {
 ///
 /// # Safety
 ///
-/// The child must not use what guards and loans lend that it inherits from the calling thread.
+/// The child must not use what guards and loans lend that it inherits from the calling thread, nor the slice
+/// of a pool's task in which it was called.
 ///
 /// If this process has several threads, the child has only the calling one, and the others may have
 /// held any lock: until it ends or runs another program the child may only do what a signal handler
