@@ -130,7 +130,8 @@ impl Builder {
 
     /// Lets the workers run on these processors only, which are counted from zero.
     ///
-    /// [`for_each_worker`](Self::for_each_worker) can give each one its own.
+    /// [`for_each_worker`](Self::for_each_worker) can give each one its own. One that is not there is an error of
+    /// [`build`](Self::build), which names it.
     pub fn affinity(self, processors: impl IntoIterator<Item = usize>) -> Self {
         self.process(|process| process.affinity(processors))
     }
@@ -138,13 +139,14 @@ impl Builder {
     /// Limits the address space of each worker to so many bytes.
     ///
     /// A task that wants more aborts its worker, and fails alone. The program, its libraries and
-    /// what the pool shares with the worker count too. For a limit that costs no task, see
+    /// what the pool shares with the worker count too; if it is too small for them,
+    /// [`build`](Self::build) says so. For a limit that costs no task, see
     /// [`max_memory`](Self::max_memory).
     pub fn memory_limit(self, bytes: u64) -> Self {
         self.process(|process| process.memory_limit(bytes))
     }
 
-    /// Limits the processor time of each worker, in whole seconds: of all its tasks together.
+    /// Limits the processor time of each worker, in whole seconds, at least one: of all its tasks together.
     ///
     /// A worker that has had so much is killed by `SIGXCPU`, and with it whatever task it is at. So
     /// this is against what runs away; [`max_tasks_per_worker`](Self::max_tasks_per_worker) with it

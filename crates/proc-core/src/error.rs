@@ -57,6 +57,12 @@ pub enum StartError {
         /// How it ended.
         status: ExitStatus,
     },
+    /// The child has a [limit of its memory](crate::Builder::memory_limit), and did not get as far as to take
+    /// the call; says how that looked.
+    ///
+    /// The limit is likely too small for what every process needs before it does anything.
+    #[error("the child could not start under its limit of memory, which may be too small: {0}")]
+    MemoryLimit(#[source] Box<Self>),
     /// What was asked of the builder can never be; says what.
     #[error("the process cannot be set up: {0}")]
     Setup(&'static str),
@@ -87,6 +93,21 @@ impl StartError {
     /// For `map_err`: the system refused to do this.
     pub(crate) fn system<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(E) -> Self {
         move |error| Self::System { action, error: error.into() }
+    }
+
+    /// The same of a child with a limit of its memory, if this is how the want of memory looks: who gets none for
+    /// a thread, for what it reads, or for an argument says that it cannot do that, or aborts.
+    pub(crate) fn under_memory_limit(self) -> Self {
+        let looks_so = match &self {
+            Self::Refused(refusal) => {
+                matches!(refusal, Refusal::Malformed(_) | Refusal::Argument(_))
+            }
+            Self::Died { status, .. } => {
+                matches!(status.signal(), Some(libc::SIGABRT | libc::SIGSEGV | libc::SIGBUS))
+            }
+            _ => false,
+        };
+        if looks_so { Self::MemoryLimit(Box::new(self)) } else { self }
     }
 }
 

@@ -116,6 +116,9 @@ impl Setup {
         if self.processors.as_ref().is_some_and(|list| !setup::can_name(list)) {
             return Err(StartError::Setup("there are no such processors"));
         }
+        if self.limits.contains(&(Limit::CpuSeconds, 0)) {
+            return Err(StartError::Setup("a process needs some processor time"));
+        }
         Ok(())
     }
 

@@ -27,6 +27,7 @@ common::with_each_start! {
     folder_is_what_was_said
     folder_that_does_not_exist_is_an_error_that_says_so
     what_can_never_be_is_an_error_before_anything_is_started
+    limit_of_memory_that_is_too_small_for_a_start_is_an_error_that_says_so
     piped_streams_carry_all_there_is
     end_of_a_piped_input_is_seen
     streams_can_be_files_and_nothing
@@ -95,14 +96,35 @@ fn what_can_never_be_is_an_error_before_anything_is_started(way: Start) {
         build(way).current_dir("a\0b"),
         build(way).affinity([]),
         build(way).affinity([1 << 40]),
+        build(way).cpu_time_limit(Duration::ZERO),
     ];
     for builder in cannot {
         let started = builder.spawn(drop, ());
         assert!(matches!(started, Err(StartError::Setup(_))), "{started:?}");
     }
-    // No machine has this one.
-    let started = build(way).affinity([1023]).spawn(drop, ());
-    assert!(matches!(started, Err(StartError::Refused(Refusal::Setup(..)))), "{started:?}");
+    // No machine has this one, whatever others it has.
+    for processors in [vec![1023], vec![0, 1023]] {
+        match build(way).affinity(processors).spawn(drop, ()) {
+            Err(StartError::Refused(Refusal::Setup(_, why))) => {
+                assert_eq!(why, "there is no processor 1023 for it");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn limit_of_memory_that_is_too_small_for_a_start_is_an_error_that_says_so(way: Start) {
+    let argument = "many bytes ".repeat(1 << 20);
+    for limit in [0, 1 << 20, 8 << 20, 16 << 20] {
+        let started = build(way).memory_limit(limit).core_limit(0).stderr(Stdio::null());
+        match started.spawn(drop, argument.clone()) {
+            Err(error @ StartError::MemoryLimit(_)) => {
+                let text = error.to_string();
+                assert!(text.contains("its limit of memory, which may be too small"), "{text}");
+            }
+            other => panic!("{limit}: {other:?}"),
+        }
+    }
 }
 
 fn echo(_: ()) {

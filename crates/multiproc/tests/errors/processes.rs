@@ -38,6 +38,7 @@ fn of_starts() -> Vec<Row> {
         process::StartError::Argument(unencodable()) => "mend the `Serialize` of the argument",
         process::StartError::Refused(Refusal::OtherProgram) => "do not replace the program's file while it runs",
         process::StartError::Died { pid: 4321, status: ExitStatus::Signaled { signal: 9, core_dumped: false } } => "look who killed it; try again",
+        process::StartError::MemoryLimit(Box::new(process::StartError::Refused(Refusal::Malformed("it cannot watch its parent".to_owned())))) => "give it more: a few tens of MiB, and what the argument takes",
         process::StartError::Setup("the name of a variable is empty") => "mend what the builder was told",
         process::StartError::TimedOut => "give it more time, or look what holds the machine up",
         process::StartError::ServerDied { status: ExitStatus::Signaled { signal: 9, core_dumped: false } } => "look who killed it, or what was preloaded; try again",

@@ -132,9 +132,9 @@ impl Builder {
             pipes: &mut pipes,
             deadline: timeout.map_or(Deadline::NEVER, Deadline::after),
         };
-        let started = events::in_start(&name, way, || start(plan)).inspect_err(|error| {
-            events::not_started(&name, error);
-        })?;
+        let started = events::in_start(&name, way, || start(plan))
+            .map_err(|error| if limits_memory { error.under_memory_limit() } else { error })
+            .inspect_err(|error| events::not_started(&name, error))?;
         if limits_memory {
             started.child.note_memory_limit();
         }

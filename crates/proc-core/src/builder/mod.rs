@@ -174,6 +174,8 @@ impl Builder {
     }
 
     /// Lets the process run on these processors only, which are counted from zero.
+    ///
+    /// One that is not there, or that the system keeps from it, is an error of the start, which names it.
     pub fn affinity(mut self, processors: impl IntoIterator<Item = usize>) -> Self {
         self.setup.set_processors(processors.into_iter().collect());
         self
@@ -183,7 +185,8 @@ impl Builder {
     ///
     /// Beyond that it gets no memory, and a Rust program that gets none is aborted, which is
     /// [`JoinError::OutOfMemory`](crate::JoinError::OutOfMemory). The program
-    /// itself, its libraries and the stacks of its threads count too.
+    /// itself, its libraries and the stacks of its threads count too: a limit that is too small for them is
+    /// [`StartError::MemoryLimit`](crate::StartError::MemoryLimit).
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.setup.set_limit(Limit::Memory, bytes);
         self
@@ -191,7 +194,8 @@ impl Builder {
 
     /// Limits the processor time of the process, in whole seconds.
     ///
-    /// When it has had so much it gets `SIGXCPU`, and `SIGKILL` a second of processor time later.
+    /// When it has had so much it gets `SIGXCPU`, and `SIGKILL` a second of processor time later. None at all is
+    /// an error of the start.
     pub fn cpu_time_limit(mut self, time: Duration) -> Self {
         self.setup.set_cpu_time(time);
         self

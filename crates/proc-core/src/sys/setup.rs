@@ -17,7 +17,7 @@ use rustix::process::{
     Pid, child_subreaper, set_child_subreaper, setpgid, setpriority_process, setsid,
 };
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
-use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::{Deserialize, Serialize};
 
 use crate::stdio::Stream;
@@ -136,13 +136,19 @@ pub(crate) fn can_name(processors: &[usize]) -> bool {
 ///
 /// # References
 ///
-/// - Linux `sched_setaffinity(2)`
+/// - Linux `sched_setaffinity(2)`, which passes over processors that are not there
 pub(crate) fn bind_to(processors: &[usize]) -> io::Result<()> {
     let mut set = CpuSet::new();
     for number in processors.iter().filter(|number| **number < CpuSet::MAX_CPU) {
         set.set(*number);
     }
-    Ok(sched_setaffinity(None, &set)?)
+    let bound = sched_setaffinity(None, &set);
+    // Those that are not there are passed over, as long as there is one that is.
+    let usable = sched_getaffinity(None)?;
+    match processors.iter().find(|number| !usable.is_set(**number)) {
+        Some(number) => Err(io::Error::other(format!("there is no processor {number} for it"))),
+        None => Ok(bound?),
+    }
 }
 
 /// Sets what a signal does.
