@@ -18,6 +18,8 @@ const ROOM: usize = 200_000;
 pub(crate) struct Given {
     events: Events,
     priorities: Vec<i32>,
+    /// Those that rest before they run again, so that nobody is to get them for a while.
+    resting: BTreeSet<usize>,
     /// Those that surely wait.
     waiting: BTreeSet<usize>,
     /// Those that do when the present step is done, unless they are given in it.
@@ -34,6 +36,7 @@ impl Given {
         Self {
             events: pool.events(ROOM),
             priorities: Vec::new(),
+            resting: BTreeSet::new(),
             waiting: BTreeSet::new(),
             submitted: BTreeSet::new(),
             cancelled: BTreeSet::new(),
@@ -42,15 +45,20 @@ impl Given {
         }
     }
 
-    /// The next task was submitted.
-    pub(crate) fn submit(&mut self, priority: i32) {
-        self.submitted.insert(self.priorities.len());
+    /// The next task was submitted, and may rest before it runs again.
+    pub(crate) fn submit(&mut self, priority: i32, rests: bool) {
+        let task = self.priorities.len();
+        self.submitted.insert(task);
+        if rests {
+            self.resting.insert(task);
+        }
         self.priorities.push(priority);
     }
 
     /// The present step is about to cancel a task, or to let it go.
     pub(crate) fn touch(&mut self, task: usize) {
         self.waiting.remove(&task);
+        self.submitted.remove(&task);
     }
 
     /// The present step has cancelled a task in time.
@@ -95,7 +103,7 @@ impl Given {
         if again && self.cancelled.contains(&task) {
             return Err(format!("task {task} is to run again, and was cancelled"));
         }
-        if again && !self.cancelled_now.contains(&task) {
+        if again && !self.cancelled_now.contains(&task) && !self.resting.contains(&task) {
             self.waiting.insert(task);
         }
         if !self.given.contains(&task) {

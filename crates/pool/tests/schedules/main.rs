@@ -1,8 +1,8 @@
 //! Any schedule of a pool comes to what the same tasks come to one after the other, without processes.
 //!
 //! A plan is a random sequence of what a program and its enemies can do: submit tasks of all kinds with
-//! priorities, time limits and retries, cancel them, join them, forget them, kill workers, make them more
-//! and fewer, close the pool, and end it in one of three ways. [`Audit`](audit::Audit) counts in shared
+//! priorities, tags, callbacks, time limits and retries, alone, in maps and through iterators over results, cancel them, join
+//! them, forget them, kill workers, make them more and fewer, close the pool, and end it in one of three ways. [`Audit`](audit::Audit) counts in shared
 //! memory what was run; [`Reference`](reference::Reference) knows of each task what it comes to if nobody
 //! interferes, and what else it may come to after what was done; [`Given`](given::Given) hears who is given
 //! what, and when. Each task has its answer exactly once, and it is one of these; nothing runs that must
@@ -22,6 +22,7 @@ use testkit::seed::Rng;
 
 mod audit;
 mod given;
+mod heard;
 mod plan;
 mod play;
 mod reference;

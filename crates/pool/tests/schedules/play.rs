@@ -1,14 +1,19 @@
 //! Plays a plan on a real pool.
 
+use std::cell::Cell;
 use std::time::Duration;
 
-use pool::{MapTask, Pool, Retry, StatefulPool, Task, TaskError};
+use pool::{MapTask, Pool, Retry, StatefulPool, Task, TaskBuilder, TaskError};
 use proc_core::Start;
 
 use crate::audit::{Audit, Done, Order, cargo, open_book, run, run_item};
 use crate::given::Given;
-use crate::plan::{Does, End, How, MOST_WORKERS, Plan, Step};
+use crate::heard::Heard;
+use crate::plan::{Does, End, How, MOST_WORKERS, Many, Plan, Step};
 use crate::reference::Reference;
+
+/// How the items of a map are sent.
+type Tasks<'p> = TaskBuilder<'p, Order, Done>;
 
 /// A pool in a plan, and what is known of it.
 struct Play {
@@ -18,8 +23,10 @@ struct Play {
     reference: Reference,
     /// Tasks by their numbers; those that were forgotten, or are items of a map, are not there.
     tasks: Vec<Option<Task<Done>>>,
-    /// Each with the number of its first item.
-    maps: Vec<(usize, MapTask<Done>)>,
+    /// Callbacks that get their results, by the numbers of the tasks.
+    heard: Vec<(usize, Heard)>,
+    /// Each with the number of its first item; those that were forgotten are not there.
+    maps: Vec<Option<(usize, MapTask<Done>)>>,
     n_opened: u64,
 }
 
@@ -30,16 +37,24 @@ pub(crate) fn play(start: Start, plan: &Plan) -> Result<(), String> {
     if let Some(most) = plan.max_tasks {
         builder = builder.max_tasks_per_worker(most);
     }
+    if plan.is_elastic {
+        builder = builder.elastic(Duration::from_millis(3));
+    }
     let audit = Audit::new();
     let pool = builder.initializer(open_book, audit.clone()).build();
     let pool = pool.map_err(|error| error.to_string())?;
     let given = Given::new(pool.pool());
+    let mut reference = Reference::new(plan.n_workers);
+    if plan.is_elastic {
+        reference.resize();
+    }
     let mut play = Play {
         pool,
         audit,
         given,
-        reference: Reference::new(plan.n_workers),
+        reference,
         tasks: Vec::new(),
+        heard: Vec::new(),
         maps: Vec::new(),
         n_opened: 0,
     };
@@ -55,8 +70,9 @@ impl Play {
     fn step(&mut self, step: &Step) -> Result<(), String> {
         match *step {
             Step::Submit(how) => return self.submit(how),
-            Step::SubmitMany { n_items, n_each, micros, retries } => {
-                self.submit_many(n_items, n_each, micros, retries);
+            Step::SubmitMany(many) => self.submit_many(&many),
+            Step::Iterate { many, n_taken, is_ordered, killed } => {
+                return self.iterate(&many, n_taken, is_ordered, killed);
             }
             Step::Cancel(which) => self.cancel(which),
             Step::CancelMany(which) => self.cancel_many(which),
@@ -70,17 +86,16 @@ impl Play {
                     *task = None;
                 }
             }
+            Step::ForgetMany(which) => {
+                if let Some(map) = self.maps.get_mut(which) {
+                    *map = None;
+                }
+            }
             Step::Open => {
                 self.n_opened += 1;
                 self.audit.open_gate();
             }
-            Step::Kill(place) => {
-                let killed =
-                    self.pool.pool().kill_worker(place).map_err(|error| error.to_string())?;
-                if killed.is_some() {
-                    self.reference.kill();
-                }
-            }
+            Step::Kill(place) => return self.kill(place),
             Step::Resize(n_workers) => {
                 self.pool.pool().resize(n_workers).map_err(|error| error.to_string())?;
                 self.reference.resize();
@@ -94,13 +109,25 @@ impl Play {
         Ok(())
     }
 
+    fn kill(&mut self, place: usize) -> Result<(), String> {
+        let killed = self.pool.pool().kill_worker(place).map_err(|error| error.to_string())?;
+        if killed.is_some() {
+            self.reference.kill();
+        }
+        Ok(())
+    }
+
     fn order(number: usize, does: Does) -> Order {
         Order { number, does, cargo: cargo(does) }
     }
 
     fn submit(&mut self, how: How) -> Result<(), String> {
         let mut builder = self.pool.pool().task(run).priority(how.priority);
-        builder = builder.retry(Retry::times(how.retries));
+        let retry = Retry::times(how.retries);
+        builder = builder.retry(how.rest.map_or(retry, |rest| retry.with_backoff(rest)));
+        if how.is_tagged {
+            builder = builder.tag("task");
+        }
         if let Some(limit) = how.limit {
             builder = builder.timeout(limit);
         }
@@ -110,8 +137,11 @@ impl Play {
         let number = self.reference.n_tasks();
         match builder.submit(Self::order(number, how.does)) {
             Ok(task) => {
-                self.given.submit(how.priority);
+                self.given.submit(how.priority, how.rest.is_some());
                 self.reference.submit(how, false);
+                if let Some(panics) = how.callback {
+                    self.heard.push((number, Heard::of(&task, panics)?));
+                }
                 self.tasks.push(Some(task));
                 if self.reference.is_closed {
                     return Err("a closed pool took a task".to_owned());
@@ -128,26 +158,89 @@ impl Play {
         Ok(())
     }
 
-    fn submit_many(&mut self, n_items: usize, n_each: Option<usize>, micros: u32, retries: u32) {
+    /// The items of a map whose first has this number, and how they are sent.
+    fn items(&self, first: usize, many: &Many) -> (impl Iterator<Item = Order> + use<>, Tasks<'_>) {
+        let how = *many;
+        let items = (0..how.n_items).map(move |at| Self::order(first + at, how.how(at).does));
+        let tasks = self.pool.pool().task(run_item as fn(Order) -> Done);
+        let tasks = tasks.retry(Retry::times(many.retries));
+        (items, many.n_each.map_or(tasks.clone(), |n_each| tasks.chunk_size(n_each)))
+    }
+
+    /// So many items of a map were taken.
+    fn submitted(&mut self, many: &Many, n_items: usize) {
+        for at in 0..n_items {
+            let how = many.how(at);
+            self.given.submit(how.priority, false);
+            self.reference.submit(how, true);
+            self.tasks.push(None);
+        }
+    }
+
+    fn submit_many(&mut self, many: &Many) {
         if self.reference.is_closed {
             // What a closed pool makes of a map is told by a test of its own.
             return;
         }
-        let does = Does::Work(micros);
-        let how = How { does, priority: 0, retries, limit: None, is_asked: false };
         let first = self.reference.n_tasks();
-        let orders: Vec<Order> = (first..first + n_items).map(|n| Self::order(n, does)).collect();
-        for _ in 0..n_items {
-            self.given.submit(how.priority);
-            self.reference.submit(how, true);
-            self.tasks.push(None);
+        let (items, tasks) = self.items(first, many);
+        let map = tasks.submit_map(items);
+        self.submitted(many, many.n_items);
+        self.maps.push(Some((first, map)));
+    }
+
+    fn iterate(
+        &mut self,
+        many: &Many,
+        n_taken: usize,
+        is_ordered: bool,
+        killed: Option<usize>,
+    ) -> Result<(), String> {
+        // Behind what never ends it would be waited for in vain.
+        if self.reference.is_closed || !self.reference.is_clear(self.n_opened) {
+            return Ok(());
         }
-        let mut tasks = self.pool.pool().task(run_item).retry(Retry::times(retries));
-        if let Some(n_each) = n_each {
-            tasks = tasks.chunk_size(n_each);
+        let first = self.reference.n_tasks();
+        let n_asked = Cell::new(0);
+        let (items, tasks) = self.items(first, many);
+        let items = items.inspect(|_| n_asked.set(n_asked.get() + 1));
+        let mut results = Vec::new();
+        let mut n_killed = 0;
+        let mut take = |results_of: &mut dyn Iterator<Item = Result<Done, TaskError>>| {
+            for result in results_of.take(n_taken) {
+                results.push(result);
+                if let Some(place) = killed.filter(|_| results.len() == 1) {
+                    let killed = self.pool.pool().kill_worker(place);
+                    n_killed += usize::from(killed.is_ok_and(|killed| killed.is_some()));
+                }
+            }
+        };
+        if is_ordered {
+            take(&mut tasks.imap(items));
+        } else {
+            take(&mut tasks.imap_unordered(items));
         }
-        let map = tasks.submit_map(orders);
-        self.maps.push((first, map));
+        drop(tasks);
+        (0..n_killed).for_each(|_| self.reference.kill());
+        self.submitted(many, n_asked.get());
+        self.given.look()?;
+        let mut left: Vec<usize> = (first..self.reference.n_tasks()).collect();
+        left.iter().for_each(|item| self.given.touch(*item));
+        for (result, at) in results.into_iter().zip(first..) {
+            let item = match &result {
+                _ if is_ordered => at,
+                Ok((number, _)) => *number,
+                // Whose error it is, is not told.
+                Err(_) => continue,
+            };
+            if !left.contains(&item) {
+                return Err(format!("no item {item} is left, of which this came: {result:?}"));
+            }
+            left.retain(|other| *other != item);
+            self.reference.result(item, &result)?;
+        }
+        left.into_iter().for_each(|item| self.reference.forget(item));
+        Ok(())
     }
 
     fn cancel(&mut self, which: usize) {
@@ -166,7 +259,7 @@ impl Play {
     }
 
     fn cancel_many(&mut self, which: usize) {
-        let Some((first, map)) = self.maps.get(which) else { return };
+        let Some(Some((first, map))) = self.maps.get(which) else { return };
         let items = *first..*first + map.n_items();
         items.clone().for_each(|item| self.given.touch(item));
         let is_in_time = map.cancel();
@@ -176,7 +269,12 @@ impl Play {
     /// Whether it can be waited for now.
     fn comes(&self, which: usize, task: &Task<Done>) -> bool {
         // What waits may be in the way of all others, and so may what hangs.
-        task.is_ready() && self.reference.ends(which)
+        task.is_ready() && self.reference.ends(which) && self.is_mine(which)
+    }
+
+    /// Whether its result goes to no callback.
+    fn is_mine(&self, which: usize) -> bool {
+        self.reference.how(which).callback.is_none()
     }
 
     fn join(&mut self, which: usize) -> Result<(), String> {
@@ -190,6 +288,9 @@ impl Play {
 
     fn glance(&mut self, which: usize) -> Result<(), String> {
         let Some(Some(task)) = self.tasks.get(which) else { return Ok(()) };
+        if !self.is_mine(which) {
+            return Ok(());
+        }
         match task.join_timeout(Duration::from_micros(300)).transpose() {
             None => Ok(()),
             Some(result) => self.take(which, &result),
@@ -229,18 +330,23 @@ impl Play {
             End::Terminate => self.pool.pool().terminate().map_err(|error| error.to_string())?,
             End::Drop => {}
         }
-        let Self { pool, audit, mut given, mut reference, tasks, maps, .. } = self;
+        let Self { pool, audit, mut given, mut reference, tasks, heard, maps, .. } = self;
         drop(pool);
         given.look()?;
+        for (which, heard) in &heard {
+            reference.result(*which, &heard.result()?)?;
+        }
         // All is there: nothing is waited for.
         for (which, task) in tasks.into_iter().enumerate() {
             let Some(task) = task else { continue };
+            let is_heard = reference.how(which).callback.is_some();
             match task.try_join().transpose() {
+                Some(Err(TaskError::Taken)) if is_heard => {}
                 Some(result) => reference.result(which, &result)?,
                 None => return Err(format!("task {which} has no result: {reference:?}")),
             }
         }
-        for (first, map) in maps {
+        for (first, map) in maps.into_iter().flatten() {
             let n_items = map.n_items();
             match map.join_timeout(Duration::ZERO).transpose() {
                 Some(Ok(results)) => {

@@ -25,6 +25,8 @@ struct Expected {
     is_cancelled: bool,
     /// How often it had been run by then.
     n_runs_then: u64,
+    /// Nobody wants it any more: it may be done or not.
+    is_forgotten: bool,
     /// It is one of many, which are cancelled all together: some may have ended before.
     is_item: bool,
     /// Its result was seen, or it was never to have one.
@@ -78,15 +80,35 @@ impl Reference {
     /// A task was submitted.
     pub(crate) fn submit(&mut self, how: How, is_item: bool) {
         // What a worker has not done of many that travel together comes back when it has others.
-        self.is_in_order &= how.limit.is_none() && !is_item;
-        let (is_cancelled, is_settled) = (false, false);
-        self.tasks.push(Expected { how, is_cancelled, n_runs_then: 0, is_item, is_settled });
+        self.is_in_order &= how.limit.is_none() && how.rest.is_none() && !is_item;
+        let (is_cancelled, is_forgotten, is_settled, n_runs_then) = (false, false, false, 0);
+        let expected =
+            Expected { how, is_cancelled, n_runs_then, is_forgotten, is_item, is_settled };
+        self.tasks.push(expected);
+    }
+
+    /// Nobody wants a task any more that may not have been begun.
+    pub(crate) fn forget(&mut self, task: usize) {
+        self.tasks[task].is_forgotten = true;
+    }
+
+    pub(crate) fn how(&self, task: usize) -> &How {
+        &self.tasks[task].how
+    }
+
+    /// Whether nothing that was submitted is in the way of others for ever, if so many gates are open.
+    pub(crate) fn is_clear(&self, n_opened: u64) -> bool {
+        self.tasks.iter().all(|expected| {
+            let waits = matches!(expected.how.does, Does::Wait(n_times) if n_times > n_opened);
+            expected.is_cancelled || !waits && expected.how.usual().0 != Usual::Nothing
+        })
     }
 
     pub(crate) fn kill(&mut self) {
         self.n_kills += 1;
     }
 
+    /// The number of workers changes.
     pub(crate) fn resize(&mut self) {
         self.is_in_order = false;
     }
@@ -132,6 +154,11 @@ impl Reference {
             Err(TaskError::Panicked(panic)) => {
                 usual == Usual::Panicked && panic.to_string().contains("on purpose")
             }
+            Err(TaskError::WorkerDied { tag, .. } | TaskError::TimedOut { tag, .. })
+                if tag.is_some() != expected.how.is_tagged =>
+            {
+                false
+            }
             Err(TaskError::WorkerDied { status, n_deaths, .. }) => {
                 let own = Usual::Died { signal: status.signal(), code: status.code() };
                 // It may have aborted at last only since it was killed before.
@@ -162,7 +189,8 @@ impl Reference {
             let n_runs = audit.n_runs(task);
             let (usual, n_usual) = expected.how.usual();
             // What is ended from outside may not have come so far that it counts.
-            let is_left_alone = self.n_kills == 0 && !self.is_terminated && !expected.is_cancelled;
+            let is_wanted = !expected.is_cancelled && !expected.is_forgotten;
+            let is_left_alone = self.n_kills == 0 && !self.is_terminated && is_wanted;
             if is_left_alone && usual != Usual::TimedOut && n_runs != n_usual {
                 return Err(format!("task {task} was run {n_runs} times: {expected:?}"));
             }
