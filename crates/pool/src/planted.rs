@@ -23,7 +23,9 @@
 //! | `mailbox_no_wake_all` | who waits for what another has taken is not woken |
 //! | `tray_no_fence` | worker and parent look at each other without a fence before it |
 //! | `tray_no_limit` | a worker begins items that were taken back |
-//! | `tray_counts_first` | a result counts before its bytes are there |
+//! | `tray_counts_first` | a result that is a piece counts before its bytes are there |
+//! | `tray_word_counts_first` | a result that is a word counts before it is there |
+//! | `tray_word_short` | of results that are words, one fewer is said to be there than items are done |
 //! | `tray_no_order` | progress is written and read without edge E2 |
 //! | `tray_no_pause` | a worker begins a chunk without having left the one before |
 //! | `chunk_not_saved` | what a dead worker had done of its chunk is done again |
@@ -49,6 +51,8 @@
 //! | `lead_no_hand_over`, `mailbox_no_wake` | yes | not tried | |
 //! | `mailbox_no_wake_all` | yes, with one who cannot collect: who can is made the collector, which wakes it too | not tried | |
 //! | `tray_no_fence`, `tray_counts_first`, `tray_no_order`, `tray_no_pause` | yes | not tried | |
+//! | `tray_word_counts_first` | yes | not tried | |
+//! | `tray_word_short` | yes | not tried | the property test of the tray; `tests/chunks.rs` |
 //! | `tray_no_limit` | yes | not tried | `tests/chunks.rs`: items that wait for one another |
 //! | `chunk_not_saved` | – | no | `tests/chunks.rs`; the kill sweep in a chunk |
 //! | `chunk_dies_whole`, `chunk_no_share` | – | no, not tried | `tests/chunks.rs` |
@@ -117,6 +121,10 @@ pub(crate) mod tray {
     pub(crate) const FENCES: bool = !cfg!(ipc_planted = "tray_no_fence");
     pub(crate) const HAS_LIMIT: bool = !cfg!(ipc_planted = "tray_no_limit");
     pub(crate) const COUNTS_FIRST: bool = cfg!(ipc_planted = "tray_counts_first");
+    pub(crate) const WORD_COUNTS_FIRST: bool = cfg!(ipc_planted = "tray_word_counts_first");
+
+    /// How many words fewer there are said to be.
+    pub(crate) const WORDS_SHORT: u16 = if cfg!(ipc_planted = "tray_word_short") { 1 } else { 0 };
     pub(crate) const PAUSES: bool = !cfg!(ipc_planted = "tray_no_pause");
 
     /// The acquire end of edge E2.

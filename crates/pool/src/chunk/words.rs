@@ -46,7 +46,9 @@ use ipc_core::primitive::{AtomicU64, fence, fence_heavy, fence_light};
 use ipc_core::wire::Sort;
 use serde::{Deserialize, Serialize};
 
-use crate::planted::tray::{ACQUIRE, COUNTS_FIRST, FENCES, HAS_LIMIT, PAUSES, RELEASE};
+use crate::planted::tray::{
+    ACQUIRE, COUNTS_FIRST, FENCES, HAS_LIMIT, PAUSES, RELEASE, WORD_COUNTS_FIRST, WORDS_SHORT,
+};
 
 /// The ticket of no chunk.
 const NONE: u64 = 0;
@@ -88,8 +90,9 @@ impl Words<'_> {
     pub(crate) fn put_word(&self, row: Row, word: u64) -> bool {
         let Some(last) = row.n_words.checked_sub(1) else { return false };
         let Some(place) = self.bytes.get(usize::from(last)) else { return false };
-        let progress = Progress { n_done: row.n_words, row, len: 0 }.pack();
-        if COUNTS_FIRST {
+        let said = Row { n_words: row.n_words - WORDS_SHORT, ..row };
+        let progress = Progress { n_done: row.n_words, row: said, len: 0 }.pack();
+        if WORD_COUNTS_FIRST {
             self.progress.store(progress, Relaxed);
         }
         place.store(word, Relaxed);

@@ -11,7 +11,9 @@
 //! of the system calls. Lives that begin by spawn are swept by [`spawned`](crate::spawned).
 
 use std::collections::HashSet;
+use std::error::Error;
 use std::fs;
+use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,6 +22,7 @@ use pool::{Pool, StatefulPool, Task, TaskError};
 use proc_core::Start;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::gettid;
 use testkit::kill::{Attached, Stepped};
 use testkit::report::Sweep;
 use testkit::seed::Rng;
@@ -71,30 +74,8 @@ fn counted(_: &mut u64, runs: Segment) -> (u64, u32) {
 }
 
 pub(crate) fn sweep() -> Outcome {
-    let pool = Pool::builder().workers(1).start(Start::ForkServer);
-    let pool = pool.initializer(initialize, 20).build()?;
-    pool.pool().call(square, 2)?;
-    let route = walk(&pool)?;
-    let part = if full() { part(route.n_calls)? } else { 0..route.n_calls };
-    let is_whole = part.len() == route.n_calls;
     let mut swept = Swept::default();
-    if full() {
-        for n_calls in part {
-            for point in points_after(&pool, n_calls)? {
-                swept.kill_at(&pool, point);
-            }
-        }
-    } else {
-        let mut rng = Rng::of_run("points of a life");
-        let stride = (route.n_calls / N_QUICK).max(1);
-        let some = (rng.index(stride)..route.n_calls).step_by(stride);
-        // However few there are, in one of them it has the task.
-        for n_calls in some.chain([route.with_the_task]) {
-            let n_steps = if rng.chance(3) { 0 } else { rng.index(MOST_STEPS) };
-            let n_steps = if n_calls == route.with_the_task { 0 } else { n_steps };
-            swept.kill_at(&pool, Point { n_calls, landmark: None, n_steps, place: None });
-        }
-    }
+    let is_whole = if full() { sweep_all(&mut swept)? } else { sweep_some(&mut swept)? };
     let Swept { sweep, n_before, n_in, n_elsewhere } = swept;
     if sweep.failed == 0 && is_whole && (n_before == 0 || n_in == 0) {
         return Err(format!("{n_before} died before the task, and {n_in} with it").into());
@@ -102,9 +83,63 @@ pub(crate) fn sweep() -> Outcome {
     if n_elsewhere > sweep.points / 10 {
         return Err(format!("{n_elsewhere} of {} died elsewhere", sweep.points).into());
     }
-    drop(pool);
     proc_core::stop_fork_server();
     Ok(Report { kill: sweep, ..Report::default() })
+}
+
+fn new_pool() -> Result<Pools, Box<dyn Error>> {
+    let pool = Pool::builder().workers(1).start(Start::ForkServer);
+    let pool = pool.initializer(initialize, 20).build()?;
+    pool.pool().call(square, 2)?;
+    Ok(pool)
+}
+
+/// Kills at some points.
+fn sweep_some(swept: &mut Swept) -> Result<bool, Box<dyn Error>> {
+    let pool = new_pool()?;
+    let route = walk(&pool)?;
+    let mut rng = Rng::of_run("points of a life");
+    let stride = (route.n_calls / N_QUICK).max(1);
+    let some = (rng.index(stride)..route.n_calls).step_by(stride);
+    // However few there are, in one of them it has the task.
+    for n_calls in some.chain([route.with_the_task]) {
+        let n_steps = if rng.chance(3) { 0 } else { rng.index(MOST_STEPS) };
+        let n_steps = if n_calls == route.with_the_task { 0 } else { n_steps };
+        swept.kill_at(&pool, Point { n_calls, landmark: None, n_steps, place: None });
+    }
+    Ok(true)
+}
+
+/// So many workers have a seat of their own at the queue of a pool; later ones take those of the dead.
+const N_SEATS: usize = 512;
+
+/// A young pool is replaced after so many kills, before its seats are taken: each costs two workers.
+const LONGEST_YOUTH: usize = 200;
+
+/// Kills at all points, of pools in which no seat was taken before, and of one in which all were; says whether
+/// these were all indeed, and no part.
+fn sweep_all(swept: &mut Swept) -> Result<bool, Box<dyn Error>> {
+    let old = new_pool()?;
+    for _ in 0..N_SEATS {
+        let killed = old.pool().kill_worker(0)?;
+        common::wait_until(old.pool(), |pool| pool.stats().workers[0].pid != killed);
+        old.pool().call(square, 2)?;
+    }
+    let route = walk(&old)?;
+    let part = part(route.n_calls)?;
+    for n_calls in part.clone() {
+        for point in points_after(&old, n_calls)? {
+            swept.kill_at(&old, point);
+        }
+        let mut young = new_pool()?;
+        for (n, point) in points_after(&young, n_calls)?.into_iter().enumerate() {
+            if n % LONGEST_YOUTH == LONGEST_YOUTH - 1 {
+                young = new_pool()?;
+            }
+            swept.kill_at(&young, point);
+        }
+    }
+    Ok(part.len() == route.n_calls)
 }
 
 /// What became of all kills so far.
@@ -230,16 +265,50 @@ fn points_after(pool: &Pools, n_calls: usize) -> Result<Vec<Point>, String> {
     Ok(points)
 }
 
+/// Behind so many of the last calls the worker waits until its pool has heard of them.
+///
+/// Where it comes to work, and is given a task, what it finds depends on how quick the pool is, and so does
+/// its way, and how many calls that has. So it is always the slower one.
+const N_HEARD: usize = 25;
+
 /// Lets a worker pass so many system calls and one more, of which it may stand in the first.
 fn pass_calls(worker: &Attached, task: &Task<(u64, u32)>, n_calls: usize) -> Result<(), String> {
-    for _ in 0..=n_calls {
+    for n in 0..=n_calls {
         // If it was quicker this time, it sleeps, and has answered.
         if task.is_ready() {
             break;
         }
         pass_call(worker)?;
+        if n + N_HEARD > n_calls {
+            wait_until_others_sleep().map_err(|error| error.to_string())?;
+        }
     }
     Ok(())
+}
+
+/// Waits until all other threads of this process are asleep, and have not just been woken.
+fn wait_until_others_sleep() -> io::Result<()> {
+    let own = gettid().as_raw_nonzero().to_string();
+    let are_asleep = || -> io::Result<bool> {
+        for thread in fs::read_dir("/proc/self/task")? {
+            let thread = thread?;
+            // One that is not there any more does nothing.
+            let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            if thread.file_name() != *own && !stat.is_empty() && !stat.contains(") S ") {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    };
+    loop {
+        if are_asleep()? {
+            testkit::clock::pause(Duration::from_micros(30));
+            if are_asleep()? {
+                return Ok(());
+            }
+        }
+        thread::yield_now();
+    }
 }
 
 /// Kills a worker at a point of its life; says when that was, and whether it was where it should have been.
