@@ -46,7 +46,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
         assert!(decode::<Tree>(again).is_ok(), "a value that was encoded can be decoded");
     }
     // Without handles it is a value, or none, wherever it is cut.
-    let (first, run) = bytes.split_at(usize::from(kinds).min(bytes.len()));
+    let (first, run) = bytes.split_at(usize::from(*kinds).min(bytes.len()));
     let pieces = Pieces::new(first.to_vec(), vec![(first.len(), run.to_vec())]);
     let (whole, cut) = (decode_plain::<Tree>(bytes), decode_pieces::<Tree>(pieces));
     assert_eq!(whole.is_ok(), cut.is_ok(), "it is the same in pieces");
