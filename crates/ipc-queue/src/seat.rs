@@ -71,11 +71,12 @@ struct Last {
 impl Last {
     const NONE: Self = Self { table: ptr::null(), generation: 0, n_gone: 0, owner: Owner::NOBODY };
 
-    /// Whether the calling thread can rely on it. If a queue has lost its last handle here meanwhile, it looks
-    /// through its seats first, and lets go of those that are of no use.
+    /// Whose seat the calling thread has at a table, if this is it. If a queue has lost its last handle here
+    /// meanwhile, the thread looks through its seats first, and lets go of those that are of no use.
     #[inline]
-    fn is_current(&self, me: Thread) -> bool {
-        self.generation == me.generation() && self.n_gone == N_GONE.load(Relaxed)
+    fn owner_at(&self, table: *const Table, me: Thread) -> Option<Owner> {
+        let is_current = self.generation == me.generation() && self.n_gone == N_GONE.load(Relaxed);
+        (ptr::eq(self.table, table) && is_current).then_some(self.owner)
     }
 
     /// Keeps it in place of another.
@@ -83,7 +84,7 @@ impl Last {
         // One of a parent's, in a forked child, is of no use.
         Self::forget(self.table);
         let at = NEXT.get();
-        LAST.with(|last| last.iter().cycle().nth(at).map(|place| place.set(self)));
+        LAST.with(|last| last.get(at).map(|place| place.set(self)));
         NEXT.set((at + 1) % N_LAST);
     }
 
@@ -162,12 +163,21 @@ impl TableHandle {
     pub(crate) fn sit_down(&self) -> Result<Seated, SeatError> {
         let me = Thread::current();
         let table = Arc::as_ptr(&self.table);
-        let known = LAST.with(|last| {
-            let mut last = last.iter().map(Cell::get);
-            last.find(|last| ptr::eq(last.table, table) && last.is_current(me))
-        });
+        // The loops of who has one queue go through here: one look, and no more, is what they are quick with.
+        match LAST.with(|[first, ..]| first.get().owner_at(table, me)) {
+            Some(owner) => Ok(Seated { me, owner }),
+            None => self.sit_down_again(me),
+        }
+    }
+
+    /// The calling thread's seat, if it was at other tables as well.
+    #[inline(never)]
+    fn sit_down_again(&self, me: Thread) -> Result<Seated, SeatError> {
+        let table = Arc::as_ptr(&self.table);
+        let known = LAST
+            .with(|[_, others @ ..]| others.iter().find_map(|last| last.get().owner_at(table, me)));
         match known {
-            Some(last) => Ok(Seated { me, owner: last.owner }),
+            Some(owner) => Ok(Seated { me, owner }),
             None => self.find_seat(me),
         }
     }
