@@ -1,13 +1,11 @@
 //! Answered: tasks leave the table with what came of them, many at a time.
 //!
-//! Whoever collects takes a report and the answers that lie behind it under one lock of the engine, gives
-//! what there is to give once, and delivers when it has let go of that lock: to each mailbox at once what is
-//! for it. An answer that is more than the few bytes of one result is the last of its round.
+//! Whoever collects takes a report and the answers that lie behind it in one [round](crate::round), and gives
+//! what there is to give once. An answer that is more than the few bytes of one result is the last of its round.
 
-use std::cell::Cell;
 use std::mem;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use proc_core::{Outcome, Refusal};
@@ -20,19 +18,17 @@ use crate::engine::{Engine, State};
 use crate::events::{Event, TaskId};
 use crate::few::Few;
 use crate::job::{Argument, Job};
-use crate::mailbox::{Fate, Mailbox};
+use crate::mailbox::Fate;
 use crate::parcel::{self, Freight, Parcel};
 use crate::record::{Report, What};
+use crate::round::{self, Arrivals, Round};
 
-/// So many reports at most are taken under one lock.
-pub(crate) const MOST_TOGETHER: usize = 32;
-
-/// Results of a few bytes, on their way to who waits for them.
-#[derive(Debug, Default)]
-struct Arrivals {
-    /// Those that follow one another are for the same mailbox: how many.
-    runs: Vec<(Arc<Mailbox>, usize)>,
-    fates: Vec<(usize, Fate)>,
+/// Where the engine's answers are taken.
+struct Taking<'e> {
+    engine: &'e Engine,
+    state: MutexGuard<'e, State>,
+    /// Those of the report that was taken last.
+    bytes: &'e mut Vec<u8>,
 }
 
 /// A task that was answered, with all that belongs to that.
@@ -51,33 +47,8 @@ struct Answer {
 impl Engine {
     /// A worker has answered. Takes what lies behind that, too; gives back the first report that is no
     /// answer, if it comes to one.
-    pub(crate) fn answered(&self, report: Report, mut bytes: Vec<u8>) -> Option<(Report, Vec<u8>)> {
-        let mut arrivals = Arrivals::lend();
-        let mut next = Some(report);
-        let mut last = None;
-        let mut state = self.lock();
-        for n_taken in 1..=MOST_TOGETHER {
-            if let Some(report) = next.take_if(|report| report.is_answer()) {
-                last = state.take_answer(report, &mut bytes, &mut arrivals);
-            }
-            if next.is_some() || last.is_some() || n_taken == MOST_TOGETHER {
-                break;
-            }
-            // What is wrong with the ring is found by whoever waits.
-            if self.outbox.try_get_into(&mut bytes).is_err() {
-                break;
-            }
-            next = Report::take(&mut bytes);
-        }
-        let fed = state.feed();
-        let drained = state.drained();
-        drop(state);
-        arrivals.deliver();
-        if let Some(answer) = last {
-            self.deliver_answer(answer);
-        }
-        self.settle(fed, drained);
-        next.map(|report| (report, bytes))
+    pub(crate) fn answered(&self, report: Report, bytes: &mut Vec<u8>) -> Option<Report> {
+        round::run(Taking { engine: self, state: self.lock(), bytes }, report)
     }
 
     /// Delivers an answer that takes longer.
@@ -98,6 +69,37 @@ impl Engine {
         }
         if let Some(cancelled) = cancelled {
             cancelled.meet(|| Fate::Cancelled);
+        }
+    }
+}
+
+impl Round for Taking<'_> {
+    type Report = Report;
+    type Last = Answer;
+
+    fn is_answer(report: &Report) -> bool {
+        report.is_answer()
+    }
+
+    fn next(&mut self) -> Option<Report> {
+        // What is wrong with the ring is found by whoever waits.
+        self.engine.outbox.try_get_into(self.bytes).ok()?;
+        Report::take(self.bytes)
+    }
+
+    fn take(&mut self, answer: Report, arrivals: &mut Arrivals) -> Option<Answer> {
+        self.state.take_answer(answer, self.bytes, arrivals)
+    }
+
+    fn end(self, last: Option<Answer>) -> impl FnOnce() {
+        let Self { engine, mut state, bytes: _ } = self;
+        let fed = state.feed();
+        drop(state);
+        move || {
+            if let Some(answer) = last {
+                engine.deliver_answer(answer);
+            }
+            engine.settle(fed);
         }
     }
 }
@@ -125,7 +127,8 @@ impl State {
         });
         self.note(&job, &report, bytes.len());
         if report.what == What::Outcome && report.freight == Freight::None && job.is_light() {
-            arrivals.add(job, Fate::Answered(Parcel::of_bytes(Few::take(bytes))));
+            let fate = Fate::Answered(Parcel::of_bytes(Few::take(bytes)));
+            arrivals.add(job.mailbox, job.index, fate);
             return None;
         }
         let worker = self.dispatch.worker(report.place).map(Arc::clone);
@@ -163,36 +166,6 @@ impl State {
         let (place, run_time) = (report.place, Duration::from_nanos(nanos));
         hub.tell_each(TaskId::each_of(job), |task| Event::TaskDone { task, place, pid, run_time });
     }
-}
-
-impl Arrivals {
-    /// Lends a list that this thread keeps.
-    fn lend() -> Self {
-        LENT.try_with(Cell::take).unwrap_or_default()
-    }
-
-    fn add(&mut self, job: Job, fate: Fate) {
-        self.fates.push((job.index, fate));
-        match self.runs.last_mut() {
-            Some((mailbox, n_fates)) if Arc::ptr_eq(mailbox, &job.mailbox) => *n_fates += 1,
-            _ => self.runs.push((job.mailbox, 1)),
-        }
-    }
-
-    /// Delivers all, and gives the list back.
-    fn deliver(mut self) {
-        let mut fates = self.fates.drain(..);
-        for (mailbox, n_fates) in self.runs.drain(..) {
-            mailbox.deliver_all(fates.by_ref().take(n_fates));
-        }
-        drop(fates);
-        let _kept = LENT.try_with(|lent| lent.set(self));
-    }
-}
-
-thread_local! {
-    /// Taken out and put back: who hears of a result may collect in turn, and finds none then.
-    static LENT: Cell<Arrivals> = const { Cell::new(Arrivals { runs: Vec::new(), fates: Vec::new() }) };
 }
 
 /// Delivers what an answer says.

@@ -1,11 +1,13 @@
 //! Closing: from when a pool takes no more tasks to when nobody works any more.
 
+use std::mem;
 use std::sync::Arc;
 
 use ipc_core::Deadline;
 
+use crate::collector;
 use crate::engine::{Engine, Phase, State};
-use crate::mailbox::{Fate, Mailbox, Waited};
+use crate::mailbox::{Fate, Mailbox};
 
 impl Engine {
     /// Takes no more tasks.
@@ -18,15 +20,33 @@ impl Engine {
 
     /// Waits until there is no task left.
     pub(crate) fn drain(&self, deadline: Deadline) -> bool {
-        let mailbox = Arc::new(Mailbox::default());
+        collector::drain(self, deadline)
+    }
+
+    /// A mailbox is told when there is no task left, by whoever collects.
+    pub(crate) fn has_draining(&self, mailbox: &Arc<Mailbox>) {
         let mut state = self.lock();
-        if state.dispatch.is_idle() {
-            return true;
+        if !state.phase.has_workers() {
+            // Nothing is reported any more.
+            drop(state);
+            mailbox.deliver(0, Fate::Terminated);
+            return;
         }
-        mailbox.expect(1);
-        state.draining.push(Arc::clone(&mailbox));
+        state.draining.push(Arc::clone(mailbox));
+        let is_drained = state.is_drained();
         drop(state);
-        !matches!(self.wait(&mailbox, deadline), Waited::TimedOut)
+        if is_drained {
+            self.have_nudged();
+        }
+    }
+
+    /// Tells those who wait for the last task to be done, if it is. This is for the collector, who has delivered
+    /// all that was answered before.
+    pub(crate) fn tell_drained(&self) {
+        let mut state = self.lock();
+        let drained = if state.is_drained() { mem::take(&mut state.draining) } else { Vec::new() };
+        drop(state);
+        drained.iter().for_each(|mailbox| mailbox.deliver(0, Fate::Terminated));
     }
 
     /// Ends the pool: all its tasks fail, and nothing more is given to anybody.
@@ -37,7 +57,7 @@ impl Engine {
         }
         state.hub.end();
         let jobs = state.dispatch.take_all();
-        let drained = state.drained();
+        let drained = mem::take(&mut state.draining);
         drop(state);
         for job in jobs {
             job.meet(|| match &phase {
@@ -60,11 +80,8 @@ impl Engine {
 }
 
 impl State {
-    /// Those who wait for the last task to be done, if it is.
-    pub(crate) fn drained(&mut self) -> Vec<Arc<Mailbox>> {
-        if self.draining.is_empty() || !self.dispatch.is_idle() {
-            return Vec::new();
-        }
-        std::mem::take(&mut self.draining)
+    /// Whether somebody waits for the last task to be done, and it is.
+    pub(crate) fn is_drained(&self) -> bool {
+        !self.draining.is_empty() && self.dispatch.is_idle()
     }
 }

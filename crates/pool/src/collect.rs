@@ -13,7 +13,6 @@ use std::sync::Arc;
 use ipc_core::Deadline;
 use ipc_queue::GetError;
 
-use crate::answered::MOST_TOGETHER;
 use crate::board::Said;
 use crate::collector::{self, Missed, Reports};
 use crate::engine::{Engine, Phase};
@@ -21,6 +20,7 @@ use crate::events::Event;
 use crate::lead::Lead;
 use crate::mailbox::{Mailbox, Waited};
 use crate::record::{Report, What};
+use crate::round::MOST_TOGETHER;
 
 impl Engine {
     /// Waits for a result at a mailbox, collecting for everybody if nobody else does.
@@ -68,14 +68,14 @@ impl Reports for Engine {
     /// Does what a report calls for, and takes the answers that lie behind it.
     fn handle(&self, mut record: Vec<u8>) {
         // What is no report was written by somebody who scribbles; there is nobody to tell.
-        let mut next = Report::take(&mut record).map(|report| (report, record));
-        while let Some((report, bytes)) = next.take() {
+        let mut next = Report::take(&mut record);
+        while let Some(report) = next.take() {
             match report.what {
-                What::Outcome | What::Refusal => next = self.answered(report, bytes),
+                What::Outcome | What::Refusal => next = self.answered(report, &mut record),
                 What::Ready => self.ready(report.place),
                 What::Leaving => self.left(report.place),
                 What::Ended => self.ended(report.place, report.ticket),
-                What::Nudge => {}
+                What::Nudge => self.tell_drained(),
             }
         }
     }
@@ -97,6 +97,10 @@ impl Reports for Engine {
 
     fn is_idle(&self) -> bool {
         self.lock().dispatch.is_idle()
+    }
+
+    fn tell_when_idle(&self, mailbox: &Arc<Mailbox>) {
+        self.has_draining(mailbox);
     }
 }
 
@@ -124,6 +128,6 @@ impl Engine {
         }
         let fed = state.feed();
         drop(state);
-        self.settle(fed, Vec::new());
+        self.settle(fed);
     }
 }

@@ -9,6 +9,7 @@ use ipc_core::Deadline;
 
 use crate::lead::Lead;
 use crate::mailbox::{Mailbox, Waited};
+use crate::planted::round::TRUSTS_IDLE;
 
 /// Reports, and what they mean to those who collect them.
 pub(crate) trait Reports {
@@ -42,6 +43,9 @@ pub(crate) trait Reports {
 
     /// Whether there are no tasks.
     fn is_idle(&self) -> bool;
+
+    /// Has whoever collects tell a mailbox when there are no tasks, also if there are none by now.
+    fn tell_when_idle(&self, mailbox: &Arc<Mailbox>);
 }
 
 /// Why there is no report.
@@ -86,6 +90,19 @@ pub(crate) fn wait(reports: &impl Reports, mailbox: &Arc<Mailbox>, deadline: Dea
         }
         Err(Unable) => wait_unable(lead, mailbox, deadline),
     }
+}
+
+/// Waits until there are no tasks, and all results are where they are waited for; `false` if the deadline passes
+/// first.
+pub(crate) fn drain(reports: &impl Reports, deadline: Deadline) -> bool {
+    // Who has taken the last result may be about to deliver it, as long as it collects.
+    if reports.is_idle() && (TRUSTS_IDLE || !reports.lead().is_taken()) {
+        return true;
+    }
+    let mailbox = Arc::<Mailbox>::default();
+    mailbox.expect(1);
+    reports.tell_when_idle(&mailbox);
+    !matches!(wait(reports, &mailbox, deadline), Waited::TimedOut)
 }
 
 /// Collects what is there, if nobody else does.

@@ -42,7 +42,7 @@ impl Engine {
         }
         // It has not for ever to end.
         self.bell.ring();
-        self.settle(fed, Vec::new());
+        self.settle(fed);
     }
 
     /// A worker has ended, and all that it had answered was taken.
@@ -78,7 +78,6 @@ impl Engine {
             failed
         });
         let fed = state.feed();
-        let drained = state.drained();
         drop(state);
         if let Some((job, answers)) = done {
             job.tell(answers);
@@ -92,7 +91,7 @@ impl Engine {
         }
         // The place wants somebody.
         self.bell.ring();
-        self.settle(fed, drained);
+        self.settle(fed);
     }
 }
 

@@ -11,7 +11,7 @@ use ipc_queue::{ByteQueue, GetError, PutError};
 use proc_core::Process;
 
 use crate::chunk::tray::Tray;
-use crate::dispatch::Give;
+use crate::dispatch::{Give, TakenBack};
 use crate::job::{Argument, Job};
 use crate::parcel::{self, Freight};
 use crate::record::{self, Order};
@@ -109,17 +109,6 @@ impl Employee {
             self.unwanted.store(0, Relaxed);
         }
     }
-}
-
-/// What was in a worker's inbox.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum TakenBack {
-    /// The task with this ticket, which the worker will not see.
-    Task(u64),
-    /// Nothing that could be taken.
-    Nothing,
-    /// The calling thread cannot take anything out.
-    Unable,
 }
 
 /// So much of a record fits into a slot of a ring: a task with a few numbers.

@@ -238,7 +238,7 @@ impl Engine {
             self.bell.ring();
         }
         let was_unprepared = fed.is_unprepared;
-        self.settle_aside(fed, Vec::new());
+        self.settle_aside(fed);
         if was_unprepared {
             has_backlog = self.lock().dispatch.has_backlog();
         }
@@ -259,9 +259,8 @@ impl Engine {
         }
         let mut state = self.lock();
         let fed = state.feed();
-        let drained = state.drained();
         drop(state);
-        self.settle_aside(fed, drained);
+        self.settle_aside(fed);
         if std::mem::take(&mut self.lock().wants_nudge) {
             self.tell(What::Nudge, 0, 0);
         }
@@ -303,7 +302,7 @@ impl Engine {
         }
         let fed = state.feed();
         drop(state);
-        self.settle_aside(fed, Vec::new());
+        self.settle_aside(fed);
         Ok(incarnation)
     }
 

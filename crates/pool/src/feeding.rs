@@ -9,8 +9,8 @@ use std::sync::Arc;
 use ipc_core::Deadline;
 
 use crate::chunk::attend::LONGEST_CHUNK;
-use crate::dispatch::{Dispatch, Fed, Give, Place, Task as _};
-use crate::employee::{Employee, TakenBack};
+use crate::dispatch::{Fed, Give, Place, Task as _};
+use crate::employee::Employee;
 use crate::engine::{Engine, State};
 use crate::events::{Event, TaskId};
 use crate::job::Job;
@@ -21,7 +21,7 @@ use crate::planted::chunk::FORGOTTEN_IS_DONE;
 impl Engine {
     /// Prepares tasks that somebody has room for, which takes long and is done without the lock, and
     /// gives them.
-    fn prepare(&self, fed: &mut Fed<Job>, drained: &mut Vec<Arc<Mailbox>>) {
+    fn prepare(&self, fed: &mut Fed<Job>) {
         while std::mem::take(&mut fed.is_unprepared) {
             let mut state = self.lock();
             if state.is_preparing {
@@ -49,22 +49,22 @@ impl Engine {
                 }
             }
             fed.extend(state.feed());
-            drained.extend(state.drained());
         }
     }
 
     /// What remains to be done without the lock, for the collector.
-    pub(crate) fn settle(&self, mut fed: Fed<Job>, mut drained: Vec<Arc<Mailbox>>) {
-        self.prepare(&mut fed, &mut drained);
-        self.deliver(fed, drained);
+    pub(crate) fn settle(&self, mut fed: Fed<Job>) {
+        self.prepare(&mut fed);
+        let is_drained = fed.is_drained;
+        self.deliver(fed);
+        if is_drained {
+            self.tell_drained();
+        }
     }
 
-    fn deliver(&self, fed: Fed<Job>, drained: Vec<Arc<Mailbox>>) {
+    fn deliver(&self, fed: Fed<Job>) {
         for (job, reason) in fed.unsendable {
             job.meet(|| Fate::Lost(reason.clone()));
-        }
-        for mailbox in drained {
-            mailbox.deliver(0, Fate::Terminated);
         }
         if fed.is_unable || fed.is_urgent {
             // The keeper has a seat at every inbox, and a clock.
@@ -73,12 +73,14 @@ impl Engine {
     }
 
     /// The same for others: the collector may be waiting for just what is delivered here, and looks
-    /// at the ring only.
-    pub(crate) fn settle_aside(&self, mut fed: Fed<Job>, mut drained: Vec<Arc<Mailbox>>) {
-        self.prepare(&mut fed, &mut drained);
-        let has_delivered = !fed.unsendable.is_empty() || !drained.is_empty();
-        self.deliver(fed, drained);
-        if has_delivered {
+    /// at the ring only. That no task is left is for it to tell.
+    pub(crate) fn settle_aside(&self, mut fed: Fed<Job>) {
+        self.prepare(&mut fed);
+        let (has_delivered, is_drained) = (!fed.unsendable.is_empty(), fed.is_drained);
+        self.deliver(fed);
+        if is_drained {
+            self.have_nudged();
+        } else if has_delivered {
             self.nudge();
         }
     }
@@ -86,9 +88,14 @@ impl Engine {
     /// Something was delivered by somebody who does not collect.
     pub(crate) fn nudge(&self) {
         if self.lead.is_taken() {
-            self.lock().wants_nudge = true;
-            self.bell.ring();
+            self.have_nudged();
         }
+    }
+
+    /// Has the keeper report to whoever collects, or will.
+    pub(crate) fn have_nudged(&self) {
+        self.lock().wants_nudge = true;
+        self.bell.ring();
     }
 
     /// Nobody is interested in the results of a mailbox any more.
@@ -100,9 +107,8 @@ impl Engine {
             self.bell.ring();
         }
         let fed = state.feed();
-        let drained = state.drained();
         drop(state);
-        self.settle_aside(fed, drained);
+        self.settle_aside(fed);
     }
 }
 
@@ -112,7 +118,7 @@ impl State {
     pub(crate) fn feed(&mut self) -> Fed<Job> {
         let Self { dispatch, record, look_at, hub, .. } = self;
         let before = *look_at;
-        let mut give = |worker: &Arc<Employee>, ticket, job: &Job| {
+        let give = |worker: &Arc<Employee>, ticket, job: &Job| {
             if let Some(limit) = job.plan.options.limit {
                 // It cannot be up earlier.
                 *look_at = Deadline::after(limit).min(*look_at);
@@ -127,27 +133,8 @@ impl State {
             }
             given
         };
-        let mut fed = dispatch.feed(&mut give);
-        let mut has_taken_back = false;
-        let mut last = None;
-        // For a task that nobody has room for even then, one place is enough.
-        while !fed.is_unable
-            && let Some((place, number)) = dispatch.overtaken()
-            && last.replace(number) != Some(number)
-        {
-            fed.is_unable = !take_back_all(dispatch, place);
-            fed.extend(dispatch.feed(&mut give));
-            has_taken_back = true;
-        }
-        while !fed.is_unable
-            && let Some((place, worker)) = dispatch.most_ahead()
-            && let TakenBack::Task(ticket) = worker.take_back()
-        {
-            dispatch.taken_back(place, ticket);
-            fed.extend(dispatch.feed(&mut give));
-            has_taken_back = true;
-        }
-        if has_taken_back {
+        let mut fed = dispatch.feed_all(give, |worker| worker.take_back());
+        if fed.has_taken_back {
             dispatch.places().iter().filter_map(Place::worker).for_each(|who| who.drop_unwanted());
         }
         fed.is_urgent = *look_at < before;
@@ -156,6 +143,7 @@ impl State {
             worker.inbox.close();
             fed.is_urgent = true;
         }
+        fed.is_drained = self.is_drained();
         fed
     }
 
@@ -195,22 +183,10 @@ impl State {
 
     /// Takes back what the worker in a place has not begun; `false` if the calling thread cannot.
     pub(crate) fn take_back_at(&mut self, place: usize) -> bool {
-        let can = take_back_all(&mut self.dispatch, place);
+        let can = self.dispatch.take_back_all(place, |worker| worker.take_back());
         if can && let Some(worker) = self.dispatch.worker(place) {
             worker.drop_unwanted();
         }
         can
-    }
-}
-
-/// Takes back all that is in the ring of the worker in a place; `false` if the calling thread cannot.
-fn take_back_all(dispatch: &mut Dispatch<Arc<Employee>, Job>, place: usize) -> bool {
-    let Some(worker) = dispatch.worker(place).map(Arc::clone) else { return true };
-    loop {
-        match worker.take_back() {
-            TakenBack::Task(ticket) => dispatch.taken_back(place, ticket),
-            TakenBack::Nothing => return true,
-            TakenBack::Unable => return false,
-        }
     }
 }

@@ -100,6 +100,7 @@ mod receipt;
 mod record;
 mod rests;
 mod retry;
+mod round;
 mod scope;
 mod scratch;
 mod shapes;

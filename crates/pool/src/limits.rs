@@ -79,10 +79,12 @@ impl Engine {
         let mut state = self.lock();
         // Most that can be cancelled wait.
         if let Some(job) = state.dispatch.take_queued(priority, number) {
-            let drained = state.drained();
+            let is_drained = state.is_drained();
             drop(state);
             self.cancel_waiting(vec![job]);
-            self.settle_aside(crate::dispatch::Fed::nothing(), drained);
+            if is_drained {
+                self.have_nudged();
+            }
             return true;
         }
         drop(state);
@@ -110,10 +112,9 @@ impl Engine {
         }
         let mut fed = state.feed();
         fed.is_urgent |= is_any;
-        let drained = state.drained();
         drop(state);
         self.cancel_waiting(waiting);
-        self.settle_aside(fed, drained);
+        self.settle_aside(fed);
         is_any
     }
 
@@ -135,7 +136,6 @@ impl Engine {
         state.attend(&self.board);
         let told = state.attend_chunks();
         let fed = state.feed();
-        let drained = state.drained();
         drop(state);
         let has_told = !told.is_empty();
         for (mailbox, index, fate) in told {
@@ -144,7 +144,7 @@ impl Engine {
         if has_told {
             self.nudge();
         }
-        self.settle_aside(fed, drained);
+        self.settle_aside(fed);
     }
 }
 

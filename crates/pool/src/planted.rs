@@ -14,6 +14,12 @@
 //! | `pool_cancelled_runs_again` | a cancelled task that dies with its worker runs again |
 //! | `pool_no_priority` | tasks are given in the order in which they were submitted, however urgent |
 //! | `pool_runs_too_often` | a task runs again once more than was said |
+//! | `pool_no_overtaking` | nothing is taken back for a task that is more urgent |
+//! | `round_tail_lost` | of results that were taken together only those of one mailbox are delivered |
+//! | `round_mixed` | results of one mailbox go to another with those before them |
+//! | `round_late` | that no task is left is told before the last results |
+//! | `round_idle` | a pool with no task left is taken for one whose results are all delivered |
+//! | `round_panics` | a waker that panics takes the results behind it along |
 //! | `lead_no_hand_over` | a collector that has what it wants makes nobody else the collector |
 //! | `lead_keeps_promotion` | who was made the collector, and has its result, does not say so |
 //! | `lead_two` | who waits collects, whoever else does |
@@ -47,6 +53,9 @@
 //! | `pool_cancelled_comes_back` | yes | no | |
 //! | `pool_cancelled_runs_again` | – | yes, by a plan without an end | |
 //! | `pool_no_priority`, `pool_runs_too_often` | – | yes | |
+//! | `pool_no_overtaking` | yes | not tried | the tests of the table |
+//! | `round_tail_lost`, `round_mixed`, `round_late`, `round_idle` | yes | not tried | |
+//! | `round_panics` | – | not tried | `tests/callbacks.rs` |
 //! | `lead_keeps_promotion`, `lead_two`, `lead_no_clerk`, `lead_unable_alone` | yes | not tried | |
 //! | `lead_no_hand_over`, `mailbox_no_wake` | yes | not tried | |
 //! | `mailbox_no_wake_all` | yes, with one who cannot collect: who can is made the collector, which wakes it too | not tried | |
@@ -72,10 +81,20 @@ pub(crate) mod table {
     pub(crate) const LOSES_TAKEN_BACK: bool = cfg!(ipc_planted = "pool_taken_back_lost");
     pub(crate) const ENDS_ANY: bool = cfg!(ipc_planted = "pool_ends_any");
     pub(crate) const GIVES_TO_RETIRED: bool = cfg!(ipc_planted = "pool_retired_gets_more");
+    pub(crate) const OVERTAKES: bool = !cfg!(ipc_planted = "pool_no_overtaking");
     pub(crate) const IGNORES_PRIORITY: bool = cfg!(ipc_planted = "pool_no_priority");
 
     /// How much the next ticket is greater.
     pub(crate) const TICKET_STEP: u64 = if cfg!(ipc_planted = "pool_same_ticket") { 0 } else { 1 };
+}
+
+/// Bugs of answers that are taken together.
+pub(crate) mod round {
+    pub(crate) const LOSES_TAIL: bool = cfg!(ipc_planted = "round_tail_lost");
+    pub(crate) const MIXES: bool = cfg!(ipc_planted = "round_mixed");
+    pub(crate) const DELIVERS_LATE: bool = cfg!(ipc_planted = "round_late");
+    pub(crate) const TRUSTS_IDLE: bool = cfg!(ipc_planted = "round_idle");
+    pub(crate) const PANICS: bool = cfg!(ipc_planted = "round_panics");
 }
 
 /// Bugs of what becomes of tasks whose workers have ended.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::dispatch::{Fed, Place, Standing};
-use crate::employee::TakenBack;
 use crate::engine::{Engine, State};
 use crate::error::PoolError;
 
@@ -39,7 +38,7 @@ impl Engine {
         drop(state);
         // Who is missing is started by the keeper.
         self.bell.ring();
-        self.settle_aside(fed, Vec::new());
+        self.settle_aside(fed);
         Ok(())
     }
 
@@ -69,7 +68,7 @@ impl Engine {
         state.dispatch.retire(place);
         let fed = state.feed();
         drop(state);
-        self.settle_aside(fed, Vec::new());
+        self.settle_aside(fed);
     }
 }
 
@@ -91,21 +90,9 @@ impl State {
         present.sort_by_key(|(n_given, at)| (*n_given, std::cmp::Reverse(*at)));
         for (_, place) in present.into_iter().take(n_spare) {
             self.dispatch.retire(place);
-            self.take_back_all(place);
+            // As far as the calling thread can.
+            self.take_back_at(place);
         }
         self.feed()
-    }
-
-    /// Takes back what the worker in a place has not begun, as far as the calling thread can.
-    fn take_back_all(&mut self, place: usize) {
-        let mut tickets = Vec::new();
-        while let Some(worker) = self.dispatch.worker(place)
-            && let TakenBack::Task(ticket) = worker.take_back()
-        {
-            tickets.push(ticket);
-        }
-        for ticket in tickets.into_iter().rev() {
-            self.dispatch.taken_back(place, ticket);
-        }
     }
 }

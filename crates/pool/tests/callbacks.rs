@@ -264,3 +264,21 @@ fn waker_that_panics_harms_nobody() {
         assert_eq!(pool.call(square, 5).unwrap(), 25);
     }
 }
+
+#[test]
+fn results_behind_that_of_a_waker_that_panics_arrive() {
+    let _watchdog = watch("bad waker among others");
+    let pool = pool(1);
+    let gate = Gate::new();
+    let waits = pool.submit(pass, gate.handle()).unwrap();
+    let mut tasks: Vec<_> = (0..20).map(|x| pool.submit(square, x).unwrap()).collect();
+    let waker = Waker::from(Arc::new(Bad));
+    for task in &mut tasks[..10] {
+        assert!(Pin::new(task).poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+    gate.open(1);
+    for (task, x) in tasks.into_iter().zip(0..) {
+        assert_eq!(task.join().unwrap(), x * x);
+    }
+    waits.join().unwrap();
+}

@@ -30,6 +30,7 @@
 //! and given to the one; and what is urgent [overtakes](overtaking) what no worker has begun.
 
 mod backlog;
+mod feeding;
 mod outcome;
 mod overtaking;
 mod place;
@@ -42,13 +43,11 @@ use std::collections::BTreeMap;
 use ipc_core::Deadline;
 
 use self::backlog::Backlog;
-pub(crate) use self::outcome::{Fed, Give, Gone};
-use self::place::Given;
+pub(crate) use self::outcome::{Fed, Give, Gone, TakenBack};
 pub(crate) use self::place::{MOST_NANOS_AHEAD, Place, Standing};
-use self::run::Run;
 pub(crate) use self::task::Task;
 use crate::board::FIRST_TICKET;
-use crate::planted::table::{ENDS_ANY, LOSES_TAKEN_BACK, TICKET_STEP};
+use crate::planted::table::{ENDS_ANY, LOSES_TAKEN_BACK};
 
 /// A worker has at most so many tasks that it has not answered: some milliseconds of them if they take ten
 /// microseconds, so that the parent need not come often.
@@ -91,50 +90,6 @@ impl<W, T: Task> Dispatch<W, T> {
             self.backlog.put(first.remove());
         }
         Deadline::NEVER
-    }
-
-    /// Gives queued tasks to workers that have room, until there are no more of either.
-    pub(crate) fn feed(&mut self, mut give: impl FnMut(&W, u64, &T) -> Give) -> Fed<T> {
-        let mut fed = Fed::nothing();
-        let mut run = Run::default();
-        while let Some(task) = self.backlog.front()
-            && let Some(place) = run.place_for(&mut self.places, task)
-        {
-            if !task.is_prepared() {
-                fed.is_unprepared = true;
-                break;
-            }
-            let ticket = self.next_ticket;
-            let Some(worker) = &place.worker else { break };
-            self.backlog.cut();
-            let Some(task) = self.backlog.front() else { break };
-            match give(worker, ticket, task) {
-                Give::Taken => {
-                    self.next_ticket += TICKET_STEP;
-                    let nanos = task.nanos();
-                    place.nanos = place.nanos.saturating_add(nanos);
-                    place.n_parcels += usize::from(task.has_parcel());
-                    place.lowest = place.lowest.min(task.priority());
-                    if let Some(mut task) = self.backlog.pop() {
-                        task.was_given();
-                        place.given.push_back(Given { ticket, nanos, task });
-                    }
-                }
-                // Nothing that it answers will make room.
-                Give::Full if place.given.is_empty() => place.standing = Standing::Retiring,
-                Give::Full => place.is_full = true,
-                Give::Useless => place.standing = Standing::Retiring,
-                Give::Unsendable(reason) => {
-                    let task = self.backlog.pop();
-                    fed.unsendable.extend(task.map(|task| (task, reason)));
-                }
-                Give::Unable => {
-                    fed.is_unable = true;
-                    break;
-                }
-            }
-        }
-        fed
     }
 
     /// A worker has answered: its task leaves the table. `None` if it has no such task.

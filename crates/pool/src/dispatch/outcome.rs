@@ -16,6 +16,17 @@ pub(crate) enum Give {
     Unable,
 }
 
+/// What was in a worker's ring.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum TakenBack {
+    /// The task with this ticket, which the worker will not see.
+    Task(u64),
+    /// Nothing that could be taken.
+    Nothing,
+    /// The calling thread cannot take anything out.
+    Unable,
+}
+
 /// What came of a round of giving.
 #[must_use]
 #[derive(Debug)]
@@ -26,6 +37,10 @@ pub(crate) struct Fed<T> {
     pub(crate) is_unable: bool,
     /// Somebody has room for the next task, which is to be prepared first.
     pub(crate) is_unprepared: bool,
+    /// Tasks were taken back out of rings.
+    pub(crate) has_taken_back: bool,
+    /// Somebody waits until no task is left, and none is.
+    pub(crate) is_drained: bool,
     /// The keeper must look at the clock earlier than it would, or at who leaves.
     pub(crate) is_urgent: bool,
 }
@@ -36,11 +51,20 @@ impl<T> Fed<T> {
         self.unsendable.extend(more.unsendable);
         self.is_unable |= more.is_unable;
         self.is_unprepared |= more.is_unprepared;
+        self.has_taken_back |= more.has_taken_back;
+        self.is_drained |= more.is_drained;
         self.is_urgent |= more.is_urgent;
     }
 
     pub(crate) const fn nothing() -> Self {
-        Self { unsendable: Vec::new(), is_unable: false, is_unprepared: false, is_urgent: false }
+        Self {
+            unsendable: Vec::new(),
+            is_unable: false,
+            is_unprepared: false,
+            has_taken_back: false,
+            is_drained: false,
+            is_urgent: false,
+        }
     }
 }
 

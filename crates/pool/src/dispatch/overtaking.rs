@@ -7,6 +7,7 @@
 
 use super::place::Place;
 use super::{Dispatch, Task};
+use crate::planted::table::OVERTAKES;
 
 /// A task waits for less urgent ones that take no longer than this, all together.
 pub(super) const MOST_NANOS_HELD_UP: u64 = 500_000;
@@ -15,7 +16,8 @@ impl<W, T: Task> Dispatch<W, T> {
     /// The place from whose ring all is to be taken back, for the first task of the backlog; with the number of
     /// that task.
     pub(crate) fn overtaken(&self) -> Option<(usize, u64)> {
-        let task = self.backlog.front().filter(|task| is_held_up(&self.places, *task))?;
+        let is_it = |task: &&T| OVERTAKES && is_held_up(&self.places, *task);
+        let task = self.backlog.front().filter(is_it)?;
         let at = first_to_come(&self.places, task)?;
         self.places.get(at).filter(|place| place.holds_up(task)).map(|_| (at, task.number()))
     }

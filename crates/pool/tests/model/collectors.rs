@@ -6,10 +6,12 @@
 
 #![expect(clippy::disallowed_types, reason = "what the model notes is no part of it")]
 
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use ipc_core::Deadline;
+use loom::sync::{Mutex, MutexGuard};
 use loom::thread;
 
 use crate::collector::{self, Missed, Reports};
@@ -18,29 +20,82 @@ use crate::lead::Lead;
 use crate::mailbox::{Fate, Mailbox, Waited};
 use crate::receipt::{Ear, Listener};
 use crate::ring::Ring;
+use crate::round::{self, Arrivals, Round};
 
-/// The parent's side of a pool, with tasks each of which has a mailbox.
-struct Parent {
+/// The parent's side of a pool, with tasks whose callers have a mailbox each.
+pub(crate) struct Parent {
     lead: Lead,
-    /// Reports, by the mailboxes that they are for.
-    outbox: Ring<usize>,
+    pub(crate) outbox: Ring<Report>,
     mailboxes: Vec<Arc<Mailbox>>,
-    /// How many tasks have no answer yet.
-    n_left: AtomicUsize,
+    table: Mutex<Table>,
     n_collectors: AtomicUsize,
 }
 
+/// What is behind the lock of an engine.
+struct Table {
+    /// How many tasks have no answer yet.
+    n_left: usize,
+    /// Those who wait until there are none.
+    draining: Vec<Arc<Mailbox>>,
+}
+
+/// What was reported of a task: the mailbox of its caller, and its number among that one's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Report {
+    Answer(usize, usize),
+    /// It died.
+    Death(usize, usize),
+    /// Somebody is to look whether tasks are left.
+    Nudge,
+}
+
+impl From<usize> for Report {
+    /// The answer to the only task of a caller.
+    fn from(caller: usize) -> Self {
+        Self::Answer(caller, 0)
+    }
+}
+
 impl Parent {
-    fn new(n_tasks: usize) -> Arc<Self> {
-        let mailboxes: Vec<_> = (0..n_tasks).map(|_| Arc::new(Mailbox::default())).collect();
-        mailboxes.iter().for_each(|mailbox| mailbox.expect(1));
+    /// With so many callers of one task.
+    fn new(n_callers: usize) -> Arc<Self> {
+        Self::with(&vec![1; n_callers])
+    }
+
+    /// With callers that have so many tasks each.
+    pub(crate) fn with(n_tasks: &[usize]) -> Arc<Self> {
+        let mailboxes: Vec<_> = n_tasks.iter().map(|_| Arc::new(Mailbox::default())).collect();
+        mailboxes.iter().zip(n_tasks).for_each(|(mailbox, n_tasks)| mailbox.expect(*n_tasks));
         Arc::new(Self {
             lead: Lead::new(),
             outbox: Ring::new(),
             mailboxes,
-            n_left: AtomicUsize::new(n_tasks),
+            table: Mutex::new(Table { n_left: n_tasks.iter().sum(), draining: Vec::new() }),
             n_collectors: AtomicUsize::new(0),
         })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap()
+    }
+
+    /// Waits until there is no task left, as `Engine::drain`.
+    pub(crate) fn drain(&self) {
+        assert!(collector::drain(&self.seated(), Deadline::NEVER));
+    }
+
+    /// As `Engine::tell_drained`.
+    fn tell_drained(&self) {
+        let mut table = self.lock();
+        let is_idle = table.n_left == 0;
+        let drained = if is_idle { mem::take(&mut table.draining) } else { Vec::new() };
+        drop(table);
+        drained.iter().for_each(|mailbox| mailbox.deliver(0, Fate::Terminated));
+    }
+
+    /// What is there for a caller without waiting.
+    pub(crate) fn take(&self, caller: usize) -> Waited {
+        self.mailboxes[caller].take()
     }
 
     /// The calling thread is the collector while something is done.
@@ -56,11 +111,11 @@ impl Parent {
     }
 
     fn has_work(&self) -> bool {
-        self.n_left.load(SeqCst) > 0
+        self.lock().n_left > 0
     }
 
-    fn wait(&self, task: usize, deadline: Deadline) -> Waited {
-        collector::wait(&self.seated(), &self.mailboxes[task], deadline)
+    pub(crate) fn wait(&self, caller: usize, deadline: Deadline) -> Waited {
+        collector::wait(&self.seated(), &self.mailboxes[caller], deadline)
     }
 
     /// As one who finds that it cannot collect.
@@ -73,18 +128,18 @@ impl Parent {
         collector::poll(&self.seated());
     }
 
-    fn be_clerk(&self) {
+    pub(crate) fn be_clerk(&self) {
         collector::be_clerk(&self.seated());
     }
 
     /// As `Engine::close_outbox`.
-    fn close(&self) {
+    pub(crate) fn close(&self) {
         self.outbox.close();
         self.lead.clerk().deliver(0, Fate::Terminated);
     }
 
     /// Reports something as the keeper does, who waits for nothing: `Engine::tell`.
-    fn tell(&self, report: usize) {
+    fn tell(&self, report: Report) {
         self.lead.have_looked();
         self.outbox.put(report);
         self.lead.have_looked();
@@ -99,13 +154,13 @@ struct Caller<'p> {
 }
 
 impl Reports for Caller<'_> {
-    type Report = usize;
+    type Report = Report;
 
     fn lead(&self) -> &Lead {
         &self.parent.lead
     }
 
-    fn get(&self, deadline: Deadline) -> Result<usize, Missed> {
+    fn get(&self, deadline: Deadline) -> Result<Report, Missed> {
         if !self.has_seat || !deadline.is_never() {
             return self.try_get();
         }
@@ -113,7 +168,7 @@ impl Reports for Caller<'_> {
         parent.as_collector(|| parent.outbox.get()).ok_or(Missed::Closed)
     }
 
-    fn try_get(&self) -> Result<usize, Missed> {
+    fn try_get(&self) -> Result<Report, Missed> {
         if !self.has_seat {
             return Err(Missed::NoSeat);
         }
@@ -129,11 +184,23 @@ impl Reports for Caller<'_> {
         self.parent.outbox.is_closed()
     }
 
-    fn handle(&self, report: usize) {
+    fn handle(&self, report: Report) {
         let parent = self.parent;
         parent.as_collector(|| {
-            parent.n_left.fetch_sub(1, SeqCst);
-            parent.mailboxes[report].deliver(0, Fate::Cancelled);
+            let mut next = Some(report);
+            while let Some(report) = next.take() {
+                match report {
+                    Report::Answer(..) => {
+                        next = round::run(Taking { parent, table: parent.lock() }, report);
+                    }
+                    Report::Death(caller, index) => {
+                        parent.lock().n_left -= 1;
+                        parent.mailboxes[caller].deliver(index, Fate::Noted);
+                        parent.tell_drained();
+                    }
+                    Report::Nudge => parent.tell_drained(),
+                }
+            }
         });
     }
 
@@ -150,9 +217,52 @@ impl Reports for Caller<'_> {
     fn is_idle(&self) -> bool {
         !self.parent.has_work()
     }
+
+    fn tell_when_idle(&self, mailbox: &Arc<Mailbox>) {
+        let mut table = self.parent.lock();
+        table.draining.push(Arc::clone(mailbox));
+        let is_drained = table.n_left == 0;
+        drop(table);
+        if is_drained {
+            self.parent.tell(Report::Nudge);
+        }
+    }
 }
 
-fn run<R: 'static>(
+/// Where answers are taken.
+struct Taking<'p> {
+    parent: &'p Parent,
+    table: MutexGuard<'p, Table>,
+}
+
+impl Round for Taking<'_> {
+    type Report = Report;
+    type Last = ();
+
+    fn is_answer(report: &Report) -> bool {
+        matches!(report, Report::Answer(..))
+    }
+
+    fn next(&mut self) -> Option<Report> {
+        self.parent.outbox.try_get()
+    }
+
+    fn take(&mut self, answer: Report, arrivals: &mut Arrivals) -> Option<()> {
+        if let Report::Answer(caller, index) = answer {
+            arrivals.add(Arc::clone(&self.parent.mailboxes[caller]), index, Fate::Cancelled);
+            self.table.n_left -= 1;
+        }
+        None
+    }
+
+    fn end(self, _: Option<()>) -> impl FnOnce() {
+        let Self { parent, table } = self;
+        drop(table);
+        || parent.tell_drained()
+    }
+}
+
+pub(crate) fn run<R: 'static>(
     parent: &Arc<Parent>,
     work: impl FnOnce(&Parent) -> R + 'static,
 ) -> thread::JoinHandle<R> {
@@ -160,7 +270,7 @@ fn run<R: 'static>(
     thread::spawn(move || work(&parent))
 }
 
-fn has_come(waited: Waited) -> bool {
+pub(crate) fn has_come(waited: Waited) -> bool {
     matches!(waited, Waited::Arrived(0, _))
 }
 
@@ -171,7 +281,7 @@ fn all_who_wait_have_their_results_whoever_of_them_collects() {
             let parent = Parent::new(2);
             let clerk = run(&parent, Parent::be_clerk);
             let worker = run(&parent, move |parent| {
-                order.into_iter().for_each(|report| parent.outbox.put(report));
+                order.into_iter().for_each(|report| parent.outbox.put(report.into()));
             });
             let other = run(&parent, |parent| has_come(parent.wait(1, Deadline::NEVER)));
             assert!(has_come(parent.wait(0, Deadline::NEVER)));
@@ -189,7 +299,8 @@ fn who_waits_no_longer_leaves_nobody_behind() {
     explore(|| {
         let parent = Parent::new(2);
         let clerk = run(&parent, Parent::be_clerk);
-        let worker = run(&parent, |parent| [1, 0].into_iter().for_each(|it| parent.outbox.put(it)));
+        let worker =
+            run(&parent, |parent| [1, 0].into_iter().for_each(|it| parent.outbox.put(it.into())));
         let other = run(&parent, |parent| has_come(parent.wait(1, Deadline::NEVER)));
         let hasty = match parent.wait(0, Deadline::now()) {
             Waited::TimedOut => parent.wait(0, Deadline::NEVER),
@@ -208,7 +319,8 @@ fn who_only_looks_leaves_nobody_behind() {
     explore(|| {
         let parent = Parent::new(2);
         let clerk = run(&parent, Parent::be_clerk);
-        let worker = run(&parent, |parent| [1, 0].into_iter().for_each(|it| parent.outbox.put(it)));
+        let worker =
+            run(&parent, |parent| [1, 0].into_iter().for_each(|it| parent.outbox.put(it.into())));
         let other = run(&parent, |parent| has_come(parent.wait(1, Deadline::NEVER)));
         parent.poll();
         assert!(has_come(parent.wait(0, Deadline::NEVER)));
@@ -223,7 +335,7 @@ fn who_only_looks_leaves_nobody_behind() {
 fn two_who_wait_for_one_result_both_return() {
     explore(|| {
         let parent = Parent::new(1);
-        let worker = run(&parent, |parent| parent.outbox.put(0));
+        let worker = run(&parent, |parent| parent.outbox.put(0.into()));
         let wait = |parent: &Parent| has_come(parent.wait(0, Deadline::NEVER));
         let other = run(&parent, wait);
         let has_come = wait(&parent);
@@ -237,7 +349,8 @@ fn clerk_collects_for_who_cannot() {
     explore(|| {
         let parent = Parent::new(2);
         let clerk = run(&parent, Parent::be_clerk);
-        let worker = run(&parent, |parent| [1, 0].into_iter().for_each(|it| parent.outbox.put(it)));
+        let worker =
+            run(&parent, |parent| [1, 0].into_iter().for_each(|it| parent.outbox.put(it.into())));
         let other = run(&parent, |parent| has_come(parent.wait(1, Deadline::NEVER)));
         assert!(has_come(parent.wait_unable(0)));
         assert!(other.join().unwrap());
@@ -251,13 +364,13 @@ fn clerk_collects_for_who_cannot() {
 fn who_cannot_collect_hears_that_another_has_taken_what_both_wait_for() {
     explore(|| {
         let parent = Parent::new(2);
-        parent.outbox.put(1);
+        parent.outbox.put(1.into());
         let clerk = run(&parent, Parent::be_clerk);
         let unable = run(&parent, |parent| has_come(parent.wait_unable(0)));
         let other = run(&parent, |parent| has_come(parent.wait(0, Deadline::NEVER)));
         // Whom this makes the collector may be the one that cannot, and which then sleeps behind the other.
         assert!(has_come(parent.wait(1, Deadline::NEVER)));
-        parent.outbox.put(0);
+        parent.outbox.put(0.into());
         assert!(unable.join().unwrap() != other.join().unwrap(), "one of them has the result");
         parent.close();
         clerk.join().unwrap();
@@ -270,8 +383,8 @@ fn what_the_keeper_reports_is_taken_though_nobody_waits_for_it() {
         let parent = Parent::new(2);
         let clerk = run(&parent, Parent::be_clerk);
         let keeper = run(&parent, |parent| {
-            parent.outbox.put(0);
-            parent.tell(1);
+            parent.outbox.put(0.into());
+            parent.tell(1.into());
         });
         assert!(has_come(parent.wait(0, Deadline::NEVER)));
         // It does not collect.
@@ -289,7 +402,7 @@ fn who_listens_is_told_by_whoever_collects() {
         let notes = Arc::new(Mailbox::default());
         notes.expect(1);
         let clerk = run(&parent, Parent::be_clerk);
-        let worker = run(&parent, |parent| parent.outbox.put(0));
+        let worker = run(&parent, |parent| parent.outbox.put(0.into()));
         let listener = Listener { ear: Ear::Mailbox(Arc::clone(&notes), 7) };
         if let Err(listener) = parent.mailboxes[0].listen(listener) {
             listener.tell();

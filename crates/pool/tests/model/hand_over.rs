@@ -12,16 +12,21 @@ use ipc_core::primitive::Ordering::Relaxed;
 use ipc_core::primitive::model::{self, Ended};
 
 use crate::board::{Said, Words};
-use crate::dispatch::{Dispatch, Give, Standing, Task};
+use crate::dispatch::{Dispatch, Give, Standing, TakenBack, Task};
 use crate::planted::ends::CANCELLED_COMES_BACK;
 use crate::ring::Ring;
+use crate::round::{self, Arrivals, Round};
 use crate::{explore, explore_deaths};
 
 const N_PLACES: usize = 2;
-const N_TASKS: usize = 2;
+const MOST_TASKS: usize = 3;
 
+/// A task, of which two are so quick that a worker gets both at once, and may wait for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Work(usize);
+
+/// The one that is more urgent than others, if there is one.
+const URGENT: Work = Work(2);
 
 impl Task for Work {
     fn number(&self) -> u64 {
@@ -29,12 +34,11 @@ impl Task for Work {
     }
 
     fn priority(&self) -> i32 {
-        0
+        i32::from(*self == URGENT)
     }
 
     fn nanos(&self) -> u64 {
-        // So that a worker gets all of them at once.
-        10
+        1_000_000
     }
 
     fn has_parcel(&self) -> bool {
@@ -65,7 +69,7 @@ struct Shared {
 /// What the model notes, which is no part of it.
 #[expect(clippy::disallowed_types, reason = "it orders nothing")]
 struct Notes {
-    n_runs: [std::sync::atomic::AtomicU32; N_TASKS],
+    n_runs: [std::sync::atomic::AtomicU32; MOST_TASKS],
     /// The parent is about to kill the worker in the first place. In loom's eyes, or it would not try
     /// what the worker does before that against what it does after.
     is_ended: loom::sync::atomic::AtomicBool,
@@ -132,32 +136,35 @@ impl Shared {
 struct Parent {
     shared: Arc<Shared>,
     table: Dispatch<usize, Work>,
+    n_tasks: usize,
     answered: Vec<usize>,
     victims: Vec<usize>,
 }
 
 impl Parent {
-    /// All tasks are queued, and there is a worker in the first place.
+    /// Two tasks are queued.
     fn new(shared: &Arc<Shared>) -> Self {
-        let mut table = Dispatch::new(N_PLACES);
-        (0..N_TASKS).for_each(|task| table.queue(Work(task)));
         let shared = Arc::clone(shared);
-        Self { shared, table, answered: Vec::new(), victims: Vec::new() }
+        let table = Dispatch::new(N_PLACES);
+        let mut parent =
+            Self { shared, table, n_tasks: 0, answered: Vec::new(), victims: Vec::new() };
+        (0..2).for_each(|_| parent.queue());
+        parent
+    }
+
+    /// Queues the next task.
+    fn queue(&mut self) {
+        self.table.queue(Work(self.n_tasks));
+        self.n_tasks += 1;
     }
 
     fn feed(&mut self) {
         let Self { shared, table, .. } = self;
-        let mut give = |place: &usize, ticket, work: &Work| {
+        let give = |place: &usize, ticket, work: &Work| {
             shared.inboxes[*place].put((ticket, work.0));
             Give::Taken
         };
-        let _fed = table.feed(&mut give);
-        while let Some((place, _)) = table.most_ahead()
-            && let Some((ticket, _)) = shared.inboxes[place].try_get()
-        {
-            table.taken_back(place, ticket);
-            let _fed = table.feed(&mut give);
-        }
+        let _fed = table.feed_all(give, |place| take_back(shared, *place));
     }
 
     /// Takes reports, and feeds, until so many workers have ended; those that live may return when all is
@@ -169,26 +176,27 @@ impl Parent {
             {
                 self.shared.inboxes.iter().for_each(Ring::close);
             }
-            match self.shared.outbox.get().unwrap() {
-                Report::Answer { place, ticket } => {
-                    let work = self.table.answered(place, ticket).unwrap();
-                    self.answered.push(work.0);
-                }
-                Report::Ended { place } => {
-                    let said = self.shared.words(place).read();
-                    let gone = self.table.died(place, 1, said).unwrap();
-                    self.victims.extend(gone.victim.map(|work| work.0));
-                    n_workers -= 1;
+            let shared = Arc::clone(&self.shared);
+            let mut next = Some(shared.outbox.get().unwrap());
+            while let Some(report) = next.take() {
+                match report {
+                    Report::Answer { .. } => next = round::run(Taking(self), report),
+                    Report::Ended { place } => {
+                        let said = self.shared.words(place).read();
+                        let gone = self.table.died(place, 1, said).unwrap();
+                        self.victims.extend(gone.victim.map(|work| work.0));
+                        n_workers -= 1;
+                        self.feed();
+                    }
                 }
             }
-            self.feed();
         }
     }
 
     /// Each task is answered, died, or is queued, and was run accordingly.
     fn check(&mut self) {
         let queued = self.table.take_all();
-        for task in 0..N_TASKS {
+        for task in 0..self.n_tasks {
             let n_answered = self.answered.iter().filter(|it| **it == task).count();
             let n_died = self.victims.iter().filter(|it| **it == task).count();
             let n_queued = queued.iter().filter(|it| it.0 == task).count();
@@ -201,6 +209,43 @@ impl Parent {
                 _ => assert_eq!(n_runs, 0, "task {task} would run again"),
             }
         }
+    }
+}
+
+/// Takes the next task out of a worker's ring.
+fn take_back(shared: &Shared, place: usize) -> TakenBack {
+    match shared.inboxes[place].try_get() {
+        Some((ticket, _)) => TakenBack::Task(ticket),
+        None => TakenBack::Nothing,
+    }
+}
+
+/// Where answers are taken.
+struct Taking<'p>(&'p mut Parent);
+
+impl Round for Taking<'_> {
+    type Report = Report;
+    type Last = ();
+
+    fn is_answer(report: &Report) -> bool {
+        matches!(report, Report::Answer { .. })
+    }
+
+    fn next(&mut self) -> Option<Report> {
+        self.0.shared.outbox.try_get()
+    }
+
+    fn take(&mut self, answer: Report, _: &mut Arrivals) -> Option<()> {
+        if let Report::Answer { place, ticket } = answer {
+            let work = self.0.table.answered(place, ticket).unwrap();
+            self.0.answered.push(work.0);
+        }
+        None
+    }
+
+    fn end(self, _: Option<()>) -> impl FnOnce() {
+        self.0.feed();
+        || ()
     }
 }
 
@@ -238,6 +283,29 @@ fn task_that_is_taken_back_is_run_by_one_worker_wherever_the_other_dies() {
     });
 }
 
+#[test]
+fn urgent_task_goes_before_what_was_not_begun_wherever_the_worker_dies() {
+    explore_deaths(|dies_at| {
+        let shared = Shared::new();
+        let mut parent = Parent::new(&shared);
+        let worker = shared.employ(0, Some(dies_at));
+        parent.table.employ(0, 0);
+        parent.feed();
+        parent.queue();
+        parent.feed();
+        // Of what is in the ring now, none is before it.
+        if let Some((next, _)) = shared.inboxes[0].first() {
+            let mut given = parent.table.places()[0].given();
+            let before = given.position(|(ticket, _)| ticket == next).unwrap();
+            let urgent = parent.table.places()[0].given().position(|(_, work)| *work == URGENT);
+            assert!(urgent.is_some_and(|urgent| urgent <= before), "less urgent ones go before it");
+        }
+        parent.collect(1);
+        parent.check();
+        worker.join().unwrap()
+    });
+}
+
 /// Cancels the first task as `limits` does: takes all back that was not taken, and ends the worker if the
 /// task is the last that it has.
 #[test]
@@ -249,9 +317,7 @@ fn task_that_is_cancelled_is_not_begun_and_its_worker_ends_with_nobody_elses() {
         parent.table.employ(0, 0);
         parent.feed();
         let is_it = |work: &Work| work.0 == 0;
-        while let Some((ticket, _)) = shared.inboxes[0].try_get() {
-            parent.table.taken_back(0, ticket);
-        }
+        assert!(parent.table.take_back_all(0, |place| take_back(&shared, *place)));
         let mut is_cancelled = !parent.table.take_waiting(is_it).is_empty();
         let last = parent.table.last_of(0).map(|(_, work)| *work);
         let is_ended = last.as_ref().is_some_and(is_it);

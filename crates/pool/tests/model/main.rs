@@ -6,6 +6,7 @@
 //! | [`shelf`] | results on a shelf, which are overwritten only when they were copied |
 //! | [`hand_over`] | a task's way to a worker and back: taking, answering, taking back, cancelling |
 //! | [`collectors`] | who takes reports, and who waits until somebody does: threads, and no death |
+//! | [`rounds`] | what is taken together, whoever takes it: each result once, in order, before what is behind it |
 //!
 //! The rings are what their own models prove them to be: a record is put or is not, and is got by one.
 //! The table and the words of the board are the pool's own.
@@ -20,7 +21,7 @@ mod board;
 #[path = "../../src/collector.rs"]
 mod collector;
 mod collectors;
-#[expect(dead_code, reason = "the models use a part of the table")]
+#[expect(dead_code, unused_imports, reason = "the models use a part of the table")]
 #[path = "../../src/dispatch/mod.rs"]
 mod dispatch;
 mod hand_over;
@@ -34,6 +35,9 @@ mod mailbox;
 #[path = "../../src/planted.rs"]
 mod planted;
 mod ring;
+#[path = "../../src/round.rs"]
+mod round;
+mod rounds;
 mod shelf;
 #[path = "../../src/sync.rs"]
 mod sync;

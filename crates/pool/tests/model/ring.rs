@@ -49,6 +49,14 @@ impl<T> Ring<T> {
         self.state.lock().unwrap().records.pop_front()
     }
 
+    /// The next record, which stays.
+    pub(crate) fn first(&self) -> Option<T>
+    where
+        T: Copy,
+    {
+        self.state.lock().unwrap().records.front().copied()
+    }
+
     pub(crate) fn close(&self) {
         self.state.lock().unwrap().is_closed = true;
         self.changed.notify_all();
