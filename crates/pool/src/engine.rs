@@ -22,7 +22,7 @@ use crate::callbacks::Callbacks;
 use crate::dispatch::{Dispatch, Place, Task as _};
 use crate::employee::Employee;
 use crate::error::PoolError;
-use crate::events::{Event, Events, Hub};
+use crate::events::{Event, Events, Hub, TaskId};
 use crate::job::{Job, Known, Plan};
 use crate::latency::Histogram;
 use crate::lead::Lead;
@@ -360,7 +360,14 @@ impl State {
         if number.is_multiple_of(SAMPLED) || number / SAMPLED != (self.n_submitted - 1) / SAMPLED {
             job.submitted = Some(Moment::now());
         }
-        self.dispatch.queue(job);
+        let Self { dispatch, hub, .. } = self;
+        let n_before = u64::try_from(dispatch.n_waiting()).unwrap_or(u64::MAX);
+        hub.tell_each(TaskId::each_of(&job), |task| {
+            let n_waiting = n_before.saturating_add(task.number - number).saturating_add(1);
+            let n_waiting = usize::try_from(n_waiting).unwrap_or(usize::MAX);
+            Event::TaskQueued { task, n_waiting }
+        });
+        dispatch.queue(job);
     }
 }
 

@@ -43,6 +43,15 @@ pub enum Event {
         /// How it ended.
         status: ExitStatus,
     },
+    /// A task was submitted, and waits until a worker has room for it, which may be at once.
+    ///
+    /// Of one that runs again after a death nothing more is told until it is given.
+    TaskQueued {
+        /// Which task.
+        task: TaskId,
+        /// How many wait with it, itself included.
+        n_waiting: usize,
+    },
     /// A worker was given a task. It begins when it is done with those that it was given before.
     ///
     /// One that was not begun can be given again, also to another worker: to one that has nothing to do, or behind
@@ -107,6 +116,7 @@ pub struct TaskId {
 /// let pool = Pool::builder().workers(1).build()?;
 /// let mut events = pool.events(100);
 /// pool.call(|x: u32| x + 1, 1)?;
+/// assert!(matches!(events.next(), Some(Event::TaskQueued { n_waiting: 1, .. })));
 /// assert!(matches!(events.next(), Some(Event::TaskGiven { .. })));
 /// assert!(matches!(events.next(), Some(Event::TaskDone { .. })));
 /// drop(pool);

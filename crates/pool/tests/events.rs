@@ -18,11 +18,12 @@ fn life_of_a_task_and_the_death_of_a_worker_are_told_in_their_order() {
     // The dying one may pass too.
     gate.open(2);
     let second = task.join().unwrap();
-    let told: Vec<Event> = events.by_ref().take(6).collect();
+    let told: Vec<Event> = events.by_ref().take(7).collect();
     let is_it = |task: &pool::TaskId| task.number == 0 && task.tag.as_deref() == Some("gate");
-    let [given, died, task_died, started, again, done] = told.as_slice() else {
+    let [queued, given, died, task_died, started, again, done] = told.as_slice() else {
         panic!("{told:?}")
     };
+    assert!(matches!(queued, Event::TaskQueued { task, n_waiting: 1 } if is_it(task)));
     assert!(
         matches!(given, Event::TaskGiven { task, place: 0, pid } if is_it(task) && *pid == first)
     );
@@ -54,6 +55,31 @@ fn worker_with_an_initializer_is_told_to_be_ready() {
     let Event::WorkerStarted { place: 0, pid } = started else { panic!("{started:?}") };
     pool.call(|_, ()| (), ()).unwrap();
     assert!(events.any(|event| event == Event::WorkerReady { place: 0, pid }));
+}
+
+#[test]
+fn tasks_are_told_of_when_they_are_queued_with_how_many_wait() {
+    let _watchdog = watch("queued");
+    let pool = pool(1);
+    let gate = Gate::new();
+    let first = pool.submit(pass, gate.handle()).unwrap();
+    wait_until_running(&pool, 1);
+    let mut events = pool.events(100);
+    // Nobody knows how long one takes, so the worker gets none of them ahead.
+    let urgent = pool.task(square).priority(1).tag("urgent").submit(1).unwrap();
+    let map = pool.task(square).chunk_size(2).submit_map(0..5);
+    let last = pool.submit(square, 9).unwrap();
+    let mut told = Vec::new();
+    while let Some(event) = events.try_next() {
+        let Event::TaskQueued { task, n_waiting } = event else { panic!("{event:?}") };
+        assert_eq!(task.tag.is_some(), task.number == 1);
+        told.push((task.number, n_waiting));
+    }
+    assert_eq!(told, [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6), (7, 7)]);
+    gate.open(1);
+    assert_eq!(map.join().unwrap(), [0, 1, 4, 9, 16]);
+    assert_eq!((urgent.join().unwrap(), last.join().unwrap()), (1, 81));
+    first.join().unwrap();
 }
 
 #[test]

@@ -17,15 +17,18 @@ pub(super) struct Backlog<T> {
     ordinary: VecDeque<T>,
     /// The others, by their priorities, the greatest first. No list is empty.
     others: BTreeMap<Reverse<i32>, VecDeque<T>>,
+    /// How many there are, those that travel together one by one.
+    n_items: usize,
 }
 
 impl<T: Task> Backlog<T> {
     pub(super) const fn new() -> Self {
-        Self { ordinary: VecDeque::new(), others: BTreeMap::new() }
+        Self { ordinary: VecDeque::new(), others: BTreeMap::new(), n_items: 0 }
     }
 
     /// Puts a task in its place.
     pub(super) fn put(&mut self, task: T) {
+        self.n_items += task.n_items();
         let level = match task.priority() {
             0 => &mut self.ordinary,
             priority => self.others.entry(Reverse(priority)).or_default(),
@@ -66,15 +69,18 @@ impl<T: Task> Backlog<T> {
 
     /// Takes out the task with this priority and number, if it is here.
     pub(super) fn take(&mut self, priority: i32, number: u64) -> Option<T> {
-        if priority == 0 {
-            return take_from(&mut self.ordinary, number);
-        }
-        let level = self.others.get_mut(&Reverse(priority))?;
-        let task = take_from(level, number);
-        if level.is_empty() {
-            self.others.remove(&Reverse(priority));
-        }
-        task
+        let task = if priority == 0 {
+            take_from(&mut self.ordinary, number)
+        } else {
+            let level = self.others.get_mut(&Reverse(priority))?;
+            let task = take_from(level, number);
+            if level.is_empty() {
+                self.others.remove(&Reverse(priority));
+            }
+            task
+        }?;
+        self.n_items = self.n_items.saturating_sub(task.n_items());
+        Some(task)
     }
 
     /// Takes out all tasks of which `is_wanted` says so.
@@ -86,6 +92,8 @@ impl<T: Task> Backlog<T> {
             level.extend(rest);
         }
         self.others.retain(|_, level| !level.is_empty());
+        let n_taken = taken.iter().map(Task::n_items).sum();
+        self.n_items = self.n_items.saturating_sub(n_taken);
         taken
     }
 
@@ -102,8 +110,7 @@ impl<T: Task> Backlog<T> {
 
     /// How many tasks there are, those that travel together one by one.
     pub(super) fn n_items(&self) -> usize {
-        let levels = self.others.values().chain([&self.ordinary]);
-        levels.flatten().map(Task::n_items).sum()
+        self.n_items
     }
 
     pub(super) fn is_empty(&self) -> bool {

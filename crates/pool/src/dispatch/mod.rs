@@ -211,6 +211,11 @@ impl<W, T: Task> Dispatch<W, T> {
         self.backlog.n_items() + resting
     }
 
+    /// How many tasks no worker has and one could have.
+    pub(crate) fn n_waiting(&self) -> usize {
+        self.backlog.n_items()
+    }
+
     /// Whether there are tasks that a worker could have.
     pub(crate) fn has_backlog(&self) -> bool {
         !self.backlog.is_empty()
