@@ -193,7 +193,8 @@ pub enum TaskError {
     /// The worker could not decode the argument, or found no such function.
     #[error("the worker refused the task: {0}")]
     Refused(#[source] Refusal),
-    /// The argument or the result got lost on its way, for want of descriptors or memory; says how.
+    /// The argument or the result got lost on its way, for want of descriptors or memory, or since its own
+    /// `Serialize` panicked; says how.
     #[error("the task was lost on its way: {0}")]
     Lost(String),
     /// The pool was terminated before the task was done.

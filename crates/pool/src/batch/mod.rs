@@ -1,10 +1,10 @@
 //! A batch: items of one function that go to workers as they are needed, alone or in chunks.
 
+mod unsent;
 mod window;
 
 use std::collections::VecDeque;
 use std::iter;
-use std::mem;
 use std::sync::{Arc, Mutex};
 
 use ipc_core::Deadline;
@@ -12,15 +12,14 @@ use ipc_core::wire::EncodeError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use self::unsent::Unsent;
 use crate::chunk::answers::Results;
-use crate::chunk::list::Packing;
 use crate::chunk::{Chunk, MOST_BYTES, MOST_ITEM_BYTES};
 use crate::error::{MapError, PoolError, TaskError};
 use crate::gathered::Gathered;
 use crate::job::{Argument, Job, Plan};
 use crate::mailbox::{Fate, Mailbox, Waited};
 use crate::map_task::Parts;
-use crate::parcel::Parcel;
 use crate::pool::Pool;
 use crate::sys;
 use crate::task;
@@ -59,8 +58,7 @@ pub(crate) struct Batch<'p, A, R, I> {
     arrived: VecDeque<(usize, Fate)>,
     /// Results that have come back together and were not handed out, with the place of the first.
     here: Option<(usize, Results<R>)>,
-    /// Room for arguments that are about to be sent.
-    parcels: Vec<Parcel>,
+    unsent: Unsent,
     types: std::marker::PhantomData<fn(A) -> R>,
 }
 
@@ -90,7 +88,7 @@ where
             refused: VecDeque::new(),
             arrived: VecDeque::new(),
             here: None,
-            parcels: Vec::new(),
+            unsent: Unsent::default(),
             types: std::marker::PhantomData,
         }
     }
@@ -154,6 +152,7 @@ where
 
     /// What became of an item, or of some that follow one another; or why the item could not be sent.
     fn next_fate(&mut self, n_taken: usize) -> Option<(usize, Result<Fate, TaskError>)> {
+        self.send_left();
         loop {
             let portion = self.portion();
             let window = self.window_of(portion);
@@ -214,39 +213,28 @@ where
         if most <= 1 || self.goes_alone || !can {
             return self.send_alone(most.min(MOST_TOGETHER));
         }
-        let mut packing = Packing::with_capacity(most);
         let first = self.n_taken;
-        let mut n_items = 0;
+        let mut chunk = self.unsent.gather(&mut self.items, &mut self.n_taken, most);
         let mut other = None;
-        // In this frame its own words need not be in memory between two items.
-        let Some(mut items) = self.items.take() else { return false };
-        let mut has_more = true;
-        while n_items < most && packing.n_bytes() < MOST_BYTES {
-            let Some(item) = items.next() else {
-                has_more = false;
-                break;
-            };
-            let put = match packing.put(&item) {
-                Ok(n_bytes) if n_bytes <= MOST_ITEM_BYTES => {
-                    n_items += 1;
-                    continue;
-                }
+        while chunk.n_items() < most
+            && chunk.n_bytes() < MOST_BYTES
+            && let Some((index, item)) = chunk.take_item()
+        {
+            let put = match chunk.put(&item) {
+                Ok(n_bytes) if n_bytes <= MOST_ITEM_BYTES => continue,
                 Ok(n_bytes) => {
-                    packing.take_back(n_bytes);
+                    chunk.take_back(n_bytes);
                     Ok(())
                 }
                 Err(error) => Err(error),
             };
-            other = Some((first + n_items, item, put));
+            other = Some((index, item, put));
             break;
         }
-        self.items = has_more.then_some(items);
-        self.n_taken += n_items + usize::from(other.is_some());
-        if n_items > 0 {
-            self.send_chunk(first, n_items, packing);
-        }
+        drop(chunk);
+        self.send_chunk();
         match other {
-            None => n_items > 0,
+            None => self.n_taken > first,
             // It is large, or has handles.
             Some((index, item, Ok(()) | Err(EncodeError::HandleNotAllowed))) => {
                 self.send_one(index, &item);
@@ -269,7 +257,9 @@ where
         Some((index, item?))
     }
 
-    fn send_chunk(&mut self, first: usize, n_items: usize, items: Packing) {
+    /// Sends those that travel together, if there are any.
+    fn send_chunk(&mut self) {
+        let Some((first, n_items, items)) = self.unsent.take_packed() else { return };
         let plan = match &self.plans {
             Ok(Plans { many: Some(plan), .. }) => Arc::clone(plan),
             _ => return,
@@ -283,31 +273,30 @@ where
     /// Takes items, at most so many, and sends each alone; `false` if there are none.
     fn send_alone(&mut self, most: usize) -> bool {
         let first = self.n_taken;
-        while self.parcels.len() < most
+        while self.unsent.n_parcels() < most
             && let Some((index, item)) = self.take_item()
             && self.pack(index, &item)
             && !self.goes_alone
         {}
-        self.send_parcels(first);
+        self.send_parcels();
         self.n_taken > first
     }
 
     fn send_one(&mut self, index: usize, item: &A) {
         self.pack(index, item);
-        self.send_parcels(index);
+        self.send_parcels();
     }
 
     /// Makes an item ready to be sent; `false` if it cannot be.
     fn pack(&mut self, index: usize, item: &A) -> bool {
         let shelf = self.pool.engine().shelf.as_ref();
         let packed = match &mut self.plans {
-            Ok(_) => Parcel::pack(item, shelf).map_err(PoolError::Argument),
+            Ok(_) => self.unsent.encode(index, item, shelf).map_err(PoolError::Argument),
             Err(reason) => Err(reason.take().unwrap_or(PoolError::NotInProgram)),
         };
         match packed {
-            Ok(parcel) => {
-                self.goes_alone = parcel.goes_alone();
-                self.parcels.push(parcel);
+            Ok(goes_alone) => {
+                self.goes_alone = goes_alone;
                 true
             }
             Err(error) => {
@@ -317,20 +306,32 @@ where
         }
     }
 
-    /// Sends what is ready, each alone; says the place of the first.
-    fn send_parcels(&mut self, first: usize) {
-        let n_items = self.parcels.len();
+    /// Sends what is ready, each alone.
+    fn send_parcels(&mut self) {
         let Ok(plans) = &self.plans else { return };
-        if n_items == 0 {
-            return;
-        }
-        let mut parcels = mem::take(&mut self.parcels);
-        let jobs = (first..).zip(parcels.drain(..)).map(|(index, parcel)| {
+        let mut parcels = self.unsent.take_parcels();
+        let Some((first, _)) = parcels.first() else { return };
+        let (first, n_items) = (*first, parcels.len());
+        let jobs = parcels.drain(..).map(|(index, parcel)| {
             Job::new(&plans.one, Argument::One(parcel), index, &self.mailbox)
         });
         let sent = self.send(n_items, jobs);
-        self.parcels = parcels;
+        self.unsent.give_room(parcels);
         self.note(first, n_items, sent);
+    }
+
+    /// Sends what was taken when the input, or the encoding of an item, panicked.
+    fn send_left(&mut self) {
+        if !self.unsent.is_any() {
+            return;
+        }
+        let panicked = self.unsent.take_in_hand(self.n_taken);
+        self.send_chunk();
+        self.send_parcels();
+        if let Some(index) = panicked {
+            let reason = "the encoding of its argument panicked".to_owned();
+            self.refused.push_back((index, TaskError::Lost(reason)));
+        }
     }
 
     fn send(&self, n_items: usize, jobs: impl Iterator<Item = Job>) -> Result<(), PoolError> {

@@ -124,6 +124,14 @@ impl Packing {
         Ok(self.bytes.len() - len)
     }
 
+    /// Takes off what lies behind so many values: a part of a piece.
+    pub(crate) fn cut_behind(&mut self, n_values: usize) {
+        let mut list = List::new(self.row, &self.bytes);
+        list.skip(n_values);
+        let n_left = list.bytes().len();
+        self.take_back(n_left);
+    }
+
     /// Takes off the last value, a piece of so many bytes.
     pub(crate) fn take_back(&mut self, n_bytes: usize) {
         self.bytes.truncate(self.bytes.len().saturating_sub(n_bytes));
