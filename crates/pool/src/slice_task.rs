@@ -16,7 +16,7 @@ use crate::pool::Pool;
 use crate::retry::Retry;
 use crate::slice::{Arrived, OfSlices, WithSlice, call_with_slice};
 use crate::task::Task;
-use crate::task_builder::TaskBuilder;
+use crate::task_builder::{TaskBuilder, pass_on_settings};
 
 /// How tasks of one function of slices shall be run; made by [`Pool::slice_task`].
 ///
@@ -56,35 +56,8 @@ pub struct SliceTaskBuilder<'p, T, R> {
 }
 
 impl<T, R> SliceTaskBuilder<'_, T, R> {
-    /// As [`TaskBuilder::timeout`].
-    pub fn timeout(self, limit: Duration) -> Self {
-        Self { tasks: self.tasks.timeout(limit), ..self }
-    }
-
-    /// As [`TaskBuilder::grace`].
-    pub fn grace(self, grace: Duration) -> Self {
-        Self { tasks: self.tasks.grace(grace), ..self }
-    }
-
-    /// As [`TaskBuilder::retry`].
-    pub fn retry(self, retry: Retry) -> Self {
-        Self { tasks: self.tasks.retry(retry), ..self }
-    }
-
-    /// As [`TaskBuilder::priority`].
-    pub fn priority(self, priority: i32) -> Self {
-        Self { tasks: self.tasks.priority(priority), ..self }
-    }
-
-    /// As [`TaskBuilder::tag`].
-    pub fn tag(self, tag: impl Into<Arc<str>>) -> Self {
-        Self { tasks: self.tasks.tag(tag), ..self }
-    }
-
-    /// As [`TaskBuilder::chunk_size`], where each slice counts as an item; large ones go alone all the same.
-    #[doc(alias = "chunksize")]
-    pub fn chunk_size(self, n_slices: usize) -> Self {
-        Self { tasks: self.tasks.chunk_size(n_slices), ..self }
+    pass_on_settings! {
+        /// As [`TaskBuilder::chunk_size`], where each slice counts as an item; large ones go alone all the same.
     }
 }
 

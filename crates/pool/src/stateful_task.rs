@@ -16,7 +16,7 @@ use crate::pool::Pool;
 use crate::retry::Retry;
 use crate::state::{self, Call};
 use crate::task::Task;
-use crate::task_builder::TaskBuilder;
+use crate::task_builder::{TaskBuilder, pass_on_settings};
 
 /// How tasks of one function with a state shall be run; made by
 /// [`StatefulPool::task`](crate::StatefulPool::task).
@@ -54,35 +54,8 @@ pub struct StatefulTaskBuilder<'p, S, A, R> {
 }
 
 impl<S, A, R> StatefulTaskBuilder<'_, S, A, R> {
-    /// As [`TaskBuilder::timeout`].
-    pub fn timeout(self, limit: Duration) -> Self {
-        Self { tasks: self.tasks.timeout(limit), ..self }
-    }
-
-    /// As [`TaskBuilder::grace`].
-    pub fn grace(self, grace: Duration) -> Self {
-        Self { tasks: self.tasks.grace(grace), ..self }
-    }
-
-    /// As [`TaskBuilder::retry`].
-    pub fn retry(self, retry: Retry) -> Self {
-        Self { tasks: self.tasks.retry(retry), ..self }
-    }
-
-    /// As [`TaskBuilder::priority`].
-    pub fn priority(self, priority: i32) -> Self {
-        Self { tasks: self.tasks.priority(priority), ..self }
-    }
-
-    /// As [`TaskBuilder::tag`].
-    pub fn tag(self, tag: impl Into<Arc<str>>) -> Self {
-        Self { tasks: self.tasks.tag(tag), ..self }
-    }
-
-    /// As [`TaskBuilder::chunk_size`].
-    #[doc(alias = "chunksize")]
-    pub fn chunk_size(self, n_items: usize) -> Self {
-        Self { tasks: self.tasks.chunk_size(n_items), ..self }
+    pass_on_settings! {
+        /// As [`TaskBuilder::chunk_size`].
     }
 }
 

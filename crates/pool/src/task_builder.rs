@@ -246,3 +246,41 @@ impl<A, R> fmt::Debug for TaskBuilder<'_, A, R> {
             .finish_non_exhaustive()
     }
 }
+
+/// The settings of a builder that keeps a [`TaskBuilder`] in its field `tasks`.
+macro_rules! pass_on_settings {
+    ($(#[$of_chunks:meta])*) => {
+        /// As [`TaskBuilder::timeout`].
+        pub fn timeout(self, limit: Duration) -> Self {
+            Self { tasks: self.tasks.timeout(limit), ..self }
+        }
+
+        /// As [`TaskBuilder::grace`].
+        pub fn grace(self, grace: Duration) -> Self {
+            Self { tasks: self.tasks.grace(grace), ..self }
+        }
+
+        /// As [`TaskBuilder::retry`].
+        pub fn retry(self, retry: Retry) -> Self {
+            Self { tasks: self.tasks.retry(retry), ..self }
+        }
+
+        /// As [`TaskBuilder::priority`].
+        pub fn priority(self, priority: i32) -> Self {
+            Self { tasks: self.tasks.priority(priority), ..self }
+        }
+
+        /// As [`TaskBuilder::tag`].
+        pub fn tag(self, tag: impl Into<Arc<str>>) -> Self {
+            Self { tasks: self.tasks.tag(tag), ..self }
+        }
+
+        $(#[$of_chunks])*
+        #[doc(alias = "chunksize")]
+        pub fn chunk_size(self, n_items: usize) -> Self {
+            Self { tasks: self.tasks.chunk_size(n_items), ..self }
+        }
+    };
+}
+
+pub(crate) use pass_on_settings;
